@@ -1,0 +1,1 @@
+//! Renders diagnostics: text with underlined source for people, JSON for programs.

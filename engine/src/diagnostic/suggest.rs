@@ -1,0 +1,1 @@
+//! The nearest name, for "did you mean".

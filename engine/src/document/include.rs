@@ -1,0 +1,1 @@
+//! `!include`: splices another file, with cycles and escapes from the project refused, spans kept across files.

@@ -1,0 +1,144 @@
+//! What an operator is: the contract between the engine and everything that does work.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+pub mod builtin;
+pub mod context;
+pub mod error;
+pub mod registry;
+pub mod typed;
+
+pub use context::TaskContext;
+pub use error::{TaskError, TaskErrorKind};
+pub use registry::Registry;
+pub use typed::TypedOperator;
+
+use crate::params::{ParamPath, Params};
+use crate::workflow::TaskDef;
+
+/// An operator as the engine calls it. Authors implement [`TypedOperator`] instead.
+#[async_trait]
+pub trait Operator: Debug + Send + Sync + 'static {
+    /// Describes the operator: its name, its page, the schema of its parameters.
+    fn info(&self) -> &OperatorInfo;
+
+    /// Checks the keys of a task before anything runs: unknown keys, types, what is required.
+    ///
+    /// Values that hold a `${…}` are taken as being of any type. Pure; all problems at once.
+    fn check(&self, params: &Params) -> Vec<ParamProblem>;
+
+    /// Does one step and never waits: starts, polls or ends the work.
+    ///
+    /// # Errors
+    /// When the step failed; [`TaskError::retry`] says whether a retry can help.
+    async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError>;
+
+    /// Stops the work named in the context's state, when the task is killed or has run out of time.
+    ///
+    /// # Errors
+    /// When the work could not be stopped.
+    async fn cancel(&self, context: &TaskContext) -> Result<(), TaskError>;
+}
+
+/// What an operator says of itself; its docs page and editor schema are made of it.
+#[derive(Debug, Clone)]
+pub struct OperatorInfo {
+    /// The name without `>`: `athena.apas`.
+    pub name: &'static str,
+    /// One sentence in the third person.
+    pub summary: &'static str,
+    /// What the value after `name>:` is, or `None` when it takes none.
+    pub command: Option<&'static str>,
+    /// The rest of the page, in Markdown: what matters, output parameters, IAM actions, source.
+    pub details: &'static str,
+    /// An example in YAML that `check` passes.
+    pub example: &'static str,
+    /// The JSON schema of the parameters.
+    pub schema: Value,
+}
+
+/// A problem with one parameter, found before or while a task runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParamProblem {
+    /// Which parameter; empty for the task as a whole.
+    pub path: ParamPath,
+    /// What was expected and what was found.
+    pub message: String,
+    /// What to do, such as `did you mean …`.
+    pub help: Option<String>,
+}
+
+/// How one step ended well.
+#[derive(Debug, Clone)]
+pub enum TaskOutcome {
+    /// The work is done.
+    Done(Box<TaskResult>),
+    /// Nothing to do for a while: the state is stored, the slot given back, `run` called again later.
+    Wait {
+        /// What to remember; [`TaskContext::state`] of the next call.
+        state: Value,
+        /// How long from now.
+        after: Duration,
+    },
+}
+
+/// What a finished task leaves behind.
+#[derive(Debug, Clone, Default)]
+pub struct TaskResult {
+    /// Children to run now, under this task.
+    pub subtasks: Vec<TaskDef>,
+    /// Parameters for the children only. Data: never evaluated again.
+    pub export: Params,
+    /// Parameters for later tasks. Data: never evaluated again.
+    pub store: Params,
+    /// Stored parameters to remove before `store` is merged.
+    pub reset: Vec<ParamPath>,
+    /// What to tell the user.
+    pub report: TaskReport,
+}
+
+impl TaskResult {
+    /// Wraps the result as an outcome.
+    pub fn done(self) -> TaskOutcome {
+        TaskOutcome::Done(Box::new(self))
+    }
+}
+
+/// Figures and lines for the task tree and the closing table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TaskReport {
+    /// Rows written or read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// Bytes written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Bytes scanned by queries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scanned_bytes: Option<u64>,
+    /// Rows rejected and kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<u64>,
+    /// What became visible.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<Published>,
+}
+
+/// A table or partition that became visible (or was seen to be there already).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Published {
+    /// `database.table`.
+    pub table: String,
+    /// `dt=2015-05-17/h=1`; empty for a whole table.
+    pub partition: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Where its objects are.
+    pub location: String,
+}

@@ -1,0 +1,1 @@
+//! The operators that need nothing but the engine; `register` is their list.

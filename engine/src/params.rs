@@ -1,0 +1,37 @@
+//! Parameters: ordered JSON objects, their scopes and their templates.
+
+pub mod builtin;
+pub mod scope;
+pub mod template;
+
+/// An ordered JSON object of parameters.
+pub type Params = serde_json::Map<String, serde_json::Value>;
+
+/// The path of a parameter inside its task, such as `partition.keys[1]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct ParamPath(pub String);
+
+impl std::fmt::Display for ParamPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for ParamPath {
+    fn from(path: &str) -> Self {
+        Self(path.to_owned())
+    }
+}
+
+/// Merges `from` into `into`: mappings deeply, everything else replaced; a replaced key keeps its position.
+pub fn merge(into: &mut Params, from: &Params) {
+    for (key, value) in from {
+        match (into.get_mut(key), value) {
+            (Some(serde_json::Value::Object(old)), serde_json::Value::Object(new)) => merge(old, new),
+            (Some(old), _) => *old = value.clone(),
+            (None, _) => {
+                into.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Which scope wins: written once, tested by table.

@@ -1,0 +1,1 @@
+//! `${…}`: found with spans, evaluated, rendered.

@@ -1,0 +1,1 @@
+//! Sessions, attempts and tasks, and the pure state machine that moves them.

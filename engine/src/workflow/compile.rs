@@ -1,0 +1,1 @@
+//! Node → Workflow: structure, unknown keys and operators, with all problems at once.

@@ -1,0 +1,128 @@
+//! The error of the lake: kind × retryable × context.
+
+/// The result of the lake's calls.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, as far as a caller can act on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A database, table, partition, object or query is not there.
+    NotFound,
+    /// It is there already.
+    AlreadyExists,
+    /// It was changed by another writer since it was read.
+    Conflict,
+    /// A name, location, partition value or option cannot be used.
+    InvalidInput,
+    /// The SQL text is wrong: syntax, unknown names, types.
+    InvalidSql,
+    /// The SQL is right for Athena, and this engine does not know it yet.
+    UnsupportedSql,
+    /// The query stopped on the data: division by zero, a value out of range.
+    QueryFailed,
+    /// The query's columns do not fit the table.
+    SchemaMismatch,
+    /// A check on the data did not hold; too many rejected rows.
+    DataQuality,
+    /// Input data is broken: a truncated archive, bytes that are not what they should be.
+    InvalidData,
+    /// The limit of memory, disk or time was reached.
+    ResourcesExhausted,
+    /// The work was cancelled.
+    Canceled,
+    /// Access was refused.
+    PermissionDenied,
+    /// The disk, the network or a service failed.
+    External,
+}
+
+/// Whether the same call may succeed later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retryable {
+    /// No: something must be changed first.
+    No,
+    /// Yes, after a pause.
+    Yes,
+}
+
+/// An error of the lake.
+#[derive(Debug)]
+pub struct Error {
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// Whether the same call may succeed later.
+    pub retryable: Retryable,
+    /// What was being done: `read object`, `plan query`.
+    pub operation: &'static str,
+    /// What was expected and what was found: lower case, no full stop, literals in backticks.
+    pub message: String,
+    /// On what: `("location", "s3://…")`.
+    pub context: Vec<(&'static str, String)>,
+    /// The 1-based line and column in the SQL text, where there is one.
+    pub position: Option<(u32, u32)>,
+    /// The cause.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// Makes an error that a retry does not mend.
+    pub fn new(kind: ErrorKind, operation: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            retryable: Retryable::No,
+            operation,
+            message: message.into(),
+            context: Vec::new(),
+            position: None,
+            source: None,
+        }
+    }
+
+    /// Says that the same call may succeed later.
+    #[must_use]
+    pub fn retryable(mut self) -> Self {
+        self.retryable = Retryable::Yes;
+        self
+    }
+
+    /// Says on what.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
+        self.context.push((key, value.into()));
+        self
+    }
+
+    /// Says where in the SQL text.
+    #[must_use]
+    pub fn at(mut self, line: u32, column: u32) -> Self {
+        self.position = Some((line, column));
+        self
+    }
+
+    /// Keeps the cause.
+    #[must_use]
+    pub fn source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some((line, column)) = self.position {
+            write!(f, "line {line}:{column}: ")?;
+        }
+        f.write_str(&self.message)?;
+        for (key, value) in &self.context {
+            write!(f, "\n  {key}: {value}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
+    }
+}

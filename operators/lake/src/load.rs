@@ -1,0 +1,1 @@
+//! The loader: inputs → splits → batches → output, columnar all the way.
