@@ -32,6 +32,9 @@ pub struct TaskDef {
     /// `_export`, templates unevaluated.
     #[serde(default, skip_serializing_if = "Params::is_empty")]
     pub export: Params,
+    /// Parameters of the task and its children that are data (a loop variable, `error`): never evaluated as templates.
+    #[serde(default, skip_serializing_if = "Params::is_empty")]
+    pub bound: Params,
     /// The children of a group, in order; empty for an action.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<TaskDef>,
@@ -59,6 +62,36 @@ pub struct TaskDef {
     /// Where its parameters stand, by path.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub param_places: IndexMap<String, Place>,
+}
+
+impl TaskDef {
+    /// Makes an empty group.
+    pub fn group(name: impl Into<String>) -> Self {
+        Self::new(name.into(), TaskKind::Group)
+    }
+
+    /// Makes a task that runs an operator (its name without `>`) with the keys as written.
+    pub fn action(name: impl Into<String>, operator: impl Into<String>, params: Params) -> Self {
+        Self::new(name.into(), TaskKind::Action { operator: operator.into(), params })
+    }
+
+    fn new(name: String, kind: TaskKind) -> Self {
+        Self {
+            name,
+            kind,
+            export: Params::new(),
+            bound: Params::new(),
+            children: Vec::new(),
+            parallel: Parallel::default(),
+            after: Vec::new(),
+            background: false,
+            retry: None,
+            error: None,
+            check: None,
+            place: None,
+            param_places: IndexMap::new(),
+        }
+    }
 }
 
 /// What a task is.
