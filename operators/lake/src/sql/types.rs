@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
 
+mod inferred;
+mod parse;
+
 /// A type of the dialect.
 ///
 /// In Arrow: `unknown` Null · `boolean` Boolean · `tinyint…bigint` Int8…Int64 · `real`, `double` Float32, Float64 ·
@@ -122,6 +125,43 @@ fn is_plain(name: &str) -> bool {
 }
 
 impl Type {
+    /// Tells whether `=` knows the type.
+    #[must_use]
+    pub fn is_comparable(&self) -> bool {
+        match self {
+            Self::Array(element) => element.is_comparable(),
+            Self::Map(key, value) => key.is_comparable() && value.is_comparable(),
+            Self::Row(fields) => fields.iter().all(|(_, field)| field.is_comparable()),
+            _ => true,
+        }
+    }
+
+    /// Tells whether `<`, ORDER BY, `min` and `max` know the type.
+    #[must_use]
+    pub fn is_orderable(&self) -> bool {
+        match self {
+            Self::Json | Self::Map(..) => false,
+            Self::Array(element) => element.is_orderable(),
+            Self::Row(fields) => fields.iter().all(|(_, field)| field.is_orderable()),
+            _ => true,
+        }
+    }
+
+    /// Tells whether it is a number.
+    #[must_use]
+    pub fn is_numeric(&self) -> bool {
+        matches!(
+            self,
+            Self::Tinyint | Self::Smallint | Self::Integer | Self::Bigint | Self::Real | Self::Double | Self::Decimal(..)
+        )
+    }
+
+    /// Tells whether it is a whole number of 8 to 64 bits.
+    #[must_use]
+    pub fn is_integer(&self) -> bool {
+        matches!(self, Self::Tinyint | Self::Smallint | Self::Integer | Self::Bigint)
+    }
+
     /// Returns the Arrow type that holds its values.
     ///
     /// `Uuid` and `IpAddress` are held as `FixedSizeBinary(16)`, `TimeTz` as Struct{time: Time64(µs), offset: Int32 minutes}.

@@ -1,0 +1,129 @@
+//! Why a statement cannot be planned: Trino's own refusals, and what this engine does not know yet.
+
+use std::fmt;
+
+use crate::error::{Error, ErrorKind};
+
+use super::function::EvalError;
+
+/// Who refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Trino refuses too, under this name: `TYPE_MISMATCH`.
+    Trino(&'static str),
+    /// Athena answers it, this engine does not know it yet.
+    Unsupported,
+}
+
+/// A statement that cannot be planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlError {
+    /// Who refuses.
+    pub refusal: Refusal,
+    /// What was expected and what was found.
+    pub message: String,
+    /// The 1-based line and column in the SQL text, where it is known.
+    pub position: Option<(u32, u32)>,
+}
+
+/// The name that an [`EvalError`] has when the engine, not Trino, stops on a value.
+pub const UNSUPPORTED: &str = "UNSUPPORTED_BY_EMBEDDED_ENGINE";
+
+impl SqlError {
+    /// Makes an error that Trino gives too, by its name.
+    pub fn trino(name: &'static str, message: impl Into<String>) -> Self {
+        Self { refusal: Refusal::Trino(name), message: message.into(), position: None }
+    }
+
+    /// Makes an error of operands, arguments or columns that do not fit.
+    pub fn type_mismatch(message: impl Into<String>) -> Self {
+        Self::trino("TYPE_MISMATCH", message)
+    }
+
+    /// Makes an error of a construct that Athena knows and this engine does not.
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Self { refusal: Refusal::Unsupported, message: message.into(), position: None }
+    }
+
+    /// Says where in the SQL text, unless it is known already.
+    #[must_use]
+    pub fn at(mut self, line: u32, column: u32) -> Self {
+        self.position.get_or_insert((line, column));
+        self
+    }
+
+    /// Returns the name of the error: Trino's, or [`UNSUPPORTED`].
+    pub fn name(&self) -> &'static str {
+        match self.refusal {
+            Refusal::Trino(name) => name,
+            Refusal::Unsupported => UNSUPPORTED,
+        }
+    }
+}
+
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((line, column)) = self.position {
+            write!(f, "line {line}:{column}: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for SqlError {}
+
+impl From<SqlError> for Error {
+    fn from(error: SqlError) -> Self {
+        let kind = match error.refusal {
+            Refusal::Trino(_) => ErrorKind::InvalidSql,
+            Refusal::Unsupported => ErrorKind::UnsupportedSql,
+        };
+        let name = error.name();
+        let mut converted = Self::new(kind, "plan query", error.message).with("error", name);
+        converted.position = error.position;
+        converted
+    }
+}
+
+impl EvalError {
+    /// Makes an error by Trino's name.
+    pub fn new(name: &'static str, message: impl Into<String>) -> Self {
+        Self { name, message: message.into() }
+    }
+
+    /// Makes an error of a value that cannot be cast.
+    pub fn invalid_cast(message: impl Into<String>) -> Self {
+        Self::new("INVALID_CAST_ARGUMENT", message)
+    }
+
+    /// Makes an error of a number that its type cannot hold.
+    pub fn out_of_range(message: impl Into<String>) -> Self {
+        Self::new("NUMERIC_VALUE_OUT_OF_RANGE", message)
+    }
+
+    /// Makes an error of an argument that a function does not take.
+    pub fn invalid_argument(message: impl Into<String>) -> Self {
+        Self::new("INVALID_FUNCTION_ARGUMENT", message)
+    }
+
+    /// Makes an error of a division by zero.
+    pub fn division_by_zero() -> Self {
+        Self::new("DIVISION_BY_ZERO", "Division by zero")
+    }
+
+    /// Makes an error of a value that Trino takes and this engine cannot hold.
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(UNSUPPORTED, message)
+    }
+
+    /// Makes an error of an array that is not of the Arrow type its [`super::Type`] asks for: a defect of the planner.
+    pub fn layout(what: &str) -> Self {
+        Self::new("GENERIC_INTERNAL_ERROR", format!("an array is not in the layout of {what}"))
+    }
+}
+
+impl From<arrow::error::ArrowError> for EvalError {
+    fn from(error: arrow::error::ArrowError) -> Self {
+        Self::new("GENERIC_INTERNAL_ERROR", error.to_string())
+    }
+}
