@@ -102,7 +102,8 @@ fn rows(first: &[(Option<String>, Type)], second: &[(Option<String>, Type)]) -> 
 /// Changes a type to the other's kind with the least parameters that hold all its values.
 fn to_base(from: &Type, kind: &Type) -> Option<Type> {
     use Type::{
-        Bigint, Char, Date, Decimal, Double, Integer, Real, Smallint, Time, TimeTz, Timestamp, TimestampTz, Tinyint, Varchar,
+        Bigint, Char, Date, Decimal, Double, Integer, Real, Smallint, Time, TimeTz, Timestamp, TimestampTz, Tinyint,
+        Varchar,
     };
     Some(match (from, kind) {
         (Tinyint, Smallint) => Smallint,

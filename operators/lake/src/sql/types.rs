@@ -152,7 +152,13 @@ impl Type {
     pub fn is_numeric(&self) -> bool {
         matches!(
             self,
-            Self::Tinyint | Self::Smallint | Self::Integer | Self::Bigint | Self::Real | Self::Double | Self::Decimal(..)
+            Self::Tinyint
+                | Self::Smallint
+                | Self::Integer
+                | Self::Bigint
+                | Self::Real
+                | Self::Double
+                | Self::Decimal(..)
         )
     }
 

@@ -52,7 +52,9 @@ fn inferred(data_type: &DataType) -> Option<Type> {
             Type::Decimal(*precision, scale)
         }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Type::Varchar(None),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => Type::Varbinary,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            Type::Varbinary
+        }
         DataType::Date32 | DataType::Date64 => Type::Date,
         DataType::Timestamp(..) => Type::Timestamp(3),
         DataType::List(item)

@@ -30,11 +30,7 @@ impl Type {
         let mut reader = Reader { rest: text, depth: 0 };
         let parsed = trino(&mut reader)?;
         reader.skip_blanks();
-        if reader.rest.is_empty() {
-            Ok(parsed)
-        } else {
-            Err(unknown_type(text))
-        }
+        if reader.rest.is_empty() { Ok(parsed) } else { Err(unknown_type(text)) }
     }
 
     /// Reads a type in Hive's words, as the catalog keeps it: `string`, `decimal(10,2)`, `map<string,array<int>>`.
@@ -133,7 +129,9 @@ impl<'a> Reader<'a> {
             .rest
             .char_indices()
             .find(|(index, character)| {
-                !(character.is_alphabetic() || *character == '_' || (*index > 0 && (character.is_numeric() || *character == '$')))
+                !(character.is_alphabetic()
+                    || *character == '_'
+                    || (*index > 0 && (character.is_numeric() || *character == '$')))
             })
             .map_or(self.rest.len(), |(index, _)| index);
         if end == 0 {
@@ -276,11 +274,7 @@ fn trino_one(reader: &mut Reader<'_>) -> Result<Type, SqlError> {
     }
     let unknown = || {
         let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
-        if numbers.is_empty() {
-            unknown_type(&word)
-        } else {
-            unknown_type(&format!("{word}({})", numbers.join(", ")))
-        }
+        if numbers.is_empty() { unknown_type(&word) } else { unknown_type(&format!("{word}({})", numbers.join(", "))) }
     };
     match (word.as_str(), numbers.as_slice()) {
         ("decimal", []) => Ok(Type::Decimal(38, 0)),
@@ -334,7 +328,10 @@ fn trino_field(reader: &mut Reader<'_>) -> Result<(Option<String>, Type), SqlErr
         let after_name = reader.rest;
         let first_two_are_a_type = {
             let mut whole = Reader { rest: before, depth };
-            trino(&mut whole).is_ok() && { whole.skip_blanks(); whole.rest.starts_with([',', ')', '>']) }
+            trino(&mut whole).is_ok() && {
+                whole.skip_blanks();
+                whole.rest.starts_with([',', ')', '>'])
+            }
         };
         if !first_two_are_a_type {
             reader.rest = after_name;
@@ -367,7 +364,9 @@ fn invalid(message: String) -> SqlError {
 fn decimal(precision: u64, scale: u64) -> Result<Type, SqlError> {
     match (u8::try_from(precision), u8::try_from(scale)) {
         (Ok(precision @ 1..=38), Ok(scale)) if scale <= precision => Ok(Type::Decimal(precision, scale)),
-        (Ok(1..=38), _) => Err(invalid(format!("DECIMAL scale must be in range [0, precision ({precision})]: {scale}"))),
+        (Ok(1..=38), _) => {
+            Err(invalid(format!("DECIMAL scale must be in range [0, precision ({precision})]: {scale}")))
+        }
         _ => Err(invalid(format!("DECIMAL precision must be in range [1, 38]: {precision}"))),
     }
 }
@@ -573,6 +572,8 @@ mod tests {
         ] {
             assert_eq!(Type::from_hive(text).unwrap_err().message, message);
         }
-        assert!(Type::from_hive("array<varchar>").unwrap_err().message.starts_with("expected `(length)` at character 14"));
+        assert!(
+            Type::from_hive("array<varchar>").unwrap_err().message.starts_with("expected `(length)` at character 14")
+        );
     }
 }
