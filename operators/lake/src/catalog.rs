@@ -1,4 +1,13 @@
 //! The catalog: databases, tables, partitions and versions, in Glue's model.
+//!
+//! Names and types are data here; what a type means is in `sql`, what is at a location is in `storage`.
+
+#[cfg(test)]
+pub(crate) mod conformance;
+pub mod ddl;
+pub mod descriptor;
+mod sqlite;
+mod validate;
 
 use std::fmt::Debug;
 
@@ -6,8 +15,17 @@ use async_trait::async_trait;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::name::{Location, TableName};
+
+pub use descriptor::TableFormat;
+pub use sqlite::SqliteCatalog;
+
+/// The table type of a table whose objects the catalog does not own: all of ours.
+pub const EXTERNAL_TABLE: &str = "EXTERNAL_TABLE";
+
+/// The table type of a view.
+pub const VIRTUAL_VIEW: &str = "VIRTUAL_VIEW";
 
 /// A database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +130,102 @@ pub enum Expect {
     Any,
 }
 
+impl Database {
+    /// Makes the description of a database without remark, place and parameters.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_lowercase(),
+            description: None,
+            location: None,
+            parameters: IndexMap::new(),
+            created_ms: 0,
+        }
+    }
+}
+
+impl Column {
+    /// Makes a column without a remark.
+    pub fn new(name: &str, hive_type: &str) -> Self {
+        Self { name: name.to_lowercase(), hive_type: hive_type.to_owned(), comment: None }
+    }
+}
+
+impl Table {
+    /// Makes the description of an external table in a format.
+    pub fn new(
+        name: TableName,
+        columns: Vec<Column>,
+        partition_keys: Vec<Column>,
+        location: Location,
+        format: TableFormat,
+    ) -> Self {
+        Self {
+            name,
+            table_type: EXTERNAL_TABLE.to_owned(),
+            columns,
+            partition_keys,
+            location: Some(location.as_prefix()),
+            storage: format.storage(),
+            parameters: IndexMap::from([
+                ("EXTERNAL".to_owned(), "TRUE".to_owned()),
+                ("classification".to_owned(), format.classification().to_owned()),
+            ]),
+            view_text: None,
+            created_ms: 0,
+            updated_ms: 0,
+            version: 0,
+        }
+    }
+
+    /// Tells whether it is a view.
+    pub fn is_view(&self) -> bool {
+        self.table_type == VIRTUAL_VIEW
+    }
+
+    /// Returns the pairs of keys and values of a partition.
+    pub fn pairs<'a>(&'a self, values: &'a [String]) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.partition_keys.iter().zip(values).map(|(key, value)| (key.name.as_str(), value.as_str()))
+    }
+
+    /// Returns where Hive would put a partition: `LOCATION/key=value/…`.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a view, or a value that must not come near a path.
+    pub fn hive_location(&self, values: &[String]) -> Result<Location> {
+        let location = self.location.as_ref().ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                "place a partition",
+                format!("`{}` is a view: it has no location", self.name),
+            )
+        })?;
+        location.as_prefix().join(&crate::name::hive_path(self.pairs(values))?)
+    }
+
+    /// Makes the description of a partition as a copy of the table's columns and format.
+    ///
+    /// The table's parameters are not copied: its counts and statistics are not the partition's.
+    pub fn new_partition(&self, values: PartitionValues, location: Location) -> Partition {
+        Partition {
+            values,
+            columns: self.columns.clone(),
+            location: location.as_prefix(),
+            storage: self.storage.clone(),
+            parameters: IndexMap::new(),
+            created_ms: 0,
+            version: 0,
+        }
+    }
+
+    /// Puts the values of partition keys, given by name, into the order of the table's keys.
+    ///
+    /// # Errors
+    /// `InvalidInput` that names every missing and every extra key, and every value that cannot be used.
+    pub fn partition_values(&self, pairs: &IndexMap<String, String>) -> Result<PartitionValues> {
+        validate::partition_values(self, pairs)
+    }
+}
+
 /// A catalog. Every call is atomic: readers see the state before or after it.
 #[async_trait]
 pub trait Catalog: Debug + Send + Sync + 'static {
@@ -119,15 +233,25 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     async fn databases(&self) -> Result<Vec<Database>>;
     /// Returns a database.
     async fn database(&self, name: &str) -> Result<Option<Database>>;
-    /// Makes a database unless it is there.
+    /// Makes a database unless it is there; one that is there stays as it is.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a name that is none.
     async fn create_database(&self, database: &Database) -> Result<()>;
     /// Drops an empty database; false when it was not there.
+    ///
+    /// # Errors
+    /// `Conflict` when it still has tables.
     async fn drop_database(&self, name: &str) -> Result<bool>;
-    /// Lists the tables of a database by name.
+    /// Lists the tables of a database by name; none when the database is not there.
     async fn tables(&self, database: &str) -> Result<Vec<Table>>;
     /// Returns a table.
     async fn table(&self, name: &TableName) -> Result<Option<Table>>;
-    /// Makes or replaces a table; returns it as kept.
+    /// Makes or replaces a table; returns it as kept. A replaced table keeps its partitions.
+    ///
+    /// # Errors
+    /// As [`Expect`] says; `NotFound` when the database is not there; `InvalidInput` for names that are none, two columns of
+    /// one name, or partition keys that change while there are partitions.
     async fn put_table(&self, table: &Table, expect: Expect) -> Result<Table>;
     /// Drops a table with its partitions; false when it was not there.
     async fn drop_table(&self, name: &TableName) -> Result<bool>;
@@ -136,6 +260,10 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// Lists the partitions in the order of their values.
     async fn partitions(&self, name: &TableName) -> Result<Vec<Partition>>;
     /// Makes or replaces a partition; returns it as kept.
+    ///
+    /// # Errors
+    /// As [`Expect`] says; `NotFound` when the table is not there; `InvalidInput` when the values are not as many as the keys
+    /// or cannot be used.
     async fn put_partition(&self, name: &TableName, partition: &Partition, expect: Expect) -> Result<Partition>;
     /// Drops a partition; false when it was not there.
     async fn drop_partition(&self, name: &TableName, values: &[String]) -> Result<bool>;

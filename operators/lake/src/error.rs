@@ -100,11 +100,45 @@ impl Error {
         self
     }
 
+    /// Makes the error of a failed system call on a file: a full disk and a refused access have their own kinds.
+    #[must_use]
+    pub fn io(operation: &'static str, path: &std::path::Path, error: std::io::Error) -> Self {
+        Self::new(io_kind(&error), operation, format!("cannot {operation}: {}", io_text(&error)))
+            .with("path", path.display().to_string())
+            .source(error)
+    }
+
     /// Keeps the cause.
     #[must_use]
     pub fn source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+}
+
+/// Returns the kind of a failed system call.
+pub(crate) fn io_kind(error: &std::io::Error) -> ErrorKind {
+    use std::io::ErrorKind as Io;
+    match error.kind() {
+        Io::NotFound => ErrorKind::NotFound,
+        Io::AlreadyExists => ErrorKind::AlreadyExists,
+        Io::PermissionDenied | Io::ReadOnlyFilesystem => ErrorKind::PermissionDenied,
+        Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge | Io::OutOfMemory => ErrorKind::ResourcesExhausted,
+        Io::InvalidFilename => ErrorKind::InvalidInput,
+        _ => ErrorKind::External,
+    }
+}
+
+/// Returns what a user should read about a failed system call.
+pub(crate) fn io_text(error: &std::io::Error) -> String {
+    use std::io::ErrorKind as Io;
+    match error.kind() {
+        Io::StorageFull => "the disk is full".to_owned(),
+        Io::QuotaExceeded => "the disk quota is used up".to_owned(),
+        Io::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+        Io::PermissionDenied => "permission denied".to_owned(),
+        Io::NotFound => "no such file or directory".to_owned(),
+        _ => error.to_string(),
     }
 }
 

@@ -1,14 +1,19 @@
 //! Tables in a lake: storage, catalog, query engines, publishing and the loader.
 //!
-//! It knows nothing of tasks, attempts, YAML or the workflow engine.
+//! It knows nothing of tasks, attempts, YAML or the workflow engine. [`Lake::open`] is the way in.
 
 pub mod catalog;
+pub mod clock;
+pub mod crash;
 pub mod error;
+mod lake;
 pub mod load;
 pub mod name;
 pub mod publish;
 pub mod query;
 pub mod sql;
+mod sqlite;
 pub mod storage;
 
+pub use crate::lake::{Lake, LakeSettings};
 pub use error::{Error, ErrorKind, Result};

@@ -122,9 +122,107 @@ impl Location {
         Self::parse(&format!("{}{below}", self.as_prefix()))
     }
 
+    /// Returns the prefix that holds this place, or none for a whole bucket.
+    pub fn parent(&self) -> Option<Self> {
+        let key = self.key.strip_suffix('/').unwrap_or(&self.key);
+        if key.is_empty() {
+            return None;
+        }
+        let parent = key.rsplit_once('/').map_or(String::new(), |(parent, _)| format!("{parent}/"));
+        Some(Self { bucket: self.bucket.clone(), key: parent })
+    }
+
+    /// Returns the last part of the key, without a closing `/`.
+    pub fn file_name(&self) -> &str {
+        let key = self.key.strip_suffix('/').unwrap_or(&self.key);
+        key.rsplit_once('/').map_or(key, |(_, name)| name)
+    }
+
+    /// Tells whether it is a prefix: ends in `/`, or is a whole bucket.
+    pub fn is_prefix(&self) -> bool {
+        self.key.is_empty() || self.key.ends_with('/')
+    }
+
     /// Tells whether `other` is this prefix or below it.
     pub fn contains(&self, other: &Self) -> bool {
         self.bucket == other.bucket && other.key.starts_with(&self.as_prefix().key)
+    }
+}
+
+/// What Hive writes for a NULL or empty partition value.
+pub const HIVE_DEFAULT_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// Refuses a partition value that must never come near a path.
+///
+/// # Errors
+/// `InvalidInput` when it is `.` or `..`, holds `/`, `\\` or a control character (NUL, newline), or is longer than 1,024 bytes
+/// (Glue's limit of a partition value).
+pub fn check_partition_value(key: &str, value: &str) -> Result<()> {
+    let why = if value == "." || value == ".." {
+        "it is a step in a path"
+    } else if value.contains(['/', '\\']) {
+        "it holds `/` or `\\`"
+    } else if value.chars().any(char::is_control) {
+        "it holds a control character"
+    } else if value.len() > 1024 {
+        "it is longer than 1,024 bytes"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::InvalidInput,
+        "read a partition value",
+        format!("the value `{}` of partition key `{key}` cannot be used: {why}", value.escape_debug()),
+    ))
+}
+
+/// Returns `key=value/…` as Hive writes the path of a partition: characters that Hive escapes as `%XX`, an empty value as
+/// [`HIVE_DEFAULT_PARTITION`].
+///
+/// # Errors
+/// As [`check_partition_value`].
+pub fn hive_path<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<String> {
+    let mut path = String::new();
+    for (key, value) in pairs {
+        check_partition_value(key, value)?;
+        hive_escape(key, &mut path);
+        path.push('=');
+        hive_escape(if value.is_empty() { HIVE_DEFAULT_PARTITION } else { value }, &mut path);
+        path.push('/');
+    }
+    Ok(path)
+}
+
+/// Escapes what Hive's `FileUtils.escapePathName` escapes.
+fn hive_escape(text: &str, into: &mut String) {
+    use std::fmt::Write as _;
+    for character in text.chars() {
+        let escaped = matches!(
+            character,
+            '\u{1}'
+                ..='\u{1f}'
+                    | '\u{7f}'
+                    | '"'
+                    | '#'
+                    | '%'
+                    | '\''
+                    | '*'
+                    | '/'
+                    | ':'
+                    | '='
+                    | '?'
+                    | '\\'
+                    | '{'
+                    | '['
+                    | ']'
+                    | '^'
+        );
+        if escaped {
+            // Writing into a string cannot fail.
+            let _infallible = write!(into, "%{:02X}", u32::from(character));
+        } else {
+            into.push(character);
+        }
     }
 }
 
@@ -145,5 +243,41 @@ impl TryFrom<String> for Location {
 impl From<Location> for String {
     fn from(location: Location) -> Self {
         location.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_partition_value_is_refused() {
+        for value in ["..", ".", "a/b", "x/../y", "a\0b", "a\nb", "\\", "/etc/passwd"] {
+            let error = check_partition_value("dt", value).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::InvalidInput, "{value:?}");
+        }
+        assert_eq!(
+            check_partition_value("dt", "a\0b").unwrap_err().to_string(),
+            "the value `a\\0b` of partition key `dt` cannot be used: it holds a control character"
+        );
+    }
+
+    #[test]
+    fn hive_escapes_what_hive_escapes() {
+        let path =
+            hive_path([("dt", "2026-01-02 03:04"), ("city", "São Paulo"), ("empty", ""), ("p", "50%=a?")]).unwrap();
+        assert_eq!(path, "dt=2026-01-02 03%3A04/city=São Paulo/empty=__HIVE_DEFAULT_PARTITION__/p=50%25%3Da%3F/");
+    }
+
+    #[test]
+    fn a_prefix_is_whole_parts() {
+        let prefix = Location::parse("s3://b/t/dt=2026-01-1").unwrap();
+        assert!(!prefix.contains(&Location::parse("s3://b/t/dt=2026-01-10/x").unwrap()));
+        assert!(prefix.contains(&Location::parse("s3://b/t/dt=2026-01-1/x").unwrap()));
+        assert_eq!(prefix.parent().unwrap().to_string(), "s3://b/t/");
+        assert_eq!(Location::parse("s3://b").unwrap().parent(), None);
+        for text in ["s3://b/../x", "s3://b/a//b", "s3://../x", "http://b/x", "s3://b/a\\b", "s3://b/a\0"] {
+            assert!(Location::parse(text).is_err(), "{text:?}");
+        }
     }
 }

@@ -1,4 +1,12 @@
 //! Publishing: how a SELECT or a load becomes visible by one catalog call.
+//!
+//! Everything before the call writes under a version prefix where nobody looks; everything after it is collection.
+
+pub mod version;
+mod versions;
+
+pub use version::{VersionName, version_root};
+pub use versions::{VersionState, Versions, WrittenVersion};
 
 /// A format of written objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -20,4 +28,10 @@ pub enum Compression {
     Gzip,
     /// None.
     None,
+}
+
+impl Default for Format {
+    fn default() -> Self {
+        Self::Parquet(Compression::default())
+    }
 }

@@ -1,0 +1,150 @@
+//! What every catalog does; each implementation runs [`run`] in its tests.
+
+use indexmap::IndexMap;
+
+use super::{Catalog, Column, Database, Expect, Partition, Table, TableFormat};
+use crate::error::ErrorKind;
+use crate::name::{Location, TableName};
+
+/// Makes the description of a table partitioned by `dt` in the database `default`.
+pub(crate) fn table(name: &str) -> Table {
+    Table::new(
+        TableName::new("default", name).unwrap(),
+        vec![Column::new("a", "bigint")],
+        vec![Column::new("dt", "string")],
+        Location::parse(&format!("s3://b/{name}/")).unwrap(),
+        TableFormat::Parquet,
+    )
+}
+
+fn partition(table: &Table, dt: &str) -> Partition {
+    let values = vec![dt.to_owned()];
+    table.new_partition(values.clone(), table.hive_location(&values).unwrap())
+}
+
+/// Runs every law on an empty catalog.
+pub(crate) async fn run(catalog: &dyn Catalog) {
+    databases(catalog).await;
+    tables(catalog).await;
+    partitions(catalog).await;
+    two_writers(catalog).await;
+    refusals(catalog).await;
+}
+
+async fn databases(catalog: &dyn Catalog) {
+    assert!(catalog.database("default").await.unwrap().is_some(), "the default database is there");
+    let web = Database { description: Some("first".to_owned()), ..Database::new("Web") };
+    catalog.create_database(&web).await.unwrap();
+    catalog.create_database(&Database::new("web")).await.unwrap();
+    assert_eq!(catalog.database("WEB").await.unwrap().unwrap().description.as_deref(), Some("first"));
+    let names: Vec<String> = catalog.databases().await.unwrap().into_iter().map(|database| database.name).collect();
+    assert_eq!(names, ["default", "web"]);
+    assert!(catalog.drop_database("web").await.unwrap());
+    assert!(!catalog.drop_database("web").await.unwrap());
+    assert_eq!(catalog.database("web").await.unwrap(), None);
+}
+
+async fn tables(catalog: &dyn Catalog) {
+    let made = catalog.put_table(&table("t"), Expect::Absent).await.unwrap();
+    assert_eq!(catalog.table(&made.name).await.unwrap().as_ref(), Some(&made));
+    assert_eq!(catalog.put_table(&table("t"), Expect::Absent).await.unwrap_err().kind, ErrorKind::AlreadyExists);
+
+    let wider = Table { columns: vec![Column::new("a", "bigint"), Column::new("b", "string")], ..made.clone() };
+    let second = catalog.put_table(&wider, Expect::Version(made.version)).await.unwrap();
+    assert!(second.version > made.version);
+    assert_eq!(second.created_ms, made.created_ms);
+    assert_eq!(
+        catalog.put_table(&wider, Expect::Version(made.version)).await.unwrap_err().kind,
+        ErrorKind::Conflict,
+        "the first version is gone"
+    );
+    assert_eq!(catalog.table(&made.name).await.unwrap(), Some(second.clone()), "a refused put changes nothing");
+
+    assert_eq!(catalog.drop_database("default").await.unwrap_err().kind, ErrorKind::Conflict);
+    assert!(catalog.drop_table(&made.name).await.unwrap());
+    assert!(!catalog.drop_table(&made.name).await.unwrap());
+    assert_eq!(catalog.put_table(&wider, Expect::Version(second.version)).await.unwrap_err().kind, ErrorKind::NotFound);
+    let again = catalog.put_table(&table("t"), Expect::Absent).await.unwrap();
+    assert!(again.version > second.version, "a version is never given twice");
+    catalog.put_table(&table("s"), Expect::Any).await.unwrap();
+    let names: Vec<String> =
+        catalog.tables("default").await.unwrap().into_iter().map(|table| table.name.table).collect();
+    assert_eq!(names, ["s", "t"]);
+    assert!(catalog.tables("absent").await.unwrap().is_empty());
+    catalog.drop_table(&TableName::new("default", "s").unwrap()).await.unwrap();
+}
+
+async fn partitions(catalog: &dyn Catalog) {
+    let table = catalog.table(&TableName::new("default", "t").unwrap()).await.unwrap().unwrap();
+    let second = catalog.put_partition(&table.name, &partition(&table, "2026-01-02"), Expect::Absent).await.unwrap();
+    let first = catalog.put_partition(&table.name, &partition(&table, "2026-01-01"), Expect::Any).await.unwrap();
+    assert_eq!(catalog.partitions(&table.name).await.unwrap(), [first.clone(), second.clone()]);
+    assert_eq!(catalog.partition(&table.name, &first.values).await.unwrap(), Some(first.clone()));
+
+    let mut moved = first.clone();
+    moved.location = Location::parse("s3://b/elsewhere/").unwrap();
+    moved.parameters = IndexMap::from([("k".to_owned(), "v".to_owned())]);
+    let kept = catalog.put_partition(&table.name, &moved, Expect::Version(first.version)).await.unwrap();
+    assert!(kept.version > first.version);
+    assert_eq!(kept.created_ms, first.created_ms);
+    assert_eq!(catalog.partition(&table.name, &first.values).await.unwrap(), Some(kept.clone()));
+
+    assert!(catalog.drop_partition(&table.name, &second.values).await.unwrap());
+    assert!(!catalog.drop_partition(&table.name, &second.values).await.unwrap());
+
+    // A table that changes keeps its partitions, and they keep their own columns.
+    let wider = Table { columns: vec![Column::new("z", "date")], ..table.clone() };
+    catalog.put_table(&wider, Expect::Any).await.unwrap();
+    assert_eq!(catalog.partition(&table.name, &first.values).await.unwrap().unwrap().columns, table.columns);
+    let other_keys = Table { partition_keys: vec![Column::new("day", "string")], ..wider };
+    assert_eq!(catalog.put_table(&other_keys, Expect::Any).await.unwrap_err().kind, ErrorKind::InvalidInput);
+
+    // A dropped table takes its partitions along.
+    catalog.drop_table(&table.name).await.unwrap();
+    catalog.put_table(&table, Expect::Absent).await.unwrap();
+    assert!(catalog.partitions(&table.name).await.unwrap().is_empty());
+}
+
+async fn two_writers(catalog: &dyn Catalog) {
+    let table = catalog.table(&TableName::new("default", "t").unwrap()).await.unwrap().unwrap();
+    let base = catalog.put_partition(&table.name, &partition(&table, "x"), Expect::Absent).await.unwrap();
+    let writers = (0..8).map(|writer| {
+        let mut mine = base.clone();
+        mine.location = Location::parse(&format!("s3://b/w{writer}/")).unwrap();
+        let name = &table.name;
+        async move { catalog.put_partition(name, &mine, Expect::Version(mine.version)).await }
+    });
+    let results = futures::future::join_all(writers).await;
+    let won: Vec<&Partition> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
+    assert_eq!(won.len(), 1, "one of eight writers wins");
+    for lost in results.iter().filter_map(|result| result.as_ref().err()) {
+        assert_eq!(lost.kind, ErrorKind::Conflict);
+    }
+    assert_eq!(catalog.partition(&table.name, &base.values).await.unwrap().as_ref(), won.first().copied());
+    catalog.drop_table(&table.name).await.unwrap();
+}
+
+async fn refusals(catalog: &dyn Catalog) {
+    let elsewhere = Table { name: TableName::new("absent", "t").unwrap(), ..table("t") };
+    assert_eq!(catalog.put_table(&elsewhere, Expect::Any).await.unwrap_err().kind, ErrorKind::NotFound);
+    let twice = Table { columns: vec![Column::new("dt", "bigint")], ..table("t") };
+    assert_eq!(catalog.put_table(&twice, Expect::Any).await.unwrap_err().kind, ErrorKind::InvalidInput);
+    let absent = table("absent");
+    assert_eq!(
+        catalog.put_partition(&absent.name, &partition(&absent, "x"), Expect::Any).await.unwrap_err().kind,
+        ErrorKind::NotFound
+    );
+    let kept = catalog.put_table(&table("t"), Expect::Any).await.unwrap();
+    for values in [vec![], vec!["a".to_owned(), "b".to_owned()], vec!["..".to_owned()], vec!["a/b".to_owned()]] {
+        let hostile = Partition { values: values.clone(), ..partition(&kept, "x") };
+        let error = catalog.put_partition(&kept.name, &hostile, Expect::Any).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidInput, "{values:?}");
+    }
+    let pairs = IndexMap::from([("day".to_owned(), "a".to_owned()), ("hour".to_owned(), "1".to_owned())]);
+    assert_eq!(
+        kept.partition_values(&pairs).unwrap_err().to_string(),
+        "the partition does not fit table `default.t` with the keys `dt`: key `dt` is missing; key `day` is not a partition \
+         key; key `hour` is not a partition key"
+    );
+    catalog.drop_table(&kept.name).await.unwrap();
+}

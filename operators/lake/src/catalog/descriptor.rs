@@ -1,0 +1,147 @@
+//! Formats and the Hive classes that stand for them in a storage descriptor.
+//!
+//! Classes as Glue and Athena write them: <https://docs.aws.amazon.com/athena/latest/ug/supported-serdes.html>.
+
+use indexmap::IndexMap;
+
+use super::Storage;
+
+const TEXT_INPUT: &str = "org.apache.hadoop.mapred.TextInputFormat";
+const TEXT_OUTPUT: &str = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat";
+
+/// A format that tables are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TableFormat {
+    /// Parquet.
+    Parquet,
+    /// Text with a delimiter, Hive's own (`LazySimpleSerDe`): no quotes, values typed by the columns.
+    Delimited,
+    /// CSV with quotes (`OpenCSVSerde`).
+    OpenCsv,
+    /// One JSON object a line, by Hive's `hcatalog` SerDe.
+    HiveJson,
+    /// One JSON object a line, by openx's SerDe.
+    OpenxJson,
+}
+
+struct Classes {
+    format: TableFormat,
+    classification: &'static str,
+    serdes: &'static [&'static str],
+    input: &'static str,
+    output: &'static str,
+    parameters: &'static [(&'static str, &'static str)],
+}
+
+/// The first SerDe of a format is the one that is written; the others are read as well.
+static FORMATS: [Classes; 5] = [
+    Classes {
+        format: TableFormat::Parquet,
+        classification: "parquet",
+        serdes: &["org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"],
+        input: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+        output: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+        parameters: &[("serialization.format", "1")],
+    },
+    Classes {
+        format: TableFormat::Delimited,
+        classification: "csv",
+        serdes: &["org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"],
+        input: TEXT_INPUT,
+        output: TEXT_OUTPUT,
+        parameters: &[("field.delim", "\u{1}"), ("serialization.format", "\u{1}")],
+    },
+    Classes {
+        format: TableFormat::OpenCsv,
+        classification: "csv",
+        serdes: &["org.apache.hadoop.hive.serde2.OpenCSVSerde"],
+        input: TEXT_INPUT,
+        output: TEXT_OUTPUT,
+        parameters: &[("separatorChar", ","), ("quoteChar", "\""), ("escapeChar", "\\")],
+    },
+    Classes {
+        format: TableFormat::HiveJson,
+        classification: "json",
+        serdes: &["org.apache.hive.hcatalog.data.JsonSerDe", "org.apache.hadoop.hive.serde2.JsonSerDe"],
+        input: TEXT_INPUT,
+        output: TEXT_OUTPUT,
+        parameters: &[("serialization.format", "1")],
+    },
+    Classes {
+        format: TableFormat::OpenxJson,
+        classification: "json",
+        serdes: &["org.openx.data.jsonserde.JsonSerDe"],
+        input: TEXT_INPUT,
+        output: TEXT_OUTPUT,
+        parameters: &[("serialization.format", "1")],
+    },
+];
+
+impl TableFormat {
+    fn classes(self) -> &'static Classes {
+        match self {
+            Self::Parquet => &FORMATS[0],
+            Self::Delimited => &FORMATS[1],
+            Self::OpenCsv => &FORMATS[2],
+            Self::HiveJson => &FORMATS[3],
+            Self::OpenxJson => &FORMATS[4],
+        }
+    }
+
+    /// Returns the descriptor that a new table in this format gets.
+    pub fn storage(self) -> Storage {
+        let classes = self.classes();
+        Storage {
+            input_format: classes.input.to_owned(),
+            output_format: classes.output.to_owned(),
+            serde: classes.serdes.first().copied().unwrap_or_default().to_owned(),
+            serde_parameters: classes
+                .parameters
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            compressed: false,
+        }
+    }
+
+    /// Returns what Glue calls it in the parameter `classification`.
+    pub fn classification(self) -> &'static str {
+        self.classes().classification
+    }
+
+    /// Finds the format of a descriptor by its SerDe; none for one that this lake does not read.
+    pub fn of(storage: &Storage) -> Option<Self> {
+        FORMATS.iter().find(|classes| classes.serdes.contains(&storage.serde.as_str())).map(|classes| classes.format)
+    }
+}
+
+/// Returns a parameter of the SerDe, else of the table.
+pub fn parameter<'a>(
+    storage: &'a Storage,
+    table_parameters: &'a IndexMap<String, String>,
+    name: &str,
+) -> Option<&'a str> {
+    storage.serde_parameters.get(name).or_else(|| table_parameters.get(name)).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_names_its_format() {
+        for (index, classes) in FORMATS.iter().enumerate() {
+            assert_eq!(FORMATS.iter().position(|other| std::ptr::eq(other, classes.format.classes())), Some(index));
+            assert_eq!(TableFormat::of(&classes.format.storage()), Some(classes.format));
+            for serde in classes.serdes {
+                let storage = Storage { serde: (*serde).to_owned(), ..classes.format.storage() };
+                assert_eq!(TableFormat::of(&storage), Some(classes.format));
+            }
+        }
+        let orc =
+            Storage { serde: "org.apache.hadoop.hive.ql.io.orc.OrcSerde".to_owned(), ..TableFormat::Parquet.storage() };
+        assert_eq!(TableFormat::of(&orc), None);
+    }
+}

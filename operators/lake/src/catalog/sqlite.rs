@@ -1,0 +1,372 @@
+//! The embedded catalog: Glue's model in SQLite, one transaction a call.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::{Catalog, Database, Expect, Partition, Table, validate};
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::TableName;
+use crate::sqlite::{failed, undecodable};
+
+/// The database that is always there, as in Athena.
+const DEFAULT_DATABASE: &str = "default";
+
+/// A catalog in a SQLite file.
+#[derive(Debug, Clone)]
+pub struct SqliteCatalog {
+    pool: SqlitePool,
+    clock: Arc<dyn Clock>,
+}
+
+impl SqliteCatalog {
+    /// Opens the catalog of a lake; the database `default` is there afterwards.
+    pub(crate) async fn open(pool: SqlitePool, clock: Arc<dyn Clock>) -> Result<Self> {
+        let catalog = Self { pool, clock };
+        catalog.create_database(&Database::new(DEFAULT_DATABASE)).await?;
+        Ok(catalog)
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.now().as_millisecond()
+    }
+
+    async fn begin(&self, operation: &'static str) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>> {
+        self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| failed(operation, error))
+    }
+}
+
+#[async_trait]
+impl Catalog for SqliteCatalog {
+    async fn databases(&self) -> Result<Vec<Database>> {
+        let rows = sqlx::query("SELECT name, body FROM catalog_database ORDER BY name")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| failed("list databases", error))?;
+        rows.iter().map(|row| decode("database", row.get(0), row.get(1))).collect()
+    }
+
+    async fn database(&self, name: &str) -> Result<Option<Database>> {
+        let name = name.to_lowercase();
+        let body: Option<String> = sqlx::query_scalar("SELECT body FROM catalog_database WHERE name = ?")
+            .bind(&name)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|error| failed("read a database", error))?;
+        body.map(|body| decode("database", &name, &body)).transpose()
+    }
+
+    async fn create_database(&self, database: &Database) -> Result<()> {
+        validate::database(database)?;
+        let kept = Database { name: database.name.to_lowercase(), created_ms: self.now_ms(), ..database.clone() };
+        sqlx::query("INSERT INTO catalog_database (name, body) VALUES (?, ?) ON CONFLICT DO NOTHING")
+            .bind(&kept.name)
+            .bind(encode(&kept)?)
+            .execute(&self.pool)
+            .await
+            .map_err(|error| failed("make a database", error))?;
+        Ok(())
+    }
+
+    async fn drop_database(&self, name: &str) -> Result<bool> {
+        const OPERATION: &str = "drop a database";
+        let name = name.to_lowercase();
+        let mut transaction = self.begin(OPERATION).await?;
+        let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM catalog_table WHERE database_name = ?")
+            .bind(&name)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(|error| failed(OPERATION, error))?;
+        if tables > 0 {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                OPERATION,
+                format!("database `{name}` is not empty: it has {tables} tables"),
+            ));
+        }
+        let done = sqlx::query("DELETE FROM catalog_database WHERE name = ?")
+            .bind(&name)
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| failed(OPERATION, error))?;
+        transaction.commit().await.map_err(|error| failed(OPERATION, error))?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn tables(&self, database: &str) -> Result<Vec<Table>> {
+        let rows = sqlx::query("SELECT name, body FROM catalog_table WHERE database_name = ? ORDER BY name")
+            .bind(database.to_lowercase())
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| failed("list tables", error))?;
+        rows.iter().map(|row| decode("table", row.get(0), row.get(1))).collect()
+    }
+
+    async fn table(&self, name: &TableName) -> Result<Option<Table>> {
+        let mut connection = self.pool.acquire().await.map_err(|error| failed("read a table", error))?;
+        read_table(&mut connection, name).await
+    }
+
+    async fn put_table(&self, table: &Table, expect: Expect) -> Result<Table> {
+        const OPERATION: &str = "write a table";
+        validate::table(table)?;
+        let name = &table.name;
+        let mut transaction = self.begin(OPERATION).await?;
+        let database: Option<i64> = sqlx::query_scalar("SELECT 1 FROM catalog_database WHERE name = ?")
+            .bind(&name.database)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(|error| failed(OPERATION, error))?;
+        if database.is_none() {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                OPERATION,
+                format!("database `{}` is not in the catalog", name.database),
+            ));
+        }
+        let old = read_table(&mut transaction, name).await?;
+        guard(expect, old.as_ref().map(|old| old.version), || format!("table `{name}`"), OPERATION)?;
+        if let Some(old) = old.as_ref().filter(|old| old.partition_keys != table.partition_keys) {
+            let partitions: i64 =
+                sqlx::query_scalar("SELECT count(*) FROM catalog_partition WHERE database_name = ? AND table_name = ?")
+                    .bind(&name.database)
+                    .bind(&name.table)
+                    .fetch_one(&mut *transaction)
+                    .await
+                    .map_err(|error| failed(OPERATION, error))?;
+            if partitions > 0 {
+                let names = |table: &Table| {
+                    table.partition_keys.iter().map(|key| key.name.clone()).collect::<Vec<_>>().join(", ")
+                };
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    OPERATION,
+                    format!(
+                        "table `{name}` has {partitions} partitions: its keys ({}) cannot become ({})",
+                        names(old),
+                        names(table)
+                    ),
+                ));
+            }
+        }
+        let now_ms = self.now_ms();
+        let kept = Table {
+            created_ms: old.as_ref().map_or(now_ms, |old| old.created_ms),
+            updated_ms: now_ms,
+            version: next_version(&mut transaction, OPERATION).await?,
+            ..table.clone()
+        };
+        sqlx::query(
+            "INSERT INTO catalog_table (database_name, name, version, body) VALUES (?, ?, ?, ?) \
+             ON CONFLICT (database_name, name) DO UPDATE SET version = excluded.version, body = excluded.body",
+        )
+        .bind(&name.database)
+        .bind(&name.table)
+        .bind(kept.version)
+        .bind(encode(&kept)?)
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| failed(OPERATION, error))?;
+        transaction.commit().await.map_err(|error| failed(OPERATION, error))?;
+        Ok(kept)
+    }
+
+    async fn drop_table(&self, name: &TableName) -> Result<bool> {
+        // Its partitions go with it by the foreign key.
+        let done = sqlx::query("DELETE FROM catalog_table WHERE database_name = ? AND name = ?")
+            .bind(&name.database)
+            .bind(&name.table)
+            .execute(&self.pool)
+            .await
+            .map_err(|error| failed("drop a table", error))?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn partition(&self, name: &TableName, values: &[String]) -> Result<Option<Partition>> {
+        let mut connection = self.pool.acquire().await.map_err(|error| failed("read a partition", error))?;
+        read_partition(&mut connection, name, &encode(values)?).await
+    }
+
+    async fn partitions(&self, name: &TableName) -> Result<Vec<Partition>> {
+        let rows = sqlx::query(
+            "SELECT partition_values, body FROM catalog_partition WHERE database_name = ? AND table_name = ?",
+        )
+        .bind(&name.database)
+        .bind(&name.table)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| failed("list partitions", error))?;
+        let mut partitions: Vec<Partition> =
+            rows.iter().map(|row| decode("partition", row.get(0), row.get(1))).collect::<Result<_>>()?;
+        partitions.sort_by(|left, right| left.values.cmp(&right.values));
+        Ok(partitions)
+    }
+
+    async fn put_partition(&self, name: &TableName, partition: &Partition, expect: Expect) -> Result<Partition> {
+        const OPERATION: &str = "write a partition";
+        let mut transaction = self.begin(OPERATION).await?;
+        let table = read_table(&mut transaction, name).await?.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, OPERATION, format!("table `{name}` is not in the catalog"))
+        })?;
+        validate::partition(&table, partition)?;
+        let key = encode(&partition.values)?;
+        let old = read_partition(&mut transaction, name, &key).await?;
+        let what = || format!("partition {} of table `{name}`", describe(&table, &partition.values));
+        guard(expect, old.as_ref().map(|old| old.version), what, OPERATION)?;
+        let kept = Partition {
+            created_ms: old.as_ref().map_or_else(|| self.now_ms(), |old| old.created_ms),
+            version: next_version(&mut transaction, OPERATION).await?,
+            ..partition.clone()
+        };
+        sqlx::query(
+            "INSERT INTO catalog_partition (database_name, table_name, partition_values, version, body) \
+             VALUES (?, ?, ?, ?, ?) ON CONFLICT (database_name, table_name, partition_values) \
+             DO UPDATE SET version = excluded.version, body = excluded.body",
+        )
+        .bind(&name.database)
+        .bind(&name.table)
+        .bind(&key)
+        .bind(kept.version)
+        .bind(encode(&kept)?)
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| failed(OPERATION, error))?;
+        transaction.commit().await.map_err(|error| failed(OPERATION, error))?;
+        Ok(kept)
+    }
+
+    async fn drop_partition(&self, name: &TableName, values: &[String]) -> Result<bool> {
+        let done = sqlx::query(
+            "DELETE FROM catalog_partition WHERE database_name = ? AND table_name = ? AND partition_values = ?",
+        )
+        .bind(&name.database)
+        .bind(&name.table)
+        .bind(encode(values)?)
+        .execute(&self.pool)
+        .await
+        .map_err(|error| failed("drop a partition", error))?;
+        Ok(done.rows_affected() > 0)
+    }
+}
+
+async fn read_table(connection: &mut SqliteConnection, name: &TableName) -> Result<Option<Table>> {
+    let body: Option<String> =
+        sqlx::query_scalar("SELECT body FROM catalog_table WHERE database_name = ? AND name = ?")
+            .bind(&name.database)
+            .bind(&name.table)
+            .fetch_optional(connection)
+            .await
+            .map_err(|error| failed("read a table", error))?;
+    body.map(|body| decode("table", &name.to_string(), &body)).transpose()
+}
+
+async fn read_partition(connection: &mut SqliteConnection, name: &TableName, key: &str) -> Result<Option<Partition>> {
+    let body: Option<String> = sqlx::query_scalar(
+        "SELECT body FROM catalog_partition WHERE database_name = ? AND table_name = ? AND partition_values = ?",
+    )
+    .bind(&name.database)
+    .bind(&name.table)
+    .bind(key)
+    .fetch_optional(connection)
+    .await
+    .map_err(|error| failed("read a partition", error))?;
+    body.map(|body| decode("partition", key, &body)).transpose()
+}
+
+async fn next_version(connection: &mut SqliteConnection, operation: &'static str) -> Result<i64> {
+    sqlx::query_scalar("UPDATE catalog_version SET latest = latest + 1 RETURNING latest")
+        .fetch_one(connection)
+        .await
+        .map_err(|error| failed(operation, error))
+}
+
+/// Refuses a put that does not find what it expects.
+fn guard(expect: Expect, found: Option<i64>, what: impl Fn() -> String, operation: &'static str) -> Result<()> {
+    match (expect, found) {
+        (Expect::Any, _) | (Expect::Absent, None) => Ok(()),
+        (Expect::Absent, Some(_)) => {
+            Err(Error::new(ErrorKind::AlreadyExists, operation, format!("{} is there already", what())))
+        }
+        (Expect::Version(expected), Some(found)) if expected == found => Ok(()),
+        (Expect::Version(expected), Some(found)) => Err(Error::new(
+            ErrorKind::Conflict,
+            operation,
+            format!("{} was changed by another writer: expected version {expected}, found version {found}", what()),
+        )),
+        (Expect::Version(expected), None) => Err(Error::new(
+            ErrorKind::NotFound,
+            operation,
+            format!("{} was dropped by another writer: expected version {expected}, found none", what()),
+        )),
+    }
+}
+
+fn describe(table: &Table, values: &[String]) -> String {
+    let pairs: Vec<String> = table.pairs(values).map(|(key, value)| format!("{key}={value}")).collect();
+    format!("`{}`", pairs.join("/"))
+}
+
+fn encode<T: serde::Serialize + ?Sized>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| {
+        Error::new(ErrorKind::InvalidInput, "write the catalog", "the description cannot be written as JSON")
+            .source(error)
+    })
+}
+
+fn decode<T: serde::de::DeserializeOwned>(what: &'static str, name: &str, body: &str) -> Result<T> {
+    serde_json::from_str(body).map_err(|error| undecodable(what, name, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    async fn memory() -> SqliteCatalog {
+        let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(1_700_000_000).unwrap()));
+        SqliteCatalog::open(crate::sqlite::open_memory().await.unwrap(), clock).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn it_behaves_as_a_catalog() {
+        crate::catalog::conformance::run(&memory().await).await;
+    }
+
+    #[tokio::test]
+    async fn it_survives_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("deep/catalog.sqlite");
+        let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock);
+        let first = SqliteCatalog::open(crate::sqlite::open(&file).await.unwrap(), Arc::clone(&clock)).await.unwrap();
+        let table = first.put_table(&crate::catalog::conformance::table("kept"), Expect::Absent).await.unwrap();
+        drop(first);
+        let second = SqliteCatalog::open(crate::sqlite::open(&file).await.unwrap(), clock).await.unwrap();
+        assert_eq!(second.table(&table.name).await.unwrap(), Some(table));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_catalog_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("catalog.sqlite");
+        std::fs::write(&file, vec![b'x'; 8192]).unwrap();
+        let error = crate::sqlite::open(&file).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidData);
+        assert!(error.to_string().contains(&file.display().to_string()));
+    }
+
+    #[tokio::test]
+    async fn a_row_that_cannot_be_read_harms_only_itself() {
+        let catalog = memory().await;
+        catalog.put_table(&crate::catalog::conformance::table("good"), Expect::Absent).await.unwrap();
+        sqlx::query("INSERT INTO catalog_table VALUES ('default', 'bad', 99, '{')")
+            .execute(&catalog.pool)
+            .await
+            .unwrap();
+        let bad = catalog.table(&TableName::new("default", "bad").unwrap()).await.unwrap_err();
+        assert_eq!(bad.kind, ErrorKind::InvalidData);
+        assert!(catalog.table(&TableName::new("default", "good").unwrap()).await.unwrap().is_some());
+    }
+}

@@ -1,0 +1,80 @@
+//! The embedded lake as a whole: a folder, a catalog in it, and a query engine.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::catalog::{Catalog, SqliteCatalog};
+use crate::clock::{Clock, SystemClock};
+use crate::crash::CrashPoints;
+use crate::error::Result;
+use crate::publish::Versions;
+use crate::storage::Storage;
+
+/// How long a version that was replaced is kept: queries that started before the change still read it, and an undo wants it.
+const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How much memory queries and loads may use together.
+const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
+
+/// What a lake is opened with.
+#[derive(Debug, Clone)]
+pub struct LakeSettings {
+    /// The folder of the state: `catalog.sqlite`, `tmp/`. Default of the product: `.suiro`.
+    pub state_dir: PathBuf,
+    /// The folder of the data: `s3://bucket/key` is `WAREHOUSE/s3/bucket/key`.
+    pub warehouse: PathBuf,
+    /// How many bytes queries may hold in memory before they spill to `STATE_DIR/tmp`.
+    pub memory_limit: usize,
+    /// How long a replaced version is kept.
+    pub retention: Duration,
+    /// How many parts of a query run at a time; none for as many as there are processors.
+    pub parallelism: Option<usize>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where tests stop the process.
+    pub crash_points: CrashPoints,
+}
+
+impl LakeSettings {
+    /// Makes settings with the defaults: 1 GiB of memory, a retention of 24 hours, the system's clock.
+    pub fn new(state_dir: impl Into<PathBuf>, warehouse: impl Into<PathBuf>) -> Self {
+        Self {
+            state_dir: state_dir.into(),
+            warehouse: warehouse.into(),
+            memory_limit: DEFAULT_MEMORY_LIMIT,
+            retention: DEFAULT_RETENTION,
+            parallelism: None,
+            clock: Arc::new(SystemClock),
+            crash_points: CrashPoints::default(),
+        }
+    }
+}
+
+/// A lake: its storage, its catalog, what publishing wrote, and its query engine. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    /// What it was opened with.
+    pub settings: LakeSettings,
+    /// The objects.
+    pub storage: Storage,
+    /// The tables.
+    pub catalog: Arc<dyn Catalog>,
+    /// The versions of tables and partitions that publishing wrote.
+    pub versions: Versions,
+}
+
+impl Lake {
+    /// Opens a lake; makes its folders and its catalog when they are not there.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `ResourcesExhausted` or `External` with the path; `InvalidData` for a catalog that is damaged or
+    /// of a newer suiro.
+    pub async fn open(settings: LakeSettings) -> Result<Self> {
+        let storage = Storage::open(&settings.warehouse).await?;
+        let pool = crate::sqlite::open(&settings.state_dir.join("catalog.sqlite")).await?;
+        let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(pool.clone(), Arc::clone(&settings.clock)).await?);
+        let versions = Versions::new(pool, Arc::clone(&settings.clock));
+        Ok(Self { settings, storage, catalog, versions })
+    }
+}

@@ -1,0 +1,247 @@
+//! The ledger of versions: every version prefix has a row before its first byte, so that nothing suiro wrote is forgotten,
+//! and a tombstone when it may go.
+
+use std::sync::Arc;
+
+use sqlx::Row as _;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::{Location, TableName};
+use crate::sqlite::failed;
+
+/// How far a version is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionState {
+    /// It is being written, or waits to be published.
+    Writing,
+    /// The catalog points (or is about to point) to it.
+    Published,
+    /// Another version took its place; it goes after the retention.
+    Retired,
+    /// It will never be published; it goes at once.
+    Abandoned,
+}
+
+impl VersionState {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Writing => "writing",
+            Self::Published => "published",
+            Self::Retired => "retired",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
+    fn from_word(word: &str) -> Result<Self> {
+        [Self::Writing, Self::Published, Self::Retired, Self::Abandoned]
+            .into_iter()
+            .find(|state| state.word() == word)
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidData,
+                    "read the ledger of versions",
+                    format!("expected the state of a version, found `{}`", word.escape_debug()),
+                )
+            })
+    }
+}
+
+/// A version prefix in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenVersion {
+    /// The prefix.
+    pub location: Location,
+    /// The table.
+    pub table: TableName,
+    /// The values of the partition; none for a whole table.
+    pub values: Option<Vec<String>>,
+    /// How far it is.
+    pub state: VersionState,
+    /// When its row was made, in milliseconds since 1970.
+    pub created_ms: i64,
+    /// From when on it may be deleted, in milliseconds since 1970.
+    pub collect_after_ms: Option<i64>,
+}
+
+/// The ledger of a lake. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Versions {
+    pool: SqlitePool,
+    clock: Arc<dyn Clock>,
+}
+
+impl Versions {
+    pub(crate) fn new(pool: SqlitePool, clock: Arc<dyn Clock>) -> Self {
+        Self { pool, clock }
+    }
+
+    /// Notes that a version is about to be written; repeating it is fine.
+    ///
+    /// # Errors
+    /// Those of the catalog's file; `Conflict` when the prefix is noted for another table or partition, or its writing was
+    /// given up.
+    pub async fn intend(&self, location: &Location, table: &TableName, values: Option<&[String]>) -> Result<()> {
+        const OPERATION: &str = "note a version";
+        let values = values.map(encode).transpose()?;
+        sqlx::query(
+            "INSERT INTO version_prefix (location, database_name, table_name, partition_values, state, created_ms) \
+             VALUES (?, ?, ?, ?, 'writing', ?) ON CONFLICT (location) DO NOTHING",
+        )
+        .bind(location.to_string())
+        .bind(&table.database)
+        .bind(&table.table)
+        .bind(&values)
+        .bind(self.clock.now().as_millisecond())
+        .execute(&self.pool)
+        .await
+        .map_err(|error| failed(OPERATION, error))?;
+        let found = self.version(location).await?;
+        let same = found.as_ref().is_some_and(|found| {
+            found.table == *table
+                && found.state == VersionState::Writing
+                && found.values.as_deref().map(encode).transpose().ok() == Some(values.clone())
+        });
+        if same {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Conflict, OPERATION, format!("the version `{location}` is not free to be written"))
+            .with("state", found.map_or("gone", |found| found.state.word())))
+    }
+
+    /// Notes that the catalog points to a version (again): it is not collected.
+    ///
+    /// # Errors
+    /// Those of the catalog's file; `Conflict` when the version is not in the ledger: it was collected.
+    pub async fn published(&self, location: &Location) -> Result<()> {
+        let found = self.set(location, VersionState::Published, None).await?;
+        if found {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            "note a version",
+            format!("the version `{location}` was collected meanwhile"),
+        ))
+    }
+
+    /// Notes that another version took the place of this one: it may be deleted after the retention. Returns false for a
+    /// location that is no version of ours.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub async fn retire(&self, location: &Location, retention: std::time::Duration) -> Result<bool> {
+        let retention_ms = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
+        let after = self.clock.now().as_millisecond().saturating_add(retention_ms);
+        self.set(location, VersionState::Retired, Some(after)).await
+    }
+
+    /// Notes that a version will never be published: it may be deleted at once. Returns false for a location that is no
+    /// version of ours.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub async fn abandon(&self, location: &Location) -> Result<bool> {
+        let now_ms = self.clock.now().as_millisecond();
+        self.set(location, VersionState::Abandoned, Some(now_ms)).await
+    }
+
+    async fn set(&self, location: &Location, state: VersionState, collect_after_ms: Option<i64>) -> Result<bool> {
+        // A tombstone that stands keeps its time: repeating a step must not prolong it.
+        let done = sqlx::query(
+            "UPDATE version_prefix SET \
+             collect_after_ms = CASE WHEN state = ?1 AND ?2 IS NOT NULL THEN collect_after_ms ELSE ?2 END, state = ?1 \
+             WHERE location = ?3",
+        )
+        .bind(state.word())
+        .bind(collect_after_ms)
+        .bind(location.as_prefix().to_string())
+        .execute(&self.pool)
+        .await
+        .map_err(|error| failed("note a version", error))?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Returns a version.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub async fn version(&self, location: &Location) -> Result<Option<WrittenVersion>> {
+        let row = sqlx::query("SELECT * FROM version_prefix WHERE location = ?")
+            .bind(location.as_prefix().to_string())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|error| failed("read the ledger of versions", error))?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Lists the versions of a table, oldest first.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub async fn of_table(&self, table: &TableName) -> Result<Vec<WrittenVersion>> {
+        let rows = sqlx::query(
+            "SELECT * FROM version_prefix WHERE database_name = ? AND table_name = ? ORDER BY created_ms, location",
+        )
+        .bind(&table.database)
+        .bind(&table.table)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| failed("read the ledger of versions", error))?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Lists the versions whose tombstone is due, oldest first.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub async fn due(&self) -> Result<Vec<WrittenVersion>> {
+        let rows = sqlx::query(
+            "SELECT * FROM version_prefix WHERE collect_after_ms IS NOT NULL AND collect_after_ms <= ? \
+             ORDER BY created_ms, location",
+        )
+        .bind(self.clock.now().as_millisecond())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| failed("read the ledger of versions", error))?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Forgets a version whose objects are gone.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub async fn forget(&self, location: &Location) -> Result<()> {
+        sqlx::query("DELETE FROM version_prefix WHERE location = ?")
+            .bind(location.as_prefix().to_string())
+            .execute(&self.pool)
+            .await
+            .map_err(|error| failed("forget a version", error))?;
+        Ok(())
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<WrittenVersion> {
+    let values: Option<String> = row.get("partition_values");
+    let location: String = row.get("location");
+    let values = values
+        .map(|text| {
+            serde_json::from_str(&text).map_err(|error| crate::sqlite::undecodable("version", &location, error))
+        })
+        .transpose()?;
+    Ok(WrittenVersion {
+        location: Location::parse(&location)?,
+        table: TableName::new(row.get("database_name"), row.get("table_name"))?,
+        values,
+        state: VersionState::from_word(row.get("state"))?,
+        created_ms: row.get("created_ms"),
+        collect_after_ms: row.get("collect_after_ms"),
+    })
+}
+
+fn encode(values: &[String]) -> Result<String> {
+    serde_json::to_string(values).map_err(|error| {
+        Error::new(ErrorKind::InvalidInput, "note a version", "the values cannot be written as JSON").source(error)
+    })
+}

@@ -1,0 +1,107 @@
+//! The lake's SQLite file: opening it, its tables, and what its errors mean.
+//!
+//! `synchronous=FULL` in WAL mode: what a call has returned survives the loss of power (<https://sqlite.org/wal.html>).
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The form of the tables; a file with a higher number was written by a newer suiro.
+const FORM: i64 = 1;
+
+const TABLES: &str = include_str!("sqlite/tables.sql");
+
+/// How long a call waits for another process's write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Opens (or makes) the file.
+pub(crate) async fn open(file: &Path) -> Result<SqlitePool> {
+    if let Some(folder) = file.parent() {
+        tokio::fs::create_dir_all(folder).await.map_err(|error| Error::io("make a folder", folder, error))?;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(4)
+        .connect_with(options)
+        .await
+        .map_err(|error| failed("open the catalog", error).with("path", file.display().to_string()))?;
+    prepare(&pool).await.map_err(|error| error.with("path", file.display().to_string()))?;
+    Ok(pool)
+}
+
+/// Opens a catalog that lives in memory, for tests.
+#[cfg(test)]
+pub(crate) async fn open_memory() -> Result<SqlitePool> {
+    let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options)
+        .await
+        .map_err(|error| failed("open the catalog", error))?;
+    prepare(&pool).await?;
+    Ok(pool)
+}
+
+async fn prepare(pool: &SqlitePool) -> Result<()> {
+    let form: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(pool)
+        .await
+        .map_err(|error| failed("open the catalog", error))?;
+    if form > FORM {
+        return Err(Error::new(
+            ErrorKind::InvalidData,
+            "open the catalog",
+            format!("the catalog has form {form}, this suiro knows up to form {FORM}: use a newer suiro"),
+        ));
+    }
+    if form < FORM {
+        let mut transaction =
+            pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| failed("open the catalog", error))?;
+        sqlx::raw_sql(TABLES).execute(&mut *transaction).await.map_err(|error| failed("open the catalog", error))?;
+        transaction.commit().await.map_err(|error| failed("open the catalog", error))?;
+    }
+    Ok(())
+}
+
+/// Makes our error of SQLite's.
+pub(crate) fn failed(operation: &'static str, error: sqlx::Error) -> Error {
+    // Primary result codes: https://sqlite.org/rescode.html
+    let code = error
+        .as_database_error()
+        .and_then(|error| error.code().and_then(|code| code.parse::<u32>().ok()))
+        .map(|code| code & 0xff);
+    let (kind, retryable, text) = match code {
+        Some(5 | 6) => (ErrorKind::External, true, "the catalog is busy: another process is writing"),
+        Some(13) => (ErrorKind::ResourcesExhausted, false, "the disk is full"),
+        Some(3 | 8 | 23) => (ErrorKind::PermissionDenied, false, "the catalog cannot be written"),
+        Some(14) => (ErrorKind::PermissionDenied, false, "the catalog's file cannot be opened"),
+        Some(11 | 26) => (ErrorKind::InvalidData, false, "the catalog's file is damaged or no SQLite file"),
+        _ => (ErrorKind::External, false, "the catalog failed"),
+    };
+    let mut made = Error::new(kind, operation, format!("cannot {operation}: {text} ({error})")).source(error);
+    if retryable {
+        made = made.retryable();
+    }
+    made
+}
+
+/// Makes the error of a row that does not hold what we wrote.
+pub(crate) fn undecodable(what: &'static str, name: &str, error: serde_json::Error) -> Error {
+    Error::new(
+        ErrorKind::InvalidData,
+        "read the catalog",
+        format!("the catalog's {what} `{name}` cannot be read: {error}"),
+    )
+    .source(error)
+}

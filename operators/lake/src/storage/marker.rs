@@ -1,0 +1,106 @@
+//! The marker `_suiro.json`: what says that a prefix is ours to delete.
+//!
+//! A version root (`<table>--versions/`) carries one before the first version is written, because the version prefix itself
+//! must be empty when a query starts to write there; a finished version carries its own with what was published.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{Put, Storage};
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::Location;
+
+/// The name of the marker; hidden from readers by its `_`.
+pub const MARKER: &str = "_suiro.json";
+
+/// What a marker says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    /// Always `suiro`.
+    pub owner: String,
+    /// Of what it is the marker.
+    pub kind: MarkerKind,
+    /// What was published, for one who has lost the catalog.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<serde_json::Value>,
+}
+
+/// Of what a marker is the marker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MarkerKind {
+    /// The versions below it, each two levels down: `<hash of values>/<version>/`.
+    VersionRoot,
+    /// All below it.
+    Prefix,
+}
+
+impl Marker {
+    /// Makes a marker.
+    pub fn new(kind: MarkerKind, record: Option<serde_json::Value>) -> Self {
+        Self { owner: "suiro".to_owned(), kind, record }
+    }
+}
+
+impl Storage {
+    /// Writes the marker of a prefix; repeating it is fine.
+    ///
+    /// # Errors
+    /// As [`Storage::put`].
+    pub async fn mark(&self, prefix: &Location, marker: &Marker) -> Result<()> {
+        let location = prefix.join(MARKER)?;
+        let text = serde_json::to_vec(marker).map_err(|error| {
+            Error::new(ErrorKind::InvalidInput, "write a marker", "the marker cannot be written as JSON").source(error)
+        })?;
+        self.put(&location, Bytes::from(text), Put::Replace).await
+    }
+
+    /// Reads the marker of a prefix.
+    ///
+    /// # Errors
+    /// As [`Storage::read`]; a file of that name that is no marker counts as none.
+    pub async fn marker(&self, prefix: &Location) -> Result<Option<Marker>> {
+        let location = prefix.join(MARKER)?;
+        match self.read(&location).await {
+            Ok(bytes) => Ok(serde_json::from_slice::<Marker>(&bytes).ok().filter(|marker| marker.owner == "suiro")),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Tells whether a prefix is ours: it carries a marker, or it is a version under a marked version root.
+pub(super) async fn owned(storage: &Storage, prefix: &Location) -> Result<bool> {
+    if prefix.key().is_empty() {
+        return Ok(false);
+    }
+    if storage.marker(prefix).await?.is_some_and(|marker| marker.kind == MarkerKind::Prefix) {
+        return Ok(true);
+    }
+    let root = prefix.parent().and_then(|values| values.parent());
+    match root {
+        Some(root) if is_version_name(prefix.file_name()) => {
+            Ok(storage.marker(&root).await?.is_some_and(|marker| marker.kind == MarkerKind::VersionRoot))
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Tells whether a name has the form `20260102T030405Z-0123456789ab-g1`.
+pub(crate) fn is_version_name(name: &str) -> bool {
+    let mut parts = name.split('-');
+    let (time, hash, generation) = (parts.next(), parts.next(), parts.next());
+    let time_ok = time.is_some_and(|time| {
+        time.len() == 16
+            && time.bytes().enumerate().all(|(index, byte)| match index {
+                8 => byte == b'T',
+                15 => byte == b'Z',
+                _ => byte.is_ascii_digit(),
+            })
+    });
+    let hash_ok = hash.is_some_and(|hash| hash.len() == 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let generation_ok = generation
+        .and_then(|text| text.strip_prefix('g'))
+        .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
+    time_ok && hash_ok && generation_ok && parts.next().is_none()
+}

@@ -1,0 +1,91 @@
+use super::*;
+
+fn at(text: &str) -> Location {
+    Location::parse(text).unwrap()
+}
+
+async fn put(storage: &Storage, text: &str) {
+    storage.put(&at(text), Bytes::from_static(b"x"), Put::Replace).await.unwrap();
+}
+
+#[tokio::test]
+async fn hidden_objects_are_listed_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open(folder.path()).await.unwrap();
+    for name in ["s3://b/_t/a", "s3://b/_t/_tmp/b", "s3://b/_t/.c", "s3://b/_t/d=1 %3A/e"] {
+        put(&storage, name).await;
+    }
+    let listed = storage.list(&at("s3://b/_t/")).await.unwrap();
+    assert_eq!(listed.len(), 4);
+    let data: Vec<String> =
+        storage.list_data(&at("s3://b/_t")).await.unwrap().iter().map(|object| object.location.to_string()).collect();
+    assert_eq!(data, ["s3://b/_t/a", "s3://b/_t/d=1 %3A/e"]);
+    assert!(folder.path().join("s3/b/_t/d=1 %3A/e").is_file());
+}
+
+#[tokio::test]
+async fn a_prefix_without_our_marker_is_never_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open(folder.path()).await.unwrap();
+    for name in ["s3://b/t/a", "s3://b/t--versions/0123/20260102T030405Z-0123456789ab-g1/part", "s3://b/t2/a"] {
+        put(&storage, name).await;
+    }
+    for prefix in ["s3://b/t/", "s3://b/t", "s3://b", "s3://b/t--versions/0123/20260102T030405Z-0123456789ab-g1/"] {
+        let error = storage.delete_prefix(&at(prefix)).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidInput, "{prefix}");
+    }
+    storage.mark(&at("s3://b/t--versions/"), &Marker::new(MarkerKind::VersionRoot, None)).await.unwrap();
+    // The root itself and the level of the values stay refused: only versions are ours to delete.
+    for prefix in ["s3://b/t--versions/", "s3://b/t--versions/0123/"] {
+        assert!(storage.delete_prefix(&at(prefix)).await.is_err(), "{prefix}");
+    }
+    let version = at("s3://b/t--versions/0123/20260102T030405Z-0123456789ab-g1/");
+    assert_eq!(storage.delete_prefix(&version).await.unwrap(), 1);
+    assert_eq!(storage.delete_prefix(&version).await.unwrap(), 0);
+    assert!(!storage.file(&version).try_exists().unwrap());
+    assert!(storage.head(&at("s3://b/t/a")).await.unwrap().is_some());
+    assert!(storage.head(&at("s3://b/t2/a")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_writer_shows_nothing_before_its_end() {
+    use tokio::io::AsyncWriteExt;
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open(folder.path()).await.unwrap();
+    let location = at("s3://b/big");
+    let mut writer = storage.writer(&location).unwrap();
+    for _ in 0..30 {
+        writer.write_all(&vec![7_u8; 1 << 20]).await.unwrap();
+    }
+    assert!(storage.is_empty(&at("s3://b/")).await.unwrap());
+    assert_eq!(writer.finish().await.unwrap(), 30 << 20);
+    assert_eq!(storage.head(&location).await.unwrap().unwrap().bytes, 30 << 20);
+}
+
+#[tokio::test]
+async fn an_object_is_made_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open(folder.path()).await.unwrap();
+    let location = at("s3://b/once");
+    storage.put(&location, Bytes::from_static(b"1"), Put::Create).await.unwrap();
+    let error = storage.put(&location, Bytes::from_static(b"2"), Put::Create).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::AlreadyExists);
+    assert_eq!(storage.read(&location).await.unwrap(), Bytes::from_static(b"1"));
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let error = Storage::open(&file).await.unwrap_err();
+    assert!(error.to_string().contains(&file.join("s3").display().to_string()), "{error}");
+}
+
+#[test]
+fn version_names_have_one_form() {
+    assert!(marker::is_version_name("20260102T030405Z-0123456789ab-g12"));
+    for name in ["", "a", "20260102T030405Z-0123456789ab", "20260102T030405Z-0123456789ab-g", "dt=2026-g1-a"] {
+        assert!(!marker::is_version_name(name), "{name}");
+    }
+}
