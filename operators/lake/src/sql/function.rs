@@ -3,6 +3,13 @@
 //! A family is a file that gives a slice of [`Function`]s; [`TABLE`] is the list of families. An entry is listed only with
 //! recorded answers of a real Trino (`tests/sql`).
 
+mod kernel;
+mod math;
+mod math_round;
+mod string;
+#[cfg(test)]
+mod testing;
+
 use arrow::array::ArrayRef;
 
 use super::types::Type;
@@ -100,4 +107,4 @@ impl std::fmt::Display for EvalError {
 impl std::error::Error for EvalError {}
 
 /// All scalar functions, by family.
-pub static TABLE: &[&[Function]] = &[];
+pub static TABLE: &[&[Function]] = &[math::FAMILY, math_round::FAMILY, string::FAMILY];
