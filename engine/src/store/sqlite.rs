@@ -1,0 +1,522 @@
+//! The state store in one SQLite file, by `sqlx`.
+//!
+//! WAL with `synchronous=FULL`: what was committed survives the loss of power (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
+//! One connection does everything, one transaction after the other; other processes wait for up to [`BUSY_TIMEOUT`].
+//! The rows of a tick travel as one JSON array and are taken apart by `json_each`: one statement, however many tasks.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Row};
+use tokio::sync::Mutex;
+
+use super::record::{AttemptRecord, Claim, Holder, NewAttempt, NewTask, SessionRecord, TaskRecord, TaskUpdate, Tick};
+use super::{KillRequest, StateStore, StoreError};
+use crate::session::graph::{Progress, StoredTask};
+use crate::session::{AttemptId, AttemptState, RetryPolicy, Role, SessionId, SessionKey, TaskId, TaskState};
+
+/// How long a commit waits for another process: far longer than any commit takes, shorter than a lease.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many tasks one statement carries: keeps a statement's text below some megabytes whatever the tick is.
+const ROWS_A_STATEMENT: usize = 2_000;
+
+/// The steps from an empty file to the current format; step n brings `user_version` from n to n + 1.
+const MIGRATIONS: [&str; 1] = [include_str!("sqlite/migration/001_sessions_attempts_tasks.sql")];
+
+const ATTEMPT_COLUMNS: &str =
+    "attempt.id, session_id, number, resumes, spec, state, kill_requested, created_at, finished_at, epoch, holder";
+
+/// Keeps the state in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Mutex<SqliteConnection>,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it when there is none, and brings it to the current format.
+    ///
+    /// # Errors
+    /// When the directory is missing or cannot be written, the file is no database of ours, or a newer version wrote it.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        let unavailable = |error: sqlx::Error| StoreError::Unavailable {
+            path: path.display().to_string(),
+            message: error.to_string(),
+        };
+        let mut connection = options.connect().await.map_err(unavailable)?;
+        migrate(&mut connection, path).await?;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+}
+
+async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    let database = database("bring the file to the current format");
+    let supported = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let found: i64 = sqlx::query("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(&database)?.get(0);
+    if found == supported {
+        return Ok(());
+    }
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&database)?;
+    // Another process may have done it while this one waited for the file.
+    let found: i64 = sqlx::query("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(&database)?.get(0);
+    if found > supported || found < 0 {
+        return Err(StoreError::Newer { path: path.display().to_string(), found, supported });
+    }
+    for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
+        sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(&database)?;
+    }
+    // A pragma takes no bound value; the number is ours.
+    let version = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {supported}"));
+    sqlx::raw_sql(version).execute(&mut *transaction).await.map_err(&database)?;
+    transaction.commit().await.map_err(&database)
+}
+
+fn database(operation: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |source| StoreError::Database { operation, source }
+}
+
+fn select_attempts(rest: &str) -> sqlx::AssertSqlSafe<String> {
+    // Safe: both parts are constants of this file.
+    sqlx::AssertSqlSafe(format!("SELECT {ATTEMPT_COLUMNS} FROM attempt {rest}"))
+}
+
+#[async_trait]
+impl StateStore for SqliteStore {
+    async fn session(&self, key: &SessionKey) -> Result<Option<SessionRecord>, StoreError> {
+        let database = database("read a session");
+        let mut connection = self.connection.lock().await;
+        let row = sqlx::query("SELECT id, project, workflow, session_time, uuid FROM session WHERE project = ? AND workflow = ? AND session_time = ?")
+            .bind(&key.project)
+            .bind(&key.workflow)
+            .bind(key.session_time.to_string())
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(&database)?;
+        let Some(row) = row else { return Ok(None) };
+        read_session(&mut connection, &row).await
+    }
+
+    async fn sessions(
+        &self,
+        project: &str,
+        workflow: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let database = database("list sessions");
+        let mut connection = self.connection.lock().await;
+        let rows = sqlx::query(
+            "SELECT id, project, workflow, session_time, uuid FROM session WHERE project = ?1 AND (?2 IS NULL OR workflow = ?2) ORDER BY session_time DESC, id DESC LIMIT ?3",
+        )
+        .bind(project)
+        .bind(workflow)
+        .bind(limit)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(&database)?;
+        let mut sessions = Vec::with_capacity(rows.len());
+        for row in rows {
+            sessions.extend(read_session(&mut connection, &row).await?);
+        }
+        Ok(sessions)
+    }
+
+    async fn create_attempt(&self, new: &NewAttempt, tasks: &[NewTask], holder: &Holder) -> Result<Claim, StoreError> {
+        let database = database("make an attempt");
+        let mut connection = self.connection.lock().await;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&database)?;
+        sqlx::query(
+            "INSERT INTO session (project, workflow, session_time, uuid) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(&new.key.project)
+        .bind(&new.key.workflow)
+        .bind(new.key.session_time.to_string())
+        .bind(&new.session_uuid)
+        .execute(&mut *transaction)
+        .await
+        .map_err(&database)?;
+        let session: i64 =
+            sqlx::query("SELECT id FROM session WHERE project = ? AND workflow = ? AND session_time = ?")
+                .bind(&new.key.project)
+                .bind(&new.key.workflow)
+                .bind(new.key.session_time.to_string())
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(&database)?
+                .get(0);
+        let last = sqlx::query(
+            "SELECT id, number, finished_at FROM attempt WHERE session_id = ? ORDER BY number DESC LIMIT 1",
+        )
+        .bind(session)
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(&database)?;
+        let last_id = last.as_ref().map(|row| AttemptId(row.get(0)));
+        let is_open = last.as_ref().is_some_and(|row| row.get::<Option<String>, _>(2).is_none());
+        if last_id != new.after || is_open {
+            return Err(StoreError::Conflict { what: "the session" });
+        }
+        let number = last.map_or(1, |row| row.get::<i64, _>(1) + 1);
+        let attempt: i64 = sqlx::query(
+            "INSERT INTO attempt (session_id, number, resumes, spec, state, created_at, epoch, holder) VALUES (?, ?, ?, ?, 'running', ?, 1, ?) RETURNING id",
+        )
+        .bind(session)
+        .bind(number)
+        .bind(new.resumes.map(|attempt| attempt.0))
+        .bind(to_json(&*new.spec)?)
+        .bind(new.created_at.to_string())
+        .bind(to_json(holder)?)
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(&database)?
+        .get(0);
+        insert_tasks(&mut transaction, attempt, tasks).await?;
+        transaction.commit().await.map_err(&database)?;
+        Ok(Claim { attempt: AttemptId(attempt), session: SessionId(session), epoch: 1 })
+    }
+
+    async fn claim(&self, attempt: AttemptId, epoch: i64, holder: &Holder) -> Result<Claim, StoreError> {
+        let database = database("take over an attempt");
+        let mut connection = self.connection.lock().await;
+        let row = sqlx::query(
+            "UPDATE attempt SET epoch = epoch + 1, holder = ?3 WHERE id = ?1 AND epoch = ?2 AND finished_at IS NULL RETURNING session_id, epoch",
+        )
+        .bind(attempt.0)
+        .bind(epoch)
+        .bind(to_json(holder)?)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(&database)?;
+        let row = row.ok_or(StoreError::Conflict { what: "the holder of the attempt" })?;
+        Ok(Claim { attempt, session: SessionId(row.get(0)), epoch: row.get(1) })
+    }
+
+    async fn heartbeat(&self, claim: &Claim, until: Timestamp) -> Result<KillRequest, StoreError> {
+        let database = database("extend a lease");
+        let mut connection = self.connection.lock().await;
+        let row = sqlx::query(
+            "UPDATE attempt SET holder = json_set(holder, '$.lease_until', ?3) WHERE id = ?1 AND epoch = ?2 AND finished_at IS NULL RETURNING kill_requested",
+        )
+        .bind(claim.attempt.0)
+        .bind(claim.epoch)
+        .bind(until.to_string())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(&database)?;
+        match row {
+            Some(row) if row.get::<bool, _>(0) => Ok(KillRequest::Requested),
+            Some(_) => Ok(KillRequest::None),
+            None => Err(lease_lost(&mut connection, claim).await),
+        }
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<(), StoreError> {
+        let database = database("release a lease");
+        let mut connection = self.connection.lock().await;
+        let done = sqlx::query("UPDATE attempt SET holder = NULL WHERE id = ? AND epoch = ?")
+            .bind(claim.attempt.0)
+            .bind(claim.epoch)
+            .execute(&mut *connection)
+            .await
+            .map_err(&database)?;
+        if done.rows_affected() == 0 {
+            return Err(lease_lost(&mut connection, claim).await);
+        }
+        Ok(())
+    }
+
+    async fn save(&self, claim: &Claim, tick: &Tick) -> Result<(), StoreError> {
+        let database = database("store the progress of an attempt");
+        let mut connection = self.connection.lock().await;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&database)?;
+        // INVARIANT: the fence comes first, in the same transaction as everything that it guards.
+        let (state, finished_at) = match tick.finished {
+            Some((state, at)) => (Some(state.as_str()), Some(at.to_string())),
+            None => (None, None),
+        };
+        let fence = sqlx::query(
+            "UPDATE attempt SET state = coalesce(?3, state), finished_at = ?4, holder = CASE WHEN ?4 IS NULL THEN holder END WHERE id = ?1 AND epoch = ?2 AND finished_at IS NULL",
+        )
+        .bind(claim.attempt.0)
+        .bind(claim.epoch)
+        .bind(state)
+        .bind(finished_at)
+        .execute(&mut *transaction)
+        .await
+        .map_err(&database)?;
+        if fence.rows_affected() != 1 {
+            transaction.rollback().await.map_err(&database)?;
+            return Err(lease_lost(&mut connection, claim).await);
+        }
+        insert_tasks(&mut transaction, claim.attempt.0, &tick.inserted).await?;
+        update_tasks(&mut transaction, claim.attempt.0, &tick.updated).await?;
+        transaction.commit().await.map_err(&database)
+    }
+
+    async fn tasks(&self, attempt: AttemptId) -> Result<Vec<TaskRecord>, StoreError> {
+        let database = database("read tasks");
+        let mut connection = self.connection.lock().await;
+        let rows = sqlx::query("SELECT * FROM task WHERE attempt_id = ? ORDER BY id")
+            .bind(attempt.0)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(&database)?;
+        rows.iter().map(read_task).collect()
+    }
+
+    async fn attempt(&self, attempt: AttemptId) -> Result<Option<AttemptRecord>, StoreError> {
+        let mut connection = self.connection.lock().await;
+        let row = sqlx::query(select_attempts("WHERE id = ?"))
+            .bind(attempt.0)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(database("read an attempt"))?;
+        row.as_ref().map(read_attempt).transpose()
+    }
+
+    async fn attempts(&self, session: SessionId) -> Result<Vec<AttemptRecord>, StoreError> {
+        let mut connection = self.connection.lock().await;
+        let rows = sqlx::query(select_attempts("WHERE session_id = ? ORDER BY number DESC"))
+            .bind(session.0)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(database("list attempts"))?;
+        rows.iter().map(read_attempt).collect()
+    }
+
+    async fn request_kill(&self, attempt: AttemptId) -> Result<bool, StoreError> {
+        let mut connection = self.connection.lock().await;
+        let done = sqlx::query("UPDATE attempt SET kill_requested = 1 WHERE id = ? AND finished_at IS NULL")
+            .bind(attempt.0)
+            .execute(&mut *connection)
+            .await
+            .map_err(database("request a kill"))?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+/// Says who has the attempt now.
+async fn lease_lost(connection: &mut SqliteConnection, claim: &Claim) -> StoreError {
+    let holder =
+        sqlx::query("SELECT holder FROM attempt WHERE id = ?").bind(claim.attempt.0).fetch_optional(connection).await;
+    match holder {
+        Ok(row) => {
+            let text: Option<String> = row.and_then(|row| row.get(0));
+            let by = text.and_then(|text| serde_json::from_str::<Holder>(&text).ok()).map(Box::new);
+            StoreError::LeaseLost { attempt: claim.attempt, by }
+        }
+        Err(source) => StoreError::Database { operation: "read the holder of an attempt", source },
+    }
+}
+
+async fn read_session(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<Option<SessionRecord>, StoreError> {
+    let id: i64 = row.get(0);
+    let last = sqlx::query(select_attempts("WHERE session_id = ? ORDER BY number DESC LIMIT 1"))
+        .bind(id)
+        .fetch_optional(connection)
+        .await
+        .map_err(database("read the latest attempt of a session"))?;
+    let Some(last) = last else { return Ok(None) };
+    let key = SessionKey { project: row.get(1), workflow: row.get(2), session_time: time("session_time", row.get(3))? };
+    Ok(Some(SessionRecord { id: SessionId(id), key, uuid: row.get(4), last_attempt: read_attempt(&last)? }))
+}
+
+/// The columns of [`Progress`] in a row that travels as JSON.
+#[derive(Serialize)]
+struct ProgressColumns<'a> {
+    state: &'static str,
+    retry_count: u32,
+    retries_used: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_at: Option<String>,
+    retry: &'a RetryPolicy,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_as: Option<&'static str>,
+    superseded: u8,
+    skipped: u8,
+    has_state: u8,
+}
+
+impl<'a> From<&'a Progress> for ProgressColumns<'a> {
+    fn from(progress: &'a Progress) -> Self {
+        Self {
+            state: progress.state.as_str(),
+            retry_count: progress.retry_count,
+            retries_used: progress.retries_used,
+            retry_at: progress.retry_at.map(|at| at.to_string()),
+            retry: &progress.retry,
+            failed_as: progress.failed_as.map(TaskState::as_str),
+            superseded: progress.superseded.into(),
+            skipped: progress.skipped.into(),
+            has_state: progress.has_state.into(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct InsertedRow<'a> {
+    id: TaskId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<TaskId>,
+    role: &'static str,
+    def: &'a crate::workflow::TaskDef,
+    upstreams: &'a [TaskId],
+    #[serde(flatten)]
+    progress: ProgressColumns<'a>,
+}
+
+#[derive(Serialize)]
+struct UpdatedRow<'a> {
+    id: TaskId,
+    #[serde(flatten)]
+    progress: Option<ProgressColumns<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operator_state: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a super::StoredResult>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<&'a super::Failure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<String>,
+}
+
+async fn insert_tasks(connection: &mut SqliteConnection, attempt: i64, tasks: &[NewTask]) -> Result<(), StoreError> {
+    for chunk in tasks.chunks(ROWS_A_STATEMENT) {
+        let rows = chunk.iter().map(|task| InsertedRow {
+            id: task.id,
+            parent: task.parent,
+            role: task.role.as_str(),
+            def: &task.def,
+            upstreams: &task.upstreams,
+            progress: (&task.progress).into(),
+        });
+        sqlx::query(include_str!("sqlite/insert_tasks.sql"))
+            .bind(attempt)
+            .bind(to_json(&rows.collect::<Vec<_>>())?)
+            .execute(&mut *connection)
+            .await
+            .map_err(database("add tasks"))?;
+    }
+    Ok(())
+}
+
+async fn update_tasks(connection: &mut SqliteConnection, attempt: i64, tasks: &[TaskUpdate]) -> Result<(), StoreError> {
+    for chunk in tasks.chunks(ROWS_A_STATEMENT) {
+        let rows = chunk.iter().map(|task| UpdatedRow {
+            id: task.id,
+            progress: task.progress.as_ref().map(Into::into),
+            operator_state: task.operator_state.as_ref(),
+            result: task.result.as_ref(),
+            failure: task.failure.as_ref(),
+            started_at: task.started_at.map(|at| at.to_string()),
+            finished_at: task.finished_at.map(|at| at.to_string()),
+        });
+        sqlx::query(include_str!("sqlite/update_tasks.sql"))
+            .bind(attempt)
+            .bind(to_json(&rows.collect::<Vec<_>>())?)
+            .execute(&mut *connection)
+            .await
+            .map_err(database("store tasks"))?;
+    }
+    Ok(())
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::Corrupt { what: "value to be written".to_owned(), message: error.to_string() })
+}
+
+fn from_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| corrupt(what, error))
+}
+
+fn corrupt(what: &str, message: impl ToString) -> StoreError {
+    StoreError::Corrupt { what: format!("`{what}`"), message: message.to_string() }
+}
+
+fn time(what: &str, text: &str) -> Result<Timestamp, StoreError> {
+    Timestamp::from_str(text).map_err(|error| corrupt(what, error))
+}
+
+fn optional_time(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, StoreError> {
+    row.get::<Option<&str>, _>(column).map(|text| time(column, text)).transpose()
+}
+
+fn optional_json<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<Option<T>, StoreError> {
+    row.get::<Option<&str>, _>(column).map(|text| from_json(column, text)).transpose()
+}
+
+fn number(row: &SqliteRow, column: &str) -> Result<u32, StoreError> {
+    u32::try_from(row.get::<i64, _>(column)).map_err(|error| corrupt(column, error))
+}
+
+fn state(row: &SqliteRow, column: &str) -> Result<Option<TaskState>, StoreError> {
+    let word: Option<&str> = row.get(column);
+    word.map(|word| TaskState::from_word(word).ok_or_else(|| corrupt(column, format!("unknown state `{word}`"))))
+        .transpose()
+}
+
+fn read_attempt(row: &SqliteRow) -> Result<AttemptRecord, StoreError> {
+    let state: &str = row.get("state");
+    Ok(AttemptRecord {
+        id: AttemptId(row.get("id")),
+        session: SessionId(row.get("session_id")),
+        number: number(row, "number")?,
+        resumes: row.get::<Option<i64>, _>("resumes").map(AttemptId),
+        spec: Arc::new(from_json("spec", row.get("spec"))?),
+        state: AttemptState::from_word(state).ok_or_else(|| corrupt("state", format!("unknown state `{state}`")))?,
+        kill_requested: row.get("kill_requested"),
+        created_at: time("created_at", row.get("created_at"))?,
+        finished_at: optional_time(row, "finished_at")?,
+        epoch: row.get("epoch"),
+        holder: optional_json(row, "holder")?,
+    })
+}
+
+fn read_task(row: &SqliteRow) -> Result<TaskRecord, StoreError> {
+    let role: &str = row.get("role");
+    let parent: Option<i64> = row.get("parent_id");
+    let task = StoredTask {
+        id: TaskId(number(row, "id")?),
+        parent: parent.map(u32::try_from).transpose().map_err(|error| corrupt("parent_id", error))?.map(TaskId),
+        role: Role::from_word(role).ok_or_else(|| corrupt("role", format!("unknown role `{role}`")))?,
+        def: Arc::new(from_json("def", row.get("def"))?),
+        upstreams: from_json("upstreams", row.get("upstreams"))?,
+        progress: Progress {
+            state: state(row, "state")?.ok_or_else(|| corrupt("state", "none"))?,
+            retry_count: number(row, "retry_count")?,
+            retries_used: number(row, "retries_used")?,
+            retry_at: optional_time(row, "retry_at")?,
+            retry: from_json("retry", row.get("retry"))?,
+            failed_as: state(row, "failed_as")?,
+            superseded: row.get("superseded"),
+            skipped: row.get("skipped"),
+            has_state: row.get("has_state"),
+        },
+    };
+    Ok(TaskRecord {
+        task,
+        operator_state: optional_json(row, "operator_state")?.unwrap_or(Value::Null),
+        result: optional_json(row, "result")?,
+        failure: optional_json(row, "failure")?,
+        started_at: optional_time(row, "started_at")?,
+        finished_at: optional_time(row, "finished_at")?,
+    })
+}
