@@ -1,11 +1,16 @@
 //! Athena's dialect on DataFusion: our own type rules and one table of functions; what it does not know it refuses.
 //!
-//! `parse` → [`analyze`] (types the syntax tree by Trino's rules) → DataFusion's logical plan over functions of ours.
+//! [`parse`] reads one statement with `sqlparser` → the analyzer types the syntax tree by Trino's rules → `DataFusion`'s
+//! logical plan over functions of ours.
 
 pub mod coerce;
+mod dialect;
 pub mod error;
 pub mod function;
+pub mod parse;
 pub mod types;
 
-pub use error::SqlError;
+pub use error::{SqlError, SqlResult};
+pub use function::Session;
+pub use parse::parse_one;
 pub use types::Type;

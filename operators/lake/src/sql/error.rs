@@ -1,10 +1,16 @@
-//! Why a statement cannot be planned: Trino's own refusals, and what this engine does not know yet.
+//! Why a statement cannot be planned or run: Trino's own refusals, and what this engine does not know yet.
 
 use std::fmt;
+
+use datafusion::error::DataFusionError;
+use sqlparser::tokenizer::Span;
 
 use crate::error::{Error, ErrorKind};
 
 use super::function::EvalError;
+
+/// The result of planning.
+pub type SqlResult<T> = std::result::Result<T, SqlError>;
 
 /// Who refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +56,17 @@ impl SqlError {
     pub fn at(mut self, line: u32, column: u32) -> Self {
         self.position.get_or_insert((line, column));
         self
+    }
+
+    /// Says where by the first character of a span, unless it is known already; a span that knows no place says nothing.
+    #[must_use]
+    pub fn at_span(self, span: Span) -> Self {
+        if span.start.line == 0 {
+            return self;
+        }
+        let line = u32::try_from(span.start.line).unwrap_or(u32::MAX);
+        let column = u32::try_from(span.start.column).unwrap_or(u32::MAX);
+        self.at(line, column)
     }
 
     /// Returns the name of the error: Trino's, or [`UNSUPPORTED`].
@@ -126,4 +143,60 @@ impl From<arrow::error::ArrowError> for EvalError {
     fn from(error: arrow::error::ArrowError) -> Self {
         Self::new("GENERIC_INTERNAL_ERROR", error.to_string())
     }
+}
+
+impl From<EvalError> for SqlError {
+    fn from(error: EvalError) -> Self {
+        if error.name == UNSUPPORTED {
+            Self::unsupported(error.message)
+        } else {
+            Self::trino(error.name, error.message)
+        }
+    }
+}
+
+impl From<DataFusionError> for SqlError {
+    /// A plan that `DataFusion` does not take is a gap of ours, never the user's mistake.
+    fn from(error: DataFusionError) -> Self {
+        match eval_error(&error) {
+            Some(error) => error.into(),
+            None => Self::unsupported(first_line(&error.to_string())),
+        }
+    }
+}
+
+/// Turns an error of a running query into the lake's; an [`EvalError`] of ours keeps Trino's name.
+pub fn from_execution(error: DataFusionError) -> Error {
+    if let Some(eval) = eval_error(&error) {
+        let kind = if eval.name == UNSUPPORTED { ErrorKind::UnsupportedSql } else { ErrorKind::QueryFailed };
+        return Error::new(kind, "run query", eval.message.clone()).with("error", eval.name).source(eval);
+    }
+    if let DataFusionError::ResourcesExhausted(message) = error.find_root() {
+        let message = format!("the memory limit was reached: {}", first_line(message));
+        return Error::new(ErrorKind::ResourcesExhausted, "run query", message).source(error);
+    }
+    let message = first_line(&error.to_string()).to_owned();
+    Error::new(ErrorKind::External, "run query", message).source(error)
+}
+
+/// Finds the error of one of our functions in the wrappings that `DataFusion` and Arrow put around it.
+pub fn eval_error(error: &DataFusionError) -> Option<EvalError> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(current) = next {
+        if let Some(eval) = current.downcast_ref::<EvalError>() {
+            return Some(eval.clone());
+        }
+        next = match (current.downcast_ref::<DataFusionError>(), current.downcast_ref::<arrow::error::ArrowError>()) {
+            (Some(DataFusionError::External(inner)), _) => Some(&**inner),
+            (Some(DataFusionError::Shared(inner)), _) => Some(&**inner),
+            (Some(DataFusionError::ArrowError(inner, _)), _) => Some(&**inner),
+            (_, Some(arrow::error::ArrowError::ExternalError(inner))) => Some(&**inner),
+            _ => current.source(),
+        };
+    }
+    None
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }

@@ -1,0 +1,379 @@
+//! Text to syntax tree: exactly one statement, and only one that reads.
+//!
+//! Between `sqlparser`'s tokenizer and its parser the tokens are brought to Trino's rules: tokens that Trino does not have
+//! are errors, words that are no keywords of its SELECT become identifiers, `0xFF` is a number, and the rows of VALUES get
+//! the parentheses that `sqlparser` wants.
+
+use sqlparser::ast::{Query, Statement};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Word};
+
+use super::dialect::{KEYWORDS, TrinoDialect};
+use super::error::{SqlError, SqlResult};
+
+/// How deep expressions and queries may be nested.
+const NESTING_LIMIT: usize = 200;
+
+/// The words that start a statement which Trino has and which does not (only) read.
+const OTHER_STATEMENTS: &[(&str, &str)] = &[
+    ("alter", "it changes a table"),
+    ("analyze", "it collects statistics"),
+    ("call", "it runs a procedure"),
+    ("comment", "it changes a table"),
+    ("commit", "it ends a transaction"),
+    ("create", "it makes a table"),
+    ("deallocate", "it drops a prepared statement"),
+    ("delete", "it writes"),
+    ("deny", "it changes permissions"),
+    ("describe", "it is not a query"),
+    ("drop", "it drops a table"),
+    ("execute", "it runs a prepared statement"),
+    ("explain", "it is not a query"),
+    ("grant", "it changes permissions"),
+    ("insert", "it writes"),
+    ("merge", "it writes"),
+    ("msck", "it changes the catalog"),
+    ("prepare", "it makes a prepared statement"),
+    ("refresh", "it writes"),
+    ("reset", "it changes the session"),
+    ("revoke", "it changes permissions"),
+    ("rollback", "it ends a transaction"),
+    ("set", "it changes the session"),
+    ("show", "it is not a query"),
+    ("start", "it starts a transaction"),
+    ("truncate", "it writes"),
+    ("unload", "it writes"),
+    ("update", "it writes"),
+    ("use", "it changes the session"),
+    ("vacuum", "it writes"),
+];
+
+/// Reads exactly one statement that reads: SELECT, WITH, VALUES, TABLE, or any of them in parentheses.
+///
+/// # Errors
+/// `SYNTAX_ERROR`; unsupported, naming it, when the statement does something else than read, or a second one follows.
+pub fn parse_one(text: &str) -> SqlResult<Box<Query>> {
+    let tokens = tokenize(text)?;
+    let first = tokens.iter().find(|token| !matches!(token.token, Token::Whitespace(_)));
+    if let Some(TokenWithSpan { token: Token::Word(word), span }) = first
+        && word.quote_style.is_none()
+        && let Some((statement, why)) =
+            OTHER_STATEMENTS.iter().find(|(statement, _)| word.value.eq_ignore_ascii_case(statement))
+    {
+        let name = statement.to_ascii_uppercase();
+        return Err(SqlError::unsupported(format!("`{name}`: {why}; expected one SELECT")).at_span(*span));
+    }
+    let tokens = adapt(text, tokens)?;
+    let mut parser = Parser::new(&TrinoDialect).with_recursion_limit(NESTING_LIMIT).with_tokens_with_locations(tokens);
+    let statement = parser.parse_statement().map_err(|error| syntax_error(&error))?;
+    let rest = parser.peek_token();
+    if rest.token != Token::EOF {
+        return Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input '{}'. Expecting: <EOF>", rest.token))
+            .at_span(rest.span));
+    }
+    match statement {
+        Statement::Query(query) => Ok(query),
+        other => Err(SqlError::unsupported(format!("the statement `{other}` (expected one SELECT)"))),
+    }
+}
+
+fn tokenize(text: &str) -> SqlResult<Vec<TokenWithSpan>> {
+    Tokenizer::new(&TrinoDialect, text).tokenize_with_location().map_err(|error| {
+        SqlError::trino("SYNTAX_ERROR", error.message).at_span(Span::new(error.location, error.location))
+    })
+}
+
+/// Turns the parser's error into ours; it writes the place only into its text.
+fn syntax_error(error: &ParserError) -> SqlError {
+    let message = match error {
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.clone(),
+        ParserError::RecursionLimitExceeded => {
+            return SqlError::trino(
+                "STACK_OVERFLOW",
+                format!("the statement is nested deeper than {NESTING_LIMIT} levels"),
+            );
+        }
+    };
+    let Some((sentence, place)) = message.split_once(" at Line: ") else {
+        return SqlError::trino("SYNTAX_ERROR", message);
+    };
+    let mut numbers = place.split(", Column: ").map(|number| number.trim().parse::<u32>().unwrap_or(0));
+    let (line, column) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    SqlError::trino("SYNTAX_ERROR", sentence).at(line, column)
+}
+
+/// Brings the tokens to Trino's rules; see the file's header.
+fn adapt(text: &str, tokens: Vec<TokenWithSpan>) -> SqlResult<Vec<TokenWithSpan>> {
+    let lines: Vec<&str> = text.split('\n').collect();
+    let mut adapted: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for TokenWithSpan { token, span } in tokens {
+        let previous_touches = adapted.last().is_some_and(|previous| previous.span.end == span.start);
+        let token = match token {
+            Token::Whitespace(_) => continue,
+            Token::Word(word) => {
+                if previous_touches
+                    && word.quote_style.is_none()
+                    && let Some(TokenWithSpan { token: Token::Number(number, _), span: number_span }) =
+                        adapted.last_mut()
+                {
+                    let radix = word.value.as_bytes().first().map(u8::to_ascii_lowercase);
+                    if number == "0" && matches!(radix, Some(b'b' | b'o' | b'x')) {
+                        number.push_str(&word.value);
+                        number_span.end = span.end;
+                        continue;
+                    }
+                    let message = format!(
+                        "identifiers must not start with a digit; surround the identifier with double quotes: `{number}{word}`"
+                    );
+                    return Err(SqlError::trino("SYNTAX_ERROR", message).at_span(*number_span));
+                }
+                Token::Word(adapt_word(word, span)?)
+            }
+            Token::HexStringLiteral(digits) if character_at(&lines, span.start) == Some('0') => {
+                Token::Number(format!("0x{digits}"), false)
+            }
+            Token::HexStringLiteral(digits) => {
+                let digits: String = digits.chars().filter(|character| !character.is_whitespace()).collect();
+                if !digits.len().is_multiple_of(2) {
+                    let message = "Binary literal must contain an even number of digits";
+                    return Err(SqlError::trino("SYNTAX_ERROR", message).at_span(span));
+                }
+                Token::HexStringLiteral(digits)
+            }
+            Token::Number(number, false) => Token::Number(number, false),
+            token @ (Token::SingleQuotedString(_)
+            | Token::UnicodeStringLiteral(_)
+            | Token::Comma
+            | Token::Eq
+            | Token::Neq
+            | Token::Lt
+            | Token::Gt
+            | Token::LtEq
+            | Token::GtEq
+            | Token::Plus
+            | Token::Minus
+            | Token::Mul
+            | Token::Div
+            | Token::Mod
+            | Token::StringConcat
+            | Token::LParen
+            | Token::RParen
+            | Token::LBracket
+            | Token::RBracket
+            | Token::Period
+            | Token::Arrow
+            | Token::EOF) => token,
+            // `array<array<bigint>>` in a cast.
+            Token::ShiftRight => {
+                adapted.push(TokenWithSpan { token: Token::Gt, span });
+                Token::Gt
+            }
+            token @ Token::Question => {
+                return Err(SqlError::unsupported(format!("the parameter `{token}`")).at_span(span));
+            }
+            Token::SemiColon => {
+                let message = "mismatched input ';'. Expecting: <EOF> (one statement, without a semicolon)";
+                return Err(SqlError::trino("SYNTAX_ERROR", message).at_span(span));
+            }
+            other => {
+                return Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input '{other}'")).at_span(span));
+            }
+        };
+        adapted.push(TokenWithSpan { token, span });
+    }
+    refuse_special_calls(&adapted)?;
+    Ok(parenthesise_values(adapted))
+}
+
+fn character_at(lines: &[&str], place: Location) -> Option<char> {
+    let line = lines.get(usize::try_from(place.line).ok()?.checked_sub(1)?)?;
+    line.chars().nth(usize::try_from(place.column).ok()?.checked_sub(1)?)
+}
+
+fn adapt_word(word: Word, span: Span) -> SqlResult<Word> {
+    if word.quote_style.is_some() {
+        if word.value.is_empty() {
+            return Err(SqlError::trino("SYNTAX_ERROR", "Zero-length delimited identifier not allowed").at_span(span));
+        }
+        return Ok(word);
+    }
+    let keyword = if KEYWORDS.contains(&word.keyword) { word.keyword } else { Keyword::NoKeyword };
+    Ok(Word { keyword, ..word })
+}
+
+/// Refuses constructs with a grammar of their own, by name, before the parser stumbles over them.
+fn refuse_special_calls(tokens: &[TokenWithSpan]) -> SqlResult<()> {
+    const SPECIAL: &[&str] =
+        &["json_array", "json_exists", "json_object", "json_query", "json_table", "json_value", "match_recognize"];
+    for pair in tokens.windows(2) {
+        let [first, second] = pair else { continue };
+        let Token::Word(word) = &first.token else { continue };
+        if word.quote_style.is_some() || second.token != Token::LParen {
+            continue;
+        }
+        if let Some(name) = SPECIAL.iter().find(|name| word.value.eq_ignore_ascii_case(name)) {
+            return Err(SqlError::unsupported(format!("`{}`", name.to_ascii_uppercase())).at_span(first.span));
+        }
+    }
+    Ok(())
+}
+
+/// Writes `VALUES 1, (2)` as `VALUES (1), (2)`: in Trino a row of VALUES is any expression.
+///
+/// An item that is one pair of parentheses stays; `ROW(…)` and everything else gets a pair around it.
+fn parenthesise_values(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut result: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len() + 16);
+    // For each VALUES that is open: the depth of parentheses it stands at, and where its current item starts in `result`.
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    // The depths at which `> ALL (VALUES …)` ends: `sqlparser` wants a SELECT there.
+    let mut quantified: Vec<usize> = Vec::new();
+    let mut depth = 0_usize;
+    for TokenWithSpan { token, span } in tokens {
+        if let Some(&(values_depth, start)) = open.last() {
+            let ends_item = depth == values_depth
+                && (token == Token::Comma || token == Token::RParen || token == Token::EOF || ends_values(&token));
+            if ends_item {
+                close_item(&mut result, start);
+                open.pop();
+                if token == Token::Comma {
+                    open.push((values_depth, result.len() + 1));
+                }
+            }
+        }
+        match &token {
+            Token::LParen | Token::LBracket => depth += 1,
+            Token::RParen | Token::RBracket => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        let starts_values = matches!(&token, Token::Word(Word { keyword: Keyword::VALUES, .. }));
+        if token == Token::RParen && quantified.last() == Some(&depth) {
+            quantified.pop();
+            result.push(TokenWithSpan { token: Token::RParen, span });
+        }
+        if starts_values && is_quantified(&result) {
+            quantified.push(depth.saturating_sub(1));
+            let word = |value: &str, keyword| Token::Word(Word { value: value.to_owned(), quote_style: None, keyword });
+            for token in [word("SELECT", Keyword::SELECT), Token::Mul, word("FROM", Keyword::FROM), Token::LParen] {
+                result.push(TokenWithSpan { token, span });
+            }
+        }
+        result.push(TokenWithSpan { token, span });
+        if starts_values {
+            open.push((depth, result.len()));
+        }
+    }
+    // Without an EOF token the last items are still open.
+    while let Some((_, start)) = open.pop() {
+        close_item(&mut result, start);
+    }
+    result
+}
+
+/// Tells whether the tokens end in `ALL (`, `ANY (` or `SOME (`.
+fn is_quantified(tokens: &[TokenWithSpan]) -> bool {
+    matches!(
+        tokens,
+        [
+            ..,
+            TokenWithSpan { token: Token::Word(Word { keyword: Keyword::ALL | Keyword::ANY | Keyword::SOME, .. }), .. },
+            TokenWithSpan { token: Token::LParen, .. }
+        ]
+    )
+}
+
+fn ends_values(token: &Token) -> bool {
+    matches!(
+        token,
+        Token::Word(Word {
+            keyword: Keyword::UNION
+                | Keyword::INTERSECT
+                | Keyword::EXCEPT
+                | Keyword::ORDER
+                | Keyword::LIMIT
+                | Keyword::OFFSET
+                | Keyword::FETCH,
+            ..
+        })
+    )
+}
+
+/// Puts parentheses around the item that starts at `start`, unless it is one pair of them.
+fn close_item(tokens: &mut Vec<TokenWithSpan>, start: usize) {
+    let Some(item) = tokens.get(start..) else { return };
+    let (Some(first), Some(last)) = (item.first(), item.last()) else { return };
+    let mut depth = 0_usize;
+    let whole = first.token == Token::LParen
+        && item.iter().enumerate().all(|(index, token)| {
+            match token.token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth > 0 || index + 1 == item.len()
+        });
+    // `VALUES (SELECT 1)`: a subquery in parentheses is an expression.
+    let subquery = whole
+        && item.get(1).is_some_and(|token| {
+            matches!(
+                &token.token,
+                Token::Word(Word { keyword: Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::TABLE, .. })
+            )
+        });
+    if whole && !subquery {
+        return;
+    }
+    let (opening, closing) = (first.span, last.span);
+    tokens.insert(start, TokenWithSpan { token: Token::LParen, span: opening });
+    tokens.push(TokenWithSpan { token: Token::RParen, span: closing });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        parse_one(text).map_or_else(|error| error.to_string(), |query| query.to_string())
+    }
+
+    #[test]
+    fn rows_of_values_get_parentheses() {
+        assert_eq!(shown("VALUES 1, (2), ROW(3)"), "VALUES (1), (2), (ROW(3))");
+        assert_eq!(
+            shown("SELECT * FROM (VALUES -1, f(2, 3) + (4)) t(x)"),
+            "SELECT * FROM (VALUES (-1), (f(2, 3) + (4))) t (x)"
+        );
+        assert_eq!(shown("SELECT 2 > ALL (VALUES 1, 2)"), "SELECT 2 > ALL(SELECT * FROM (VALUES (1), (2)))");
+    }
+
+    #[test]
+    fn numbers_in_other_bases_are_numbers() {
+        assert_eq!(shown("SELECT 0xFF, 0b101, 0o17, X'FF'"), "SELECT 0xFF, 0b101, 0o17, X'FF'");
+    }
+
+    #[test]
+    fn what_writes_is_refused_with_its_place() {
+        assert_eq!(shown("  INSERT INTO t VALUES 1"), "line 1:3: `INSERT`: it writes; expected one SELECT");
+        assert_eq!(
+            shown("SELECT 1; DROP TABLE t"),
+            "line 1:9: mismatched input ';'. Expecting: <EOF> (one statement, without a semicolon)"
+        );
+    }
+
+    #[test]
+    fn foreign_syntax_is_a_syntax_error() {
+        for text in
+            ["SELECT `x`", "SELECT 1 == 1", "SELECT 1 // 2", "SELECT '1'::integer", "SELECT 1 AS a$b", "SELECT 12abc"]
+        {
+            assert_eq!(parse_one(text).map_err(|error| error.name()), Err("SYNTAX_ERROR"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cast_keeps_the_text_of_its_type() {
+        assert_eq!(
+            shown("SELECT CAST(x AS ROW(a bigint, \"B c\" array(decimal(4,2))))"),
+            "SELECT CAST(x AS cast(ROW(a bigint, \"B c\" array(decimal(4, 2)))))"
+        );
+    }
+}
