@@ -1,0 +1,474 @@
+//! Column builders: the text of a cell goes straight into Arrow buffers, and a row that turns out bad is taken back.
+//!
+//! Arrow's own builders cannot take back a value, and a row is known to be good only after its last cell.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, BooleanBufferBuilder, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array,
+    Int16Array, Int32Array, Int64Array, NullBufferBuilder, StringArray, TimestampMicrosecondArray,
+};
+use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{ArrowNativeType, Field, Schema, SchemaRef};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+
+use super::config::ColumnType;
+use super::parse::json;
+use super::time_format::{TimeDefaults, TimeFormat};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A column with everything that is needed to read its cells.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadColumn {
+    /// The name, lower case.
+    pub name: String,
+    /// The type.
+    pub column_type: ColumnType,
+    /// The format of times.
+    pub format: TimeFormat,
+    /// What fills the gaps of times.
+    pub defaults: TimeDefaults,
+}
+
+/// Returns the Arrow schema of columns; every column may hold NULL.
+pub(crate) fn schema(columns: &[ReadColumn]) -> SchemaRef {
+    Arc::new(Schema::new(
+        columns.iter().map(|column| Field::new(&column.name, column.column_type.to_arrow(), true)).collect::<Vec<_>>(),
+    ))
+}
+
+#[derive(Debug)]
+enum Values {
+    Boolean(BooleanBufferBuilder),
+    Int8(Vec<i8>),
+    Int16(Vec<i16>),
+    Int32(Vec<i32>),
+    Int64(Vec<i64>),
+    Float32(Vec<f32>),
+    Float64(Vec<f64>),
+    Decimal(Vec<i128>),
+    Text { ends: Vec<i32>, bytes: Vec<u8> },
+    Date(Vec<i32>),
+    Timestamp(Vec<i64>),
+}
+
+/// Builds one column.
+#[derive(Debug)]
+pub(crate) struct ColumnBuilder {
+    column: ReadColumn,
+    values: Values,
+    nulls: NullBufferBuilder,
+}
+
+/// A cell's text is none of its column's type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BadCell;
+
+impl ColumnBuilder {
+    /// Makes a builder.
+    pub(crate) fn new(column: ReadColumn) -> Self {
+        let values = match column.column_type {
+            ColumnType::Boolean => Values::Boolean(BooleanBufferBuilder::new(0)),
+            ColumnType::Tinyint => Values::Int8(Vec::new()),
+            ColumnType::Smallint => Values::Int16(Vec::new()),
+            ColumnType::Integer => Values::Int32(Vec::new()),
+            ColumnType::Bigint => Values::Int64(Vec::new()),
+            ColumnType::Real => Values::Float32(Vec::new()),
+            ColumnType::Double => Values::Float64(Vec::new()),
+            ColumnType::Decimal(..) => Values::Decimal(Vec::new()),
+            ColumnType::Varchar(_) | ColumnType::Json => Values::Text { ends: vec![0], bytes: Vec::new() },
+            ColumnType::Date => Values::Date(Vec::new()),
+            ColumnType::Timestamp => Values::Timestamp(Vec::new()),
+        };
+        Self { column, values, nulls: NullBufferBuilder::new(0) }
+    }
+
+    /// Returns what it builds.
+    pub(crate) fn column(&self) -> &ReadColumn {
+        &self.column
+    }
+
+    /// Adds a NULL.
+    pub(crate) fn append_null(&mut self) {
+        match &mut self.values {
+            Values::Boolean(values) => values.append(false),
+            Values::Int8(values) => values.push(0),
+            Values::Int16(values) => values.push(0),
+            Values::Int32(values) | Values::Date(values) => values.push(0),
+            Values::Int64(values) | Values::Timestamp(values) => values.push(0),
+            Values::Float32(values) => values.push(0.0),
+            Values::Float64(values) => values.push(0.0),
+            Values::Decimal(values) => values.push(0),
+            Values::Text { ends, bytes } => ends.push(text_end(bytes)),
+        }
+        self.nulls.append_null();
+    }
+
+    /// Reads the text of a cell. The text is valid UTF-8.
+    ///
+    /// # Errors
+    /// `BadCell` when the text is none of the type; nothing is added then.
+    pub(crate) fn append_text(&mut self, text: &[u8]) -> Result<(), BadCell> {
+        match &mut self.values {
+            Values::Text { ends, bytes } => {
+                let fits = match self.column.column_type {
+                    ColumnType::Varchar(Some(most)) => characters_at_most(text, most),
+                    ColumnType::Json => json::is_value(text),
+                    _ => true,
+                };
+                if !fits {
+                    return Err(BadCell);
+                }
+                bytes.extend_from_slice(text);
+                ends.push(text_end(bytes));
+            }
+            Values::Int64(values) => values.push(integer(text).ok_or(BadCell)?),
+            Values::Int32(values) => values.push(narrow(text)?),
+            Values::Int16(values) => values.push(narrow(text)?),
+            Values::Int8(values) => values.push(narrow(text)?),
+            Values::Float64(values) => values.push(double(text).ok_or(BadCell)?),
+            Values::Float32(values) => values.push(real(text).ok_or(BadCell)?),
+            Values::Boolean(values) => values.append(boolean(text).ok_or(BadCell)?),
+            Values::Decimal(values) => {
+                let ColumnType::Decimal(precision, scale) = self.column.column_type else { return Err(BadCell) };
+                values.push(decimal(text, precision, scale).ok_or(BadCell)?);
+            }
+            Values::Date(values) => {
+                values.push(self.column.format.parse_day(text, &self.column.defaults).ok_or(BadCell)?);
+            }
+            Values::Timestamp(values) => {
+                values.push(self.column.format.parse(text, &self.column.defaults).ok_or(BadCell)?);
+            }
+        }
+        self.nulls.append_non_null();
+        Ok(())
+    }
+
+    /// Adds a time that was read already, in microseconds since 1970.
+    ///
+    /// # Errors
+    /// `BadCell` when this is no column of times.
+    pub(crate) fn append_micros(&mut self, micros: i64) -> Result<(), BadCell> {
+        let Values::Timestamp(values) = &mut self.values else { return Err(BadCell) };
+        values.push(micros);
+        self.nulls.append_non_null();
+        Ok(())
+    }
+
+    /// Reads a JSON number into the column: `1.0` and `1e3` are whole numbers too.
+    ///
+    /// # Errors
+    /// As [`ColumnBuilder::append_text`].
+    pub(crate) fn append_number(&mut self, text: &[u8]) -> Result<(), BadCell> {
+        let whole = matches!(self.values, Values::Int8(_) | Values::Int16(_) | Values::Int32(_) | Values::Int64(_));
+        if whole && text.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
+            let value = decimal(text, 19, 0).ok_or(BadCell)?;
+            return self.append_text(value.to_string().as_bytes());
+        }
+        self.append_text(text)
+    }
+
+    /// Takes back what was added after the first `rows` values.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        match &mut self.values {
+            Values::Boolean(values) => values.truncate(rows),
+            Values::Int8(values) => values.truncate(rows),
+            Values::Int16(values) => values.truncate(rows),
+            Values::Int32(values) | Values::Date(values) => values.truncate(rows),
+            Values::Int64(values) | Values::Timestamp(values) => values.truncate(rows),
+            Values::Float32(values) => values.truncate(rows),
+            Values::Float64(values) => values.truncate(rows),
+            Values::Decimal(values) => values.truncate(rows),
+            Values::Text { ends, bytes } => {
+                ends.truncate(rows + 1);
+                bytes.truncate(ends.last().and_then(|end| usize::try_from(*end).ok()).unwrap_or(0));
+            }
+        }
+        self.nulls.truncate(rows);
+    }
+
+    /// Returns the column and starts anew.
+    fn finish(&mut self) -> Result<ArrayRef> {
+        let nulls = self.nulls.finish();
+        Ok(match &mut self.values {
+            Values::Boolean(values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
+            Values::Int8(values) => Arc::new(Int8Array::new(taken(values), nulls)),
+            Values::Int16(values) => Arc::new(Int16Array::new(taken(values), nulls)),
+            Values::Int32(values) => Arc::new(Int32Array::new(taken(values), nulls)),
+            Values::Int64(values) => Arc::new(Int64Array::new(taken(values), nulls)),
+            Values::Float32(values) => Arc::new(Float32Array::new(taken(values), nulls)),
+            Values::Float64(values) => Arc::new(Float64Array::new(taken(values), nulls)),
+            Values::Date(values) => Arc::new(Date32Array::new(taken(values), nulls)),
+            Values::Timestamp(values) => Arc::new(TimestampMicrosecondArray::new(taken(values), nulls)),
+            Values::Decimal(values) => {
+                let array = Decimal128Array::new(taken(values), nulls);
+                Arc::new(array.with_data_type(self.column.column_type.to_arrow()))
+            }
+            Values::Text { ends, bytes } => {
+                let offsets = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(ends, vec![0])));
+                let array = StringArray::try_new(offsets, Buffer::from_vec(std::mem::take(bytes)), nulls);
+                Arc::new(array.map_err(|error| {
+                    Error::new(ErrorKind::InvalidData, "build a column", format!("expected text: {error}"))
+                        .with("column", &self.column.name)
+                })?)
+            }
+        })
+    }
+}
+
+/// Builds record batches row by row.
+#[derive(Debug)]
+pub(crate) struct BatchBuilder {
+    schema: SchemaRef,
+    columns: Vec<ColumnBuilder>,
+    rows: usize,
+}
+
+impl BatchBuilder {
+    /// Makes a builder.
+    pub(crate) fn new(columns: &[ReadColumn]) -> Self {
+        Self { schema: schema(columns), columns: columns.iter().cloned().map(ColumnBuilder::new).collect(), rows: 0 }
+    }
+
+    /// Returns the builders; every row adds one value to each, then calls [`BatchBuilder::row_done`].
+    pub(crate) fn columns(&mut self) -> &mut [ColumnBuilder] {
+        &mut self.columns
+    }
+
+    /// The row is good.
+    pub(crate) fn row_done(&mut self) {
+        self.rows += 1;
+    }
+
+    /// The row is bad: takes back what was added of it.
+    pub(crate) fn row_undone(&mut self) {
+        for column in &mut self.columns {
+            column.truncate(self.rows);
+        }
+    }
+
+    /// Returns the rows and starts anew.
+    ///
+    /// # Errors
+    /// `InvalidData` when a text is not UTF-8, which parsers have looked at before.
+    pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
+        let columns = self.columns.iter_mut().map(ColumnBuilder::finish).collect::<Result<Vec<_>>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+            .map_err(|error| Error::new(ErrorKind::InvalidData, "build a batch", error.to_string()).source(error))
+    }
+}
+
+/// Takes the values, leaving room for about as many again.
+fn taken<T: ArrowNativeType>(values: &mut Vec<T>) -> ScalarBuffer<T> {
+    let next = Vec::with_capacity(values.len());
+    ScalarBuffer::from(std::mem::replace(values, next))
+}
+
+/// The end of the text so far. A chunk is far below 2 GiB (see `chunk::MAX_RECORD_BYTES`).
+fn text_end(bytes: &[u8]) -> i32 {
+    i32::try_from(bytes.len()).unwrap_or(i32::MAX)
+}
+
+fn characters_at_most(text: &[u8], most: u32) -> bool {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    text.len() <= most || text.iter().filter(|byte| (**byte & 0xC0) != 0x80).count() <= most
+}
+
+/// Reads `-12`: an optional sign and digits, nothing else.
+pub(crate) fn integer(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let mut value: i64 = 0;
+    if digits.len() <= 18 {
+        // 18 digits cannot overflow: no checks in the common case.
+        for digit in digits {
+            let digit = digit.wrapping_sub(b'0');
+            if digit > 9 {
+                return None;
+            }
+            value = value * 10 + i64::from(digit);
+        }
+        return Some(if negative { -value } else { value });
+    }
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        // Downwards, as the smallest number has no positive twin.
+        value = value.checked_mul(10)?.checked_sub(i64::from(digit))?;
+    }
+    if negative { Some(value) } else { value.checked_neg() }
+}
+
+fn narrow<T: TryFrom<i64>>(text: &[u8]) -> Result<T, BadCell> {
+    integer(text).and_then(|value| T::try_from(value).ok()).ok_or(BadCell)
+}
+
+/// Reads a number with a point or exponent, `NaN`, `Infinity`; a number too large for a double is none.
+pub(crate) fn double(text: &[u8]) -> Option<f64> {
+    let value: f64 = lexical_core::parse(text).ok()?;
+    (value.is_finite() || !text.iter().any(u8::is_ascii_digit)).then_some(value)
+}
+
+fn real(text: &[u8]) -> Option<f32> {
+    let value: f32 = lexical_core::parse(text).ok()?;
+    (value.is_finite() || !text.iter().any(u8::is_ascii_digit)).then_some(value)
+}
+
+/// Reads a truth value. DIFFERENCE(embulk): what is neither true nor false is refused; Embulk takes it for false.
+pub(crate) fn boolean(text: &[u8]) -> Option<bool> {
+    match text {
+        b"true" | b"True" | b"TRUE" | b"t" | b"T" | b"yes" | b"Yes" | b"YES" | b"y" | b"Y" | b"on" | b"On" | b"ON"
+        | b"1" => Some(true),
+        b"false" | b"False" | b"FALSE" | b"f" | b"F" | b"no" | b"No" | b"NO" | b"n" | b"N" | b"off" | b"Off"
+        | b"OFF" | b"0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Reads an exact number; digits beyond the scale must be zeros, as nothing is rounded away without a word.
+pub(crate) fn decimal(text: &[u8], precision: u8, scale: u8) -> Option<i128> {
+    let (negative, rest) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    let (mantissa, exponent) = match rest.iter().position(|byte| matches!(byte, b'e' | b'E')) {
+        Some(at) => (&rest[..at], integer(&rest[at + 1..]).filter(|exponent| exponent.abs() <= 100)?),
+        None => (rest, 0),
+    };
+    let mut value: i128 = 0;
+    let mut digits = 0_u32;
+    let mut after_point: Option<i64> = None;
+    for byte in mantissa {
+        if *byte == b'.' {
+            if after_point.replace(0).is_some() {
+                return None;
+            }
+            continue;
+        }
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        digits += 1;
+        value = value.checked_mul(10)?.checked_add(i128::from(digit))?;
+        after_point = after_point.map(|places| places + 1);
+    }
+    if digits == 0 {
+        return None;
+    }
+    let mut shift = i64::from(scale) - after_point.unwrap_or(0) + exponent;
+    while shift > 0 && value != 0 {
+        value = value.checked_mul(10)?;
+        shift -= 1;
+    }
+    while shift < 0 && value != 0 {
+        if value % 10 != 0 {
+            return None;
+        }
+        value /= 10;
+        shift += 1;
+    }
+    if value >= 10_i128.checked_pow(u32::from(precision))? {
+        return None;
+    }
+    Some(if negative { -value } else { value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_strict() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("-12", Some(-12)),
+            ("+7", Some(7)),
+            ("007", Some(7)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("-9223372036854775808", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            ("00000000000000000000000001", Some(1)),
+            ("", None),
+            ("-", None),
+            ("1.0", None),
+            (" 1", None),
+            ("1_000", None),
+            ("0x10", None),
+        ] {
+            assert_eq!(integer(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn decimals_are_exact() {
+        for (text, expected) in [
+            ("1.23", Some(123)),
+            ("-1.2", Some(-120)),
+            (".5", Some(50)),
+            ("5.", Some(500)),
+            ("1.230", Some(123)),
+            ("1.234", None),
+            ("99999999.99", Some(9_999_999_999)),
+            ("100000000", None),
+            ("1e2", Some(10_000)),
+            ("123e-2", Some(123)),
+            ("0e99", Some(0)),
+            ("", None),
+            (".", None),
+            ("1.2.3", None),
+            ("1e", None),
+        ] {
+            assert_eq!(decimal(text.as_bytes(), 10, 2), expected, "{text}");
+        }
+        let largest = "9".repeat(38);
+        assert_eq!(decimal(largest.as_bytes(), 38, 0).unwrap().to_string(), largest);
+        assert_eq!(decimal("9".repeat(60).as_bytes(), 38, 0), None);
+    }
+
+    #[test]
+    fn doubles_do_not_overflow_into_infinity() {
+        assert_eq!(double(b"1.5"), Some(1.5));
+        assert_eq!(double(b"-1e3"), Some(-1000.0));
+        assert_eq!(double(b"1e400"), None);
+        assert_eq!(double(b"Infinity"), Some(f64::INFINITY));
+        assert!(double(b"NaN").unwrap().is_nan());
+        assert_eq!(double(b"1,5"), None);
+        assert_eq!(double(b""), None);
+    }
+
+    #[test]
+    fn a_bad_row_is_taken_back() {
+        let column = |name: &str, column_type| ReadColumn {
+            name: name.to_owned(),
+            column_type,
+            format: TimeFormat::ISO,
+            defaults: TimeDefaults::default(),
+        };
+        let mut builder = BatchBuilder::new(&[column("a", ColumnType::Varchar(None)), column("b", ColumnType::Bigint)]);
+        for (a, b) in [("x", "1"), ("gone", "no"), ("y", "2")] {
+            let good = builder.columns()[0].append_text(a.as_bytes()).is_ok()
+                && builder.columns()[1].append_text(b.as_bytes()).is_ok();
+            if good { builder.row_done() } else { builder.row_undone() }
+        }
+        builder.columns()[0].append_null();
+        builder.columns()[1].append_null();
+        builder.row_done();
+        let batch = builder.finish().unwrap();
+        let texts = batch.column(0).as_any().downcast_ref::<StringArray>().unwrap();
+        assert_eq!(texts.iter().collect::<Vec<_>>(), [Some("x"), Some("y"), None]);
+        let numbers = batch.column(1).as_any().downcast_ref::<Int64Array>().unwrap();
+        assert_eq!(numbers.iter().collect::<Vec<_>>(), [Some(1), Some(2), None]);
+        assert_eq!(builder.finish().unwrap().num_rows(), 0);
+    }
+}

@@ -1,0 +1,161 @@
+//! Outputs as the user configures them: `table` and `file`.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ConfigProblem;
+use crate::name::TableName;
+use crate::publish::Compression;
+
+/// Where rows go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum OutputConfig {
+    /// A table of the lake, made when it is not there. Rejected lines go into `<table>__rejected`.
+    Table(TableOutput),
+    /// Files below a folder; no catalog is touched. Rejected lines go into the folder `<path>__rejected`.
+    File(FileOutput),
+}
+
+/// A table as output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TableOutput {
+    /// The database; made when it is not there.
+    pub database: String,
+    /// The table; made when it is not there.
+    pub table: String,
+    /// Partition keys and the SQL expression over the columns that gives each row's value, as
+    /// `dt: date_format(time, '%Y-%m-%d')`. The order is the table's. Values are kept as text.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(with = "std::collections::BTreeMap<String, String>")]
+    pub partition_by: IndexMap<String, String>,
+    /// What happens to what is there.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The format of the files.
+    #[serde(default)]
+    pub format: FormatConfig,
+}
+
+/// What happens to the rows that a table has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// They stay. Running the same load again replaces what it added and nothing else.
+    #[default]
+    Append,
+    /// They go: afterwards the table has this load's rows only.
+    Replace,
+    /// Those of the partitions that this load writes go, all others stay.
+    ReplacePartitions,
+    /// Rows stay unless a new one has the same key. Not known yet.
+    AppendUnique,
+}
+
+/// The format of written files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum FormatConfig {
+    /// Apache Parquet.
+    Parquet {
+        /// The compression of its pages: `zstd` (default), `snappy`, `gzip` or `none`.
+        #[serde(default)]
+        #[schemars(with = "CompressionName")]
+        compression: Compression,
+    },
+}
+
+/// The schema of [`Compression`], which lives in a module that knows no schemas.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum CompressionName {
+    Zstd,
+    Snappy,
+    Gzip,
+    None,
+}
+
+impl Default for FormatConfig {
+    fn default() -> Self {
+        Self::Parquet { compression: Compression::default() }
+    }
+}
+
+/// Files as output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileOutput {
+    /// The folder. Relative paths start at the folder of the workflow. Files of an earlier run of the same load are
+    /// replaced; other files stay.
+    pub path: String,
+    /// The format of the files.
+    #[serde(default)]
+    pub format: FormatConfig,
+}
+
+impl OutputConfig {
+    /// Returns the format of the files.
+    #[must_use]
+    pub fn compression(&self) -> Compression {
+        let (Self::Table(TableOutput { format, .. }) | Self::File(FileOutput { format, .. })) = self;
+        let FormatConfig::Parquet { compression } = format;
+        *compression
+    }
+
+    pub(super) fn problems(&self, problems: &mut Vec<ConfigProblem>) {
+        match self {
+            Self::Table(table) => table.problems(problems),
+            Self::File(file) => {
+                if file.path.is_empty() || file.path.contains('\0') {
+                    problems.push(ConfigProblem::new("out.path", "expected a folder, found an empty path or a NUL"));
+                } else if file.path.starts_with("s3://") {
+                    problems.push(ConfigProblem::new(
+                        "out.path",
+                        "expected a folder of this machine, found `s3://`: use `type: table`",
+                    ));
+                }
+            }
+        }
+    }
+}
+
+impl TableOutput {
+    fn problems(&self, problems: &mut Vec<ConfigProblem>) {
+        for (path, result) in [
+            ("out.database", TableName::new(&self.database, "table")),
+            ("out.table", TableName::new("database", &self.table)),
+        ] {
+            if let Err(error) = result {
+                problems.push(ConfigProblem::new(path, error.message));
+            }
+        }
+        if self.mode == Mode::AppendUnique {
+            problems.push(ConfigProblem::new(
+                "out.mode",
+                "`append_unique` is not known yet: use `append`, `replace` or `replace_partitions`",
+            ));
+        }
+        if self.mode == Mode::ReplacePartitions && self.partition_by.is_empty() {
+            problems.push(ConfigProblem::new(
+                "out.mode",
+                "`replace_partitions` needs `partition_by`: use `replace` for a table without partitions",
+            ));
+        }
+        let mut seen = std::collections::HashSet::new();
+        for (name, expression) in &self.partition_by {
+            let path = format!("out.partition_by.{name}");
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+            if name.is_empty() || name.len() > 255 || !name.bytes().all(plain) {
+                problems.push(ConfigProblem::new(path.clone(), "expected a key of letters, digits and `_`"));
+            } else if !seen.insert(name.to_ascii_lowercase()) {
+                problems.push(ConfigProblem::new(path.clone(), "the key is there twice"));
+            }
+            if expression.trim().is_empty() {
+                problems.push(ConfigProblem::new(path, "expected a SQL expression over the columns, found nothing"));
+            }
+        }
+    }
+}

@@ -1,0 +1,653 @@
+//! Reads days and times: formats in `strptime` directives, ISO 8601, and the access logs' own form.
+//!
+//! The directives are those of Ruby's `strptime`, as Embulk reads them, with fewer surprises. `DIFFERENCE(embulk)`: a text
+//! that goes on after the format, a day that does not exist (`2023-02-29`) and a year of less than four digits are
+//! refused instead of guessed, and `%3N`, `%6N`, `%9N` are known to the reader too.
+//!
+//! Times end as microseconds since 1970 in UTC; digits beyond the microsecond are cut off.
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// A zone of times whose text names none.
+#[derive(Debug, Clone)]
+pub(crate) enum Zone {
+    /// So many seconds east of UTC.
+    Fixed(i32),
+    /// A zone with rules.
+    Named(TimeZone),
+}
+
+/// Reads a zone: `UTC`, `+09:00`, `Asia/Tokyo`, `JST`.
+pub(crate) fn zone(name: &str) -> Result<Zone, String> {
+    if let Some((seconds, used)) = offset(name.as_bytes())
+        && used == name.len()
+    {
+        return Ok(Zone::Fixed(seconds));
+    }
+    TimeZone::get(name)
+        .map(Zone::Named)
+        .map_err(|_| format!("expected a time zone as `UTC`, `+09:00` or `Asia/Tokyo`, found `{name}`"))
+}
+
+/// Reads `2024-02-29` as days since 1970.
+pub(crate) fn parse_date(text: &[u8]) -> Option<i32> {
+    let mut cursor = Cursor { text, at: 0 };
+    let year = cursor.exact(4)?;
+    cursor.byte(b'-')?;
+    let month = cursor.exact(2)?;
+    cursor.byte(b'-')?;
+    let day = cursor.exact(2)?;
+    (cursor.at == text.len()).then_some(())?;
+    days(year, month, day)
+}
+
+/// Reads `17/May/2015:10:05:03 +0000` as microseconds since 1970.
+pub(crate) fn parse_access_log_time(text: &[u8]) -> Option<i64> {
+    let text: &[u8; 26] = text.try_into().ok()?;
+    let two = |at: usize| -> Option<i64> {
+        let (high, low) = (text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0'));
+        (high < 10 && low < 10).then(|| i64::from(high) * 10 + i64::from(low))
+    };
+    let separators = [(2, b'/'), (6, b'/'), (11, b':'), (14, b':'), (17, b':'), (20, b' ')];
+    if separators.iter().any(|(at, byte)| text[*at] != *byte) {
+        return None;
+    }
+    let month = MONTHS.iter().zip(1..).find(|(name, _)| name[..3].eq_ignore_ascii_case(&text[3..6]))?.1;
+    let day = days(two(7)? * 100 + two(9)?, month, two(0)?)?;
+    let (hour, minute, second) = (two(12)?, two(15)?, two(18)?);
+    let sign = match text[21] {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let (offset_hours, offset_minutes) = (two(22)?, two(24)?);
+    if hour > 23 || minute > 59 || second > 60 || offset_hours > 23 || offset_minutes > 59 {
+        return None;
+    }
+    let local = i64::from(day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second.min(59);
+    Some((local - sign * (offset_hours * 3600 + offset_minutes * 60)) * MICROS_PER_SECOND)
+}
+
+/// What fills the gaps of a text: the zone and the day.
+#[derive(Debug, Clone)]
+pub(crate) struct TimeDefaults {
+    /// The zone of texts that name none.
+    pub zone: Zone,
+    /// Year, month and day of texts that have none.
+    pub date: (i64, i64, i64),
+}
+
+impl Default for TimeDefaults {
+    fn default() -> Self {
+        Self { zone: Zone::Fixed(0), date: (1970, 1, 1) }
+    }
+}
+
+/// A format that was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TimeFormat(Kind);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    Iso,
+    Items(Vec<Item>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Item {
+    Literal(u8),
+    Blanks,
+    Year,
+    YearOfCentury,
+    Month,
+    MonthName,
+    Day,
+    DayOfYear,
+    Weekday,
+    Hour,
+    Hour12,
+    Minute,
+    Second,
+    Fraction(Option<u8>),
+    HalfOfDay,
+    Offset,
+    EpochSeconds,
+    EpochMillis,
+}
+
+#[derive(Debug, Default)]
+struct Parts {
+    year: Option<i64>,
+    month: Option<i64>,
+    day: Option<i64>,
+    day_of_year: Option<i64>,
+    hour: i64,
+    minute: i64,
+    second: i64,
+    micros: i64,
+    afternoon: Option<bool>,
+    offset: Option<i32>,
+    epoch_micros: Option<i64>,
+}
+
+impl TimeFormat {
+    /// The format of timestamps without one: `2024-02-29`, `2024-02-29 12:34`, `2024-02-29T12:34:56.789+09:00`, `… UTC`.
+    pub(crate) const ISO: Self = Self(Kind::Iso);
+
+    /// Understands a format.
+    ///
+    /// # Errors
+    /// A message that names the directive that is not known.
+    pub(crate) fn compile(format: &str) -> Result<Self, String> {
+        let format = format.strip_prefix("ruby:").unwrap_or(format);
+        if format.starts_with("java:") {
+            return Err(format!(
+                "expected directives as `%Y-%m-%d %H:%M:%S`, found `{format}`: Java patterns are not known"
+            ));
+        }
+        let mut items = Vec::new();
+        let mut bytes = format.bytes().peekable();
+        while let Some(byte) = bytes.next() {
+            if byte.is_ascii_whitespace() {
+                items.push(Item::Blanks);
+                continue;
+            }
+            if byte != b'%' {
+                items.push(Item::Literal(byte));
+                continue;
+            }
+            let mut directive = bytes.next();
+            let mut width = None;
+            while let Some(flag) = directive {
+                match flag {
+                    b'-' | b'0' | b'^' | b'#' | b':' | b'E' | b'O' if width.is_none() => {}
+                    b'1'..=b'9' if width.is_none() => width = Some(flag - b'0'),
+                    _ => break,
+                }
+                directive = bytes.next();
+            }
+            let found = directive.map_or_else(|| "%".to_owned(), |byte| format!("%{}", char::from(byte)));
+            match directive.filter(|byte| width.is_none() || matches!(byte, b'N' | b'L')) {
+                Some(b'Y') => items.push(Item::Year),
+                Some(b'y') => items.push(Item::YearOfCentury),
+                Some(b'm') => items.push(Item::Month),
+                Some(b'b' | b'B' | b'h') => items.push(Item::MonthName),
+                Some(b'd' | b'e') => items.push(Item::Day),
+                Some(b'j') => items.push(Item::DayOfYear),
+                Some(b'a' | b'A') => items.push(Item::Weekday),
+                Some(b'H' | b'k') => items.push(Item::Hour),
+                Some(b'I' | b'l') => items.push(Item::Hour12),
+                Some(b'M') => items.push(Item::Minute),
+                Some(b'S') => items.push(Item::Second),
+                Some(b'N' | b'L' | b'f') => items.push(Item::Fraction(width)),
+                Some(b'p' | b'P') => items.push(Item::HalfOfDay),
+                Some(b'z' | b'Z') => items.push(Item::Offset),
+                Some(b's') => items.push(Item::EpochSeconds),
+                Some(b'Q') => items.push(Item::EpochMillis),
+                Some(b'F') => items.extend(Self::compile_items("%Y-%m-%d")),
+                Some(b'T' | b'X') => items.extend(Self::compile_items("%H:%M:%S")),
+                Some(b'R') => items.extend(Self::compile_items("%H:%M")),
+                Some(b'D' | b'x') => items.extend(Self::compile_items("%m/%d/%y")),
+                Some(b'n' | b't') => items.push(Item::Blanks),
+                Some(b'%') => items.push(Item::Literal(b'%')),
+                _ => return Err(format!("expected a directive as `%Y` or `%H`, found `{found}` in `{format}`")),
+            }
+        }
+        if items.is_empty() {
+            return Err("expected a format as `%Y-%m-%d %H:%M:%S`, found an empty one".to_owned());
+        }
+        Ok(Self(Kind::Items(items)))
+    }
+
+    fn compile_items(format: &str) -> Vec<Item> {
+        match Self::compile(format) {
+            Ok(Self(Kind::Items(items))) => items,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Reads a time as microseconds since 1970 in UTC; none when the text does not fit or names no real time.
+    pub(crate) fn parse(&self, text: &[u8], defaults: &TimeDefaults) -> Option<i64> {
+        let mut cursor = Cursor { text, at: 0 };
+        let mut parts = Parts::default();
+        match &self.0 {
+            Kind::Iso => read_iso(&mut cursor, &mut parts)?,
+            Kind::Items(items) => {
+                for item in items {
+                    read_item(*item, &mut cursor, &mut parts)?;
+                }
+            }
+        }
+        (cursor.at == text.len()).then_some(())?;
+        parts.resolve(defaults)
+    }
+
+    /// Reads a day as days since 1970; a time of day in the text is refused unless the format has it.
+    pub(crate) fn parse_day(&self, text: &[u8], defaults: &TimeDefaults) -> Option<i32> {
+        let utc = TimeDefaults { zone: Zone::Fixed(0), date: defaults.date };
+        i32::try_from(self.parse(text, &utc)?.div_euclid(SECONDS_PER_DAY * MICROS_PER_SECOND)).ok()
+    }
+}
+
+fn read_iso(cursor: &mut Cursor<'_>, parts: &mut Parts) -> Option<()> {
+    parts.year = Some(cursor.exact(4)?);
+    cursor.byte(b'-')?;
+    parts.month = Some(cursor.exact(2)?);
+    cursor.byte(b'-')?;
+    parts.day = Some(cursor.exact(2)?);
+    if cursor.is_end() {
+        return Some(());
+    }
+    if !matches!(cursor.next()?, b'T' | b't' | b' ') {
+        return None;
+    }
+    parts.hour = cursor.exact(2)?;
+    cursor.byte(b':')?;
+    parts.minute = cursor.exact(2)?;
+    if cursor.peek() == Some(b':') {
+        cursor.at += 1;
+        parts.second = cursor.exact(2)?;
+        if matches!(cursor.peek(), Some(b'.' | b',')) {
+            cursor.at += 1;
+            parts.micros = cursor.fraction(None)?;
+        }
+    }
+    if cursor.peek() == Some(b' ') {
+        cursor.at += 1;
+        parts.offset = Some(cursor.offset()?);
+    } else if !cursor.is_end() {
+        parts.offset = Some(cursor.offset()?);
+    }
+    Some(())
+}
+
+fn read_item(item: Item, cursor: &mut Cursor<'_>, parts: &mut Parts) -> Option<()> {
+    match item {
+        Item::Literal(byte) => cursor.byte(byte)?,
+        Item::Blanks => cursor.blanks(),
+        Item::Year => parts.year = Some(cursor.exact(4)?),
+        Item::YearOfCentury => {
+            let year = cursor.exact(2)?;
+            parts.year = Some(if year >= 69 { 1900 + year } else { 2000 + year });
+        }
+        Item::Month => parts.month = Some(cursor.digits(2)?),
+        Item::MonthName => parts.month = Some(cursor.name(&MONTHS)?),
+        Item::Day => {
+            cursor.blanks();
+            parts.day = Some(cursor.digits(2)?);
+        }
+        Item::DayOfYear => parts.day_of_year = Some(cursor.digits(3)?),
+        Item::Weekday => {
+            cursor.name(&WEEKDAYS)?;
+        }
+        Item::Hour => {
+            cursor.blanks();
+            parts.hour = cursor.digits(2)?;
+        }
+        Item::Hour12 => {
+            cursor.blanks();
+            parts.hour = Some(cursor.digits(2)?).filter(|hour| (1..=12).contains(hour))? % 12;
+            parts.afternoon.get_or_insert(false);
+        }
+        Item::Minute => parts.minute = cursor.digits(2)?,
+        Item::Second => parts.second = cursor.digits(2)?,
+        Item::Fraction(width) => parts.micros = cursor.fraction(width)?,
+        Item::HalfOfDay => parts.afternoon = Some(cursor.name(&HALVES)? == 2),
+        Item::Offset => parts.offset = Some(cursor.offset()?),
+        Item::EpochSeconds => parts.epoch_micros = Some(cursor.integer()?.checked_mul(MICROS_PER_SECOND)?),
+        Item::EpochMillis => parts.epoch_micros = Some(cursor.integer()?.checked_mul(1000)?),
+    }
+    Some(())
+}
+
+impl Parts {
+    fn resolve(&self, defaults: &TimeDefaults) -> Option<i64> {
+        if let Some(epoch) = self.epoch_micros {
+            // The fraction of `%s.%N` belongs to the sign of the whole number: -1.5 is before -1.
+            return if epoch < 0 { epoch.checked_sub(self.micros) } else { epoch.checked_add(self.micros) };
+        }
+        let (year, month, day) = defaults.date;
+        let year = self.year.unwrap_or(year);
+        let day = match self.day_of_year {
+            Some(day_of_year) => {
+                let length = i64::from(days(year + 1, 1, 1)? - days(year, 1, 1)?);
+                (1..=length).contains(&day_of_year).then_some(())?;
+                i64::from(days(year, 1, 1)?) + day_of_year - 1
+            }
+            None => {
+                let month = self.month.unwrap_or(if self.year.is_some() { 1 } else { month });
+                let day = self.day.unwrap_or(if self.year.is_some() || self.month.is_some() { 1 } else { day });
+                i64::from(days(year, month, day)?)
+            }
+        };
+        let hour = if self.afternoon == Some(true) && self.hour < 12 { self.hour + 12 } else { self.hour };
+        if !(0..24).contains(&hour) || !(0..60).contains(&self.minute) || !(0..=60).contains(&self.second) {
+            return None;
+        }
+        // A leap second has no place on this time line: it is the last second of its minute.
+        let seconds = hour * 3600 + self.minute * 60 + self.second.min(59);
+        let offset = match (self.offset, &defaults.zone) {
+            (Some(offset), _) => i64::from(offset),
+            (None, Zone::Fixed(offset)) => i64::from(*offset),
+            (None, Zone::Named(zone)) => {
+                let date =
+                    jiff::civil::Date::new(1970, 1, 1).ok()?.checked_add(jiff::Span::new().try_days(day).ok()?).ok()?;
+                let clock = jiff::civil::Time::new(
+                    i8::try_from(hour).ok()?,
+                    i8::try_from(self.minute).ok()?,
+                    i8::try_from(self.second.min(59)).ok()?,
+                    0,
+                );
+                // In a gap the offset before it, in an overlap the earlier time, as Embulk and Java do.
+                let instant = zone.to_ambiguous_timestamp(DateTime::from_parts(date, clock.ok()?)).compatible().ok()?;
+                day * SECONDS_PER_DAY + seconds - instant.as_second()
+            }
+        };
+        Some((day * SECONDS_PER_DAY + seconds - offset) * MICROS_PER_SECOND + self.micros)
+    }
+}
+
+const MONTHS: [&[u8]; 12] = [
+    b"january",
+    b"february",
+    b"march",
+    b"april",
+    b"may",
+    b"june",
+    b"july",
+    b"august",
+    b"september",
+    b"october",
+    b"november",
+    b"december",
+];
+const WEEKDAYS: [&[u8]; 7] = [b"sunday", b"monday", b"tuesday", b"wednesday", b"thursday", b"friday", b"saturday"];
+const HALVES: [&[u8]; 2] = [b"am", b"pm"];
+
+/// Abbreviations that name one offset. DIFFERENCE(embulk): summer times are summer times (`EDT` is -04:00).
+const ABBREVIATIONS: [(&[u8], i32); 13] = [
+    (b"UTC", 0),
+    (b"GMT", 0),
+    (b"UT", 0),
+    (b"Z", 0),
+    (b"JST", 9),
+    (b"EST", -5),
+    (b"EDT", -4),
+    (b"CST", -6),
+    (b"CDT", -5),
+    (b"MST", -7),
+    (b"MDT", -6),
+    (b"PST", -8),
+    (b"PDT", -7),
+];
+
+/// Reads an offset at the start: `+0900`, `+09:00`, `+09`, `Z`, `UTC`, `EST`; returns seconds and the bytes used.
+fn offset(text: &[u8]) -> Option<(i32, usize)> {
+    let sign = match text.first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => {
+            let letters = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+            let (_, hours) = ABBREVIATIONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(&text[..letters]))?;
+            return Some((hours * 3600, letters));
+        }
+    };
+    let mut cursor = Cursor { text, at: 1 };
+    let hours = cursor.exact(2)?;
+    if cursor.peek() == Some(b':') {
+        cursor.at += 1;
+        let minutes = cursor.exact(2)?;
+        return whole_offset(sign, hours, minutes, cursor.at);
+    }
+    let after_hours = cursor.at;
+    match cursor.exact(2) {
+        Some(minutes) => whole_offset(sign, hours, minutes, cursor.at),
+        None => whole_offset(sign, hours, 0, after_hours),
+    }
+}
+
+fn whole_offset(sign: i32, hours: i64, minutes: i64, used: usize) -> Option<(i32, usize)> {
+    (hours < 24 && minutes < 60).then_some(())?;
+    Some((sign * i32::try_from(hours * 3600 + minutes * 60).ok()?, used))
+}
+
+/// Days since 1970 of a day that exists, in the proleptic Gregorian calendar.
+///
+/// The year is taken to start in March, so that the leap day is its last; eras are 400 years of 146,097 days.
+fn days(year: i64, month: i64, day: i64) -> Option<i32> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => return None,
+    };
+    if day < 1 || day > length {
+        return None;
+    }
+    let shifted_year = if month <= 2 { year - 1 } else { year };
+    let shifted_month = (month + 9) % 12;
+    let era = shifted_year.div_euclid(400);
+    let year_of_era = shifted_year.rem_euclid(400);
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    i32::try_from(era * 146_097 + day_of_era - 719_468).ok()
+}
+
+#[derive(Debug)]
+struct Cursor<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn is_end(&self) -> bool {
+        self.at >= self.text.len()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn byte(&mut self, expected: u8) -> Option<()> {
+        (self.next()? == expected).then_some(())
+    }
+
+    fn blanks(&mut self) {
+        while self.peek().is_some_and(|byte| byte.is_ascii_whitespace()) {
+            self.at += 1;
+        }
+    }
+
+    /// Reads exactly so many digits.
+    fn exact(&mut self, count: usize) -> Option<i64> {
+        let digits = self.text.get(self.at..self.at + count)?;
+        let mut value = 0;
+        for digit in digits {
+            let digit = digit.wrapping_sub(b'0');
+            (digit < 10).then_some(())?;
+            value = value * 10 + i64::from(digit);
+        }
+        self.at += count;
+        Some(value)
+    }
+
+    /// Reads one to so many digits.
+    fn digits(&mut self, most: usize) -> Option<i64> {
+        let count = self.text[self.at..].iter().take(most).take_while(|byte| byte.is_ascii_digit()).count();
+        if count == 0 { None } else { self.exact(count) }
+    }
+
+    /// Reads a number with a sign, to the end of its digits.
+    fn integer(&mut self) -> Option<i64> {
+        let sign = self.peek()?;
+        let negative = sign == b'-';
+        if negative || sign == b'+' {
+            self.at += 1;
+        }
+        let value = self.digits(18)?;
+        Some(if negative { -value } else { value })
+    }
+
+    /// Reads the digits of a fraction of a second as microseconds.
+    fn fraction(&mut self, width: Option<u8>) -> Option<i64> {
+        let most = width.map_or(usize::MAX, usize::from);
+        let count = self.text[self.at..].iter().take(most).take_while(|byte| byte.is_ascii_digit()).count();
+        (count > 0).then_some(())?;
+        let mut micros = 0;
+        for place in 0..6 {
+            let digit = if place < count { i64::from(self.text[self.at + place] - b'0') } else { 0 };
+            micros = micros * 10 + digit;
+        }
+        self.at += count;
+        Some(micros)
+    }
+
+    /// Reads a name (whole or its first three letters) and returns its number from 1.
+    fn name(&mut self, names: &[&[u8]]) -> Option<i64> {
+        let rest = &self.text[self.at..];
+        for (name, number) in names.iter().zip(1..) {
+            for length in [name.len(), 3] {
+                let length = length.min(name.len());
+                if rest.len() >= length && rest[..length].eq_ignore_ascii_case(&name[..length]) {
+                    self.at += length;
+                    return Some(number);
+                }
+            }
+        }
+        None
+    }
+
+    fn offset(&mut self) -> Option<i32> {
+        let (seconds, used) = offset(&self.text[self.at..])?;
+        self.at += used;
+        Some(seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utc(micros: i64) -> String {
+        jiff::Timestamp::from_microsecond(micros).unwrap().to_string()
+    }
+
+    fn read(format: &str, text: &str) -> Option<String> {
+        TimeFormat::compile(format).unwrap().parse(text.as_bytes(), &TimeDefaults::default()).map(utc)
+    }
+
+    #[test]
+    fn iso_times_are_read() {
+        for (text, expected) in [
+            ("2024-02-29", Some("2024-02-29T00:00:00Z")),
+            ("2024-02-29 12:34", Some("2024-02-29T12:34:00Z")),
+            ("2024-02-29T12:34:56Z", Some("2024-02-29T12:34:56Z")),
+            ("2024-02-29 12:34:56.5", Some("2024-02-29T12:34:56.5Z")),
+            ("2024-02-29T12:34:56.123456789+09:00", Some("2024-02-29T03:34:56.123456Z")),
+            ("2024-02-29 12:34:56.000000 +0900", Some("2024-02-29T03:34:56Z")),
+            ("2024-02-29 12:34:56 UTC", Some("2024-02-29T12:34:56Z")),
+            ("2023-02-29", None),
+            ("2024-02-29 24:00", None),
+            ("2024-02-29 12:34:56 ", None),
+            ("2024-02-29 12:34:56x", None),
+            ("24-02-29", None),
+            ("", None),
+        ] {
+            let found = TimeFormat::ISO.parse(text.as_bytes(), &TimeDefaults::default()).map(utc);
+            assert_eq!(found.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn directives_are_read() {
+        for (format, text, expected) in [
+            ("%d/%b/%Y:%H:%M:%S %z", "17/May/2015:10:05:03 +0000", Some("2015-05-17T10:05:03Z")),
+            ("%Y%m%d%H%M%S", "20240301123456", Some("2024-03-01T12:34:56Z")),
+            ("%m/%d/%y %I:%M %p", "3/1/24 1:05 PM", Some("2024-03-01T13:05:00Z")),
+            ("%I %p", "12 AM", Some("1970-01-01T00:00:00Z")),
+            ("%s", "1709262896", Some("2024-03-01T03:14:56Z")),
+            ("%s.%N", "-1.5", Some("1969-12-31T23:59:58.5Z")),
+            ("%s.%N", "1709262896.25", Some("2024-03-01T03:14:56.25Z")),
+            ("%Q", "1709262896123", Some("2024-03-01T03:14:56.123Z")),
+            ("%Y-%j", "2024-366", Some("2024-12-31T00:00:00Z")),
+            ("%Y-%j", "2023-366", None),
+            ("%a, %e %B %Y %T %Z", "Fri,  1 March 2024 10:00:00 EDT", Some("2024-03-01T14:00:00Z")),
+            ("%Y-%m-%d %H:%M:%S.%3N", "2024-03-01 00:00:00.123", Some("2024-03-01T00:00:00.123Z")),
+            ("%Y-%m-%d %H:%M:%S.%N %z", "2024-03-01 00:00:00", None),
+            ("%Y-%m-%d", "2024-03-01 rest", None),
+            ("%H:%M", "25:00", None),
+        ] {
+            assert_eq!(read(format, text).as_deref(), expected, "{format} {text}");
+        }
+        assert_eq!(
+            TimeFormat::compile("%Y %i").unwrap_err(),
+            "expected a directive as `%Y` or `%H`, found `%i` in `%Y %i`"
+        );
+    }
+
+    #[test]
+    fn the_zone_fills_in_where_the_text_has_none() {
+        let tokyo = TimeDefaults { zone: zone("Asia/Tokyo").unwrap(), date: (2024, 3, 1) };
+        let format = TimeFormat::compile("%H:%M").unwrap();
+        assert_eq!(utc(format.parse(b"10:00", &tokyo).unwrap()), "2024-03-01T01:00:00Z");
+        let new_york = TimeDefaults { zone: zone("America/New_York").unwrap(), date: (1970, 1, 1) };
+        let gap = TimeFormat::ISO.parse(b"2024-03-10 02:30:00.25", &new_york).unwrap();
+        assert_eq!(utc(gap), "2024-03-10T07:30:00.25Z");
+        let overlap = TimeFormat::ISO.parse(b"2024-11-03 01:30", &new_york).unwrap();
+        assert_eq!(utc(overlap), "2024-11-03T05:30:00Z");
+        assert!(zone("Mars/Olympus").is_err());
+        assert!(matches!(zone("+09:00"), Ok(Zone::Fixed(32_400))));
+    }
+
+    #[test]
+    fn days_agree_with_a_calendar() {
+        let mut date = jiff::civil::date(1899, 12, 31);
+        let epoch = jiff::civil::date(1970, 1, 1);
+        while date.year() < 2101 {
+            let expected = (date - epoch).get_days();
+            assert_eq!(days(date.year().into(), date.month().into(), date.day().into()), Some(expected), "{date}");
+            date = date.tomorrow().unwrap();
+        }
+        assert_eq!(days(1900, 2, 29), None);
+        assert_eq!(parse_date(b"2000-02-29"), Some(11_016));
+    }
+
+    #[test]
+    fn access_log_times_are_read() {
+        let read = |text: &str| parse_access_log_time(text.as_bytes()).map(utc);
+        assert_eq!(read("17/May/2015:10:05:03 +0000").as_deref(), Some("2015-05-17T10:05:03Z"));
+        assert_eq!(read("17/May/2015:00:05:03 +0900").as_deref(), Some("2015-05-16T15:05:03Z"));
+        for text in [
+            "17/Mai/2015:10:05:03 +0000",
+            "31/Feb/2015:10:05:03 +0000",
+            "17/May/2015:10:05:03",
+            "17/May/2015:24:05:03 +0000",
+            "",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_panics(format in "[%a-zA-Z0-9 :/.-]{0,12}", text in "[ -~]{0,30}") {
+            if let Ok(format) = TimeFormat::compile(&format) {
+                let _ = format.parse(text.as_bytes(), &TimeDefaults::default());
+            }
+            let _ = TimeFormat::ISO.parse(text.as_bytes(), &TimeDefaults::default());
+            let _ = parse_access_log_time(text.as_bytes());
+        }
+    }
+}
