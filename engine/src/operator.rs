@@ -17,6 +17,7 @@ pub use error::{TaskError, TaskErrorKind};
 pub use registry::Registry;
 pub use typed::TypedOperator;
 
+use crate::diagnostic::{Code, code};
 use crate::params::{ParamPath, Params};
 use crate::workflow::TaskDef;
 
@@ -64,12 +65,29 @@ pub struct OperatorInfo {
 /// A problem with one parameter, found before or while a task runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParamProblem {
+    /// Which problem it is.
+    pub code: Code,
     /// Which parameter; empty for the task as a whole.
     pub path: ParamPath,
     /// What was expected and what was found.
     pub message: String,
     /// What to do, such as `did you mean …`.
     pub help: Option<String>,
+}
+
+impl ParamProblem {
+    /// Makes a problem with the value of a parameter.
+    #[must_use]
+    pub fn new(path: ParamPath, message: impl Into<String>) -> Self {
+        Self { code: code::PARAM_VALUE, path, message: message.into(), help: None }
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help = Some(text.into());
+        self
+    }
 }
 
 /// How one step ended well.

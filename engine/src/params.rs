@@ -7,9 +7,27 @@ pub mod template;
 /// An ordered JSON object of parameters.
 pub type Params = serde_json::Map<String, serde_json::Value>;
 
-/// The path of a parameter inside its task, such as `partition.keys[1]`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+/// The path of a parameter inside its task, such as `partition.keys[1]`; empty for the task itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct ParamPath(pub String);
+
+impl ParamPath {
+    /// Returns the path of a key of the mapping at this path; a key with other characters than `a-zA-Z0-9_-+^>` is quoted.
+    #[must_use]
+    pub fn key(&self, name: &str) -> Self {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '^' | '>');
+        if name.is_empty() || !name.chars().all(plain) {
+            return Self(format!("{}[{name:?}]", self.0));
+        }
+        if self.0.is_empty() { Self(name.to_owned()) } else { Self(format!("{}.{name}", self.0)) }
+    }
+
+    /// Returns the path of an item of the list at this path.
+    #[must_use]
+    pub fn index(&self, index: usize) -> Self {
+        Self(format!("{}[{index}]", self.0))
+    }
+}
 
 impl std::fmt::Display for ParamPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

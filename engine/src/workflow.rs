@@ -1,4 +1,4 @@
-//! Workflows in normal form: plain data, made by [`compile`] from a document, stored with the attempt.
+//! Workflows in normal form: plain data, made by [`load`] from a document, stored with the attempt.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -6,8 +6,11 @@ use serde_json::Value;
 
 use crate::params::Params;
 
-pub mod compile;
+mod compile;
 pub mod keyword;
+mod load;
+
+pub use load::{CompileError, Loaded, compile_body, load, load_from};
 
 /// A workflow, checked and in normal form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -133,3 +136,6 @@ pub struct Place {
     /// 1-based, in characters.
     pub column: u32,
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,3 +12,77 @@ impl std::fmt::Display for Code {
         f.write_str(self.0)
     }
 }
+
+/// A code with what there is to say of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The code.
+    pub code: Code,
+    /// What it means, in a few words.
+    pub title: &'static str,
+    /// Its page in Markdown: what it means, an example, how to mend it.
+    pub page: &'static str,
+}
+
+/// Returns what there is to say of a code; letter case does not matter.
+#[must_use]
+pub fn find(code: &str) -> Option<&'static Entry> {
+    TABLE.iter().find(|entry| entry.code.0.eq_ignore_ascii_case(code))
+}
+
+macro_rules! codes {
+    ($($name:ident = $code:literal, $title:literal;)*) => {
+        $(#[doc = $title] pub const $name: Code = Code($code);)*
+
+        /// All codes in order.
+        pub const TABLE: &[Entry] = &[$(Entry {
+            code: $name,
+            title: $title,
+            page: include_str!(concat!("../../../docs/errors/", $code, ".md")),
+        }),*];
+    };
+}
+
+codes! {
+    UNREADABLE_FILE = "E0100", "the file cannot be read";
+    YAML_SYNTAX = "E0101", "the text is not valid YAML";
+    TAB = "E0102", "a tab stands where YAML takes only spaces";
+    UNCLOSED_QUOTE = "E0103", "a quote is never closed";
+    SECOND_DOCUMENT = "E0104", "a file holds more than one YAML document";
+    DUPLICATE_KEY = "E0105", "a key stands twice in one mapping";
+    UNKNOWN_TAG = "E0106", "a YAML tag is unknown";
+    UNKNOWN_ANCHOR = "E0107", "an alias names no anchor above it";
+    KEY_NOT_TEXT = "E0108", "a key is not a text";
+    SCALAR_VALUE = "E0109", "a number is too large, or a value does not fit its tag";
+    TOO_DEEP = "E0110", "mappings and lists are nested too deep";
+    TOO_LARGE = "E0111", "the document grows too large";
+    MERGE_SHAPE = "E0112", "`<<` merges something that is not a mapping";
+    NOT_A_MAPPING = "E0113", "a workflow file is empty or not a mapping";
+    INCLUDE_PATH = "E0114", "`!include` has no path";
+    INCLUDE_OUTSIDE = "E0115", "an included file lies outside the project";
+    INCLUDE_UNREADABLE = "E0116", "an included file cannot be read";
+    INCLUDE_CYCLE = "E0117", "includes go round in a circle";
+    INCLUDE_SHAPE = "E0118", "an included file does not fit its place";
+
+    UNKNOWN_KEY = "E0201", "a key is unknown";
+    UNKNOWN_OPERATOR = "E0202", "an operator is unknown";
+    TWO_OPERATORS = "E0203", "a task has two operators";
+    OPERATOR_WITH_TASKS = "E0204", "a task has an operator and tasks";
+    TASK_NAME = "E0205", "a task has a bad name";
+    TASK_SHAPE = "E0206", "a task is not a mapping";
+    LIST_OF_OPERATORS = "E0207", "a list of operators stands where one task is";
+    KEY_VALUE = "E0208", "a key of the language has a wrong value";
+    KEY_PLACE = "E0209", "a key of the language stands in the wrong place";
+    UNKNOWN_DEPENDENCY = "E0210", "`_after` names no task above";
+    TIME_ZONE = "E0211", "a time zone is unknown";
+    NOT_SUPPORTED = "E0212", "a part of the language is not supported yet";
+    IGNORED_BLOCK = "E0213", "a block is ignored";
+    CALLED_FILE = "E0214", "a called workflow does not exist";
+    CALL_CYCLE = "E0215", "a workflow calls itself without end";
+    WORKFLOW_NAME = "E0216", "a workflow has a bad name";
+    NO_TASKS = "E0217", "a workflow has no tasks";
+
+    PARAM_VALUE = "E0301", "a parameter has a wrong value";
+    PARAM_UNKNOWN = "E0302", "an operator does not know a parameter";
+    PARAM_MISSING = "E0303", "a parameter is missing";
+}

@@ -9,11 +9,9 @@ pub struct Node {
     pub kind: NodeKind,
     /// Where it is.
     pub span: Span,
-    /// The YAML tag, such as `!include`; core-schema tags are resolved and gone.
-    pub tag: Option<String>,
 }
 
-/// A YAML value, resolved as Digdag resolves it.
+/// A YAML value, resolved as Digdag resolves it; tags, anchors and includes are resolved and gone.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NodeKind {
     /// `~`, `null` or nothing.
@@ -22,7 +20,7 @@ pub enum NodeKind {
     Bool(bool),
     /// An integer.
     Int(i64),
-    /// A number with a fraction or an exponent.
+    /// A number with a fraction or an exponent; always finite.
     Float(f64),
     /// Text.
     String(String),
@@ -33,10 +31,95 @@ pub enum NodeKind {
 }
 
 /// A key of a mapping and its place.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     /// The text.
     pub name: String,
     /// Where it is.
     pub span: Span,
+}
+
+impl Node {
+    /// Returns the entries of a mapping.
+    #[must_use]
+    pub fn as_map(&self) -> Option<&[(Key, Self)]> {
+        match &self.kind {
+            NodeKind::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// Returns the items of a list.
+    #[must_use]
+    pub fn as_list(&self) -> Option<&[Self]> {
+        match &self.kind {
+            NodeKind::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// Returns the text of a string.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.kind {
+            NodeKind::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns a value of a mapping.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        self.as_map()?.iter().find(|(key, _)| key.name == name).map(|(_, value)| value)
+    }
+
+    /// Returns whether the value is null.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.kind == NodeKind::Null
+    }
+
+    /// Says what the value is, for a message: ``"the string `x`"``, `a list`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.kind {
+            NodeKind::Null => "nothing".to_owned(),
+            NodeKind::Bool(value) => format!("`{value}`"),
+            NodeKind::Int(value) => format!("the number `{value}`"),
+            NodeKind::Float(value) => format!("the number `{value}`"),
+            NodeKind::String(text) => format!("the string `{}`", shorten(text)),
+            NodeKind::List(_) => "a list".to_owned(),
+            NodeKind::Map(_) => "a mapping".to_owned(),
+        }
+    }
+
+    /// Returns how many levels of mappings and lists the value has; 0 for a scalar.
+    pub(super) fn height(&self) -> usize {
+        match &self.kind {
+            NodeKind::List(items) => 1 + items.iter().map(Self::height).max().unwrap_or(0),
+            NodeKind::Map(entries) => 1 + entries.iter().map(|(_, value)| value.height()).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// Returns about how many bytes of memory the value takes.
+    pub(super) fn weight(&self) -> usize {
+        let inner = match &self.kind {
+            NodeKind::String(text) => text.len(),
+            NodeKind::List(items) => items.iter().map(Self::weight).sum(),
+            NodeKind::Map(entries) => {
+                entries.iter().map(|(key, value)| size_of::<Key>() + key.name.len() + value.weight()).sum()
+            }
+            _ => 0,
+        };
+        size_of::<Self>() + inner
+    }
+}
+
+/// Cuts a text so that it fits into a message: its first line, 60 characters.
+pub(crate) fn shorten(text: &str) -> String {
+    const MAX_CHARS: usize = 60;
+    let line = text.lines().next().unwrap_or_default();
+    let short: String = line.chars().take(MAX_CHARS).collect();
+    if short.len() < text.trim_end().len() { format!("{short}…") } else { short }
 }

@@ -1,0 +1,208 @@
+//! A task with an operator: which one, its parameters, and what the operator says of them.
+
+use super::{Compiler, Entry, Position};
+use crate::diagnostic::{Diagnostic, code, suggest};
+use crate::document::{Key, Node, NodeKind, ProjectPath, Span};
+use crate::operator::ParamProblem;
+use crate::params::{ParamPath, Params};
+use crate::workflow::{TaskDef, TaskKind, keyword};
+
+/// The keys whose values are bodies of tasks.
+const BODIES: [&str; 2] = ["_do", "_else_do"];
+
+impl Compiler<'_> {
+    pub(super) fn action(&mut self, task: &mut TaskDef, task_key: Span, entries: &[Entry<'_>], position: Position<'_>) {
+        let Some((operator_key, operator)) = self.operator(entries) else { return };
+        // Marks the task as an action before its keys are read: `_retry` may hold a template only then.
+        task.kind = TaskKind::Action { operator: operator.clone(), params: Params::new() };
+        let mut params = Params::new();
+        let mut disabled = false;
+        for (key, node) in entries {
+            if key.name.starts_with('+') {
+                self.report(
+                    Diagnostic::error(
+                        code::OPERATOR_WITH_TASKS,
+                        key.span,
+                        format!("a task with an operator cannot hold the task `{}`", key.name),
+                    )
+                    .also(operator_key.span, "this is the operator")
+                    .help("make the operator a task of its own beside the others"),
+                );
+                continue;
+            }
+            if let Some(keyword) = keyword::find(&key.name).filter(|keyword| keyword.action) {
+                disabled |= self.keyword(task, keyword.name, key, node, position);
+                continue;
+            }
+            let name = if key.name.ends_with('>') { "_command" } else { key.name.as_str() };
+            if key.name == "_type" || (key.name.ends_with('>') && *key != operator_key) {
+                continue;
+            }
+            if name == "_command" && node.is_null() {
+                // DIFFERENCE(digdag): none; an operator without a value has no `_command` at all.
+                continue;
+            }
+            if BODIES.contains(&name) && node.as_map().is_some() {
+                self.conditional += 1;
+                self.body("^sub", key.span, node);
+                self.conditional -= 1;
+            }
+            self.remember_places(task, &ParamPath::default().key(name), node);
+            params.insert(name.to_owned(), node.to_value());
+        }
+        self.check_operator(&operator, operator_key, task_key, entries, &params);
+        task.kind = TaskKind::Action { operator, params };
+        if disabled {
+            task.kind = TaskKind::Group;
+        }
+    }
+
+    /// Finds the one operator of a task: its key and its name.
+    fn operator<'n>(&mut self, entries: &[Entry<'n>]) -> Option<(&'n Key, String)> {
+        let mut operators = entries.iter().filter(|(key, _)| key.name.ends_with('>') || key.name == "_type");
+        let (key, node) = operators.next()?;
+        for (other, _) in operators {
+            self.report(
+                Diagnostic::error(code::TWO_OPERATORS, other.span, "a task cannot have two operators")
+                    .label("a second operator")
+                    .also(key.span, "the first one")
+                    .help("make two tasks of it"),
+            );
+        }
+        if let Some(name) = key.name.strip_suffix('>') {
+            if let Some((command, _)) = entries.iter().find(|(other, _)| other.name == "_command") {
+                self.report(
+                    Diagnostic::error(code::TWO_OPERATORS, command.span, "the operator has two values")
+                        .label("a second value")
+                        .also(key.span, "the first one")
+                        .help("remove `_command`"),
+                );
+            }
+            return Some((key, name.to_owned()));
+        }
+        if let NodeKind::String(name) = &node.kind {
+            return Some((key, name.trim_end_matches('>').to_owned()));
+        }
+        let message = format!("expected the name of an operator for `_type`, found {}", node.describe());
+        self.report(Diagnostic::error(code::KEY_VALUE, if node.is_null() { key.span } else { node.span }, message));
+        Some((key, "${".to_owned()))
+    }
+
+    fn check_operator(
+        &mut self,
+        operator: &str,
+        operator_key: &Key,
+        task_key: Span,
+        entries: &[Entry<'_>],
+        params: &Params,
+    ) {
+        if operator.contains("${") {
+            return;
+        }
+        let Some(found) = self.registry.get(operator) else {
+            let message = format!("there is no operator `{operator}>`");
+            let mut diagnostic = Diagnostic::error(code::UNKNOWN_OPERATOR, operator_key.span, message);
+            if let Some(name) = suggest::nearest(operator, self.registry.names()) {
+                diagnostic = diagnostic.help(format!("did you mean `{name}>`?"));
+            }
+            self.report(diagnostic);
+            return;
+        };
+        for problem in found.check(params) {
+            let diagnostic = diagnose(&problem, operator, operator_key, task_key, entries);
+            self.report(diagnostic);
+        }
+        if operator == "call" {
+            self.check_call(operator_key, entries);
+        }
+    }
+
+    /// Checks that a workflow called by a literal name is there and is not the one that calls.
+    fn check_call(&mut self, operator_key: &Key, entries: &[Entry<'_>]) {
+        let Some(file) = self.file else { return };
+        let command = entries.iter().find(|(key, _)| *key == operator_key || key.name == "_command");
+        let Some((_, node)) = command.filter(|(key, _)| key.name != "_type") else { return };
+        let Some(called) = node.as_str().filter(|text| !text.contains("${")) else { return };
+        let Ok(path) = file.path.directory().join(called) else {
+            let message = format!("the called workflow `{called}` lies outside the project");
+            self.report(Diagnostic::error(code::CALLED_FILE, node.span, message));
+            return;
+        };
+        let candidates =
+            [path.as_str().to_owned(), format!("{path}.dig"), format!("{path}.yml"), format!("{path}.yaml")];
+        let target = candidates
+            .iter()
+            .filter_map(|candidate| ProjectPath::new(candidate).ok())
+            .find(|candidate| file.files.is_file(candidate));
+        match target {
+            None => {
+                let message = format!("there is no workflow `{called}` to call");
+                let help = "the path starts at the directory of this file; `.dig` may be left out";
+                self.report(Diagnostic::error(code::CALLED_FILE, node.span, message).help(help));
+            }
+            Some(target) if target == *file.path && self.conditional == 0 => {
+                let message = "the workflow calls itself without end";
+                let help = "put the call into the `_do` of an `if>`";
+                self.report(Diagnostic::error(code::CALL_CYCLE, node.span, message).help(help));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Puts what an operator says of a parameter over its place.
+fn diagnose(
+    problem: &ParamProblem,
+    operator: &str,
+    operator_key: &Key,
+    task_key: Span,
+    entries: &[Entry<'_>],
+) -> Diagnostic {
+    let mut place = if problem.path.0.is_empty() { operator_key.span } else { task_key };
+    for (key, node) in entries {
+        let name = if *key == operator_key && key.name != "_type" { "_command" } else { key.name.as_str() };
+        let at = ParamPath::default().key(name);
+        if let Some(span) = find_place(&problem.path, &at, key, node, problem.code == code::PARAM_UNKNOWN) {
+            place = span;
+            break;
+        }
+    }
+    if problem.code == code::PARAM_MISSING && place == task_key {
+        place = operator_key.span;
+    }
+    let mut diagnostic = Diagnostic::error(problem.code, place, problem.message.clone());
+    if problem.code == code::PARAM_MISSING {
+        diagnostic = diagnostic.label(format!("`{operator}>` needs it"));
+    }
+    match &problem.help {
+        Some(help) => diagnostic.help(help.clone()),
+        None => diagnostic,
+    }
+}
+
+/// Finds the place of a path in the value at `at`: the deepest part that exists.
+fn find_place(path: &ParamPath, at: &ParamPath, key: &Key, node: &Node, unknown: bool) -> Option<Span> {
+    let rest = path.0.strip_prefix(&at.0)?;
+    if rest.is_empty() {
+        return Some(if unknown || node.is_null() { key.span } else { node.span });
+    }
+    if !rest.starts_with(['.', '[']) {
+        return None;
+    }
+    if let Some(entries) = node.as_map() {
+        for (key, value) in entries {
+            if let Some(span) = find_place(path, &at.key(&key.name), key, value, unknown) {
+                return Some(span);
+            }
+        }
+    }
+    if let Some(items) = node.as_list() {
+        for (index, item) in items.iter().enumerate() {
+            let key = Key { name: String::new(), span: item.span };
+            if let Some(span) = find_place(path, &at.index(index), &key, item, unknown) {
+                return Some(span);
+            }
+        }
+    }
+    Some(node.span)
+}

@@ -1,0 +1,233 @@
+//! From files to checked workflows, and from values to tasks while an attempt runs.
+
+use std::path::Path;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::compile::{Compiler, File, Origin, Position};
+use super::{Place, TaskDef, Workflow};
+use crate::diagnostic::{Code, Diagnostic, Severity, code};
+use crate::document::value::Generated;
+use crate::document::{self, Directory, Key, Node, ProjectFiles, ProjectPath, SourceMap, Span};
+use crate::operator::{Registry, TaskError};
+use crate::params::ParamPath;
+
+/// The default of `timezone:`.
+const DEFAULT_TIME_ZONE: &str = "UTC";
+
+/// The longest name of a workflow, in characters.
+const MAX_NAME_CHARS: usize = 255;
+
+/// A workflow that was read, with everything there is to say about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The files that were read; diagnostics point into them.
+    pub sources: SourceMap,
+    /// The workflow, unless there is an error.
+    pub workflow: Option<Workflow>,
+    /// All problems, in the order of their places.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Loads, compiles and checks a workflow of a project on disk. `path` starts at the project's directory.
+#[must_use]
+pub fn load(project_dir: &Path, path: &str, registry: &Registry) -> Loaded {
+    load_from(&Directory::new(project_dir), path, registry)
+}
+
+/// Loads, compiles and checks a workflow of a project.
+#[must_use]
+pub fn load_from(files: &dyn ProjectFiles, path: &str, registry: &Registry) -> Loaded {
+    let mut sources = SourceMap::default();
+    let Ok(project_path) = ProjectPath::new(path) else {
+        let id = sources.add(path, "");
+        let message = "cannot read the file: the path leads out of the project";
+        let diagnostics = vec![Diagnostic::error(code::UNREADABLE_FILE, Span::new(id, 0, 0), message)];
+        return Loaded { sources, workflow: None, diagnostics };
+    };
+    let (node, mut diagnostics) = document::load(&mut sources, files, &project_path);
+    let had_errors = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    let mut workflow = None;
+    if let Some(node) = node {
+        let file = File { files, path: &project_path };
+        let (compiled, problems) = compile(&sources, &node, file, registry);
+        workflow = compiled;
+        diagnostics.extend(problems);
+    } else if !had_errors {
+        let start = sources.iter().next().map(|_| Span::new(crate::document::SourceId(0), 0, 0));
+        if let Some(span) = start {
+            let diagnostic = Diagnostic::error(code::NOT_A_MAPPING, span, "the file is empty");
+            diagnostics.push(diagnostic.help("a workflow holds at least one task: `+main: {echo>: hello}`"));
+        }
+    }
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span.source, diagnostic.primary.span.start));
+    let has_errors = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    Loaded { workflow: workflow.filter(|_| !has_errors), sources, diagnostics }
+}
+
+/// Compiles the tree of a workflow file. The workflow is there even when there are errors, as far as it makes sense.
+fn compile(
+    sources: &SourceMap,
+    node: &Node,
+    file: File<'_>,
+    registry: &Registry,
+) -> (Option<Workflow>, Vec<Diagnostic>) {
+    let mut compiler = Compiler::new(Origin::Document(sources), registry, Some(file));
+    let Some(map) = node.as_map() else {
+        let message = format!("expected a mapping at the top of the file, found {}", node.describe());
+        let diagnostic = Diagnostic::error(code::NOT_A_MAPPING, node.span, message);
+        return (None, vec![diagnostic.help("a workflow holds tasks: `+main: {echo>: hello}`")]);
+    };
+    let name = file.path.without_extension().to_owned();
+    compiler.diagnostics.extend(check_name(&name, node.span));
+    let entries: Vec<(&Key, &Node)> = map.iter().map(|(key, value)| (key, value)).collect();
+    let top = Span { end: node.span.start, ..node.span };
+    let mut root = compiler.task(&format!("+{name}"), top, &entries, Position::Top);
+    let directory = file.path.directory();
+    if !directory.as_str().is_empty() {
+        // What the tasks of a file name by relative paths lies beside the file.
+        let below = root.export.get("_workdir").and_then(Value::as_str).unwrap_or_default();
+        let work_dir = format!("{directory}/{below}").trim_end_matches('/').to_owned();
+        root.export.insert("_workdir".to_owned(), Value::String(work_dir));
+    }
+    let time_zone = time_zone(map, &mut compiler.diagnostics);
+    let schedule = node.get("schedule").map(Node::to_value);
+    if root.children.is_empty() && compiler.diagnostics.is_empty() {
+        let diagnostic = Diagnostic::warning(code::NO_TASKS, top, "the workflow has no tasks");
+        compiler.diagnostics.push(diagnostic.help("add one: `+main: {echo>: hello}`"));
+    }
+    (Some(Workflow { name, time_zone, schedule, root }), compiler.diagnostics)
+}
+
+fn check_name(name: &str, span: Span) -> Option<Diagnostic> {
+    let error = |message: String| {
+        let diagnostic = Diagnostic::error(code::WORKFLOW_NAME, Span { end: span.start, ..span }, message);
+        Some(diagnostic.help("rename the file"))
+    };
+    if name.chars().count() > MAX_NAME_CHARS {
+        return error(format!("the name of a workflow is longer than {MAX_NAME_CHARS} characters"));
+    }
+    match name.chars().next() {
+        None => error("the file has no name".to_owned()),
+        Some(first) if first.is_ascii_digit() || "+^@\\:*?\"<>|".contains(first) => {
+            error(format!("the name `{name}` of a workflow starts with `{first}`"))
+        }
+        Some(_) => None,
+    }
+}
+
+fn time_zone(map: &[(Key, Node)], diagnostics: &mut Vec<Diagnostic>) -> String {
+    let Some((key, node)) = map.iter().find(|(key, _)| key.name == "timezone") else {
+        return DEFAULT_TIME_ZONE.to_owned();
+    };
+    let found = node.as_str().filter(|name| is_time_zone(name));
+    if found.is_none() {
+        let place = if node.is_null() { key.span } else { node.span };
+        let message = format!("expected the name of a time zone, found {}", node.describe());
+        let mut diagnostic = Diagnostic::error(code::TIME_ZONE, place, message);
+        let zones = jiff::tz::db().available();
+        let names: Vec<String> = zones.map(|name| name.to_string()).collect();
+        match node.as_str().and_then(|name| {
+            let last = names
+                .iter()
+                .filter(|known| known.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(name)));
+            last.map(String::as_str)
+                .next()
+                .or_else(|| crate::diagnostic::suggest::nearest(name, names.iter().map(String::as_str)))
+        }) {
+            Some(name) => diagnostic = diagnostic.help(format!("did you mean `{name}`?")),
+            None => {
+                diagnostic = diagnostic.help("write an IANA name such as `Asia/Tokyo`, or an offset such as `+09:00`")
+            }
+        }
+        diagnostics.push(diagnostic);
+    }
+    found.unwrap_or(DEFAULT_TIME_ZONE).to_owned()
+}
+
+/// Returns whether a text names a time zone: an IANA name or an offset such as `+09:00`.
+fn is_time_zone(name: &str) -> bool {
+    if let Some(offset) = name.strip_prefix(['+', '-']) {
+        let number = |text: &str, max: u8| text.len() == 2 && text.parse::<u8>().is_ok_and(|value| value <= max);
+        return match offset.split_once(':') {
+            Some((hours, minutes)) => number(hours, 18) && number(minutes, 59),
+            None => number(offset, 18),
+        };
+    }
+    jiff::tz::TimeZone::get(name).is_ok()
+}
+
+/// Tasks that a running task asked for and that are wrong.
+#[derive(Debug)]
+pub struct CompileError {
+    /// The problems with their places, as far as these are known; at least one.
+    pub problems: Vec<(Diagnostic, Option<Place>)>,
+}
+
+impl CompileError {
+    /// Returns the code of the first problem.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.problems.first().map_or(code::TASK_SHAPE, |(diagnostic, _)| diagnostic.code)
+    }
+}
+
+impl std::fmt::Display for CompileError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, (diagnostic, place)) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            if let Some(place) = place {
+                write!(f, "{}:{}:{}: ", place.file, place.line, place.column)?;
+            }
+            f.write_str(&diagnostic.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CompileError {}
+
+impl From<CompileError> for TaskError {
+    fn from(error: CompileError) -> Self {
+        let mut task_error = Self::config(error.code(), error.to_string());
+        for (diagnostic, _) in &error.problems {
+            task_error.help.extend(diagnostic.help.iter().cloned());
+        }
+        task_error
+    }
+}
+
+/// Compiles the body of a running task into one task `^sub`: an action when the body is one, else a group.
+///
+/// `value` is the parameter at the path `at` (such as `_do`) of the task whose `param_places` are given; pass an empty map
+/// for tasks that no file holds.
+///
+/// # Errors
+/// With all problems when the body is wrong.
+pub fn compile_body(
+    value: &Value,
+    at: &ParamPath,
+    places: &IndexMap<String, Place>,
+    registry: &Registry,
+) -> Result<TaskDef, CompileError> {
+    let generated = Generated::new(value, at);
+    let origin = Origin::Generated(&generated, places);
+    let mut compiler = Compiler::new(origin, registry, None);
+    let body = compiler.body("^sub", generated.node.span, &generated.node);
+    let errors: Vec<_> = compiler
+        .diagnostics
+        .into_iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .map(|diagnostic| {
+            let place = origin.place(diagnostic.primary.span);
+            (diagnostic, place)
+        })
+        .collect();
+    match body {
+        Some(task) if errors.is_empty() => Ok(task),
+        _ => Err(CompileError { problems: errors }),
+    }
+}

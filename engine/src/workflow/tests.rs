@@ -1,0 +1,231 @@
+//! Tests of loading and compiling.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::document::{ProjectFiles, ProjectPath, ReadError};
+use crate::operator::{Registry, TaskContext, TaskError, TaskOutcome, TypedOperator};
+use crate::params::ParamPath;
+
+/// A project in memory.
+#[derive(Debug, Default)]
+struct Memory(HashMap<String, String>);
+
+impl Memory {
+    fn new(files: &[(&str, &str)]) -> Self {
+        Self(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect())
+    }
+}
+
+impl ProjectFiles for Memory {
+    fn read(&self, path: &ProjectPath) -> Result<String, ReadError> {
+        self.0.get(path.as_str()).cloned().ok_or(ReadError::NotFound)
+    }
+
+    fn is_file(&self, path: &ProjectPath) -> bool {
+        self.0.contains_key(path.as_str())
+    }
+
+    fn display_name(&self, path: &ProjectPath) -> String {
+        path.to_string()
+    }
+}
+
+/// Parameters of the operators of these tests.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct EchoParams {
+    #[serde(rename = "_command")]
+    #[expect(dead_code, reason = "only its schema is used")]
+    command: String,
+}
+
+#[derive(Debug)]
+struct Echo;
+
+impl TypedOperator for Echo {
+    const NAME: &'static str = "echo";
+    const SUMMARY: &'static str = "Says something.";
+    const COMMAND: Option<&'static str> = Some("What to say.");
+    const DETAILS: &'static str = "";
+    const EXAMPLE: &'static str = "+hello: {echo>: hello}";
+    type Params = EchoParams;
+
+    async fn run(&self, _context: &TaskContext, _params: EchoParams) -> Result<TaskOutcome, TaskError> {
+        Ok(TaskOutcome::Wait { state: Value::Null, after: Duration::ZERO })
+    }
+
+    async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
+        Ok(())
+    }
+}
+
+/// Parameters of a loop.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LoopParams {
+    #[serde(rename = "_command")]
+    #[expect(dead_code, reason = "only its schema is used")]
+    command: u32,
+    #[serde(rename = "_do")]
+    #[expect(dead_code, reason = "only its schema is used")]
+    body: Params,
+    #[serde(rename = "_parallel")]
+    #[expect(dead_code, reason = "only its schema is used")]
+    parallel: Option<Value>,
+}
+
+#[derive(Debug)]
+struct Loop;
+
+impl TypedOperator for Loop {
+    const NAME: &'static str = "loop";
+    const SUMMARY: &'static str = "Repeats its body.";
+    const COMMAND: Option<&'static str> = Some("How often.");
+    const DETAILS: &'static str = "";
+    const EXAMPLE: &'static str = "+again: {loop>: 3, _do: {echo>: hello}}";
+    type Params = LoopParams;
+
+    async fn run(&self, _context: &TaskContext, _params: LoopParams) -> Result<TaskOutcome, TaskError> {
+        Ok(TaskOutcome::Wait { state: Value::Null, after: Duration::ZERO })
+    }
+
+    async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
+        Ok(())
+    }
+}
+
+fn registry() -> Registry {
+    let mut registry = Registry::default();
+    registry.register(Echo);
+    registry.register(Loop);
+    registry
+}
+
+fn load_text(text: &str) -> Loaded {
+    load_from(&Memory::new(&[("t.dig", text)]), "t.dig", &registry())
+}
+
+fn compiled(text: &str) -> Workflow {
+    let loaded = load_text(text);
+    assert_eq!(loaded.diagnostics, [], "{text}");
+    loaded.workflow.unwrap()
+}
+
+fn messages(loaded: &Loaded) -> Vec<String> {
+    loaded
+        .diagnostics
+        .iter()
+        .map(|diagnostic| {
+            let place = diagnostic.primary.span;
+            let (line, column) = loaded.sources.line_column(place.source, place.start);
+            format!("{}:{line}:{column} {}", diagnostic.code, diagnostic.message)
+        })
+        .collect()
+}
+
+#[test]
+fn a_workflow_becomes_its_normal_form() {
+    let workflow = compiled(
+        "timezone: Asia/Tokyo\nschedule: {daily>: '01:00:00'}\n_export: {a: {b: 1}}\n_error: {echo>: oh}\n+g:\n  \
+         _parallel: {limit: 2}\n  +a: {echo>: 1.5, _retry: '${n}'}\n  +b:\n    _after: [+a]\n    _check: {echo>: c}\n    \
+         echo>: x\n+h:\n  - +x: {echo>: x}\n  - +y: {echo>: y, _background: true}\n+off: {_disable: true, echo>: z}\n",
+    );
+    assert_eq!((workflow.name.as_str(), workflow.time_zone.as_str()), ("t", "Asia/Tokyo"));
+    assert_eq!(workflow.schedule, Some(json!({"daily>": "01:00:00"})));
+    let root = workflow.root;
+    assert_eq!((root.name.as_str(), &root.kind), ("+t", &TaskKind::Group));
+    assert_eq!(Value::Object(root.export), json!({"a": {"b": 1}}));
+    assert_eq!(root.param_places["_export.a.b"], Place { file: "t.dig".into(), line: 3, column: 18 });
+    assert_eq!(root.error.unwrap().name, "^error");
+    let [group, list, off] = root.children.as_slice() else { panic!("{:?}", root.children) };
+    assert_eq!(group.parallel, Parallel::Limit(2));
+    let [a, b] = group.children.as_slice() else { panic!("{:?}", group.children) };
+    let TaskKind::Action { operator, params } = &a.kind else { panic!("{a:?}") };
+    assert_eq!((operator.as_str(), Value::Object(params.clone())), ("echo", json!({"_command": 1.5})));
+    assert_eq!(a.retry, Some(json!("${n}")));
+    assert_eq!(a.place, Some(Place { file: "t.dig".into(), line: 7, column: 3 }));
+    assert_eq!(a.param_places["_command"], Place { file: "t.dig".into(), line: 7, column: 15 });
+    assert_eq!(b.after, ["+a"]);
+    assert_eq!(b.check.as_ref().unwrap().name, "^check");
+    assert_eq!(list.children.iter().map(|task| task.name.as_str()).collect::<Vec<_>>(), ["+x", "+y"]);
+    assert!(list.children[1].background);
+    assert_eq!((&off.kind, off.children.len()), (&TaskKind::Group, 0));
+}
+
+#[test]
+fn all_problems_are_found_at_once() {
+    let loaded = load_text(
+        "timezone: JST\n_parallell: true\n+a:\n  ecko>: x\n+b:\n  echo>: x\n  loop>: 3\n  +sub: {echo>: y}\n+c d: {echo>: z}\n\
+         +e:\n  - echo>: x\n  - echo>: y\n+f:\n+g: {_after: [+a], echo>: x}\n",
+    );
+    assert_eq!(
+        messages(&loaded),
+        [
+            "E0211:1:11 expected the name of a time zone, found the string `JST`",
+            "E0201:2:1 there is no key `_parallell` at the top of a file",
+            "E0202:4:3 there is no operator `ecko>`",
+            "E0203:7:3 a task cannot have two operators",
+            "E0204:8:3 a task with an operator cannot hold the task `+sub`",
+            "E0205:9:1 the name `+c d` of a task holds ` `",
+            "E0207:12:5 the list holds operators, but it is one task",
+            "E0206:13:1 expected a mapping in the task `+f`, found nothing",
+            "E0209:14:6 `_after` has a meaning only in a parallel group",
+        ]
+    );
+    assert!(loaded.workflow.is_none());
+}
+
+#[test]
+fn digdags_plugin_block_is_ignored_with_a_note() {
+    let loaded = load_text("_export:\n  plugin: {repositories: [x]}\n  a: 1\n+a: {echo>: x}\n");
+    assert_eq!(messages(&loaded), ["E0213:2:3 the block `plugin` is for Digdag and is ignored"]);
+    assert_eq!(Value::Object(loaded.workflow.unwrap().root.export), json!({"a": 1}));
+}
+
+#[test]
+fn includes_merge_and_keep_their_places() {
+    let files = Memory::new(&[
+        ("w/t.dig", "_export:\n  !include : ../p.yml\n  own: {b: 2}\n!include : tasks.yml\n+z: !include z.yml\n"),
+        ("p.yml", "own: {a: 1, b: 1}\n"),
+        ("w/tasks.yml", "+x:\n  ecko>: x\n"),
+        ("w/z.yml", "echo>: z\n"),
+    ]);
+    let loaded = load_from(&files, "w/t.dig", &registry());
+    assert_eq!(messages(&loaded), ["E0202:2:3 there is no operator `ecko>`"]);
+    assert_eq!(loaded.sources.get(loaded.diagnostics[0].primary.span.source).name, "w/tasks.yml");
+}
+
+#[test]
+fn a_workflow_in_a_directory_works_there() {
+    let files = Memory::new(&[("a/b/c.dig", "_export: {_workdir: d}\n+x: {echo>: x}\n")]);
+    let workflow = load_from(&files, "a/b/c.dig", &registry()).workflow.unwrap();
+    assert_eq!(workflow.name, "a/b/c");
+    assert_eq!(Value::Object(workflow.root.export), json!({"_workdir": "a/b/d"}));
+}
+
+#[test]
+fn bodies_are_checked_early_and_compiled_late() {
+    let text = "+a:\n  loop>: 3\n  _do:\n    +x: {ecko>: x}\n";
+    assert_eq!(messages(&load_text(text)), ["E0202:4:10 there is no operator `ecko>`"]);
+
+    let workflow = compiled("+a:\n  loop>: 3\n  _do:\n    _parallel: true\n    +x: {echo>: x}\n");
+    let task = &workflow.root.children[0];
+    let TaskKind::Action { params, .. } = &task.kind else { panic!("{task:?}") };
+    let at = ParamPath::from("_do");
+    let body = compile_body(&params["_do"], &at, &task.param_places, &registry()).unwrap();
+    assert_eq!((body.name.as_str(), body.parallel), ("^sub", Parallel::Unlimited));
+    let x = &body.children[0];
+    assert_eq!(x.place, Some(Place { file: "t.dig".into(), line: 5, column: 9 }));
+    assert_eq!(x.param_places["_command"], Place { file: "t.dig".into(), line: 5, column: 17 });
+
+    let error = compile_body(&json!({"ecko>": "x"}), &at, &task.param_places, &registry()).unwrap_err();
+    assert_eq!(error.to_string(), "there is no operator `ecko>`");
+    let action = compile_body(&json!({"echo>": "x"}), &at, &IndexMap::new(), &registry()).unwrap();
+    assert!(matches!(action.kind, TaskKind::Action { .. }));
+}
