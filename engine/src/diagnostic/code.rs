@@ -85,17 +85,4 @@ codes! {
     PARAM_VALUE = "E0301", "a parameter has a wrong value";
     PARAM_UNKNOWN = "E0302", "an operator does not know a parameter";
     PARAM_MISSING = "E0303", "a parameter is missing";
-
-    TEMPLATE_SYNTAX = "E0401", "an expression is not JavaScript";
-    TEMPLATE_UNKNOWN_NAME = "E0402", "an expression uses an unknown name";
-    TEMPLATE_FAILED = "E0403", "an expression failed";
-    TEMPLATE_CYCLE = "E0404", "a parameter is made of itself";
-    TEMPLATE_TOO_LONG = "E0405", "an expression does not end";
-    TEMPLATE_TOO_BIG = "E0406", "an expression needs too much memory or goes too deep";
-    TEMPLATE_NO_TEXT = "E0407", "the result of an expression has no text";
-
-    SCHEDULE_SHAPE = "E0501", "a schedule does not have one rule";
-    SCHEDULE_KEY = "E0502", "a schedule has an unknown key";
-    SCHEDULE_VALUE = "E0503", "a schedule has a wrong value";
-    SCHEDULE_NEVER = "E0504", "a schedule is never due";
 }

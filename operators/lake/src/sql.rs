@@ -7,7 +7,11 @@ pub mod coerce;
 mod dialect;
 pub mod error;
 pub mod function;
+pub mod operator;
 pub mod parse;
+pub mod resolve;
+pub mod temporal;
+pub mod text;
 pub mod types;
 
 pub use error::{SqlError, SqlResult};

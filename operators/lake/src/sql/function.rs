@@ -3,16 +3,12 @@
 //! A family is a file that gives a slice of [`Function`]s; [`TABLE`] is the list of families. An entry is listed only with
 //! recorded answers of a real Trino (`tests/sql`).
 
-mod encoding;
-mod hash;
 mod kernel;
 mod math;
 mod math_round;
 mod string;
-mod string_split;
 #[cfg(test)]
 mod testing;
-mod url;
 
 use arrow::array::ArrayRef;
 
@@ -111,12 +107,4 @@ impl std::fmt::Display for EvalError {
 impl std::error::Error for EvalError {}
 
 /// All scalar functions, by family.
-pub static TABLE: &[&[Function]] = &[
-    encoding::FAMILY,
-    hash::FAMILY,
-    math::FAMILY,
-    math_round::FAMILY,
-    string::FAMILY,
-    string_split::FAMILY,
-    url::FAMILY,
-];
+pub static TABLE: &[&[Function]] = &[math::FAMILY, math_round::FAMILY, string::FAMILY];
