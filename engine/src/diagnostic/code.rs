@@ -85,4 +85,36 @@ codes! {
     PARAM_VALUE = "E0301", "a parameter has a wrong value";
     PARAM_UNKNOWN = "E0302", "an operator does not know a parameter";
     PARAM_MISSING = "E0303", "a parameter is missing";
+
+    TEMPLATE_SYNTAX = "E0401", "an expression is not JavaScript";
+    TEMPLATE_UNKNOWN_NAME = "E0402", "an expression uses an unknown name";
+    TEMPLATE_FAILED = "E0403", "an expression failed";
+    TEMPLATE_CYCLE = "E0404", "a parameter is made of itself";
+    TEMPLATE_TOO_LONG = "E0405", "an expression does not end";
+    TEMPLATE_TOO_BIG = "E0406", "an expression needs too much memory or goes too deep";
+    TEMPLATE_NO_TEXT = "E0407", "the result of an expression has no text";
+
+    SCHEDULE_SHAPE = "E0501", "a schedule does not have one rule";
+    SCHEDULE_KEY = "E0502", "a schedule has an unknown key";
+    SCHEDULE_VALUE = "E0503", "a schedule has a wrong value";
+    SCHEDULE_NEVER = "E0504", "a schedule is never due";
+
+    NOT_FOUND = "T0201", "a table, partition or object does not exist";
+    EXISTS = "T0202", "a table or partition exists already";
+    CONFLICT = "T0203", "another writer changed it meanwhile";
+    BAD_NAME = "T0204", "a name, location or partition value cannot be used";
+    NOT_OURS = "T0205", "objects that suiro did not write would be deleted";
+    SQL_WRONG = "T0301", "the SQL is wrong";
+    SQL_UNSUPPORTED = "T0302", "the SQL is not supported on this engine yet";
+    QUERY_FAILED = "T0303", "the query stopped on the data";
+    SCHEMA_MISMATCH = "T0304", "the columns of the query do not fit the table";
+    SQL_FILE = "T0305", "the SQL text cannot be read";
+    QUERY_TIMEOUT = "T0306", "the query ran out of its time";
+    DATA_QUALITY = "T0401", "the data is not as it should be";
+    BROKEN_INPUT = "T0402", "input data is broken";
+    RESOURCES = "T0501", "memory, disk or another limit is used up";
+    CANCELED = "T0502", "the work was cancelled";
+    PERMISSION = "T0503", "access was refused";
+    STORAGE = "T0504", "the storage or a service failed";
+    STATE_UNUSABLE = "T0505", "the stored state of a task cannot be used";
 }
