@@ -2,9 +2,18 @@
 //!
 //! Everything before the call writes under a version prefix where nobody looks; everything after it is collection.
 
+mod collect;
+mod commit;
+pub mod parquet;
+pub mod record;
+mod undo;
+pub mod validate;
 pub mod version;
 mod versions;
 
+pub use collect::Collected;
+pub use commit::{NewVersion, Published};
+pub use undo::Undone;
 pub use version::{VersionName, version_root};
 pub use versions::{VersionState, Versions, WrittenVersion};
 
@@ -33,5 +42,14 @@ pub enum Compression {
 impl Default for Format {
     fn default() -> Self {
         Self::Parquet(Compression::default())
+    }
+}
+
+impl Format {
+    /// Returns the descriptor of objects in this format.
+    pub fn storage(self) -> crate::catalog::Storage {
+        match self {
+            Self::Parquet(_) => crate::catalog::TableFormat::Parquet.storage(),
+        }
     }
 }

@@ -208,6 +208,22 @@ impl Versions {
         rows.iter().map(read).collect()
     }
 
+    /// Lists the versions older than `age` that have no tombstone; most of them are what readers see.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub async fn unfinished(&self, age: std::time::Duration) -> Result<Vec<WrittenVersion>> {
+        let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let rows = sqlx::query(
+            "SELECT * FROM version_prefix WHERE collect_after_ms IS NULL AND created_ms <= ? ORDER BY created_ms, location",
+        )
+        .bind(self.clock.now().as_millisecond().saturating_sub(age_ms))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| failed("read the ledger of versions", error))?;
+        rows.iter().map(read).collect()
+    }
+
     /// Forgets a version whose objects are gone.
     ///
     /// # Errors

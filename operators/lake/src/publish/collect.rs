@@ -1,0 +1,78 @@
+//! Collection: deletes versions whose tombstone is due, and those that were written and never published.
+//!
+//! Nothing goes that the catalog points to, and nothing that is not in the ledger.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::lake::Lake;
+use crate::name::Location;
+
+use super::versions::{VersionState, WrittenVersion};
+
+/// How old a version must be that was written, or about to be published, by an attempt that never came back.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(48 * 60 * 60);
+
+/// What a collection did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// The prefixes that are gone.
+    pub versions: Vec<Location>,
+    /// The objects that are gone.
+    pub objects: usize,
+}
+
+impl Lake {
+    /// Deletes the versions that are due. Repeating it after a stop goes on where it stopped.
+    ///
+    /// # Errors
+    /// Those of the catalog and the storage; what was deleted by then is forgotten.
+    pub async fn collect(&self) -> Result<Collected> {
+        let mut candidates = self.versions.due().await?;
+        candidates.extend(self.versions.unfinished(FORGOTTEN_AFTER).await?);
+        let mut collected = Collected::default();
+        if candidates.is_empty() {
+            return Ok(collected);
+        }
+        let referenced = self.referenced().await?;
+        for version in candidates {
+            if is_referenced(&referenced, &version) {
+                // A stop between the catalog call and its note, or an undo: the catalog is right.
+                if version.state != VersionState::Published {
+                    self.versions.published(&version.location).await?;
+                }
+                continue;
+            }
+            let points = &self.settings.crash_points;
+            let delete = self.storage.delete_prefix(&version.location);
+            collected.objects += points.around("collect: delete the objects", delete).await?;
+            points.around("collect: forget the version", self.versions.forget(&version.location)).await?;
+            collected.versions.push(version.location);
+        }
+        Ok(collected)
+    }
+
+    /// Lists every location that the catalog points to.
+    async fn referenced(&self) -> Result<BTreeSet<Location>> {
+        let mut referenced = BTreeSet::new();
+        for database in self.catalog.databases().await? {
+            for table in self.catalog.tables(&database.name).await? {
+                referenced.extend(table.location.iter().map(Location::as_prefix));
+                if !table.partition_keys.is_empty() {
+                    let partitions = self.catalog.partitions(&table.name).await?;
+                    referenced.extend(partitions.iter().map(|partition| partition.location.as_prefix()));
+                }
+            }
+        }
+        Ok(referenced)
+    }
+}
+
+/// Tells whether the catalog points to a version, or to something below it.
+fn is_referenced(referenced: &BTreeSet<Location>, version: &WrittenVersion) -> bool {
+    referenced
+        .range(version.location.clone()..)
+        .next()
+        .is_some_and(|next| *next == version.location || version.location.contains(next))
+}

@@ -1,0 +1,123 @@
+//! What a publish leaves in the parameters of a partition or table: the catalog alone can tell the story.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::catalog::Column;
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::Location;
+
+const VERSION: &str = "suiro.version";
+const PREVIOUS: &str = "suiro.previous_location";
+const ROWS: &str = "suiro.rows";
+const BYTES: &str = "suiro.bytes";
+const QUERY: &str = "suiro.query_id";
+const ATTEMPT: &str = "suiro.attempt";
+const SCHEMA: &str = "suiro.schema_hash";
+
+/// What was published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The prefix of the version.
+    pub version: Location,
+    /// Where readers were pointed before; what an undo goes back to.
+    pub previous_location: Option<Location>,
+    /// The rows of the version.
+    pub rows: u64,
+    /// The bytes of its objects.
+    pub bytes: u64,
+    /// The query (or load) that wrote it.
+    pub query_id: String,
+    /// The attempt that asked for it.
+    pub attempt: String,
+    /// The hash of the columns it was written for: [`schema_hash`].
+    pub schema_hash: String,
+}
+
+impl Record {
+    /// Puts the record among the parameters of a partition or table.
+    pub fn put(&self, parameters: &mut IndexMap<String, String>) {
+        parameters.insert(VERSION.to_owned(), self.version.to_string());
+        match &self.previous_location {
+            Some(previous) => parameters.insert(PREVIOUS.to_owned(), previous.to_string()),
+            None => parameters.shift_remove(PREVIOUS),
+        };
+        parameters.insert(ROWS.to_owned(), self.rows.to_string());
+        parameters.insert(BYTES.to_owned(), self.bytes.to_string());
+        parameters.insert(QUERY.to_owned(), self.query_id.clone());
+        parameters.insert(ATTEMPT.to_owned(), self.attempt.clone());
+        parameters.insert(SCHEMA.to_owned(), self.schema_hash.clone());
+    }
+
+    /// Reads the record among parameters; none when nothing of ours is there.
+    ///
+    /// # Errors
+    /// `InvalidData` when it is there and cannot be read.
+    pub fn read(parameters: &IndexMap<String, String>) -> Result<Option<Self>> {
+        let Some(version) = parameters.get(VERSION) else { return Ok(None) };
+        let number = |key: &str| {
+            parameters.get(key).and_then(|text| text.parse::<u64>().ok()).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidData,
+                    "read a publish record",
+                    format!("expected a number in the parameter `{key}`, found {:?}", parameters.get(key)),
+                )
+            })
+        };
+        let text = |key: &str| parameters.get(key).cloned().unwrap_or_default();
+        Ok(Some(Self {
+            version: Location::parse(version)?,
+            previous_location: parameters.get(PREVIOUS).map(|text| Location::parse(text)).transpose()?,
+            rows: number(ROWS)?,
+            bytes: number(BYTES)?,
+            query_id: text(QUERY),
+            attempt: text(ATTEMPT),
+            schema_hash: text(SCHEMA),
+        }))
+    }
+
+    /// Takes the record out of parameters.
+    pub fn remove(parameters: &mut IndexMap<String, String>) {
+        for key in [VERSION, PREVIOUS, ROWS, BYTES, QUERY, ATTEMPT, SCHEMA] {
+            parameters.shift_remove(key);
+        }
+    }
+}
+
+/// Returns a hash of names and types of columns in order; remarks do not count.
+pub fn schema_hash(columns: &[Column]) -> String {
+    let mut hasher = Sha256::new();
+    for column in columns {
+        hasher.update(format!("{:?} {:?}\n", column.name, column.hive_type));
+    }
+    hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_as_it_was_put() {
+        let mut record = Record {
+            version: Location::parse("s3://b/v/").unwrap(),
+            previous_location: Some(Location::parse("s3://b/u/").unwrap()),
+            rows: 3,
+            bytes: 99,
+            query_id: "q".to_owned(),
+            attempt: "7".to_owned(),
+            schema_hash: schema_hash(&[Column::new("a", "bigint")]),
+        };
+        let mut parameters = IndexMap::from([("classification".to_owned(), "parquet".to_owned())]);
+        record.put(&mut parameters);
+        assert_eq!(Record::read(&parameters).unwrap(), Some(record.clone()));
+        record.previous_location = None;
+        record.put(&mut parameters);
+        assert_eq!(Record::read(&parameters).unwrap(), Some(record));
+        parameters.insert(ROWS.to_owned(), "many".to_owned());
+        assert_eq!(Record::read(&parameters).unwrap_err().kind, ErrorKind::InvalidData);
+        Record::remove(&mut parameters);
+        assert_eq!(parameters.len(), 1);
+    }
+}

@@ -1,0 +1,124 @@
+//! Checks a written version against what its writer says, before anyone is pointed to it.
+
+use std::collections::BTreeMap;
+
+use parquet::arrow::async_reader::{AsyncFileReader as _, ParquetObjectReader};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::Location;
+use crate::query::WrittenObject;
+use crate::storage::Storage;
+
+/// What a version holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validated {
+    /// Its rows, counted in the footers of its objects.
+    pub rows: u64,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+/// Checks that the objects below a prefix are exactly those that were written, whole, and counts their rows.
+///
+/// # Errors
+/// `InvalidData` that names every object that is missing, foreign, empty, of another size, or of another number of rows.
+pub async fn validate(storage: &Storage, prefix: &Location, written: &[WrittenObject]) -> Result<Validated> {
+    let listed: BTreeMap<Location, u64> =
+        storage.list_data(prefix).await?.into_iter().map(|object| (object.location, object.bytes)).collect();
+    let mut problems = Vec::new();
+    for location in listed.keys() {
+        if !written.iter().any(|object| object.location == *location) {
+            problems.push(format!("`{location}` was not written by this query"));
+        }
+    }
+    let mut validated = Validated { rows: 0, bytes: 0 };
+    for object in written {
+        match listed.get(&object.location) {
+            None => problems.push(format!("`{}` is missing", object.location)),
+            Some(0) => problems.push(format!("`{}` is empty", object.location)),
+            Some(bytes) if *bytes != object.bytes => {
+                problems.push(format!("`{}` has {bytes} bytes, {} were written", object.location, object.bytes));
+            }
+            Some(bytes) => match rows(storage, &object.location, *bytes).await {
+                Err(error) => problems.push(format!("`{}` is no Parquet file: {}", object.location, error.message)),
+                Ok(rows) if rows != object.rows => {
+                    problems.push(format!("`{}` has {rows} rows, {} were written", object.location, object.rows));
+                }
+                Ok(rows) => {
+                    validated.rows += rows;
+                    validated.bytes += bytes;
+                }
+            },
+        }
+    }
+    if problems.is_empty() {
+        return Ok(validated);
+    }
+    Err(Error::new(
+        ErrorKind::InvalidData,
+        "validate a version",
+        format!("the written objects are not what the query reported: {}", problems.join("; ")),
+    )
+    .with("location", prefix.to_string()))
+}
+
+/// Counts the rows of a Parquet object by its footer.
+async fn rows(storage: &Storage, location: &Location, bytes: u64) -> Result<u64> {
+    let mut reader =
+        ParquetObjectReader::new(storage.object_store(), Storage::store_path(location)?).with_file_size(bytes);
+    let metadata = reader
+        .get_metadata(None)
+        .await
+        .map_err(|error| Error::new(ErrorKind::InvalidData, "read a Parquet footer", error.to_string()))?;
+    u64::try_from(metadata.file_metadata().num_rows())
+        .map_err(|_| Error::new(ErrorKind::InvalidData, "read a Parquet footer", "the number of rows is negative"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::Compression;
+    use crate::publish::parquet::{ParquetWriter, StoredColumn};
+    use crate::sql::Type;
+    use crate::storage::Put;
+    use arrow::array::Int64Array;
+    use bytes::Bytes;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn every_departure_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open(folder.path()).await.unwrap();
+        let prefix = Location::parse("s3://b/v/").unwrap();
+        let columns = [StoredColumn { name: "n".to_owned(), data_type: Type::Bigint }];
+        let mut writer = ParquetWriter::new(&storage, &prefix, &columns, Compression::Snappy).unwrap();
+        let batch =
+            arrow::record_batch::RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from(vec![1, 2, 3])) as _)])
+                .unwrap();
+        writer.write(&batch).await.unwrap();
+        let objects = writer.finish().await.unwrap();
+        storage.put(&prefix.join("_suiro.json").unwrap(), Bytes::from_static(b"{}"), Put::Create).await.unwrap();
+        let found = validate(&storage, &prefix, &objects).await.unwrap();
+        assert_eq!(found, Validated { rows: 3, bytes: objects[0].bytes });
+
+        let at = |name: &str| prefix.join(name).unwrap();
+        storage.put(&at("foreign"), Bytes::from_static(b"x"), Put::Create).await.unwrap();
+        storage.put(&at("empty"), Bytes::new(), Put::Create).await.unwrap();
+        storage.put(&at("cut"), Bytes::from_static(b"PAR1PAR1"), Put::Create).await.unwrap();
+        let mut claimed = objects.clone();
+        claimed[0].rows = 4;
+        for (name, bytes) in [("absent", 1), ("empty", 0), ("cut", 8)] {
+            claimed.push(WrittenObject { location: at(name), bytes, rows: 0 });
+        }
+        let error = validate(&storage, &prefix, &claimed).await.unwrap_err();
+        for part in [
+            "`s3://b/v/foreign` was not written",
+            "`s3://b/v/absent` is missing",
+            "`s3://b/v/empty` is empty",
+            "`s3://b/v/cut` is no Parquet file",
+            "has 3 rows, 4 were written",
+        ] {
+            assert!(error.message.contains(part), "{part}: {}", error.message);
+        }
+    }
+}
