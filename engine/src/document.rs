@@ -56,3 +56,6 @@ pub fn load(sources: &mut SourceMap, files: &dyn ProjectFiles, path: &ProjectPat
 pub fn parse(sources: &mut SourceMap, id: SourceId) -> (Option<Node>, Vec<Diagnostic>) {
     parse::Loader::new(sources, &NoFiles).document(id)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ pub mod builtin;
 pub mod context;
 pub mod error;
 pub mod registry;
+mod schema;
 pub mod typed;
 
 pub use context::TaskContext;

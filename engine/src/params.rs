@@ -1,8 +1,18 @@
 //! Parameters: ordered JSON objects, their scopes and their templates.
+//!
+//! [`scope`] decides which value of a name wins, [`template`] finds `${…}` in a text, [`evaluate`] resolves and renders, with
+//! JavaScript for what is more than a name. [`builtin`] and [`command_line`] make layers of a scope.
 
 pub mod builtin;
+pub mod command_line;
+pub mod evaluate;
+mod javascript;
 pub mod scope;
 pub mod template;
+mod text;
+mod tree;
+
+pub use evaluate::TaskParams;
 
 /// An ordered JSON object of parameters.
 pub type Params = serde_json::Map<String, serde_json::Value>;

@@ -40,7 +40,7 @@ pub struct TaskDef {
     pub bound: Params,
     /// The children of a group, in order; empty for an action.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub children: Vec<TaskDef>,
+    pub children: Vec<Self>,
     /// How the children run.
     #[serde(default)]
     pub parallel: Parallel,
@@ -55,10 +55,10 @@ pub struct TaskDef {
     pub retry: Option<Value>,
     /// `_error`, compiled; named `^error`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<Box<TaskDef>>,
+    pub error: Option<Box<Self>>,
     /// `_check`, compiled; named `^check`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub check: Option<Box<TaskDef>>,
+    pub check: Option<Box<Self>>,
     /// Where the task stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,

@@ -97,6 +97,19 @@ impl SourceMap {
         (u32::try_from(line + 1).unwrap_or(u32::MAX), u32::try_from(column + 1).unwrap_or(u32::MAX))
     }
 
+    /// Returns the bytes of the whole lines that spans of one file touch.
+    #[must_use]
+    pub fn lines_around(&self, spans: impl Iterator<Item = Span> + Clone) -> std::ops::Range<usize> {
+        let Some(source) = spans.clone().next().map(|span| self.get(span.source)) else { return 0..0 };
+        let first = spans.clone().map(|span| span.start).min().unwrap_or_default();
+        let last = spans.map(|span| span.end).max().unwrap_or_default();
+        let line = source.line_starts.partition_point(|start| *start <= first).saturating_sub(1);
+        let start = source.line_starts.get(line).copied().unwrap_or_default() as usize;
+        let next = source.line_starts.partition_point(|start| *start <= last);
+        let end = source.line_starts.get(next).map_or(source.text.len(), |start| *start as usize);
+        start..end
+    }
+
     /// Returns the text of a span; empty when the span is not of this map.
     #[must_use]
     pub fn slice(&self, span: Span) -> &str {

@@ -38,7 +38,7 @@ impl Generated {
     #[must_use]
     pub fn new(value: &Value, at: &ParamPath) -> Self {
         let mut paths = Vec::new();
-        let node = generate(value, at.clone(), &mut paths);
+        let node = generate(value, at, &mut paths);
         Self { node, paths }
     }
 
@@ -49,7 +49,7 @@ impl Generated {
     }
 }
 
-fn generate(value: &Value, at: ParamPath, paths: &mut Vec<ParamPath>) -> Node {
+fn generate(value: &Value, at: &ParamPath, paths: &mut Vec<ParamPath>) -> Node {
     let index = u32::try_from(paths.len()).unwrap_or(u32::MAX);
     let span = Span::new(SourceId(0), index, index);
     paths.push(at.clone());
@@ -59,16 +59,16 @@ fn generate(value: &Value, at: ParamPath, paths: &mut Vec<ParamPath>) -> Node {
         Value::Number(number) => number_kind(number),
         Value::String(text) => NodeKind::String(text.clone()),
         Value::Array(items) => NodeKind::List(
-            items.iter().enumerate().map(|(index, item)| generate(item, at.index(index), paths)).collect(),
+            items.iter().enumerate().map(|(index, item)| generate(item, &at.index(index), paths)).collect(),
         ),
-        Value::Object(entries) => NodeKind::Map(generate_map(entries, &at, paths)),
+        Value::Object(entries) => NodeKind::Map(generate_map(entries, at, paths)),
     };
     Node { kind, span }
 }
 
 fn generate_map(entries: &Map<String, Value>, at: &ParamPath, paths: &mut Vec<ParamPath>) -> Vec<(Key, Node)> {
     let entry = |(name, value): (&String, &Value)| {
-        let node = generate(value, at.key(name), paths);
+        let node = generate(value, &at.key(name), paths);
         (Key { name: name.clone(), span: node.span }, node)
     };
     entries.iter().map(entry).collect()

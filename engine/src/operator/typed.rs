@@ -6,10 +6,13 @@ use std::future::Future;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_path_to_error::Segment;
 
+use super::schema::{self, Schema, Stage};
 use super::{Operator, OperatorInfo, ParamProblem, TaskContext, TaskError, TaskOutcome};
-use crate::diagnostic::Code;
-use crate::params::Params;
+use crate::diagnostic::code;
+use crate::params::{ParamPath, Params};
 
 /// An operator as its author writes it.
 pub trait TypedOperator: Debug + Send + Sync + 'static {
@@ -58,6 +61,52 @@ impl<T: TypedOperator> Typed<T> {
         };
         Self { operator, info }
     }
+
+    fn schema(&self, stage: Stage) -> Schema<'_> {
+        Schema { operator: T::NAME, root: &self.info.schema, stage }
+    }
+}
+
+/// Reads parameters of the right shape.
+fn read<P: DeserializeOwned>(operator: &str, params: Params) -> Result<P, ParamProblem> {
+    serde_path_to_error::deserialize(Value::Object(params)).map_err(|error| {
+        let mut path = ParamPath::default();
+        for segment in error.path() {
+            path = match segment {
+                Segment::Map { key } => path.key(key),
+                Segment::Seq { index } => path.index(*index),
+                Segment::Enum { .. } | Segment::Unknown => path,
+            };
+        }
+        let name = match path.0.as_str() {
+            "" | "_command" => format!("{operator}>"),
+            name => name.to_owned(),
+        };
+        ParamProblem::new(path, format!("wrong value for `{name}`: {}", error.into_inner()))
+    })
+}
+
+fn wrong_params(problems: Vec<ParamProblem>) -> TaskError {
+    let code = problems.first().map_or(code::PARAM_VALUE, |problem| problem.code);
+    let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    let mut error = TaskError::config(code, messages.join("; "));
+    error.help = problems.iter().filter_map(|problem| problem.help.clone()).collect();
+    error.params = problems;
+    error
+}
+
+/// Returns whether a parameter holds tasks, whose templates are evaluated when they run.
+fn is_body(name: &str) -> bool {
+    matches!(name, "_do" | "_else_do")
+}
+
+fn holds_template(value: &Value) -> bool {
+    match value {
+        Value::String(text) => schema::has_template(text),
+        Value::Array(items) => items.iter().any(holds_template),
+        Value::Object(map) => map.values().any(holds_template),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 #[async_trait]
@@ -66,13 +115,21 @@ impl<T: TypedOperator> Operator for Typed<T> {
         &self.info
     }
 
-    fn check(&self, _params: &Params) -> Vec<ParamProblem> {
-        Vec::new()
+    fn check(&self, params: &Params) -> Vec<ParamProblem> {
+        let (fitted, problems) = self.schema(Stage::Check).fit_params(params);
+        if !problems.is_empty() || fitted.iter().any(|(name, value)| !is_body(name) && holds_template(value)) {
+            return problems;
+        }
+        // Nothing is left to evaluate: the values can be read as they will be, which finds what a schema cannot say.
+        read::<T::Params>(T::NAME, fitted).err().into_iter().collect()
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
-        let params = serde_json::from_value(serde_json::Value::Object(params))
-            .map_err(|error| TaskError::config(Code("E0301"), error.to_string()))?;
+        let (fitted, problems) = self.schema(Stage::Run).fit_params(&params);
+        if !problems.is_empty() {
+            return Err(wrong_params(problems));
+        }
+        let params = read::<T::Params>(T::NAME, fitted).map_err(|problem| wrong_params(vec![problem]))?;
         self.operator.run(context, params).await
     }
 

@@ -126,24 +126,23 @@ fn time_zone(map: &[(Key, Node)], diagnostics: &mut Vec<Diagnostic>) -> String {
         let place = if node.is_null() { key.span } else { node.span };
         let message = format!("expected the name of a time zone, found {}", node.describe());
         let mut diagnostic = Diagnostic::error(code::TIME_ZONE, place, message);
-        let zones = jiff::tz::db().available();
-        let names: Vec<String> = zones.map(|name| name.to_string()).collect();
-        match node.as_str().and_then(|name| {
-            let last = names
-                .iter()
-                .filter(|known| known.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(name)));
-            last.map(String::as_str)
-                .next()
-                .or_else(|| crate::diagnostic::suggest::nearest(name, names.iter().map(String::as_str)))
-        }) {
-            Some(name) => diagnostic = diagnostic.help(format!("did you mean `{name}`?")),
-            None => {
-                diagnostic = diagnostic.help("write an IANA name such as `Asia/Tokyo`, or an offset such as `+09:00`")
-            }
-        }
+        diagnostic = diagnostic.help(match node.as_str().and_then(nearest_time_zone) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "write an IANA name such as `Asia/Tokyo`, or an offset such as `+09:00`".to_owned(),
+        });
         diagnostics.push(diagnostic);
     }
     found.unwrap_or(DEFAULT_TIME_ZONE).to_owned()
+}
+
+/// Returns the IANA name whose city it is, or which is spelt much alike.
+fn nearest_time_zone(written: &str) -> Option<String> {
+    let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+    let city = |name: &&String| name.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(written));
+    if let Some(name) = names.iter().find(city) {
+        return Some(name.clone());
+    }
+    crate::diagnostic::suggest::nearest(written, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// Returns whether a text names a time zone: an IANA name or an offset such as `+09:00`.

@@ -3,12 +3,16 @@
 //! A family is a file that gives a slice of [`Function`]s; [`TABLE`] is the list of families. An entry is listed only with
 //! recorded answers of a real Trino (`tests/sql`).
 
+mod encoding;
+mod hash;
 mod kernel;
 mod math;
 mod math_round;
 mod string;
+mod string_split;
 #[cfg(test)]
 mod testing;
+mod url;
 
 use arrow::array::ArrayRef;
 
@@ -107,4 +111,12 @@ impl std::fmt::Display for EvalError {
 impl std::error::Error for EvalError {}
 
 /// All scalar functions, by family.
-pub static TABLE: &[&[Function]] = &[math::FAMILY, math_round::FAMILY, string::FAMILY];
+pub static TABLE: &[&[Function]] = &[
+    encoding::FAMILY,
+    hash::FAMILY,
+    math::FAMILY,
+    math_round::FAMILY,
+    string::FAMILY,
+    string_split::FAMILY,
+    url::FAMILY,
+];

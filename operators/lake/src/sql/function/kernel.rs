@@ -9,9 +9,10 @@ use arrow::array::{
     Array, ArrayAccessor, ArrayRef, ArrowPrimitiveType, AsArray, BinaryArray, BinaryBuilder, BooleanArray, ListArray,
     MapArray, PrimitiveArray, StringArray, StringBuilder, StructArray, UInt32Array,
 };
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::take;
 use arrow::datatypes::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
 };
 
 use super::{Argument, Call, EvalError, Kernel, Nulls, Overload};
@@ -320,6 +321,32 @@ pub(super) fn expand(argument: &Argument, rows: usize) -> Evaluated {
     }
     let zeros = UInt32Array::from(vec![0_u32; rows]);
     take(&argument.array, &zeros, None).map_err(|_| broken("a constant without a value"))
+}
+
+/// A column of maps from their keys and values one after the other, and how many each row has; nothing is NULL.
+pub(super) fn map_of(of: &Type, keys: ArrayRef, values: ArrayRef, lengths: &[Option<usize>]) -> Evaluated {
+    let DataType::Map(field, sorted) = of.to_arrow() else { return Err(broken("another result than a map")) };
+    let DataType::Struct(fields) = field.data_type() else { return Err(broken("another result than a map")) };
+    let entries = StructArray::try_new(fields.clone(), vec![keys, values], None)
+        .map_err(|_| broken("keys and values of other types"))?;
+    let (offsets, nulls) = spans(lengths);
+    let maps = MapArray::try_new(field, offsets, entries, nulls, sorted).map_err(|_| broken("a map of other types"))?;
+    Ok(Arc::new(maps))
+}
+
+/// A column of lists from their elements one after the other, and how many each row has; nothing is NULL.
+pub(super) fn list_of(of: &Type, elements: ArrayRef, lengths: &[Option<usize>]) -> Evaluated {
+    let DataType::List(field) = of.to_arrow() else { return Err(broken("another result than an array")) };
+    let (offsets, nulls) = spans(lengths);
+    let lists = ListArray::try_new(field, offsets, elements, nulls).map_err(|_| broken("elements of another type"))?;
+    Ok(Arc::new(lists))
+}
+
+/// Where the values of rows start, and which rows are NULL.
+fn spans(lengths: &[Option<usize>]) -> (OffsetBuffer<i32>, Option<NullBuffer>) {
+    let offsets = OffsetBuffer::from_lengths(lengths.iter().map(|length| length.unwrap_or(0)));
+    let nulls = lengths.iter().any(Option::is_none).then(|| lengths.iter().map(Option::is_some).collect());
+    (offsets, nulls)
 }
 
 /// The bytes of a text that its first so many characters take.

@@ -14,7 +14,7 @@ use super::kernel::{
 use super::{Argument, Call, EvalError, Function};
 
 /// The family.
-pub static FAMILY: &[Function] = &[
+pub(super) static FAMILY: &[Function] = &[
     Function { name: "sqrt", overloads: &[form("(double) -> double", sqrt)] },
     Function { name: "cbrt", overloads: &[form("(double) -> double", cbrt)] },
     Function { name: "exp", overloads: &[form("(double) -> double", exp)] },

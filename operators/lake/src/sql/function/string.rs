@@ -15,7 +15,7 @@ use super::{Argument, Call, EvalError, Function};
 use crate::sql::types::Type;
 
 /// The family.
-pub static FAMILY: &[Function] = &[
+pub(super) static FAMILY: &[Function] = &[
     Function {
         name: "length",
         overloads: &[
