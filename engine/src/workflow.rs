@@ -6,11 +6,14 @@ use serde_json::Value;
 
 use crate::params::Params;
 
+mod body;
+mod called;
 mod compile;
 pub mod keyword;
 mod load;
 
-pub use load::{CompileError, Loaded, compile_body, load, load_from};
+pub use body::{CompileError, compile_body};
+pub use load::{Loaded, load, load_from};
 
 /// A workflow, checked and in normal form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -28,7 +28,8 @@ pub fn report(diagnostics: &[Diagnostic], sources: &SourceMap, style: Style) -> 
         report.push_str("\n\n");
     }
     report.push_str(&summary);
-    if let Some(first) = diagnostics.iter().max_by_key(|diagnostic| diagnostic.severity) {
+    let worst = diagnostics.iter().map(|diagnostic| diagnostic.severity).max();
+    if let Some(first) = diagnostics.iter().find(|diagnostic| Some(diagnostic.severity) == worst) {
         report.push_str("; `suiro explain ");
         report.push_str(first.code.0);
         report.push_str("` tells more\n");

@@ -162,17 +162,21 @@ struct FileReader<'l, 'a, 't> {
 impl<'t> FileReader<'_, '_, 't> {
     fn document(&mut self, depth: usize) -> Result<Option<Node>, Stop> {
         let mut root = None;
+        let mut start = None;
         loop {
             let (event, span) = self.next()?;
             match event {
-                Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
+                Event::DocumentStart(explicit) => start = explicit.then_some(span),
+                Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
                 Event::StreamEnd => return Ok(root),
                 event if root.is_none() => root = Some(self.value(event, span, depth)?),
                 _ => {
-                    let diagnostic =
-                        Diagnostic::error(code::SECOND_DOCUMENT, span, "a second YAML document starts here").help(
-                            "a file holds one document: move the rest into a file of its own, or remove the `---` line",
-                        );
+                    let diagnostic = Diagnostic::error(
+                        code::SECOND_DOCUMENT,
+                        start.unwrap_or(span),
+                        "a second YAML document starts here",
+                    )
+                    .help("a file holds one document: move the rest into a file of its own, or remove the `---` line");
                     self.report(diagnostic);
                     return Ok(root);
                 }

@@ -64,12 +64,18 @@ impl SourceMap {
         path: impl Into<String>,
         text: impl Into<Arc<str>>,
     ) -> SourceId {
-        let id = SourceId(u32::try_from(self.sources.len()).unwrap_or(u32::MAX));
+        let id = self.next_id();
         let text = text.into();
         let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let line_starts = std::iter::once(0).chain(breaks.filter_map(|(at, _)| u32::try_from(at + 1).ok())).collect();
         self.sources.push(Source { name: name.into(), path: path.into(), text, line_starts });
         id
+    }
+
+    /// Returns the id that the next file will get.
+    #[must_use]
+    pub fn next_id(&self) -> SourceId {
+        SourceId(u32::try_from(self.sources.len()).unwrap_or(u32::MAX))
     }
 
     /// Returns a file.

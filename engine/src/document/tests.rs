@@ -115,7 +115,7 @@ fn what_yaml_would_let_pass_is_refused() {
             "t:5:3: error[E0108]: expected a text as a key, found a list",
         ]
     );
-    assert_eq!(problems("a: 1\n---\nb: 2\n"), ["t:3:1: error[E0104]: a second YAML document starts here"]);
+    assert_eq!(problems("a: 1\n---\nb: 2\n"), ["t:2:1: error[E0104]: a second YAML document starts here"]);
     assert_eq!(
         value("a: !!str 1\nb: ! 1\nc: !!float 3\nd: !!int '3'\n"),
         json!({"a": "1", "b": "1", "c": 3.0, "d": 3})

@@ -244,7 +244,7 @@ impl<'s> Schema<'s> {
         } else if path.0.is_empty() && name == "_parallel" {
             problem = problem.help("`_parallel` belongs to a group or a loop");
         } else if known.is_empty() {
-            problem = problem.help("it takes none");
+            problem = problem.help("it takes no parameters besides its value");
         } else {
             problem = problem.help(format!("it takes `{}`", known.join("`, `")));
         }

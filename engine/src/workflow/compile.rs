@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use super::{Place, TaskDef};
 use crate::diagnostic::{Diagnostic, code, suggest};
 use crate::document::value::Generated;
-use crate::document::{Key, Node, ProjectFiles, ProjectPath, SourceMap, Span};
+use crate::document::{Key, Node, SourceMap, Span};
 use crate::operator::Registry;
 use crate::params::ParamPath;
 use crate::workflow::keyword::{self, Keyword};
@@ -40,11 +40,15 @@ impl Origin<'_> {
     }
 }
 
-/// The file that is compiled, for what `call>` names.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct File<'a> {
-    pub(super) files: &'a dyn ProjectFiles,
-    pub(super) path: &'a ProjectPath,
+/// A `call>` of a workflow whose path is written out.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    /// The path as written.
+    pub(super) path: String,
+    /// Where it stands.
+    pub(super) span: Span,
+    /// Whether it stands in the body of an operator or of `_error`, so that it may never happen.
+    pub(super) conditional: bool,
 }
 
 /// An entry of a mapping.
@@ -66,15 +70,17 @@ pub(super) enum Position<'p> {
 pub(super) struct Compiler<'a> {
     origin: Origin<'a>,
     registry: &'a Registry,
-    file: Option<File<'a>>,
-    /// How many operator bodies (`_do`) the current task is in: there, a call of the own file may end.
+    /// How many bodies (`_do`, `_error`) the current task is in.
     conditional: usize,
     pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) calls: Vec<Call>,
+    /// Whether some task works in another directory than that of its file.
+    pub(super) moves: bool,
 }
 
 impl<'a> Compiler<'a> {
-    pub(super) fn new(origin: Origin<'a>, registry: &'a Registry, file: Option<File<'a>>) -> Self {
-        Self { origin, registry, file, conditional: 0, diagnostics: Vec::new() }
+    pub(super) fn new(origin: Origin<'a>, registry: &'a Registry) -> Self {
+        Self { origin, registry, conditional: 0, diagnostics: Vec::new(), calls: Vec::new(), moves: false }
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
@@ -165,10 +171,10 @@ impl<'a> Compiler<'a> {
             diagnostic = diagnostic.help(format!("did you mean the operator `{operator}`?"));
         } else if let Some(help) = suggest::did_you_mean(name, known.map(|keyword| keyword.name)) {
             diagnostic = diagnostic.help(help);
+        } else if matches!(name.as_str(), "_do" | "_else_do" | "_env" | "_command") {
+            diagnostic = diagnostic.help(format!("`{name}` belongs to a task with an operator"));
         } else if node.as_map().is_some() {
             diagnostic = diagnostic.help(format!("the name of a task starts with `+`: `+{name}`"));
-        } else if name == "_do" || name == "_else_do" || name == "_env" {
-            diagnostic = diagnostic.help(format!("`{name}` belongs to a task with an operator"));
         } else {
             diagnostic = diagnostic.help(format!("a parameter for the tasks below goes into `_export: {{{name}: …}}`"));
         }

@@ -1,17 +1,15 @@
-//! From files to checked workflows, and from values to tasks while an attempt runs.
+//! From files to checked workflows.
 
 use std::path::Path;
 
-use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::compile::{Compiler, File, Origin, Position};
-use super::{Place, TaskDef, Workflow};
-use crate::diagnostic::{Code, Diagnostic, Severity, code};
-use crate::document::value::Generated;
-use crate::document::{self, Directory, Key, Node, ProjectFiles, ProjectPath, SourceMap, Span};
-use crate::operator::{Registry, TaskError};
-use crate::params::ParamPath;
+use super::Workflow;
+use super::called::Calls;
+use super::compile::{Call, Compiler, Origin, Position};
+use crate::diagnostic::{Diagnostic, Severity, code};
+use crate::document::{self, Directory, Key, Node, ProjectFiles, ProjectPath, SourceId, SourceMap, Span};
+use crate::operator::Registry;
 
 /// The default of `timezone:`.
 const DEFAULT_TIME_ZONE: &str = "UTC";
@@ -46,45 +44,65 @@ pub fn load_from(files: &dyn ProjectFiles, path: &str, registry: &Registry) -> L
         let diagnostics = vec![Diagnostic::error(code::UNREADABLE_FILE, Span::new(id, 0, 0), message)];
         return Loaded { sources, workflow: None, diagnostics };
     };
-    let (node, mut diagnostics) = document::load(&mut sources, files, &project_path);
-    let had_errors = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    let mut workflow = None;
-    if let Some(node) = node {
-        let file = File { files, path: &project_path };
-        let (compiled, problems) = compile(&sources, &node, file, registry);
-        workflow = compiled;
-        diagnostics.extend(problems);
-    } else if !had_errors {
-        let start = sources.iter().next().map(|_| Span::new(crate::document::SourceId(0), 0, 0));
-        if let Some(span) = start {
-            let diagnostic = Diagnostic::error(code::NOT_A_MAPPING, span, "the file is empty");
-            diagnostics.push(diagnostic.help("a workflow holds at least one task: `+main: {echo>: hello}`"));
-        }
-    }
+    let mut calls = Calls::new(files, registry);
+    let workflow = calls.load(&mut sources, &project_path);
+    let mut diagnostics = calls.finish(&mut sources);
     diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span.source, diagnostic.primary.span.start));
     let has_errors = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     Loaded { workflow: workflow.filter(|_| !has_errors), sources, diagnostics }
 }
 
-/// Compiles the tree of a workflow file. The workflow is there even when there are errors, as far as it makes sense.
-fn compile(
-    sources: &SourceMap,
-    node: &Node,
-    file: File<'_>,
+/// One file, compiled.
+#[derive(Debug)]
+pub(super) struct CompiledFile {
+    pub(super) workflow: Option<Workflow>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// The workflows that it calls, when their paths can be known.
+    pub(super) calls: Vec<Call>,
+}
+
+/// Loads and compiles one file. The workflow is there even when there are errors, as far as it makes sense.
+pub(super) fn compile_file(
+    sources: &mut SourceMap,
+    files: &dyn ProjectFiles,
+    path: &ProjectPath,
     registry: &Registry,
-) -> (Option<Workflow>, Vec<Diagnostic>) {
-    let mut compiler = Compiler::new(Origin::Document(sources), registry, Some(file));
+) -> CompiledFile {
+    let first = sources.next_id();
+    let (node, mut diagnostics) = document::load(sources, files, path);
+    let Some(node) = node else {
+        if diagnostics.is_empty() {
+            let diagnostic = Diagnostic::error(code::NOT_A_MAPPING, Span::new(first, 0, 0), "the file is empty");
+            diagnostics.push(diagnostic.help("a workflow holds at least one task: `+main: {echo>: hello}`"));
+        }
+        return CompiledFile { workflow: None, diagnostics, calls: Vec::new() };
+    };
     let Some(map) = node.as_map() else {
         let message = format!("expected a mapping at the top of the file, found {}", node.describe());
         let diagnostic = Diagnostic::error(code::NOT_A_MAPPING, node.span, message);
-        return (None, vec![diagnostic.help("a workflow holds tasks: `+main: {echo>: hello}`")]);
+        diagnostics.push(diagnostic.help("a workflow holds tasks: `+main: {echo>: hello}`"));
+        return CompiledFile { workflow: None, diagnostics, calls: Vec::new() };
     };
-    let name = file.path.without_extension().to_owned();
-    compiler.diagnostics.extend(check_name(&name, node.span));
+    let mut compiler = Compiler::new(Origin::Document(sources), registry);
+    let workflow = compile(&mut compiler, path, map, node.span, first);
+    diagnostics.extend(compiler.diagnostics);
+    let calls = if compiler.moves { Vec::new() } else { compiler.calls };
+    CompiledFile { workflow: Some(workflow), diagnostics, calls }
+}
+
+fn compile(
+    compiler: &mut Compiler<'_>,
+    path: &ProjectPath,
+    map: &[(Key, Node)],
+    span: Span,
+    source: SourceId,
+) -> Workflow {
+    let name = path.without_extension().to_owned();
+    compiler.diagnostics.extend(check_name(&name, span));
     let entries: Vec<(&Key, &Node)> = map.iter().map(|(key, value)| (key, value)).collect();
-    let top = Span { end: node.span.start, ..node.span };
+    let top = Span { source, start: span.start, end: span.start };
     let mut root = compiler.task(&format!("+{name}"), top, &entries, Position::Top);
-    let directory = file.path.directory();
+    let directory = path.directory();
     if !directory.as_str().is_empty() {
         // What the tasks of a file name by relative paths lies beside the file.
         let below = root.export.get("_workdir").and_then(Value::as_str).unwrap_or_default();
@@ -92,12 +110,12 @@ fn compile(
         root.export.insert("_workdir".to_owned(), Value::String(work_dir));
     }
     let time_zone = time_zone(map, &mut compiler.diagnostics);
-    let schedule = node.get("schedule").map(Node::to_value);
+    let schedule = map.iter().find(|(key, _)| key.name == "schedule").map(|(_, node)| node.to_value());
     if root.children.is_empty() && compiler.diagnostics.is_empty() {
         let diagnostic = Diagnostic::warning(code::NO_TASKS, top, "the workflow has no tasks");
         compiler.diagnostics.push(diagnostic.help("add one: `+main: {echo>: hello}`"));
     }
-    (Some(Workflow { name, time_zone, schedule, root }), compiler.diagnostics)
+    Workflow { name, time_zone, schedule, root }
 }
 
 fn check_name(name: &str, span: Span) -> Option<Diagnostic> {
@@ -155,78 +173,4 @@ fn is_time_zone(name: &str) -> bool {
         };
     }
     jiff::tz::TimeZone::get(name).is_ok()
-}
-
-/// Tasks that a running task asked for and that are wrong.
-#[derive(Debug)]
-pub struct CompileError {
-    /// The problems with their places, as far as these are known; at least one.
-    pub problems: Vec<(Diagnostic, Option<Place>)>,
-}
-
-impl CompileError {
-    /// Returns the code of the first problem.
-    #[must_use]
-    pub fn code(&self) -> Code {
-        self.problems.first().map_or(code::TASK_SHAPE, |(diagnostic, _)| diagnostic.code)
-    }
-}
-
-impl std::fmt::Display for CompileError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, (diagnostic, place)) in self.problems.iter().enumerate() {
-            if index > 0 {
-                f.write_str("; ")?;
-            }
-            if let Some(place) = place {
-                write!(f, "{}:{}:{}: ", place.file, place.line, place.column)?;
-            }
-            f.write_str(&diagnostic.message)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for CompileError {}
-
-impl From<CompileError> for TaskError {
-    fn from(error: CompileError) -> Self {
-        let mut task_error = Self::config(error.code(), error.to_string());
-        for (diagnostic, _) in &error.problems {
-            task_error.help.extend(diagnostic.help.iter().cloned());
-        }
-        task_error
-    }
-}
-
-/// Compiles the body of a running task into one task `^sub`: an action when the body is one, else a group.
-///
-/// `value` is the parameter at the path `at` (such as `_do`) of the task whose `param_places` are given; pass an empty map
-/// for tasks that no file holds.
-///
-/// # Errors
-/// With all problems when the body is wrong.
-pub fn compile_body(
-    value: &Value,
-    at: &ParamPath,
-    places: &IndexMap<String, Place>,
-    registry: &Registry,
-) -> Result<TaskDef, CompileError> {
-    let generated = Generated::new(value, at);
-    let origin = Origin::Generated(&generated, places);
-    let mut compiler = Compiler::new(origin, registry, None);
-    let body = compiler.body("^sub", generated.node.span, &generated.node);
-    let errors: Vec<_> = compiler
-        .diagnostics
-        .into_iter()
-        .filter(|diagnostic| diagnostic.severity == Severity::Error)
-        .map(|diagnostic| {
-            let place = origin.place(diagnostic.primary.span);
-            (diagnostic, place)
-        })
-        .collect();
-    match body {
-        Some(task) if errors.is_empty() => Ok(task),
-        _ => Err(CompileError { problems: errors }),
-    }
 }

@@ -172,7 +172,7 @@ fn all_problems_are_found_at_once() {
             "E0202:4:3 there is no operator `ecko>`",
             "E0203:7:3 a task cannot have two operators",
             "E0204:8:3 a task with an operator cannot hold the task `+sub`",
-            "E0205:9:1 the name `+c d` of a task holds ` `",
+            "E0205:9:1 the name `+c d` of a task holds a blank",
             "E0207:12:5 the list holds operators, but it is one task",
             "E0206:13:1 expected a mapping in the task `+f`, found nothing",
             "E0209:14:6 `_after` has a meaning only in a parallel group",
@@ -228,4 +228,46 @@ fn bodies_are_checked_early_and_compiled_late() {
     assert_eq!(error.to_string(), "there is no operator `ecko>`");
     let action = compile_body(&json!({"echo>": "x"}), &at, &IndexMap::new(), &registry()).unwrap();
     assert!(matches!(action.kind, TaskKind::Action { .. }));
+}
+
+#[derive(Debug)]
+struct Call;
+
+impl TypedOperator for Call {
+    const NAME: &'static str = "call";
+    const SUMMARY: &'static str = "Runs another workflow.";
+    const COMMAND: Option<&'static str> = Some("Its path.");
+    const DETAILS: &'static str = "";
+    const EXAMPLE: &'static str = "+other: {call>: other.dig}";
+    type Params = EchoParams;
+
+    async fn run(&self, _context: &TaskContext, _params: EchoParams) -> Result<TaskOutcome, TaskError> {
+        Ok(TaskOutcome::Wait { state: Value::Null, after: Duration::ZERO })
+    }
+
+    async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn called_workflows_are_checked_too() {
+    let mut registry = registry();
+    registry.register(Call);
+    let files = Memory::new(&[
+        ("t.dig", "+a: {call>: sub/x}\n+b: {call>: sub/x.dig}\n+c: {call>: '${y}'}\n"),
+        ("sub/x.dig", "+a: {call>: y}\n+b: {loop>: 2, _do: {call>: ../t}}\n"),
+        ("sub/y.yml", "+a: {ecko>: x}\n+b: {call>: x}\n+c: {call>: none}\n"),
+    ]);
+    let loaded = load_from(&files, "t.dig", &registry);
+    assert_eq!(
+        messages(&loaded),
+        [
+            "E0202:1:6 there is no operator `ecko>`",
+            "E0215:2:13 workflows call each other without end: `sub/x.dig` → `sub/y.yml` → `sub/x.dig`",
+            "E0214:3:13 there is no workflow `none` to call",
+        ]
+    );
+    let moved = Memory::new(&[("t.dig", "_export: {_workdir: d}\n+a: {call>: elsewhere}\n")]);
+    assert_eq!(messages(&load_from(&moved, "t.dig", &registry)), Vec::<String>::new());
 }

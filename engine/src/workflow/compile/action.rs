@@ -1,8 +1,8 @@
 //! A task with an operator: which one, its parameters, and what the operator says of them.
 
-use super::{Compiler, Entry, Position};
+use super::{Call, Compiler, Entry, Position};
 use crate::diagnostic::{Diagnostic, code, suggest};
-use crate::document::{Key, Node, NodeKind, ProjectPath, Span};
+use crate::document::{Key, Node, NodeKind, Span};
 use crate::operator::ParamProblem;
 use crate::params::{ParamPath, Params};
 use crate::workflow::{TaskDef, TaskKind, keyword};
@@ -48,6 +48,7 @@ impl Compiler<'_> {
                 self.conditional -= 1;
             }
             self.remember_places(task, &ParamPath::default().key(name), node);
+            self.moves |= name == "_workdir";
             params.insert(name.to_owned(), node.to_value());
         }
         self.check_operator(&operator, operator_key, task_key, entries, &params);
@@ -113,39 +114,19 @@ impl Compiler<'_> {
             self.report(diagnostic);
         }
         if operator == "call" {
-            self.check_call(operator_key, entries);
+            self.remember_call(operator_key, entries);
         }
     }
 
-    /// Checks that a workflow called by a literal name is there and is not the one that calls.
-    fn check_call(&mut self, operator_key: &Key, entries: &[Entry<'_>]) {
-        let Some(file) = self.file else { return };
-        let command = entries.iter().find(|(key, _)| *key == operator_key || key.name == "_command");
-        let Some((_, node)) = command.filter(|(key, _)| key.name != "_type") else { return };
-        let Some(called) = node.as_str().filter(|text| !text.contains("${")) else { return };
-        let Ok(path) = file.path.directory().join(called) else {
-            let message = format!("the called workflow `{called}` lies outside the project");
-            self.report(Diagnostic::error(code::CALLED_FILE, node.span, message));
-            return;
+    /// Remembers the path of a called workflow when it is written out.
+    fn remember_call(&mut self, operator_key: &Key, entries: &[Entry<'_>]) {
+        let is_command = |(key, _): &&Entry<'_>| {
+            if operator_key.name == "_type" { key.name == "_command" } else { *key == operator_key }
         };
-        let candidates =
-            [path.as_str().to_owned(), format!("{path}.dig"), format!("{path}.yml"), format!("{path}.yaml")];
-        let target = candidates
-            .iter()
-            .filter_map(|candidate| ProjectPath::new(candidate).ok())
-            .find(|candidate| file.files.is_file(candidate));
-        match target {
-            None => {
-                let message = format!("there is no workflow `{called}` to call");
-                let help = "the path starts at the directory of this file; `.dig` may be left out";
-                self.report(Diagnostic::error(code::CALLED_FILE, node.span, message).help(help));
-            }
-            Some(target) if target == *file.path && self.conditional == 0 => {
-                let message = "the workflow calls itself without end";
-                let help = "put the call into the `_do` of an `if>`";
-                self.report(Diagnostic::error(code::CALL_CYCLE, node.span, message).help(help));
-            }
-            Some(_) => {}
+        let Some((_, node)) = entries.iter().find(is_command) else { return };
+        if let Some(path) = node.as_str().filter(|text| !text.contains("${")) {
+            let conditional = self.conditional > 0;
+            self.calls.push(Call { path: path.to_owned(), span: node.span, conditional });
         }
     }
 }

@@ -100,6 +100,7 @@ impl Compiler<'_> {
                 self.ignored_plugin(key);
                 continue;
             }
+            self.moves |= key.name == "_workdir";
             export.insert(key.name.clone(), value.to_value());
             self.remember_places(task, &at.key(&key.name), value);
         }
@@ -124,6 +125,7 @@ impl Compiler<'_> {
             self.wrong(key, node, EXPECTED);
             return None;
         };
+        let n_problems = self.diagnostics.len();
         let mut limit = None;
         for (option, value) in entries {
             if option.name != "limit" {
@@ -136,7 +138,7 @@ impl Compiler<'_> {
                 return None;
             }
         }
-        if limit.is_none() {
+        if limit.is_none() && self.diagnostics.len() == n_problems {
             self.wrong(key, node, EXPECTED);
         }
         limit.map(Parallel::Limit)

@@ -22,6 +22,7 @@ pub(super) fn check(key: &Key) -> Option<Diagnostic> {
         });
     }
     let bad = name.chars().find(|c| !(c.is_ascii_alphanumeric() || "_-=[]{}%&@`,.".contains(*c)))?;
-    error(format!("the name `{}` of a task holds `{bad}`", key.name))
+    let bad = if bad == ' ' { "a blank".to_owned() } else { format!("`{}`", bad.escape_debug()) };
+    error(format!("the name `{}` of a task holds {bad}", key.name))
         .map(|diagnostic| diagnostic.help("use letters, digits, `_`, `-` and `.`"))
 }
