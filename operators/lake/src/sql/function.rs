@@ -8,6 +8,8 @@ mod hash;
 mod kernel;
 mod math;
 mod math_round;
+mod regexp;
+mod regexp_pattern;
 mod string;
 mod string_split;
 #[cfg(test)]
@@ -116,6 +118,7 @@ pub static TABLE: &[&[Function]] = &[
     hash::FAMILY,
     math::FAMILY,
     math_round::FAMILY,
+    regexp::FAMILY,
     string::FAMILY,
     string_split::FAMILY,
     url::FAMILY,
