@@ -1,1 +1,370 @@
 //! The engine at work: submit, advance, cancel.
+//!
+//! One process holds an attempt by a lease and keeps its tasks in memory; what every tick changes is stored in one commit
+//! before anything that builds on it starts. After a crash the next holder rebuilds the same tasks from the store.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+mod attempt;
+pub mod crash;
+mod error;
+mod host;
+pub mod log;
+pub mod observer;
+pub mod plan;
+pub mod process;
+mod settings;
+mod shared;
+pub mod submit;
+pub mod summary;
+mod task;
+#[cfg(test)]
+mod tests;
+
+pub use error::EngineError;
+pub use observer::{RunEvent, RunObserver, Unobserved};
+pub use settings::EngineSettings;
+pub use submit::{AttemptRequest, Rerun, Submitted};
+pub use summary::{ExitClass, RunSummary};
+
+use attempt::ActiveAttempt;
+use log::TaskLogs;
+use process::ProcessIdentity;
+use shared::EngineParts;
+use task::Report;
+
+use crate::operator::Registry;
+use crate::session::{AttemptId, AttemptState, Event};
+use crate::store::{KillRequest, SqliteStore, StateStore, StoreError};
+use crate::time::Clock;
+
+/// Until when [`Engine::advance`] works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// Until every attempt is at its end.
+    End,
+    /// Until then at the latest; what runs is interrupted.
+    At(Timestamp),
+    /// Until there is nothing to do at this moment.
+    Idle,
+}
+
+/// Why [`Engine::advance`] returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Every attempt is at its end.
+    Ended,
+    /// Nothing to do before then, or ever until something is submitted.
+    Waits {
+        /// The next time something is due.
+        until: Option<Timestamp>,
+    },
+    /// Interrupted, or the deadline came: tasks were stopped and their state stored; the next holder continues.
+    Interrupted,
+}
+
+/// Runs attempts. Submit, then advance; both may be called from several tasks, advance from one at a time.
+#[derive(Debug)]
+pub struct Engine {
+    parts: Arc<EngineParts>,
+    /// Attempts that the loop has not taken over yet, or gave back when it paused.
+    inbox: Mutex<Vec<ActiveAttempt>>,
+    kills: Mutex<Vec<AttemptId>>,
+    wake: Notify,
+    interrupted: CancellationToken,
+    advancing: tokio::sync::Mutex<()>,
+}
+
+impl Engine {
+    /// Makes an engine over a store.
+    pub fn new(
+        store: Arc<dyn StateStore>,
+        registry: Arc<Registry>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn RunObserver>,
+        settings: EngineSettings,
+    ) -> Self {
+        let logs = TaskLogs::new(settings.state_dir.join("logs"), settings.log_limit_bytes);
+        let identity = ProcessIdentity::current();
+        Self {
+            parts: Arc::new(EngineParts { store, registry, clock, observer, settings, logs, identity }),
+            inbox: Mutex::default(),
+            kills: Mutex::default(),
+            wake: Notify::new(),
+            interrupted: CancellationToken::new(),
+            advancing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Makes an engine over the state directory of the settings, which is made when it is missing.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or the state in it cannot be opened.
+    pub async fn open(
+        registry: Arc<Registry>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn RunObserver>,
+        settings: EngineSettings,
+    ) -> Result<Self, EngineError> {
+        let dir = &settings.state_dir;
+        let failed = |source| EngineError::StateDir { path: dir.clone(), source };
+        std::fs::create_dir_all(dir).map_err(failed)?;
+        let ignore = dir.join(".gitignore");
+        if !ignore.try_exists().map_err(failed)? {
+            std::fs::write(&ignore, "*\n").map_err(failed)?;
+        }
+        let store = SqliteStore::open(&dir.join("state.db")).await?;
+        Ok(Self::new(Arc::new(store), registry, clock, observer, settings))
+    }
+
+    /// Returns the store, for listings.
+    pub fn store(&self) -> &Arc<dyn StateStore> {
+        &self.parts.store
+    }
+
+    /// Returns the task logs.
+    pub fn logs(&self) -> &TaskLogs {
+        &self.parts.logs
+    }
+
+    /// Kills an attempt, wherever it runs: its tasks are stopped, what they started outside too, `_error` does not run.
+    ///
+    /// Says whether there was anything to kill. Returns before the kill is done; [`Engine::advance`] does it.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn cancel(&self, attempt: AttemptId) -> Result<bool, EngineError> {
+        let found = self.parts.store.request_kill(attempt).await?;
+        self.kills.lock().unwrap_or_else(PoisonError::into_inner).push(attempt);
+        self.wake.notify_one();
+        Ok(found)
+    }
+
+    /// Stops the work of this process: tasks are told to stop, their state is stored, and [`Engine::advance`] returns. The next
+    /// holder continues where they were.
+    pub fn interrupt(&self) {
+        self.interrupted.cancel();
+    }
+
+    /// Moves all submitted attempts on, until the deadline. The one loop: the command line, a server and a function service
+    /// call it alike.
+    ///
+    /// # Errors
+    /// When the store cannot be written or somebody else took an attempt over; tasks were told to stop by then.
+    pub async fn advance(&self, deadline: Deadline) -> Result<Progress, EngineError> {
+        let _only_one = self.advancing.lock().await;
+        let (reports, inbound) = mpsc::unbounded_channel();
+        let mut advance = Advance {
+            engine: self,
+            attempts: BTreeMap::new(),
+            n_running: 0,
+            stopping: false,
+            reports,
+            inbound,
+        };
+        let result = advance.work(deadline).await;
+        if let Err(error) = &result {
+            tracing::error!(%error, "the engine stops");
+            advance.abandon().await;
+        }
+        result
+    }
+}
+
+/// One call of [`Engine::advance`].
+struct Advance<'a> {
+    engine: &'a Engine,
+    attempts: BTreeMap<AttemptId, ActiveAttempt>,
+    n_running: usize,
+    stopping: bool,
+    reports: mpsc::UnboundedSender<Report>,
+    inbound: mpsc::UnboundedReceiver<Report>,
+}
+
+impl Advance<'_> {
+    async fn work(&mut self, deadline: Deadline) -> Result<Progress, EngineError> {
+        let parts = &self.engine.parts;
+        let mut heartbeat = tokio::time::interval(parts.settings.lease / 3);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        heartbeat.reset();
+        loop {
+            self.take_inbox();
+            self.take_kills();
+            let now = parts.clock.now();
+            self.tick(now).await?;
+            if self.stopping {
+                if self.n_running == 0 {
+                    self.release().await?;
+                    return Ok(Progress::Interrupted);
+                }
+            } else if self.attempts.is_empty() && !self.has_mail() {
+                return Ok(Progress::Ended);
+            }
+            let due = self.attempts.values().filter_map(|attempt| attempt.graph.next_due()).min();
+            if deadline == Deadline::Idle && self.n_running == 0 && !self.has_mail() {
+                self.pause();
+                return Ok(Progress::Waits { until: due });
+            }
+            let pause = if self.stopping { None } else { self.pause_until(due, deadline, now) };
+            tokio::select! {
+                Some(report) = self.inbound.recv() => self.take_reports(report),
+                _ = heartbeat.tick() => self.heartbeat().await?,
+                () = self.engine.wake.notified() => {}
+                () = self.engine.interrupted.cancelled(), if !self.stopping => self.stop(),
+                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {
+                    if matches!(deadline, Deadline::At(at) if at <= self.engine.parts.clock.now()) {
+                        self.stop();
+                    }
+                }
+            }
+        }
+    }
+
+    fn take_inbox(&mut self) {
+        let inbox = std::mem::take(&mut *self.engine.inbox.lock().unwrap_or_else(PoisonError::into_inner));
+        for attempt in inbox {
+            self.attempts.insert(attempt.shared.claim.attempt, attempt);
+        }
+    }
+
+    fn take_kills(&mut self) {
+        let kills = std::mem::take(&mut *self.engine.kills.lock().unwrap_or_else(PoisonError::into_inner));
+        for attempt in kills {
+            self.kill(attempt);
+        }
+    }
+
+    fn kill(&mut self, attempt: AttemptId) {
+        let now = self.engine.parts.clock.now();
+        if let Some(attempt) = self.attempts.get_mut(&attempt) {
+            attempt.shared.kill();
+            attempt.apply(Event::Cancel, now);
+        }
+    }
+
+    fn has_mail(&self) -> bool {
+        !self.engine.inbox.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Applies what is due, starts what may start, stores all of it in one commit an attempt, and only then lets it happen.
+    async fn tick(&mut self, now: Timestamp) -> Result<(), EngineError> {
+        let parts = &self.engine.parts;
+        let mut ended = Vec::new();
+        for (id, attempt) in &mut self.attempts {
+            attempt.apply(Event::Begin, now);
+            attempt.apply(Event::Tick, now);
+            let slots = parts.settings.max_running.saturating_sub(self.n_running);
+            let jobs = if self.stopping { Vec::new() } else { attempt.start(slots, now) };
+            let batch = attempt.batch(now);
+            if !batch.tick.is_empty() {
+                let effect = parts.store.save(&attempt.shared.claim, &batch.tick);
+                parts.settings.crash_points.around("run: tick", effect).await?;
+            }
+            attempt.tell(&batch.notices);
+            self.n_running += jobs.len();
+            for job in jobs {
+                let reports = self.reports.clone();
+                tokio::spawn(async move {
+                    let report = job.execute().await;
+                    // The loop is gone: nobody is left to be told, the next holder starts the step again.
+                    drop(reports.send(report));
+                });
+            }
+            if let Some((state, _)) = batch.tick.finished {
+                ended.push((*id, state));
+            }
+        }
+        for (attempt, state) in ended {
+            self.attempts.remove(&attempt);
+            parts.observer.event(&RunEvent::AttemptFinished { attempt, state });
+        }
+        Ok(())
+    }
+
+    /// Takes a report and all that came with it: they share a commit.
+    fn take_reports(&mut self, first: Report) {
+        let now = self.engine.parts.clock.now();
+        let mut next = Some(first);
+        while let Some(report) = next {
+            self.n_running = self.n_running.saturating_sub(1);
+            if let Some(attempt) = self.attempts.get_mut(&report.attempt) {
+                attempt.report(report, now);
+            }
+            next = self.inbound.try_recv().ok();
+        }
+    }
+
+    fn pause_until(&self, due: Option<Timestamp>, deadline: Deadline, now: Timestamp) -> Option<Duration> {
+        let limit = if let Deadline::At(at) = deadline { Some(at) } else { None };
+        let until = due.into_iter().chain(limit).min()?;
+        // A clock may be set back or forward while this sleeps: look again at least once a minute.
+        Some(Duration::try_from(until.duration_since(now)).unwrap_or_default().min(Duration::from_secs(60)))
+    }
+
+    async fn heartbeat(&mut self) -> Result<(), EngineError> {
+        let parts = &self.engine.parts;
+        let until = parts.clock.now().saturating_add(parts.settings.lease).unwrap_or(Timestamp::MAX);
+        let mut killed = Vec::new();
+        for (id, attempt) in &self.attempts {
+            if parts.store.heartbeat(&attempt.shared.claim, until).await? == KillRequest::Requested {
+                killed.push(*id);
+            }
+        }
+        for attempt in killed {
+            self.kill(attempt);
+        }
+        Ok(())
+    }
+
+    /// Tells everything that runs to stop; nothing new starts.
+    fn stop(&mut self) {
+        self.stopping = true;
+        for attempt in self.attempts.values() {
+            attempt.shared.stop.cancel();
+        }
+    }
+
+    /// Gives all claims back.
+    async fn release(&mut self) -> Result<(), EngineError> {
+        for (_, attempt) in std::mem::take(&mut self.attempts) {
+            self.engine.parts.store.release(&attempt.shared.claim).await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves the attempts for the next call.
+    fn pause(&mut self) {
+        let attempts = std::mem::take(&mut self.attempts);
+        self.engine.inbox.lock().unwrap_or_else(PoisonError::into_inner).extend(attempts.into_values());
+    }
+
+    /// After an error of the store: stops what runs, and waits for it, but stores nothing.
+    async fn abandon(&mut self) {
+        self.stop();
+        let grace = self.engine.parts.settings.stop_grace;
+        let all_stopped = async {
+            while self.n_running > 0 && self.inbound.recv().await.is_some() {
+                self.n_running -= 1;
+            }
+        };
+        if tokio::time::timeout(grace, all_stopped).await.is_err() {
+            tracing::warn!(n_running = self.n_running, "tasks did not stop in time");
+        }
+    }
+}
+
+/// Says whether a lease that could not be had is somebody else's.
+pub(crate) fn is_conflict(error: &StoreError) -> bool {
+    matches!(error, StoreError::Conflict { .. })
+}
+
+/// Says whether an attempt came to a good end.
+pub(crate) fn succeeded(state: AttemptState) -> bool {
+    state == AttemptState::Success
+}

@@ -1,7 +1,7 @@
 //! The only door out of an operator.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use jiff::{Timestamp, Zoned};
@@ -9,8 +9,9 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::error::TaskError;
-use crate::params::Params;
+use crate::params::{Params, TaskParams};
 use crate::time::Clock;
+use crate::workflow::TaskDef;
 
 /// What an operator may know of its task, and what it may do besides its own work.
 #[derive(Debug, Clone)]
@@ -29,12 +30,14 @@ pub struct TaskContext {
     pub attempt_time: Timestamp,
     /// What the last step asked to remember; null at first.
     pub state: Value,
-    /// All parameters in scope, evaluated; `params` of `run` are the task's own of these.
-    pub scope: Params,
+    /// All parameters in scope; `params` of `run` are the task's own of these. Read through [`TaskContext::scope`].
+    pub scope: LazyScope,
     /// The project's directory.
     pub project_dir: PathBuf,
     /// Where relative paths of this task start: inside the project.
     pub work_dir: PathBuf,
+    /// A directory for the task's temporary files: not there until the operator makes it, removed when the step ends.
+    pub temp_dir: PathBuf,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Cancelled when the task is killed or the process stops.
@@ -61,14 +64,58 @@ pub trait TaskHost: std::fmt::Debug + Send + Sync + 'static {
     /// Tells how far the task is, for the live tree.
     fn progress(&self, rows: u64, bytes: u64);
 
-    /// Evaluates the templates of a text (an SQL file, say) with the task's parameters.
+    /// Evaluates the templates of a text (an SQL file, say) with the task's parameters; `extra` is data that comes over them.
     ///
     /// # Errors
     /// When a template is wrong, with its place in the text.
-    fn render(&self, text: &str) -> Result<String, TaskError>;
+    fn render(&self, text: &str, extra: &Params) -> Result<String, TaskError>;
+
+    /// Makes a task named `^sub` of a parameter that holds tasks, such as `_do`; `at` is the parameter's name.
+    ///
+    /// # Errors
+    /// When it is no task or group, with all problems.
+    fn compile_body(&self, value: &Value, at: &str) -> Result<TaskDef, TaskError>;
+
+    /// Loads the root task of another workflow file of the project; the path starts at the task's directory and may leave out
+    /// `.dig` or `.yml`.
+    ///
+    /// # Errors
+    /// When the file is missing, outside the project or wrong, with all problems.
+    fn load_workflow(&self, file: &str) -> Result<TaskDef, TaskError>;
+}
+
+/// All parameters in scope of a task, evaluated when they are first asked for.
+///
+/// A parameter whose template cannot be evaluated is left out: what nobody uses must not fail a task.
+#[derive(Debug, Clone)]
+pub struct LazyScope {
+    source: Option<Arc<TaskParams>>,
+    evaluated: Arc<OnceLock<Params>>,
+}
+
+impl LazyScope {
+    /// Takes the parameters of a task.
+    pub fn of(source: Arc<TaskParams>) -> Self {
+        Self { source: Some(source), evaluated: Arc::default() }
+    }
+
+    /// Takes parameters that are evaluated already.
+    pub fn fixed(params: Params) -> Self {
+        Self { source: None, evaluated: Arc::new(OnceLock::from(params)) }
+    }
+
+    /// Returns the parameters.
+    pub fn params(&self) -> &Params {
+        self.evaluated.get_or_init(|| self.source.as_ref().map(|source| source.everything().0).unwrap_or_default())
+    }
 }
 
 impl TaskContext {
+    /// Returns all parameters in scope, the task's own included, evaluated.
+    pub fn scope(&self) -> &Params {
+        self.scope.params()
+    }
+
     /// Returns the name of one effect of this task: the same on every retry and after every crash of this attempt, unlike
     /// that of any other task, step, generation or request.
     ///

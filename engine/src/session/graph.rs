@@ -307,6 +307,13 @@ impl TaskGraph {
         seen.into_iter().filter(|sibling| among.contains(sibling)).filter(living).collect()
     }
 
+    /// Notes whether a task's operator has something to remember; an operator may say so while it runs.
+    pub fn set_has_state(&mut self, id: TaskId, has_state: bool) {
+        if let Some(task) = self.tasks.get_mut(id.index()) {
+            task.has_state = has_state;
+        }
+    }
+
     pub(super) fn next_id(&self) -> TaskId {
         TaskId(u32::try_from(self.tasks.len()).unwrap_or(u32::MAX))
     }

@@ -45,13 +45,6 @@ pub enum Event {
         /// When it is called again.
         until: Timestamp,
     },
-    /// The operator asked to remember something (or to forget it).
-    Remembers {
-        /// Which.
-        task: TaskId,
-        /// Whether there is something to remember now.
-        has_state: bool,
-    },
     /// The operator failed.
     Failed {
         /// Which.
@@ -167,11 +160,6 @@ impl Step<'_> {
                 self.expect(task, TaskState::Running)?;
                 self.graph.task_mut(task).has_state = true;
                 self.wait(task, until);
-            }
-            Event::Remembers { task, has_state } => {
-                self.expect(task, TaskState::Running)?;
-                self.graph.task_mut(task).has_state = has_state;
-                self.changes.changed.push(task);
             }
             Event::Failed { task, again, retry } => {
                 self.expect(task, TaskState::Running)?;

@@ -178,7 +178,7 @@ impl TaskUpdate {
 pub struct Tick {
     /// New tasks.
     pub inserted: Vec<NewTask>,
-    /// Tasks that changed; each at most once, and none of `inserted`.
+    /// Tasks that changed, each at most once; stored after `inserted`.
     pub updated: Vec<TaskUpdate>,
     /// The attempt's end; the claim ends with it.
     pub finished: Option<(AttemptState, Timestamp)>,

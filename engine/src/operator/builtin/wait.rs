@@ -1,0 +1,104 @@
+//! `wait>`: waits for some time, without a slot.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::value::{Condition, Text, wrong};
+use crate::diagnostic::{Code, code};
+use crate::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+
+/// Waits for some time.
+#[derive(Debug)]
+pub(super) struct Wait;
+
+/// The parameters of `wait>`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitParams {
+    /// How long: days, hours, minutes and seconds, such as `30s`, `5m` or `1h 30m`. At least one second.
+    #[serde(rename = "_command")]
+    duration: Text,
+    /// Accepted for Digdag's files; a waiting task never takes a slot.
+    #[serde(default)]
+    blocking: Option<Condition>,
+    /// Accepted for Digdag's files, not together with `blocking: true`; the task goes on when the time is over, not sooner or later.
+    #[serde(default)]
+    poll_interval: Option<Text>,
+}
+
+impl TypedOperator for Wait {
+    const NAME: &'static str = "wait";
+    const SUMMARY: &'static str = "Waits for some time.";
+    const COMMAND: Option<&'static str> = Some("how long");
+    const DETAILS: &'static str = "\
+A waiting task takes no slot. The time counts from the first start of the task: one that is interrupted does not wait anew.";
+    const EXAMPLE: &'static str = "+pause:\n  wait>: 1m 30s\n";
+
+    type Params = WaitParams;
+
+    async fn run(&self, context: &TaskContext, params: WaitParams) -> Result<TaskOutcome, TaskError> {
+        let duration = duration("_command", &params.duration.0)?;
+        if let Some(interval) = &params.poll_interval {
+            self::duration("poll_interval", &interval.0)?;
+            if params.blocking.is_some_and(|blocking| blocking.0) {
+                let message = "expected `blocking: true` or `poll_interval`, found both";
+                return Err(wrong(code::PARAM_VALUE, "poll_interval", message));
+            }
+        }
+        let now = context.clock.now();
+        let until = context.state.get("until").and_then(serde_json::Value::as_str).and_then(|until| until.parse::<Timestamp>().ok());
+        let until = until.unwrap_or_else(|| now.saturating_add(duration).unwrap_or(Timestamp::MAX));
+        if until <= now {
+            return Ok(TaskResult::default().done());
+        }
+        let after = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+        Ok(TaskOutcome::Wait { state: json!({ "until": until.to_string() }), after })
+    }
+
+    async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
+        Ok(())
+    }
+}
+
+/// Reads `[Nd] [Nh] [Nm] [Ns]`, letter case and blanks free, at least one part, at least a second.
+fn duration(path: &str, text: &str) -> Result<Duration, TaskError> {
+    let problem = || wrong(Code("T0110"), path, format!("expected a duration such as `1h 30m` or `10s`, found `{text}`"));
+    let compact: String = text.chars().filter(|character| !character.is_whitespace()).collect();
+    let mut seconds: u64 = 0;
+    let mut rest = compact.as_str();
+    let mut units = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)].into_iter();
+    while !rest.is_empty() {
+        let end = rest.find(|character: char| !character.is_ascii_digit()).ok_or_else(problem)?;
+        let (digits, tail) = rest.split_at(end);
+        let number: u64 = digits.parse().map_err(|_| problem())?;
+        let letter = tail.chars().next().map(|letter| letter.to_ascii_lowercase()).ok_or_else(problem)?;
+        // Each unit once, the larger ones first: the iterator does not go back.
+        let (_, factor) = units.find(|(unit, _)| *unit == letter).ok_or_else(problem)?;
+        seconds = number.checked_mul(factor).and_then(|part| seconds.checked_add(part)).ok_or_else(problem)?;
+        rest = tail.get(1..).unwrap_or_default();
+    }
+    if seconds == 0 {
+        return Err(problem());
+    }
+    Ok(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let seconds = |text: &str| duration("_command", text).map(|duration| duration.as_secs()).map_err(|error| error.message);
+        assert_eq!(seconds("10s"), Ok(10));
+        assert_eq!(seconds("1H30m"), Ok(5_400));
+        assert_eq!(seconds(" 1d 1s "), Ok(86_401));
+        for text in ["1", "abc", "", "0s", "10s 1m", "1.5s", "99999999999999999999d"] {
+            assert_eq!(seconds(text), Err(format!("expected a duration such as `1h 30m` or `10s`, found `{text}`")));
+        }
+    }
+}

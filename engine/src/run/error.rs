@@ -1,0 +1,79 @@
+//! Why the engine could not work. A task that fails is no error of the engine: see [`super::summary`].
+
+use std::path::PathBuf;
+
+use crate::diagnostic::Code;
+use crate::session::{AttemptId, GraphError};
+use crate::store::{Holder, StoreError};
+
+/// Why the engine could not submit or advance.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The state store could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another process works on the session.
+    #[error("the session is being run by {holder}")]
+    Held {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Who.
+        holder: Box<Holder>,
+    },
+    /// The workflow's tasks cannot be used.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The workflow's time zone is unknown to this machine.
+    #[error("unknown time zone `{0}`")]
+    TimeZone(String),
+    /// The task that was asked for does not exist.
+    #[error("the workflow `{workflow}` has no task `{wanted}`")]
+    NoSuchTask {
+        /// The workflow.
+        workflow: String,
+        /// What was asked for.
+        wanted: String,
+        /// The nearest names.
+        candidates: Vec<String>,
+    },
+    /// A directory of the engine's own cannot be made.
+    #[error("cannot make the directory `{}`: {source}", path.display())]
+    StateDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl EngineError {
+    /// Returns the code of the page that explains it.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Held { .. } => Code("S0107"),
+            Self::Graph(_) => Code("T0105"),
+            Self::TimeZone(_) => Code("E0211"),
+            Self::NoSuchTask { .. } => Code("T0106"),
+            Self::StateDir { .. } => Code("S0105"),
+        }
+    }
+
+    /// Says what to do about it, a line each.
+    pub fn help(&self) -> Vec<String> {
+        match self {
+            Self::Held { holder, .. } => vec![format!(
+                "wait for process {} to end, or stop it (Ctrl-C); its work is then continued by the next `suiro run`",
+                holder.pid
+            )],
+            Self::NoSuchTask { candidates, .. } if !candidates.is_empty() => {
+                vec![format!("did you mean {}?", candidates.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or "))]
+            }
+            Self::StateDir { .. } | Self::Store(StoreError::Unavailable { .. }) => {
+                vec!["make the directory writable, or choose another one with `state_dir` in `suiro.yml`".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! One step of one task: evaluate its parameters, call its operator, say how that ended.
+
+use std::panic::AssertUnwindSafe;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::host::Host;
+use super::shared::AttemptShared;
+use crate::diagnostic::{Code, suggest};
+use crate::operator::context::LazyScope;
+use crate::operator::error::Retry;
+use crate::operator::{Operator, ParamProblem, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskResult};
+use crate::params::scope::{Layer, Scope};
+use crate::params::{ParamPath, Params, TaskParams, builtin};
+use crate::session::{AttemptId, RetryPolicy, TaskId};
+use crate::workflow::{TaskDef, TaskKind};
+
+/// What to do with a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    /// The next step.
+    Run,
+    /// Stop what its operator remembers: the attempt is killed.
+    Cancel,
+}
+
+/// A step to be done, with all it needs.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) shared: Arc<AttemptShared>,
+    pub(super) task: TaskId,
+    pub(super) parent: Option<TaskId>,
+    pub(super) name: Arc<str>,
+    pub(super) def: Arc<TaskDef>,
+    pub(super) retry_count: u32,
+    pub(super) state: Value,
+    pub(super) scope: Vec<Layer>,
+    pub(super) token: CancellationToken,
+    pub(super) work: Work,
+}
+
+/// How a step ended.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) attempt: AttemptId,
+    pub(super) task: TaskId,
+    /// The task's `_retry`, evaluated.
+    pub(super) retry: RetryPolicy,
+    /// What the operator stored while it ran, last.
+    pub(super) checkpointed: Option<Value>,
+    pub(super) ending: Ending,
+}
+
+/// How a step ended.
+#[derive(Debug)]
+pub(super) enum Ending {
+    Done(Box<TaskResult>),
+    Waits { state: Value, after: Duration },
+    Failed(Box<TaskError>),
+    Stopped,
+}
+
+impl Job {
+    /// Does the step. Never panics: an operator that does has failed.
+    pub(super) async fn execute(self) -> Report {
+        let attempt = self.shared.claim.attempt;
+        let task = self.task;
+        let checkpointed = Arc::new(Mutex::new(None));
+        let step = AssertUnwindSafe(self.step(Arc::clone(&checkpointed))).catch_unwind();
+        let (retry, ending) = step.await.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            let message = format!("the operator panicked: {}", text.unwrap_or("no message"));
+            let error = TaskError::new(TaskErrorKind::Failed, Retry::Never, Code("T0104"), message);
+            let error = error.help("this is a defect of suiro or of the operator; please report it");
+            (RetryPolicy::NONE, Ending::Failed(Box::new(error)))
+        });
+        let checkpointed = checkpointed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Report { attempt, task, retry, checkpointed, ending }
+    }
+
+    async fn step(self, checkpointed: Arc<Mutex<Option<Value>>>) -> (RetryPolicy, Ending) {
+        let mut retry = RetryPolicy::NONE;
+        match self.try_step(checkpointed, &mut retry).await {
+            Ok(ending) => (retry, ending),
+            Err(error) => (retry, Ending::Failed(Box::new(error))),
+        }
+    }
+
+    async fn try_step(self, checkpointed: Arc<Mutex<Option<Value>>>, retry: &mut RetryPolicy) -> Result<Ending, TaskError> {
+        let TaskKind::Action { operator, params: own } = &self.def.kind else {
+            return Ok(Ending::Done(Box::default()));
+        };
+        let params = Arc::new(self.params(own));
+        if let Some(written) = &self.def.retry {
+            *retry = evaluate_retry(&params, written)?;
+        }
+        let operator = self.operator(&params, operator)?;
+        let work_dir = self.work_dir(&params)?;
+        let temp_dir = self.shared.temp_dir(self.task);
+        let log = self.shared.engine.logs.open(self.shared.claim.attempt, self.task, &self.name);
+        let host = Arc::new(Host {
+            shared: Arc::clone(&self.shared),
+            task: self.task,
+            parent: self.parent,
+            name: Arc::clone(&self.name),
+            def: Arc::clone(&self.def),
+            operator: operator.info().name,
+            params: Arc::clone(&params),
+            work_dir: work_dir.clone(),
+            log,
+            checkpointed,
+        });
+        let mut context = TaskContext {
+            attempt_id: self.shared.claim.attempt.0,
+            task_name: self.name.to_string(),
+            epoch: self.shared.claim.epoch,
+            retry_count: self.retry_count,
+            session_time: self.shared.session_time.clone(),
+            attempt_time: self.shared.attempt_time,
+            state: self.state.clone(),
+            scope: LazyScope::of(Arc::clone(&params)),
+            project_dir: self.shared.engine.settings.project_dir.clone(),
+            work_dir,
+            temp_dir: temp_dir.clone(),
+            clock: Arc::clone(&self.shared.engine.clock),
+            cancellation: self.token.clone(),
+            host: Arc::clone(&host) as Arc<dyn crate::operator::context::TaskHost>,
+        };
+        let ending = match self.work {
+            Work::Cancel => cancel(&*operator, &context, &host).await,
+            Work::Run => {
+                let own = params.own()?;
+                let outcome = self.run(&*operator, &context, own).await;
+                match outcome {
+                    Ok(TaskOutcome::Done(result)) => Ending::Done(result),
+                    Ok(TaskOutcome::Wait { state, after }) => Ending::Waits { state, after },
+                    Err(error) if self.token.is_cancelled() && error.kind == TaskErrorKind::Canceled => {
+                        if self.shared.is_killed() {
+                            context.state = host.latest_state().unwrap_or(self.state);
+                            cancel(&*operator, &context, &host).await
+                        } else {
+                            Ending::Stopped
+                        }
+                    }
+                    Err(error) => {
+                        host.log_failure(&error);
+                        Ending::Failed(Box::new(error))
+                    }
+                }
+            }
+        };
+        remove_temp_dir(&temp_dir).await;
+        Ok(ending)
+    }
+
+    /// Calls the operator; one that does not stop when it is told to is dropped after the grace period.
+    async fn run(&self, operator: &dyn Operator, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
+        let overdue = async {
+            self.token.cancelled().await;
+            tokio::time::sleep(self.shared.engine.settings.stop_grace).await;
+        };
+        tokio::select! {
+            outcome = operator.run(context, params) => outcome,
+            () = overdue => {
+                Err(TaskError::new(TaskErrorKind::Canceled, Retry::AsTold, Code("T0103"), "the task did not stop in time and was left"))
+            }
+        }
+    }
+
+    fn params(&self, own: &Params) -> TaskParams {
+        let mut scope = Scope::new();
+        for layer in &self.scope {
+            scope.push(layer.clone());
+        }
+        let built_ins = builtin::task_params(&self.shared.session_params, &self.name);
+        scope.task(&self.name, &built_ins, own, self.shared.templates.clone())
+    }
+
+    fn operator(&self, params: &TaskParams, written: &str) -> Result<Arc<dyn Operator>, TaskError> {
+        let name = match params.evaluate("_type", &Value::String(written.to_owned())) {
+            Ok(Value::String(name)) => name,
+            Ok(other) => other.to_string(),
+            Err(error) => return Err(TaskError::from(*error)),
+        };
+        let registry = &self.shared.engine.registry;
+        registry.get(&name).cloned().ok_or_else(|| {
+            let error = TaskError::config(Code("E0202"), format!("unknown operator `{name}>`"));
+            match suggest::nearest(&name, registry.names()) {
+                Some(near) => error.help(format!("did you mean `{near}>`?")),
+                None => error,
+            }
+        })
+    }
+
+    /// Returns where relative paths of the task start: `_workdir` inside the project.
+    fn work_dir(&self, params: &TaskParams) -> Result<PathBuf, TaskError> {
+        let project_dir = &self.shared.engine.settings.project_dir;
+        let written = "${typeof _workdir === 'undefined' ? '' : _workdir}";
+        if !params.has("_workdir") {
+            return Ok(project_dir.clone());
+        }
+        let value = params.evaluate("_workdir", &Value::String(written.to_owned())).map_err(|error| TaskError::from(*error))?;
+        let relative = value.as_str().unwrap_or_default();
+        let inside = Path::new(relative).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if !inside {
+            let message = format!("expected a directory inside the project, found `{relative}`");
+            let problem = ParamProblem::new(ParamPath::from("_workdir"), message.clone());
+            return Err(TaskError::config(Code("T0107"), message).param(problem));
+        }
+        Ok(project_dir.join(relative))
+    }
+}
+
+fn evaluate_retry(params: &TaskParams, written: &Value) -> Result<RetryPolicy, TaskError> {
+    let value = params.evaluate("_retry", written).map_err(|error| TaskError::from(*error))?;
+    RetryPolicy::parse(Some(&value)).map_err(|problem| {
+        let path = ParamPath::from("_retry");
+        let path = if problem.key.is_empty() { path } else { path.key(problem.key) };
+        let error = TaskError::config(Code("E0208"), problem.message.clone());
+        error.param(ParamProblem::new(path, problem.message))
+    })
+}
+
+async fn cancel(operator: &dyn Operator, context: &TaskContext, host: &Host) -> Ending {
+    if let Err(error) = operator.cancel(context).await {
+        // The task is killed all the same; what could not be stopped is named in its log.
+        host.log_failure(&error);
+    }
+    Ending::Stopped
+}
+
+/// Removes a task's temporary files. What cannot be removed is left for the next start of the engine.
+async fn remove_temp_dir(dir: &Path) {
+    match tokio::fs::remove_dir_all(dir).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(path = %dir.display(), %error, "cannot remove temporary files");
+        }
+        _ => {}
+    }
+}
