@@ -160,14 +160,8 @@ impl Engine {
     pub async fn advance(&self, deadline: Deadline) -> Result<Progress, EngineError> {
         let _only_one = self.advancing.lock().await;
         let (reports, inbound) = mpsc::unbounded_channel();
-        let mut advance = Advance {
-            engine: self,
-            attempts: BTreeMap::new(),
-            n_running: 0,
-            stopping: false,
-            reports,
-            inbound,
-        };
+        let mut advance =
+            Advance { engine: self, attempts: BTreeMap::new(), n_running: 0, stopping: false, reports, inbound };
         let result = advance.work(deadline).await;
         if let Err(error) = &result {
             tracing::error!(%error, "the engine stops");

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, code};
 use crate::session::{AttemptId, AttemptState, SessionId, SessionKey};
 
 #[cfg(test)]
@@ -152,14 +152,14 @@ pub enum StoreError {
 impl StoreError {
     /// Returns the code of the page that explains it.
     pub fn code(&self) -> Code {
-        Code(match self {
-            Self::LeaseLost { .. } => "S0101",
-            Self::Conflict { .. } => "S0102",
-            Self::Newer { .. } => "S0103",
-            Self::Corrupt { .. } => "S0104",
-            Self::Unavailable { .. } => "S0105",
-            Self::Database { .. } => "S0106",
-        })
+        match self {
+            Self::LeaseLost { .. } => code::LEASE_LOST,
+            Self::Conflict { .. } => code::STORE_CONFLICT,
+            Self::Newer { .. } => code::STORE_NEWER,
+            Self::Corrupt { .. } => code::STORE_CORRUPT,
+            Self::Unavailable { .. } => code::STORE_UNAVAILABLE,
+            Self::Database { .. } => code::STORE_DATABASE,
+        }
     }
 }
 

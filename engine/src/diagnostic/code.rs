@@ -99,6 +99,17 @@ codes! {
     SCHEDULE_VALUE = "E0503", "a schedule has a wrong value";
     SCHEDULE_NEVER = "E0504", "a schedule is never due";
 
+    SH_FAILED = "T0101", "a script failed";
+    FAIL = "T0102", "a `fail>` task was reached";
+    TASK_STOPPED = "T0103", "a task was stopped";
+    OPERATOR_PANICKED = "T0104", "an operator broke down";
+    TOO_MANY_TASKS = "T0105", "an attempt has too many tasks";
+    NO_SUCH_TASK = "T0106", "the task that was asked for does not exist";
+    OUTSIDE_PROJECT = "T0107", "a path leads out of the project";
+    CALLED_FILE_UNUSABLE = "T0108", "a called workflow file is missing or wrong";
+    WAIT_DURATION = "T0110", "a duration cannot be read";
+    SH_NOT_STARTED = "T0111", "a script could not be started";
+
     NOT_FOUND = "T0201", "a table, partition or object does not exist";
     EXISTS = "T0202", "a table or partition exists already";
     CONFLICT = "T0203", "another writer changed it meanwhile";
@@ -117,4 +128,12 @@ codes! {
     PERMISSION = "T0503", "access was refused";
     STORAGE = "T0504", "the storage or a service failed";
     STATE_UNUSABLE = "T0505", "the stored state of a task cannot be used";
+
+    LEASE_LOST = "S0101", "another process took the attempt over";
+    STORE_CONFLICT = "S0102", "two processes wanted the same session";
+    STORE_NEWER = "S0103", "the state was written by a newer version";
+    STORE_CORRUPT = "S0104", "a stored value cannot be read";
+    STORE_UNAVAILABLE = "S0105", "the state directory cannot be used";
+    STORE_DATABASE = "S0106", "the state store failed";
+    SESSION_HELD = "S0107", "the session is being run";
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::error::TaskError;
-use crate::params::{Params, TaskParams};
+use crate::params::{ParamPath, Params, TaskParams};
 use crate::time::Clock;
 use crate::workflow::TaskDef;
 
@@ -70,11 +70,11 @@ pub trait TaskHost: std::fmt::Debug + Send + Sync + 'static {
     /// When a template is wrong, with its place in the text.
     fn render(&self, text: &str, extra: &Params) -> Result<String, TaskError>;
 
-    /// Makes a task named `^sub` of a parameter that holds tasks, such as `_do`; `at` is the parameter's name.
+    /// Makes a task named `^sub` of a parameter that holds tasks, such as `_do`; `at` is the parameter's path.
     ///
     /// # Errors
     /// When it is no task or group, with all problems.
-    fn compile_body(&self, value: &Value, at: &str) -> Result<TaskDef, TaskError>;
+    fn compile_body(&self, body: &Value, at: &ParamPath) -> Result<TaskDef, TaskError>;
 
     /// Loads the root task of another workflow file of the project; the path starts at the task's directory and may leave out
     /// `.dig` or `.yml`.

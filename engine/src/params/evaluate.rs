@@ -88,6 +88,24 @@ impl TaskParams {
         Evaluation::new(self).render(text, &mut Site::text(self))
     }
 
+    /// Evaluates the templates of a text as [`TaskParams::render_text`] does, with more parameters: data, over all others.
+    ///
+    /// # Errors
+    /// When one of them cannot be evaluated, with its line and column in the text.
+    pub fn render_text_with(&self, text: &str, extra: &Params) -> std::result::Result<String, Box<TemplateError>> {
+        if extra.is_empty() {
+            return self.render_text(text);
+        }
+        let mut params = self.clone();
+        params.root.extend(extra.iter().map(|(name, value)| (name.clone(), Node::data(value))));
+        params.render_text(text)
+    }
+
+    /// Says whether a parameter of this name is in scope.
+    pub fn has(&self, name: &str) -> bool {
+        self.root.contains_key(name)
+    }
+
     /// Evaluates a value that is no parameter of the task, such as the `_retry` of an action; `name` is what errors call it.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::observer::{RunEvent, TaskRef};
 use super::shared::AttemptShared;
 use super::task::{Ending, Job, Report, Work};
-use crate::diagnostic::Code;
+use crate::diagnostic::code;
 use crate::operator::{TaskError, TaskReport};
 use crate::params::Params;
 use crate::params::scope::Layer;
@@ -143,8 +143,13 @@ impl ActiveAttempt {
                 attempt.started.insert(id, started_at);
             }
         }
-        let running: Vec<TaskId> =
-            attempt.graph.tasks().iter().filter(|task| task.state == TaskState::Running && !task.superseded).map(|task| task.id).collect();
+        let running: Vec<TaskId> = attempt
+            .graph
+            .tasks()
+            .iter()
+            .filter(|task| task.state == TaskState::Running && !task.superseded)
+            .map(|task| task.id)
+            .collect();
         for task in running {
             attempt.apply(Event::Stopped { task }, now);
         }
@@ -165,7 +170,7 @@ impl ActiveAttempt {
         self.changed.extend(changes.changed);
         for (id, error) in changes.refused {
             let Some(task) = self.graph.get(id) else { continue };
-            let error = TaskError::config(Code("T0105"), error.to_string());
+            let error = TaskError::config(code::TOO_MANY_TASKS, error.to_string());
             let failure = Failure::of(&error, &task.def);
             self.update(id).failure = Some(failure.clone());
             self.failures.insert(id, failure);
@@ -199,12 +204,20 @@ impl ActiveAttempt {
                 if self.states.remove(&id).is_some() {
                     self.update(id).operator_state = Some(Value::Null);
                 }
-                let stored = StoredResult { export: result.export, store: result.store, reset: result.reset, report: result.report };
+                let stored = StoredResult {
+                    export: result.export,
+                    store: result.store,
+                    reset: result.reset,
+                    report: result.report,
+                };
                 if stored != StoredResult::default() {
                     self.update(id).result = Some(stored.clone());
                     self.keep_result(id, stored);
                 }
-                self.apply(Event::Done { task: id, retry: report.retry, subtasks: result.subtasks, skipped: false }, now);
+                self.apply(
+                    Event::Done { task: id, retry: report.retry, subtasks: result.subtasks, skipped: false },
+                    now,
+                );
             }
             Ending::Waits { state, after } => {
                 self.remember(id, state.clone());
@@ -275,7 +288,9 @@ impl ActiveAttempt {
     }
 
     fn skip(&mut self, id: TaskId, name: &str, now: Timestamp) -> bool {
-        let Some(earlier_id) = self.earlier.skippable.get(name).filter(|_| !self.graph.cancel_requested()) else { return false };
+        let Some(earlier_id) = self.earlier.skippable.get(name).filter(|_| !self.graph.cancel_requested()) else {
+            return false;
+        };
         if self.below_error_handler(id) || self.graph.get(id).is_some_and(|task| task.retry_count > 0) {
             return false;
         }
@@ -372,8 +387,13 @@ impl ActiveAttempt {
         for notice in notices {
             let Some(task) = self.graph.get(notice.id) else { continue };
             let name = self.graph.full_name(notice.id);
-            let reference =
-                TaskRef { attempt: self.shared.claim.attempt, id: notice.id, parent: task.parent, name: &name, operator: task.operator() };
+            let reference = TaskRef {
+                attempt: self.shared.claim.attempt,
+                id: notice.id,
+                parent: task.parent,
+                name: &name,
+                operator: task.operator(),
+            };
             let event = match notice.to {
                 TaskState::Running | TaskState::Planned => {
                     RunEvent::TaskStarted { task: reference, retry_count: notice.retry_count }
@@ -446,7 +466,8 @@ impl ActiveAttempt {
     fn error_of(&self, id: TaskId) -> Params {
         let mut merged = Params::new();
         for (failed, failure) in &self.failures {
-            let living = self.graph.get(*failed).is_some_and(|task| !task.superseded && task.state != TaskState::Success);
+            let living =
+                self.graph.get(*failed).is_some_and(|task| !task.superseded && task.state != TaskState::Success);
             let handled = self.below_error_handler(*failed);
             if living && !handled && (*failed == id || self.graph.ancestors(*failed).contains(&id)) {
                 if let Value::Object(error) = failure.as_param(&self.graph.full_name(*failed)) {

@@ -1,8 +1,8 @@
 //! Crash points: named places before and after every durable effect, where a test may stop the process.
 //!
 //! A value that is passed in with the settings; off, a point costs one branch. The engine's points are `run: claim`,
-//! `run: create attempt`, `run: tick`, `run: checkpoint` and `sh: start`; the lake has points of its own, which the binary ties to the same plan
-//! by [`CrashPoints::hook`].
+//! `run: create attempt`, `run: tick` and `run: checkpoint`; the lake has points of its own, which the binary ties to the
+//! same plan by [`CrashPoints::hook`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -143,7 +143,13 @@ mod tests {
     #[test]
     fn stops_once_at_the_nth_pass() {
         use Moment::{After, Before};
-        let passes = [("run: tick", Before), ("run: tick", After), ("run: tick", Before), ("run: tick", After), ("run: tick", After)];
+        let passes = [
+            ("run: tick", Before),
+            ("run: tick", After),
+            ("run: tick", Before),
+            ("run: tick", After),
+            ("run: tick", After),
+        ];
         assert_eq!(stops("run: tick:before", &passes), [0]);
         assert_eq!(stops("run: tick:after:2", &passes), [3]);
         assert_eq!(stops("other:after", &passes), Vec::<usize>::new());

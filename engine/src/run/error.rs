@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, code};
 use crate::session::{AttemptId, GraphError};
 use crate::store::{Holder, StoreError};
 
@@ -52,11 +52,11 @@ impl EngineError {
     pub fn code(&self) -> Code {
         match self {
             Self::Store(error) => error.code(),
-            Self::Held { .. } => Code("S0107"),
-            Self::Graph(_) => Code("T0105"),
-            Self::TimeZone(_) => Code("E0211"),
-            Self::NoSuchTask { .. } => Code("T0106"),
-            Self::StateDir { .. } => Code("S0105"),
+            Self::Held { .. } => code::SESSION_HELD,
+            Self::Graph(_) => code::TOO_MANY_TASKS,
+            Self::TimeZone(_) => code::TIME_ZONE,
+            Self::NoSuchTask { .. } => code::NO_SUCH_TASK,
+            Self::StateDir { .. } => code::STORE_UNAVAILABLE,
         }
     }
 
@@ -68,7 +68,10 @@ impl EngineError {
                 holder.pid
             )],
             Self::NoSuchTask { candidates, .. } if !candidates.is_empty() => {
-                vec![format!("did you mean {}?", candidates.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or "))]
+                vec![format!(
+                    "did you mean {}?",
+                    candidates.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ")
+                )]
             }
             Self::StateDir { .. } | Self::Store(StoreError::Unavailable { .. }) => {
                 vec!["make the directory writable, or choose another one with `state_dir` in `suiro.yml`".to_owned()]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::log::TaskLog;
 use super::observer::{RunEvent, TaskRef};
 use super::shared::AttemptShared;
-use crate::diagnostic::{Code, Severity};
+use crate::diagnostic::{Severity, code};
 use crate::operator::context::TaskHost;
 use crate::operator::error::Retry;
 use crate::operator::{TaskError, TaskErrorKind};
@@ -98,9 +98,9 @@ impl TaskHost for Host {
         self.params.render_text_with(text, extra).map_err(|error| TaskError::from(*error))
     }
 
-    fn compile_body(&self, value: &Value, at: &str) -> Result<TaskDef, TaskError> {
+    fn compile_body(&self, body: &Value, at: &ParamPath) -> Result<TaskDef, TaskError> {
         let registry = &self.shared.engine.registry;
-        Ok(workflow::compile_body(value, &ParamPath::from(at), &self.def.param_places, registry)?)
+        Ok(workflow::compile_body(body, at, &self.def.param_places, registry)?)
     }
 
     fn load_workflow(&self, file: &str) -> Result<TaskDef, TaskError> {
@@ -114,7 +114,8 @@ impl TaskHost for Host {
         let Some(found) = found else {
             let tried: Vec<String> = candidates.iter().map(|path| format!("`{}`", path.display())).collect();
             let message = format!("the workflow file `{file}` does not exist");
-            return Err(TaskError::config(Code("T0108"), message).help(format!("looked for {} in the project", tried.join(", "))));
+            return Err(TaskError::config(code::CALLED_FILE_UNUSABLE, message)
+                .help(format!("looked for {} in the project", tried.join(", "))));
         };
         let name = found.to_string_lossy();
         let loaded = workflow::load(project_dir, &name, &self.shared.engine.registry);
@@ -123,14 +124,17 @@ impl TaskHost for Host {
             let mut task_error: Option<TaskError> = None;
             for diagnostic in errors {
                 let source = loaded.sources.get(diagnostic.primary.span.source);
-                let (line, column) = loaded.sources.line_column(diagnostic.primary.span.source, diagnostic.primary.span.start);
+                let (line, column) =
+                    loaded.sources.line_column(diagnostic.primary.span.source, diagnostic.primary.span.start);
                 let text = format!("{}:{line}:{column}: {}", source.name, diagnostic.message);
                 task_error = Some(match task_error {
                     None => TaskError::config(diagnostic.code, text),
                     Some(error) => error.help(format!("also {text}")),
                 });
             }
-            task_error.unwrap_or_else(|| TaskError::config(Code("T0108"), format!("the workflow file `{name}` cannot be used")))
+            task_error.unwrap_or_else(|| {
+                TaskError::config(code::CALLED_FILE_UNUSABLE, format!("the workflow file `{name}` cannot be used"))
+            })
         })
     }
 }
@@ -141,7 +145,7 @@ impl Host {
         let project_dir = &self.shared.engine.settings.project_dir;
         let outside = || {
             let message = format!("expected a file inside the project, found `{file}`");
-            TaskError::config(Code("T0107"), message)
+            TaskError::config(code::OUTSIDE_PROJECT, message)
         };
         let base = self.work_dir.strip_prefix(project_dir).map_err(|_| outside())?;
         let mut path = PathBuf::new();

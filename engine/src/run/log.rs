@@ -83,7 +83,11 @@ impl TaskLogs {
 
     /// Opens the log of a task for writing; the file is made by the first write.
     pub fn open(&self, attempt: AttemptId, task: TaskId, name: &str) -> TaskLog {
-        TaskLog { path: self.path(attempt, task, name), limit_bytes: self.limit_bytes, file: Mutex::new(LogState::Unopened) }
+        TaskLog {
+            path: self.path(attempt, task, name),
+            limit_bytes: self.limit_bytes,
+            file: Mutex::new(LogState::Unopened),
+        }
     }
 }
 
@@ -98,7 +102,10 @@ pub struct TaskLog {
 #[derive(Debug)]
 enum LogState {
     Unopened,
-    Open { file: File, size_bytes: u64 },
+    Open {
+        file: File,
+        size_bytes: u64,
+    },
     /// At the limit, or not writable: a log that cannot be kept must not fail the task.
     Closed,
 }
@@ -127,7 +134,8 @@ impl TaskLog {
         let mut result = file.write_all(kept);
         *size_bytes = size_bytes.saturating_add(u64::try_from(kept.len()).unwrap_or(u64::MAX));
         if kept.len() < bytes.len() {
-            result = result.and_then(|()| writeln!(file, "\n[the log is cut here: it reached {} bytes]", self.limit_bytes));
+            result =
+                result.and_then(|()| writeln!(file, "\n[the log is cut here: it reached {} bytes]", self.limit_bytes));
         }
         if let Err(error) = &result {
             tracing::warn!(path = %self.path.display(), %error, "cannot write a task log");
@@ -149,7 +157,9 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
 
 /// Keeps what every file system takes; the task's id before it keeps names apart.
 fn sanitised(name: &str) -> String {
-    let keep = |character: char| if character.is_ascii_alphanumeric() || "+^=.,-_@".contains(character) { character } else { '_' };
+    let keep = |character: char| {
+        if character.is_ascii_alphanumeric() || "+^=.,-_@".contains(character) { character } else { '_' }
+    };
     name.chars().map(keep).take(NAME_BYTES).collect()
 }
 

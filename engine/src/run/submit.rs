@@ -14,6 +14,7 @@ use crate::diagnostic::suggest;
 use crate::params::builtin::{self, SessionFacts};
 use crate::params::scope::Layer;
 use crate::params::template::TemplateSettings;
+use crate::schedule::Schedule;
 use crate::session::{AttemptId, SessionKey, TaskGraph};
 use crate::store::{AttemptRecord, AttemptSpec, Claim, NewAttempt, NewTask, SessionRecord};
 use crate::workflow::TaskDef;
@@ -75,7 +76,9 @@ impl Submitted {
     /// Returns the attempt.
     pub fn attempt(&self) -> AttemptId {
         match self {
-            Self::Started { attempt, .. } | Self::Continued { attempt, .. } | Self::AlreadyDone { attempt, .. } => *attempt,
+            Self::Started { attempt, .. } | Self::Continued { attempt, .. } | Self::AlreadyDone { attempt, .. } => {
+                *attempt
+            }
         }
     }
 }
@@ -99,7 +102,8 @@ impl Engine {
         }
         let spec = Arc::new(spec);
         let whole_second = Timestamp::from_second(request.session_time.as_second()).unwrap_or(request.session_time);
-        let key = SessionKey { project: request.project, workflow: spec.workflow.name.clone(), session_time: whole_second };
+        let key =
+            SessionKey { project: request.project, workflow: spec.workflow.name.clone(), session_time: whole_second };
         // Twice at most: somebody else may make the first attempt at the same moment.
         let mut conflict = None;
         for _ in 0..2 {
@@ -122,7 +126,9 @@ impl Engine {
             return self.start(key, spec, time_zone, None, None).await;
         };
         if session.last_attempt.finished_at.is_none() {
-            let same = session.last_attempt.spec == *spec && rerun == Rerun::Unfinished && !session.last_attempt.kill_requested;
+            let same = session.last_attempt.spec == *spec
+                && rerun == Rerun::Unfinished
+                && !session.last_attempt.kill_requested;
             let attempt = self.take_over(&session, time_zone).await?;
             let (id, number) = (attempt.shared.claim.attempt, attempt.record.number);
             if same {
@@ -237,16 +243,30 @@ impl Engine {
         now.saturating_add(self.parts.settings.lease).unwrap_or(Timestamp::MAX)
     }
 
-    fn share(&self, key: &SessionKey, record: &AttemptRecord, claim: Claim, uuid: &str, zone: &TimeZone) -> Arc<AttemptShared> {
+    fn share(
+        &self,
+        key: &SessionKey,
+        record: &AttemptRecord,
+        claim: Claim,
+        uuid: &str,
+        zone: &TimeZone,
+    ) -> Arc<AttemptShared> {
         let session_time = Zoned::new(key.session_time, zone.clone());
         let spec = &record.spec;
+        let schedule = spec.workflow.schedule.as_ref().and_then(|schedule| Schedule::parse(schedule, zone).0);
         let facts = SessionFacts {
-            session_time: session_time.clone(),
-            session_uuid: uuid.to_owned(),
+            // One project a state store, until there is a server.
+            project_id: 1,
             session_id: claim.session.0,
             attempt_id: claim.attempt.0,
-            schedule: spec.workflow.schedule.clone(),
+            session_uuid: uuid,
+            retry_attempt_name: None,
+            session_time: &session_time,
+            time_zone: &spec.workflow.time_zone,
+            schedule: schedule.as_ref(),
+            last_executed: None,
         };
+        let session_params = builtin::session_params(&facts);
         let mut base_layers = Vec::new();
         if !spec.settings_params.is_empty() {
             base_layers.push(Layer::settings(spec.settings_params.clone()));
@@ -257,14 +277,17 @@ impl Engine {
         if !spec.command_line_params.is_empty() {
             base_layers.push(Layer::command_line(spec.command_line_params.clone()));
         }
-        let templates =
-            TemplateSettings { zone: zone.clone(), now: record.created_at, seed: u64::try_from(claim.attempt.0).unwrap_or_default() };
+        let templates = TemplateSettings {
+            zone: zone.clone(),
+            now: record.created_at,
+            seed: u64::try_from(claim.attempt.0).unwrap_or_default(),
+        };
         Arc::new(AttemptShared::new(
             Arc::clone(&self.parts),
             claim,
             session_time,
             record.created_at,
-            builtin::session_params(&facts),
+            session_params,
             base_layers,
             templates,
             CancellationToken::new(),
@@ -290,7 +313,8 @@ fn find_task(root: &TaskDef, workflow: &str, wanted: &str) -> Result<String, Eng
     match ends.as_slice() {
         [one] => Ok((*one).clone()),
         [] => {
-            let nearest = suggest::nearest(wanted, names.iter().filter_map(|name| name.rfind('+').and_then(|at| name.get(at..))));
+            let nearest =
+                suggest::nearest(wanted, names.iter().filter_map(|name| name.rfind('+').and_then(|at| name.get(at..))));
             let candidates = nearest.map(str::to_owned).into_iter().collect();
             Err(EngineError::NoSuchTask { workflow: workflow.to_owned(), wanted: wanted.to_owned(), candidates })
         }
@@ -312,7 +336,8 @@ fn keep_only(root: &mut TaskDef, full_name: &str) {
     let mut rest = full_name.strip_prefix(task.name.as_str()).unwrap_or_default();
     while !rest.is_empty() {
         let kept = task.children.iter().position(|child| {
-            rest.strip_prefix(child.name.as_str()).is_some_and(|after| after.is_empty() || after.starts_with(['+', '^']))
+            rest.strip_prefix(child.name.as_str())
+                .is_some_and(|after| after.is_empty() || after.starts_with(['+', '^']))
         });
         let Some(kept) = kept else { return };
         let mut child = task.children.swap_remove(kept);

@@ -103,7 +103,8 @@ impl RunSummary {
             AttemptState::Failed => {}
         }
         let all = |kind: FailureKind| {
-            let mut kinds = self.failed().filter_map(|task| task.failure.as_ref()).map(|failure| failure.kind).peekable();
+            let mut kinds =
+                self.failed().filter_map(|task| task.failure.as_ref()).map(|failure| failure.kind).peekable();
             kinds.peek().is_some() && kinds.all(|found| found == kind)
         };
         if all(FailureKind::DataQuality) {
@@ -127,7 +128,8 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read or has no such attempt.
     pub async fn summary(&self, attempt: AttemptId) -> Result<RunSummary, EngineError> {
-        let missing = || StoreError::Corrupt { what: "attempt".to_owned(), message: format!("there is no attempt {attempt}") };
+        let missing =
+            || StoreError::Corrupt { what: "attempt".to_owned(), message: format!("there is no attempt {attempt}") };
         let record = self.parts.store.attempt(attempt).await?.ok_or_else(missing)?;
         let records = self.parts.store.tasks(attempt).await?;
         let logs = self.parts.logs.list(attempt).unwrap_or_default();
@@ -162,7 +164,11 @@ impl Engine {
                 skipped: progress.skipped,
                 retry_count: progress.retry_count,
                 duration: elapsed.and_then(|elapsed| Duration::try_from(elapsed).ok()),
-                report: record.result.as_ref().map(|result| result.report.clone()).filter(|report| *report != TaskReport::default()),
+                report: record
+                    .result
+                    .as_ref()
+                    .map(|result| result.report.clone())
+                    .filter(|report| *report != TaskReport::default()),
                 failure: record.failure.clone().filter(|_| progress.state != TaskState::Success),
                 log: logs.iter().find(|log| log.task == task.id).map(|log| log.path.clone()),
                 name,

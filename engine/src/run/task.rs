@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::host::Host;
 use super::shared::AttemptShared;
-use crate::diagnostic::{Code, suggest};
+use crate::diagnostic::{code, suggest};
 use crate::operator::context::LazyScope;
 use crate::operator::error::Retry;
 use crate::operator::{Operator, ParamProblem, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskResult};
@@ -73,9 +73,10 @@ impl Job {
         let checkpointed = Arc::new(Mutex::new(None));
         let step = AssertUnwindSafe(self.step(Arc::clone(&checkpointed))).catch_unwind();
         let (retry, ending) = step.await.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            let text =
+                panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
             let message = format!("the operator panicked: {}", text.unwrap_or("no message"));
-            let error = TaskError::new(TaskErrorKind::Failed, Retry::Never, Code("T0104"), message);
+            let error = TaskError::new(TaskErrorKind::Failed, Retry::Never, code::OPERATOR_PANICKED, message);
             let error = error.help("this is a defect of suiro or of the operator; please report it");
             (RetryPolicy::NONE, Ending::Failed(Box::new(error)))
         });
@@ -91,7 +92,11 @@ impl Job {
         }
     }
 
-    async fn try_step(self, checkpointed: Arc<Mutex<Option<Value>>>, retry: &mut RetryPolicy) -> Result<Ending, TaskError> {
+    async fn try_step(
+        self,
+        checkpointed: Arc<Mutex<Option<Value>>>,
+        retry: &mut RetryPolicy,
+    ) -> Result<Ending, TaskError> {
         let TaskKind::Action { operator, params: own } = &self.def.kind else {
             return Ok(Ending::Done(Box::default()));
         };
@@ -159,7 +164,12 @@ impl Job {
     }
 
     /// Calls the operator; one that does not stop when it is told to is dropped after the grace period.
-    async fn run(&self, operator: &dyn Operator, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
+    async fn run(
+        &self,
+        operator: &dyn Operator,
+        context: &TaskContext,
+        params: Params,
+    ) -> Result<TaskOutcome, TaskError> {
         let overdue = async {
             self.token.cancelled().await;
             tokio::time::sleep(self.shared.engine.settings.stop_grace).await;
@@ -167,7 +177,7 @@ impl Job {
         tokio::select! {
             outcome = operator.run(context, params) => outcome,
             () = overdue => {
-                Err(TaskError::new(TaskErrorKind::Canceled, Retry::AsTold, Code("T0103"), "the task did not stop in time and was left"))
+                Err(TaskError::new(TaskErrorKind::Canceled, Retry::AsTold, code::TASK_STOPPED, "the task did not stop in time and was left"))
             }
         }
     }
@@ -189,7 +199,7 @@ impl Job {
         };
         let registry = &self.shared.engine.registry;
         registry.get(&name).cloned().ok_or_else(|| {
-            let error = TaskError::config(Code("E0202"), format!("unknown operator `{name}>`"));
+            let error = TaskError::config(code::UNKNOWN_OPERATOR, format!("unknown operator `{name}>`"));
             match suggest::nearest(&name, registry.names()) {
                 Some(near) => error.help(format!("did you mean `{near}>`?")),
                 None => error,
@@ -204,13 +214,15 @@ impl Job {
         if !params.has("_workdir") {
             return Ok(project_dir.clone());
         }
-        let value = params.evaluate("_workdir", &Value::String(written.to_owned())).map_err(|error| TaskError::from(*error))?;
+        let value =
+            params.evaluate("_workdir", &Value::String(written.to_owned())).map_err(|error| TaskError::from(*error))?;
         let relative = value.as_str().unwrap_or_default();
-        let inside = Path::new(relative).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        let inside =
+            Path::new(relative).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if !inside {
             let message = format!("expected a directory inside the project, found `{relative}`");
             let problem = ParamProblem::new(ParamPath::from("_workdir"), message.clone());
-            return Err(TaskError::config(Code("T0107"), message).param(problem));
+            return Err(TaskError::config(code::OUTSIDE_PROJECT, message).param(problem));
         }
         Ok(project_dir.join(relative))
     }
@@ -221,7 +233,7 @@ fn evaluate_retry(params: &TaskParams, written: &Value) -> Result<RetryPolicy, T
     RetryPolicy::parse(Some(&value)).map_err(|problem| {
         let path = ParamPath::from("_retry");
         let path = if problem.key.is_empty() { path } else { path.key(problem.key) };
-        let error = TaskError::config(Code("E0208"), problem.message.clone());
+        let error = TaskError::config(code::KEY_VALUE, problem.message.clone());
         error.param(ParamProblem::new(path, problem.message))
     })
 }

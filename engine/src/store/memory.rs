@@ -79,6 +79,7 @@ impl Tables {
         if let Some(state) = &update.operator_state {
             record.operator_state = state.clone();
         }
+        record.task.progress.has_state = !record.operator_state.is_null();
         if let Some(result) = &update.result {
             record.result = Some(result.clone());
         }

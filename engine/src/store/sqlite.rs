@@ -349,7 +349,6 @@ struct ProgressColumns<'a> {
     failed_as: Option<&'static str>,
     superseded: u8,
     skipped: u8,
-    has_state: u8,
 }
 
 impl<'a> From<&'a Progress> for ProgressColumns<'a> {
@@ -363,7 +362,6 @@ impl<'a> From<&'a Progress> for ProgressColumns<'a> {
             failed_as: progress.failed_as.map(TaskState::as_str),
             superseded: progress.superseded.into(),
             skipped: progress.skipped.into(),
-            has_state: progress.has_state.into(),
         }
     }
 }
@@ -493,6 +491,7 @@ fn read_attempt(row: &SqliteRow) -> Result<AttemptRecord, StoreError> {
 fn read_task(row: &SqliteRow) -> Result<TaskRecord, StoreError> {
     let role: &str = row.get("role");
     let parent: Option<i64> = row.get("parent_id");
+    let operator_state = optional_json(row, "operator_state")?.unwrap_or(Value::Null);
     let task = StoredTask {
         id: TaskId(number(row, "id")?),
         parent: parent.map(u32::try_from).transpose().map_err(|error| corrupt("parent_id", error))?.map(TaskId),
@@ -508,12 +507,12 @@ fn read_task(row: &SqliteRow) -> Result<TaskRecord, StoreError> {
             failed_as: state(row, "failed_as")?,
             superseded: row.get("superseded"),
             skipped: row.get("skipped"),
-            has_state: row.get("has_state"),
+            has_state: !operator_state.is_null(),
         },
     };
     Ok(TaskRecord {
         task,
-        operator_state: optional_json(row, "operator_state")?.unwrap_or(Value::Null),
+        operator_state,
         result: optional_json(row, "result")?,
         failure: optional_json(row, "failure")?,
         started_at: optional_time(row, "started_at")?,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::value::Text;
-use crate::diagnostic::Code;
+use crate::diagnostic::code;
 use crate::operator::{TaskContext, TaskError, TaskOutcome, TypedOperator};
 
 /// Fails with a message.
@@ -28,12 +28,13 @@ impl TypedOperator for Fail {
 The task fails, and with it the tasks around it. `_error` finds the message in `${error.message}`.
 
 Unlike Digdag's, a `fail>` with `_retry` is tried again.";
-    const EXAMPLE: &'static str = "+guard:\n  if>: ${session_date == '2000-01-01'}\n  _do:\n    fail>: no data before 2000-01-02\n";
+    const EXAMPLE: &'static str =
+        "+guard:\n  if>: ${session_date == '2000-01-01'}\n  _do:\n    fail>: no data before 2000-01-02\n";
 
     type Params = FailParams;
 
     async fn run(&self, _context: &TaskContext, params: FailParams) -> Result<TaskOutcome, TaskError> {
-        Err(TaskError::failed(Code("T0102"), params.message.map(|message| message.0).unwrap_or_default()))
+        Err(TaskError::failed(code::FAIL, params.message.map(|message| message.0).unwrap_or_default()))
     }
 
     async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {

@@ -92,7 +92,9 @@ fn lists(values: Value) -> Result<Lists, TaskError> {
         let path = format!("_command.{key}");
         match parsed(&path, value)? {
             Value::Array(values) => lists.push((key, values)),
-            other => return Err(wrong(code::PARAM_VALUE, &path, format!("expected a list, found {}", described(&other)))),
+            other => {
+                return Err(wrong(code::PARAM_VALUE, &path, format!("expected a list, found {}", described(&other))));
+            }
         }
     }
     Ok(lists)
@@ -101,8 +103,9 @@ fn lists(values: Value) -> Result<Lists, TaskError> {
 /// Reads a text as JSON; other values are what they are.
 fn parsed(path: &str, value: Value) -> Result<Value, TaskError> {
     let Value::String(text) = &value else { return Ok(value) };
-    serde_json::from_str(text)
-        .map_err(|error| wrong(code::PARAM_VALUE, path, format!("expected a list or JSON, found the text `{text}` ({error})")))
+    serde_json::from_str(text).map_err(|error| {
+        wrong(code::PARAM_VALUE, path, format!("expected a list or JSON, found the text `{text}` ({error})"))
+    })
 }
 
 /// Returns the name and the values of a turn: the last list changes fastest.
@@ -152,7 +155,10 @@ mod tests {
         let lists = lists(json!({"a": [1, 2], "b": "[\"x\", \"y z\"]"})).unwrap();
         let turns: Vec<_> = (0..4).map(|turn| combination(&lists, turn)).collect();
         let names: Vec<_> = turns.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["+for-0=a=0=1&1=b=0=x", "+for-0=a=0=1&1=b=1=y%20z", "+for-0=a=1=2&1=b=0=x", "+for-0=a=1=2&1=b=1=y%20z"]);
+        assert_eq!(
+            names,
+            ["+for-0=a=0=1&1=b=0=x", "+for-0=a=0=1&1=b=1=y%20z", "+for-0=a=1=2&1=b=0=x", "+for-0=a=1=2&1=b=1=y%20z"]
+        );
         assert_eq!(Value::Object(turns[3].1.clone()), json!({"a": 2, "b": "y z"}));
     }
 

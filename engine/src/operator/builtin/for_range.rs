@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::value::{Body, LoopParallel, Whole, repeat, wrong};
 use crate::diagnostic::code;
@@ -114,6 +114,8 @@ fn pieces(range: &RangeParams) -> Result<Vec<(i64, i64)>, TaskError> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn cut(range: Value) -> Result<Vec<(i64, i64)>, String> {
@@ -129,6 +131,9 @@ mod tests {
         assert_eq!(cut(json!({"from": 0, "to": 1, "step": 0})), Err("expected at least 1, found `0`".to_owned()));
         assert_eq!(cut(json!({"from": 0, "to": 1})), Err("expected `step` or `slices`, found neither".to_owned()));
         assert_eq!(cut(json!({"from": i64::MIN, "to": i64::MAX, "slices": 2})).unwrap().len(), 2);
-        assert_eq!(cut(json!({"from": 0, "to": i64::MAX, "step": 1})), Err("expected at most 10000000 pieces, found more".to_owned()));
+        assert_eq!(
+            cut(json!({"from": 0, "to": i64::MAX, "step": 1})),
+            Err("expected at most 10000000 pieces, found more".to_owned())
+        );
     }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::value::{Body, Condition};
 use crate::diagnostic::code;
 use crate::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use crate::params::ParamPath;
 
 /// Runs one of two bodies.
 #[derive(Debug)]
@@ -47,9 +48,13 @@ At least one of `_do` and `_else_do` is needed. The templates of the body that i
         if params.then.is_none() && params.otherwise.is_none() {
             return Err(TaskError::config(code::PARAM_MISSING, "expected `_do` or `_else_do`, found neither"));
         }
-        let chosen = if params.condition.0 { params.then.map(|body| (body, "_do")) } else { params.otherwise.map(|body| (body, "_else_do")) };
+        let chosen = if params.condition.0 {
+            params.then.map(|body| (body, "_do"))
+        } else {
+            params.otherwise.map(|body| (body, "_else_do"))
+        };
         let subtasks = match chosen {
-            Some((body, at)) => vec![context.host.compile_body(&body.0, at)?],
+            Some((body, at)) => vec![context.host.compile_body(&body.0, &ParamPath::from(at))?],
             None => Vec::new(),
         };
         Ok(TaskResult { subtasks, ..TaskResult::default() }.done())

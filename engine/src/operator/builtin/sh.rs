@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdout, Command};
 
 use super::value::{Text, wrong};
-use crate::diagnostic::{Code, code};
+use crate::diagnostic::code;
 use crate::operator::error::Retry;
 use crate::operator::{TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskResult, TypedOperator};
 use crate::params::Params;
@@ -153,8 +153,11 @@ fn shell(context: &TaskContext, own: Option<Vec<String>>) -> Result<Vec<String>,
 }
 
 async fn write_script(context: &TaskContext, script: &str) -> Result<PathBuf, TaskError> {
-    let dir = std::path::absolute(&context.temp_dir).map_err(|error| external("cannot make the script's file", Some(error)))?;
-    tokio::fs::create_dir_all(&dir).await.map_err(|error| external("cannot make the script's directory", Some(error)))?;
+    let dir = std::path::absolute(&context.temp_dir)
+        .map_err(|error| external("cannot make the script's file", Some(error)))?;
+    tokio::fs::create_dir_all(&dir)
+        .await
+        .map_err(|error| external("cannot make the script's directory", Some(error)))?;
     let path = dir.join("script.sh");
     tokio::fs::write(&path, script).await.map_err(|error| external("cannot write the script's file", Some(error)))?;
     Ok(path)
@@ -163,7 +166,7 @@ async fn write_script(context: &TaskContext, script: &str) -> Result<PathBuf, Ta
 fn spawn(context: &TaskContext, shell: &[String], script: &Path, env: Option<&Params>) -> Result<Child, TaskError> {
     if !context.work_dir.is_dir() {
         let message = format!("expected the directory `{}`, found none", context.work_dir.display());
-        return Err(TaskError::config(Code("T0107"), message));
+        return Err(TaskError::config(code::OUTSIDE_PROJECT, message));
     }
     let mut command = Command::new("/bin/sh");
     command
@@ -182,7 +185,9 @@ fn spawn(context: &TaskContext, shell: &[String], script: &Path, env: Option<&Pa
     for (name, value) in context.scope().iter().chain(own) {
         let Some(text) = variable(name, value) else { continue };
         if name.len() + 1 + text.len() > MAX_VARIABLE_BYTES {
-            context.host.log(&format!("the parameter `{name}` is too long for an environment variable and was left out"));
+            context
+                .host
+                .log(&format!("the parameter `{name}` is too long for an environment variable and was left out"));
             continue;
         }
         command.env(name, OsStr::new(&text));
@@ -194,7 +199,8 @@ fn spawn(context: &TaskContext, shell: &[String], script: &Path, env: Option<&Pa
 fn variable(name: &str, value: &Value) -> Option<String> {
     let mut characters = name.chars();
     let first = characters.next()?;
-    let valid = (first.is_ascii_alphabetic() || first == '_') && characters.all(|next| next.is_ascii_alphanumeric() || next == '_');
+    let valid = (first.is_ascii_alphabetic() || first == '_')
+        && characters.all(|next| next.is_ascii_alphanumeric() || next == '_');
     let text = match value {
         Value::Null => return None,
         Value::String(text) => text.clone(),
@@ -205,7 +211,12 @@ fn variable(name: &str, value: &Value) -> Option<String> {
 }
 
 /// Passes the output on until the script ends or is told to stop.
-async fn follow(context: &TaskContext, mut child: Child, pid: u32, mut output: Option<ChildStdout>) -> Result<TaskOutcome, TaskError> {
+async fn follow(
+    context: &TaskContext,
+    mut child: Child,
+    pid: u32,
+    mut output: Option<ChildStdout>,
+) -> Result<TaskOutcome, TaskError> {
     let mut buffer = vec![0; 64 * 1024];
     let status = loop {
         tokio::select! {
@@ -216,7 +227,7 @@ async fn follow(context: &TaskContext, mut child: Child, pid: u32, mut output: O
             status = child.wait() => break status,
             () = context.cancellation.cancelled() => {
                 stop(&mut child, pid).await;
-                return Err(TaskError::new(TaskErrorKind::Canceled, Retry::AsTold, Code("T0103"), "the script was stopped"));
+                return Err(TaskError::new(TaskErrorKind::Canceled, Retry::AsTold, code::TASK_STOPPED, "the script was stopped"));
             }
         }
     };
@@ -237,7 +248,7 @@ async fn follow(context: &TaskContext, mut child: Child, pid: u32, mut output: O
         (None, Some(signal)) => format!("Command was ended by signal {signal}"),
         (None, None) => "Command failed".to_owned(),
     };
-    Err(TaskError::failed(Code("T0101"), message))
+    Err(TaskError::failed(code::SH_FAILED, message))
 }
 
 async fn read_some(output: &mut Option<ChildStdout>, buffer: &mut [u8]) -> std::io::Result<usize> {
@@ -273,9 +284,14 @@ fn signal_group(pid: u32, signal: Signal) {
 fn external(message: &str, source: Option<std::io::Error>) -> TaskError {
     match source {
         Some(source) => {
-            let error = TaskError::new(TaskErrorKind::External, Retry::AsTold, Code("T0111"), format!("{message}: {source}"));
+            let error = TaskError::new(
+                TaskErrorKind::External,
+                Retry::AsTold,
+                code::SH_NOT_STARTED,
+                format!("{message}: {source}"),
+            );
             error.source(source)
         }
-        None => TaskError::new(TaskErrorKind::External, Retry::AsTold, Code("T0111"), message),
+        None => TaskError::new(TaskErrorKind::External, Retry::AsTold, code::SH_NOT_STARTED, message),
     }
 }

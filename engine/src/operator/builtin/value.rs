@@ -46,7 +46,9 @@ pub(super) struct Whole(pub(super) i64);
 impl<'de> Deserialize<'de> for Whole {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        whole(&value).map(Self).ok_or_else(|| D::Error::custom(format!("expected a whole number, found {}", described(&value))))
+        whole(&value)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom(format!("expected a whole number, found {}", described(&value))))
     }
 }
 
@@ -94,7 +96,9 @@ pub(super) struct Condition(pub(super) bool);
 impl<'de> Deserialize<'de> for Condition {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        condition(&value).map(Self).ok_or_else(|| D::Error::custom(format!("expected `true` or `false`, found {}", described(&value))))
+        condition(&value)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom(format!("expected `true` or `false`, found {}", described(&value))))
     }
 }
 
@@ -132,17 +136,25 @@ pub(super) struct LoopParallel(pub(super) Parallel);
 impl<'de> Deserialize<'de> for LoopParallel {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let wrong = || D::Error::custom(format!("expected `true`, `false` or `{{limit: N}}`, found {}", described(&value)));
+        let wrong =
+            || D::Error::custom(format!("expected `true`, `false` or `{{limit: N}}`, found {}", described(&value)));
         match &value {
             Value::Object(map) => {
                 if let Some(key) = map.keys().find(|key| *key != "limit") {
                     return Err(D::Error::custom(format!("expected `limit` in `_parallel`, found `{key}`")));
                 }
-                let limit = map.get("limit").and_then(whole).and_then(|limit| u32::try_from(limit).ok()).filter(|limit| *limit > 0);
-                let limit = limit.ok_or_else(|| D::Error::custom("expected a whole number of at least 1 as `limit`"))?;
+                let limit = map
+                    .get("limit")
+                    .and_then(whole)
+                    .and_then(|limit| u32::try_from(limit).ok())
+                    .filter(|limit| *limit > 0);
+                let limit =
+                    limit.ok_or_else(|| D::Error::custom("expected a whole number of at least 1 as `limit`"))?;
                 Ok(Self(Parallel::Limit(limit)))
             }
-            other => condition(other).map(|yes| Self(if yes { Parallel::Unlimited } else { Parallel::No })).ok_or_else(wrong),
+            other => {
+                condition(other).map(|yes| Self(if yes { Parallel::Unlimited } else { Parallel::No })).ok_or_else(wrong)
+            }
         }
     }
 }
@@ -174,7 +186,10 @@ impl<'de> Deserialize<'de> for Body {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             value @ Value::Object(_) => Ok(Self(value)),
-            other => Err(D::Error::custom(format!("expected a mapping that is a task or holds tasks, found {}", described(&other)))),
+            other => Err(D::Error::custom(format!(
+                "expected a mapping that is a task or holds tasks, found {}",
+                described(&other)
+            ))),
         }
     }
 }
@@ -218,7 +233,7 @@ pub(super) fn repeat(
     parallel: Option<LoopParallel>,
     turns: impl Iterator<Item = (String, Params)>,
 ) -> Result<TaskDef, TaskError> {
-    let template = context.host.compile_body(&body.0, "_do")?;
+    let template = context.host.compile_body(&body.0, &ParamPath::from("_do"))?;
     let mut group = TaskDef::group("^sub");
     group.parallel = parallel.unwrap_or_default().0;
     group.place.clone_from(&template.place);
@@ -258,11 +273,15 @@ mod tests {
 
     #[test]
     fn parallel_of_a_loop() {
-        let parse = |value| from_value::<LoopParallel>(value).map(|parallel| parallel.0).map_err(|error| error.to_string());
+        let parse =
+            |value| from_value::<LoopParallel>(value).map(|parallel| parallel.0).map_err(|error| error.to_string());
         assert_eq!(parse(json!("true")), Ok(Parallel::Unlimited));
         assert_eq!(parse(json!(false)), Ok(Parallel::No));
         assert_eq!(parse(json!({"limit": "2"})), Ok(Parallel::Limit(2)));
         assert_eq!(parse(json!({"limit": 0})), Err("expected a whole number of at least 1 as `limit`".to_owned()));
-        assert_eq!(parse(json!("tru")), Err("expected `true`, `false` or `{limit: N}`, found the text `tru`".to_owned()));
+        assert_eq!(
+            parse(json!("tru")),
+            Err("expected `true`, `false` or `{limit: N}`, found the text `tru`".to_owned())
+        );
     }
 }

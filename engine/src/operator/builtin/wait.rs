@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::value::{Condition, Text, wrong};
-use crate::diagnostic::{Code, code};
+use crate::diagnostic::code;
 use crate::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
 
 /// Waits for some time.
@@ -50,7 +50,11 @@ A waiting task takes no slot. The time counts from the first start of the task: 
             }
         }
         let now = context.clock.now();
-        let until = context.state.get("until").and_then(serde_json::Value::as_str).and_then(|until| until.parse::<Timestamp>().ok());
+        let until = context
+            .state
+            .get("until")
+            .and_then(serde_json::Value::as_str)
+            .and_then(|until| until.parse::<Timestamp>().ok());
         let until = until.unwrap_or_else(|| now.saturating_add(duration).unwrap_or(Timestamp::MAX));
         if until <= now {
             return Ok(TaskResult::default().done());
@@ -66,7 +70,8 @@ A waiting task takes no slot. The time counts from the first start of the task: 
 
 /// Reads `[Nd] [Nh] [Nm] [Ns]`, letter case and blanks free, at least one part, at least a second.
 fn duration(path: &str, text: &str) -> Result<Duration, TaskError> {
-    let problem = || wrong(Code("T0110"), path, format!("expected a duration such as `1h 30m` or `10s`, found `{text}`"));
+    let problem =
+        || wrong(code::WAIT_DURATION, path, format!("expected a duration such as `1h 30m` or `10s`, found `{text}`"));
     let compact: String = text.chars().filter(|character| !character.is_whitespace()).collect();
     let mut seconds: u64 = 0;
     let mut rest = compact.as_str();
@@ -93,7 +98,8 @@ mod tests {
 
     #[test]
     fn durations() {
-        let seconds = |text: &str| duration("_command", text).map(|duration| duration.as_secs()).map_err(|error| error.message);
+        let seconds =
+            |text: &str| duration("_command", text).map(|duration| duration.as_secs()).map_err(|error| error.message);
         assert_eq!(seconds("10s"), Ok(10));
         assert_eq!(seconds("1H30m"), Ok(5_400));
         assert_eq!(seconds(" 1d 1s "), Ok(86_401));

@@ -7,7 +7,6 @@ UPDATE task SET
     failed_as = coalesce(new.value ->> 'failed_as', failed_as),
     superseded = coalesce(new.value ->> 'superseded', superseded),
     skipped = coalesce(new.value ->> 'skipped', skipped),
-    has_state = coalesce(new.value ->> 'has_state', has_state),
     operator_state = coalesce(new.value -> 'operator_state', operator_state),
     result = coalesce(new.value -> 'result', result),
     failure = coalesce(new.value -> 'failure', failure),

@@ -42,7 +42,6 @@ CREATE TABLE task (
     failed_as TEXT,
     superseded INTEGER NOT NULL,
     skipped INTEGER NOT NULL,
-    has_state INTEGER NOT NULL,
     operator_state TEXT,                 -- JSON
     result TEXT,                         -- JSON: export, store, reset, report
     failure TEXT,                        -- JSON

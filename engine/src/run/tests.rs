@@ -1,0 +1,337 @@
+//! The engine end to end, over a store in a file: what a workflow prints, what survives, what is stopped.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+
+use super::crash::CrashPoints;
+use super::*;
+use crate::operator::builtin::register_builtin;
+use crate::params::Params;
+use crate::session::TaskState;
+use crate::store::AttemptSpec;
+use crate::time::SystemClock;
+use crate::workflow;
+
+/// Keeps what tasks print and how they end.
+#[derive(Debug, Default)]
+struct Recorder {
+    output: Mutex<String>,
+    ends: Mutex<Vec<String>>,
+}
+
+impl RunObserver for Recorder {
+    fn event(&self, event: &RunEvent<'_>) {
+        match event {
+            RunEvent::Output { bytes, .. } => self.output.lock().unwrap().push_str(&String::from_utf8_lossy(bytes)),
+            RunEvent::TaskFinished { task, state, skipped, .. } => {
+                let how = if *skipped { "skipped".to_owned() } else { state.to_string() };
+                self.ends.lock().unwrap().push(format!("{} {how}", task.name));
+            }
+            _ => {}
+        }
+    }
+}
+
+struct Project {
+    dir: tempfile::TempDir,
+    recorder: Arc<Recorder>,
+    registry: Arc<Registry>,
+}
+
+impl Project {
+    fn new(workflow: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("t.dig"), workflow).unwrap();
+        let mut registry = Registry::default();
+        register_builtin(&mut registry);
+        Self { dir, recorder: Arc::default(), registry: Arc::new(registry) }
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn spec(&self) -> AttemptSpec {
+        let loaded = workflow::load(self.path(), "t.dig", &self.registry);
+        let problems: Vec<_> = loaded.diagnostics.iter().map(|diagnostic| diagnostic.message.clone()).collect();
+        AttemptSpec {
+            workflow: loaded.workflow.unwrap_or_else(|| panic!("{problems:?}")),
+            settings_params: Params::new(),
+            file_params: Params::new(),
+            command_line_params: Params::new(),
+            only: None,
+        }
+    }
+
+    fn request(&self) -> AttemptRequest {
+        AttemptRequest {
+            project: "test".to_owned(),
+            session_time: "2024-02-29T01:02:03Z".parse().unwrap(),
+            spec: self.spec(),
+            rerun: Rerun::Unfinished,
+        }
+    }
+
+    async fn engine_with(&self, change: impl FnOnce(&mut EngineSettings)) -> Engine {
+        let mut settings = EngineSettings::new(self.path());
+        change(&mut settings);
+        let observer = Arc::clone(&self.recorder) as Arc<dyn RunObserver>;
+        Engine::open(Arc::clone(&self.registry), Arc::new(SystemClock), observer, settings).await.unwrap()
+    }
+
+    async fn engine(&self) -> Engine {
+        self.engine_with(|_| {}).await
+    }
+
+    async fn run_request(&self, request: AttemptRequest) -> (Submitted, RunSummary) {
+        let engine = self.engine().await;
+        let submitted = engine.submit(request).await.unwrap();
+        assert_eq!(engine.advance(Deadline::End).await.unwrap(), Progress::Ended);
+        let summary = engine.summary(submitted.attempt()).await.unwrap();
+        (submitted, summary)
+    }
+
+    async fn run(&self) -> (Submitted, RunSummary) {
+        self.run_request(self.request()).await
+    }
+
+    fn output(&self) -> String {
+        std::mem::take(&mut *self.recorder.output.lock().unwrap())
+    }
+
+    fn ends(&self) -> Vec<String> {
+        std::mem::take(&mut *self.recorder.ends.lock().unwrap())
+    }
+}
+
+fn states(summary: &RunSummary) -> Vec<(&str, TaskState)> {
+    summary.tasks.iter().map(|task| (task.name.as_str(), task.state)).collect()
+}
+
+#[tokio::test]
+async fn an_echo_prints_its_line_and_the_session_is_done_then() {
+    let project = Project::new("_export: {who: world}\n+a:\n  echo>: hello ${who} ${session_date}\n");
+    let (submitted, summary) = project.run().await;
+    assert!(matches!(submitted, Submitted::Started { number: 1, .. }), "{submitted:?}");
+    assert_eq!(summary.exit_class(), ExitClass::Success);
+    assert_eq!(project.output(), "hello world 2024-02-29\n");
+    assert_eq!(project.ends(), ["+t+a success", "+t success"]);
+    let engine = project.engine().await;
+    let again = engine.submit(project.request()).await.unwrap();
+    assert!(matches!(again, Submitted::AlreadyDone { changed: false, .. }), "{again:?}");
+}
+
+#[tokio::test]
+async fn loops_calls_conditions_and_scripts_run_in_order() {
+    let project = Project::new(
+        "+l:\n  loop>: 2\n  _do:\n    +x:\n      for_each>: {v: [a, b]}\n      _do:\n        echo>: ${i} ${v}\n+c:\n  call>: sub/child\n+i:\n  if>: ${1 > 2}\n  _do: {echo>: no}\n  _else_do: {echo>: yes}\n+s:\n  sh>: echo out; echo $v >&2; exit 3\n  _env: {v: err}\n  _error:\n    echo>: \"${error.message} in ${error.task_name}\"\n",
+    );
+    std::fs::create_dir(project.path().join("sub")).unwrap();
+    std::fs::write(project.path().join("sub/child.dig"), "+p:\n  sh>: basename $(pwd)\n").unwrap();
+    let (_, summary) = project.run().await;
+    assert_eq!(project.output(), "0 a\n0 b\n1 a\n1 b\nsub\nyes\nout\nerr\nCommand failed with code 3 in +t+s\n");
+    assert_eq!(summary.exit_class(), ExitClass::TaskFailed);
+    let failed: Vec<_> =
+        summary.failed().map(|task| (task.name.as_str(), task.failure.as_ref().unwrap().message.as_str())).collect();
+    assert_eq!(failed, [("+t+s", "Command failed with code 3")]);
+    let log = summary.tasks.iter().find(|task| task.name == "+t+s").unwrap().log.clone().unwrap();
+    assert!(std::fs::read_to_string(log).unwrap().starts_with("out\nerr\n"));
+}
+
+#[tokio::test]
+async fn a_failed_session_goes_on_where_it_failed() {
+    let project =
+        Project::new("+a: {sh>: echo a >> log}\n+b: {sh>: echo b >> log; test -f ok}\n+c: {sh>: echo c >> log}\n");
+    let log = || std::fs::read_to_string(project.path().join("log")).unwrap();
+    let (_, summary) = project.run().await;
+    assert_eq!(states(&summary)[3], ("+t+c", TaskState::Unreached));
+    assert_eq!(log(), "a\nb\n");
+    project.ends();
+    std::fs::write(project.path().join("ok"), "").unwrap();
+    let (submitted, summary) = project.run().await;
+    assert!(matches!(submitted, Submitted::Started { number: 2, skips_those_of: Some(_), .. }), "{submitted:?}");
+    assert_eq!(project.ends(), ["+t+a skipped", "+t+b success", "+t+c success", "+t success"]);
+    assert_eq!(log(), "a\nb\nb\nc\n");
+    assert_eq!(summary.exit_class(), ExitClass::Success);
+    let request = AttemptRequest { rerun: Rerun::All, ..project.request() };
+    let (submitted, _) = project.run_request(request).await;
+    assert!(matches!(submitted, Submitted::Started { number: 3, skips_those_of: None, .. }), "{submitted:?}");
+    assert_eq!(log(), "a\nb\nb\nc\na\nb\nc\n");
+}
+
+#[tokio::test]
+async fn an_interrupted_session_is_continued_and_a_held_one_is_refused() {
+    let project = Project::new("+a: {sh>: echo a >> log}\n+w: {wait>: 1h}\n+c: {sh>: echo c >> log}\n");
+    let engine = project.engine().await;
+    engine.submit(project.request()).await.unwrap();
+    let progress = engine.advance(Deadline::Idle).await.unwrap();
+    assert!(matches!(progress, Progress::Waits { until: Some(_) }), "{progress:?}");
+    let other = project.engine().await;
+    let refused = other.submit(project.request()).await.unwrap_err();
+    assert_eq!(refused.code(), crate::diagnostic::code::SESSION_HELD);
+    let expected = format!("the session is being run by process {} on host `", std::process::id());
+    assert!(refused.to_string().starts_with(&expected), "{refused}");
+    engine.interrupt();
+    assert_eq!(engine.advance(Deadline::End).await.unwrap(), Progress::Interrupted);
+    let continued = other.submit(project.request()).await.unwrap();
+    assert!(matches!(continued, Submitted::Continued { number: 1, .. }), "{continued:?}");
+    assert!(matches!(other.advance(Deadline::Idle).await.unwrap(), Progress::Waits { until: Some(_) }));
+    assert!(other.cancel(continued.attempt()).await.unwrap());
+    assert_eq!(other.advance(Deadline::End).await.unwrap(), Progress::Ended);
+    let summary = other.summary(continued.attempt()).await.unwrap();
+    assert_eq!(
+        states(&summary),
+        [
+            ("+t", TaskState::Canceled),
+            ("+t+a", TaskState::Success),
+            ("+t+w", TaskState::Canceled),
+            ("+t+c", TaskState::Canceled)
+        ]
+    );
+    assert_eq!(std::fs::read_to_string(project.path().join("log")).unwrap(), "a\n");
+}
+
+#[tokio::test]
+async fn a_kill_stops_the_script_and_everything_it_started() {
+    let project = Project::new(
+        "+a:\n  sh>: |\n    echo begin\n    sleep 100 & echo $! > child\n    wait\n  _error: {echo>: handled}\n",
+    );
+    let engine = Arc::new(project.engine().await);
+    let submitted = engine.submit(project.request()).await.unwrap();
+    let running = tokio::spawn({
+        let engine = Arc::clone(&engine);
+        async move { engine.advance(Deadline::End).await }
+    });
+    let child = project.path().join("child");
+    while std::fs::read_to_string(&child).map_or(0, |text| text.len()) == 0 {
+        tokio::task::yield_now().await;
+    }
+    engine.cancel(submitted.attempt()).await.unwrap();
+    running.await.unwrap().unwrap();
+    let pid: u32 = std::fs::read_to_string(&child).unwrap().trim().parse().unwrap();
+    // The group was sent SIGKILL; when it is gone is the system's business, that it goes is ours.
+    let stat = format!("/proc/{pid}/stat");
+    let gone = async {
+        while std::fs::read_to_string(&stat).is_ok_and(|state| !state.contains(") Z")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), gone).await.unwrap();
+    assert_eq!(project.output(), "begin\n");
+    assert_eq!(project.ends(), ["+t+a canceled", "+t canceled"]);
+}
+
+#[tokio::test]
+async fn a_crash_at_any_point_changes_nothing() {
+    let workflow = "+a:\n  loop>: 2\n  _do:\n    sh>: echo ${i} >> log\n+b:\n  _retry: 1\n  +x: {sh>: echo x >> log; test $(grep -c x log) -ge 2}\n+c: {echo>: end}\n";
+    let points = ["run: create attempt", "run: tick", "run: checkpoint"];
+    let mut n_crashes = 0;
+    for point in points {
+        for moment in ["before", "after"] {
+            for n in 1.. {
+                let project = Project::new(workflow);
+                let crashed = Arc::new(tokio::sync::Notify::new());
+                let notify = Arc::clone(&crashed);
+                let plan = format!("{point}:{moment}:{n}");
+                // A process that stops is a future that is dropped: nothing of it runs on.
+                let crash_points = CrashPoints::parse_with(&plan, move || {
+                    notify.notify_one();
+                    panic!("stopped");
+                });
+                let engine =
+                    Arc::new(project.engine_with(|settings| settings.crash_points = crash_points.unwrap()).await);
+                let work = {
+                    let engine = Arc::clone(&engine);
+                    let request = project.request();
+                    tokio::spawn(async move {
+                        engine.submit(request).await.unwrap();
+                        engine.advance(Deadline::End).await.unwrap();
+                    })
+                };
+                let reached = tokio::select! {
+                    () = crashed.notified() => true,
+                    ended = work => ended.is_err(),
+                };
+                if !reached {
+                    break;
+                }
+                n_crashes += 1;
+                drop(engine);
+                let holderless =
+                    project.engine_with(|settings| settings.lease = std::time::Duration::from_secs(60)).await;
+                forget_holder(&project).await;
+                let submitted = holderless.submit(project.request()).await.unwrap();
+                holderless.advance(Deadline::End).await.unwrap();
+                let summary = holderless.summary(submitted.attempt()).await.unwrap();
+                assert_eq!(summary.exit_class(), ExitClass::Success, "{plan}: {:?}", states(&summary));
+                let names: Vec<_> = summary.tasks.iter().map(|task| task.name.as_str()).collect();
+                assert_eq!(
+                    names,
+                    ["+t", "+t+a", "+t+a^sub", "+t+a^sub+loop-0", "+t+a^sub+loop-1", "+t+b", "+t+b+x", "+t+c"],
+                    "{plan}"
+                );
+            }
+        }
+    }
+    assert!(n_crashes > 20, "{n_crashes} crashes are too few");
+}
+
+/// Makes the stored holder one whose process is gone: this process lives on, unlike one that crashed.
+async fn forget_holder(project: &Project) {
+    use sqlx::{ConnectOptions, Executor};
+    let path = project.path().join(".suiro/state.db");
+    let options =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(path).busy_timeout(std::time::Duration::from_secs(5));
+    let mut connection = options.connect().await.unwrap();
+    connection
+        .execute("UPDATE attempt SET holder = json_set(holder, '$.pid', 4000000000) WHERE holder IS NOT NULL")
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_task_limit_is_an_error_of_the_workflow() {
+    let project = Project::new("+a:\n  loop>: 100\n  _do: {echo>: x}\n");
+    let engine = project.engine_with(|settings| settings.task_limit = 50).await;
+    let submitted = engine.submit(project.request()).await.unwrap();
+    engine.advance(Deadline::End).await.unwrap();
+    let summary = engine.summary(submitted.attempt()).await.unwrap();
+    assert_eq!(summary.exit_class(), ExitClass::Config);
+    let failure = summary.failed().next().unwrap().failure.clone().unwrap();
+    assert_eq!(failure.message, "too many tasks: the attempt has 2, 101 more would pass the limit of 50");
+    assert_eq!(project.output(), "");
+}
+
+#[tokio::test]
+async fn a_wrong_parameter_has_its_place() {
+    let project = Project::new("+a:\n  loop>: ${'x'}\n  _do: {echo>: x}\n");
+    let (_, summary) = project.run().await;
+    assert_eq!(summary.exit_class(), ExitClass::Config);
+    let failure = summary.failed().next().unwrap().failure.clone().unwrap();
+    assert_eq!(failure.code, "E0301");
+    let place = failure.params[0].place.clone().unwrap();
+    assert_eq!((place.file.as_str(), place.line), ("t.dig", 2));
+}
+
+#[tokio::test]
+async fn only_one_task_runs_when_it_is_named() {
+    let project = Project::new("+a: {echo>: a}\n+g:\n  _export: {v: g}\n  +b: {echo>: \"b ${v}\"}\n  +c: {echo>: c}\n");
+    let mut request = project.request();
+    request.spec.only = Some("+g+b".to_owned());
+    let (_, summary) = project.run_request(request).await;
+    assert_eq!(project.output(), "b g\n");
+    assert_eq!(states(&summary).len(), 3);
+    let mut request = project.request();
+    request.spec.only = Some("+nosuch".to_owned());
+    let error = project.engine().await.submit(request).await.unwrap_err();
+    assert_eq!(error.to_string(), "the workflow `t` has no task `+nosuch`");
+}
+
+#[test]
+fn a_lease_that_ran_out_is_nobodys() {
+    let identity = ProcessIdentity::current();
+    let holder = identity.holder(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+    assert!(!identity.is_alive(&holder, Timestamp::UNIX_EPOCH));
+}
