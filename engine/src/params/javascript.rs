@@ -327,3 +327,6 @@ fn to_js<'js>(ctx: &Ctx<'js>, value: &Value) -> rquickjs::Result<rquickjs::Value
         other => ctx.json_parse(other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,7 +32,8 @@
     }
     if (typeof input === 'object') {
       if ('from' in input && 'to' in input) {
-        return { millisecond: lib.moment(input.to).valueOf() - lib.moment(input.from).valueOf() };
+        const { months, milliseconds } = lib.between(input.from, input.to);
+        return { month: months, millisecond: milliseconds };
       }
       const parts = {};
       for (const [name, value] of Object.entries(input)) parts[normalize(name) ?? 'unknown'] = Number(value);

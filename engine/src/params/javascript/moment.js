@@ -33,6 +33,7 @@
       return this;
     }
     _lookAt(look, keepWall) {
+      if (look === this._look) return this;
       const wall = keepWall ? this._wall() : 0;
       this._look = look;
       return keepWall ? this._setWall(wall) : this;
@@ -60,8 +61,12 @@
     isUtc() { return this.isUTC(); }
     isLocal() { return this.isValid() && this._look === LOCAL; }
     isUtcOffset() { return this.isValid() && this._look !== LOCAL; }
-    zoneAbbr() { return this.isUTC() ? 'UTC' : typeof this._look === 'string' && this._look !== LOCAL ? host.abbreviation(this._look, this._ms) : ''; }
-    zoneName() { return this.isUTC() ? 'Coordinated Universal Time' : ''; }
+    // As in moment: nothing for the workflow's zone, `UTC` for any offset.
+    zoneAbbr() {
+      if (this._look === LOCAL) return '';
+      return typeof this._look === 'number' || this._look === 'UTC' ? 'UTC' : host.abbreviation(this._look, this._ms);
+    }
+    zoneName() { return this._look === 'UTC' || typeof this._look === 'number' ? 'Coordinated Universal Time' : ''; }
     isDST() {
       const offset = this.utcOffset();
       return offset > this.clone().month(0).utcOffset() || offset > this.clone().month(5).utcOffset();
@@ -71,7 +76,8 @@
     _shift(amount, unit, sign) {
       // The old order of the arguments, unit first, still works.
       const [value, name] = unit !== undefined && unit !== null && typeof amount === 'string' && Number.isNaN(Number(amount)) ? [unit, amount] : [amount, unit];
-      const by = duration(value, name);
+      // A text is a number here or nothing: `add("P1D")` adds nothing in moment either.
+      const by = duration(typeof value === 'string' ? Number(value) || 0 : value, name);
       const months = sign * roundAway(by._months);
       const days = sign * roundAway(by._days);
       if (months) this._setWall(addMonths(this._wall(), months));
@@ -119,8 +125,8 @@
           case 'second': return ms / SECOND;
           case 'minute': return ms / MINUTE;
           case 'hour': return ms / HOUR;
-          case 'day': case 'date': return (ms - zones) / DAY;
-          case 'week': case 'isoWeek': return (ms - zones) / (7 * DAY);
+          case 'day': return (ms - zones) / DAY;
+          case 'week': return (ms - zones) / (7 * DAY);
           default: return ms;
         }
       })();
@@ -158,7 +164,7 @@
     // --- text ---
     format(format) {
       if (!this.isValid()) return 'Invalid date';
-      return lib.format(this, this._wall(), format ?? (this._look === 'UTC' ? 'YYYY-MM-DDTHH:mm:ss[Z]' : 'YYYY-MM-DDTHH:mm:ssZ'));
+      return lib.format(this, this._wall(), format || (this.isUTC() ? 'YYYY-MM-DDTHH:mm:ss[Z]' : 'YYYY-MM-DDTHH:mm:ssZ'));
     }
     toISOString(keepOffset) {
       if (!this.isValid()) return null;
@@ -206,8 +212,8 @@
       return this.isValid() ? daysInMonth(f.year, f.month) : NaN;
     }
     isLeapYear() { return lib.civil.isLeap(this.year()); }
-    weeksInYear() { return weeksInYear(this.weekYear(), US); }
-    isoWeeksInYear() { return weeksInYear(this.isoWeekYear(), ISO); }
+    weeksInYear() { return weeksInYear(this.year(), US); }
+    isoWeeksInYear() { return weeksInYear(this.year(), ISO); }
     get(unit) {
       const name = normalize(unit);
       return name === undefined ? this : this[name]();
@@ -312,6 +318,21 @@
     return -(whole + share) || 0;
   };
 
+  // Whole months by the calendar and what is left over.
+  const between = (from, to) => {
+    let months = to.month() - from.month() + (to.year() - from.year()) * 12;
+    if (from.clone().add(months, 'months')._ms > to._ms) months -= 1;
+    return { months, milliseconds: to._ms - from.clone().add(months, 'months')._ms };
+  };
+  lib.between = (from, to) => {
+    const [start, end] = [moment(from), moment(to)];
+    end._look = start._look;
+    if (!start.isValid() || !end.isValid()) return { months: 0, milliseconds: 0 };
+    if (start._ms <= end._ms) return between(start, end);
+    const { months, milliseconds } = between(end, start);
+    return { months: -months, milliseconds: -milliseconds };
+  };
+
   // From the parts of a time to an instant; NaN for what no calendar has.
   const instantOf = (parts, look) => {
     if (parts === null) return NaN;
@@ -361,11 +382,15 @@
     if (input === null || input === undefined || input === '') return new Moment(NaN, look);
     if (input instanceof lib.NativeDate) return new Moment(lib.NativeDate.prototype.getTime.call(input), look);
     if (Array.isArray(format)) {
+      // The format that leaves the least of the text and of itself unused.
+      let best = { ms: NaN, score: Infinity };
       for (const one of format) {
-        const found = create(look, input, one, language, strict);
-        if (found.isValid()) return found;
+        const parts = one === ISO_8601 ? lib.parseIso(String(input)) : lib.parseFormat(input, String(one), exactly);
+        const ms = instantOf(parts, look);
+        const score = parts?.score ?? 0;
+        if (!Number.isNaN(ms) && score < best.score) best = { ms, score };
       }
-      return new Moment(NaN, look);
+      return new Moment(best.ms, look);
     }
     if (format === ISO_8601) return new Moment(instantOf(lib.parseIso(String(input)), look), look);
     if (format !== undefined && format !== false && format !== null) {

@@ -40,7 +40,8 @@
     }
     if (whole[2] !== undefined) {
       const time = TIME.exec(whole[2]);
-      if (!time) return null;
+      // A date with hyphens takes a time with colons, one without takes one without.
+      if (!time || (/-/.test(date[0].slice(1)) ? time[5] : time[2]) !== undefined) return null;
       parts.hour = Number(time[1]);
       parts.minute = number(time[2] ?? time[5]);
       parts.second = number(time[3] ?? time[6]);
@@ -53,13 +54,16 @@
   const twoDigitYear = (n) => n + (n > 68 ? 1900 : 2000);
   const D12 = /\d\d?/;
   const D2 = /\d\d/;
+  // A forgiving reader takes a whole word and looks at how it begins.
+  const WORD = /\d*['a-z\u00A0-\u05FF\u0700-\uD7FF\uF900-\uFDCF\uFDF0-\uFF07\uFF10-\uFFEF]+/i;
   const names = (...lists) => new RegExp(lists.flat().sort((a, b) => b.length - a.length).join('|'), 'i');
   const position = (lists, word) => {
+    const lower = word.toLowerCase();
     for (const list of lists) {
-      const at = list.findIndex((name) => name.toLowerCase() === word.toLowerCase());
+      const at = list.findIndex((name) => lower.startsWith(name.toLowerCase()));
       if (at >= 0) return at;
     }
-    return -1;
+    return NaN;
   };
   const MONTH_LISTS = [MONTHS, MONTHS_SHORT];
   const DAY_LISTS = [WEEKDAYS, WEEKDAYS_SHORT, WEEKDAYS_MIN];
@@ -90,8 +94,8 @@
     M: [D12, D12, set('month', -1)],
     MM: [D12, D2, set('month', -1)],
     Mo: [/\d\d?(?:st|nd|rd|th)/i, /\d\d?(?:st|nd|rd|th)/i, set('month', -1)],
-    MMM: [names(MONTHS, MONTHS_SHORT), names(MONTHS_SHORT), (parts, text) => { parts.month = position(MONTH_LISTS, text); }],
-    MMMM: [names(MONTHS, MONTHS_SHORT), names(MONTHS), (parts, text) => { parts.month = position(MONTH_LISTS, text); }],
+    MMM: [WORD, names(MONTHS_SHORT), (parts, text) => { parts.month = position(MONTH_LISTS, text); }],
+    MMMM: [WORD, names(MONTHS), (parts, text) => { parts.month = position(MONTH_LISTS, text); }],
     D: [D12, D12, set('date')],
     DD: [D12, D2, set('date')],
     Do: [/\d\d?(?:st|nd|rd|th)/i, /\d\d?(?:st|nd|rd|th)/i, set('date')],
@@ -102,9 +106,9 @@
     do: [/\d(?:st|nd|rd|th)/i, /\d(?:st|nd|rd|th)/i, set('day')],
     e: [/\d/, /\d/, set('day')],
     E: [/\d/, /\d/, set('isoWeekday')],
-    dd: [names(...DAY_LISTS), names(WEEKDAYS_MIN), weekday],
-    ddd: [names(...DAY_LISTS), names(WEEKDAYS_SHORT), weekday],
-    dddd: [names(...DAY_LISTS), names(WEEKDAYS), weekday],
+    dd: [WORD, names(WEEKDAYS_MIN), weekday],
+    ddd: [WORD, names(WEEKDAYS_SHORT), weekday],
+    dddd: [WORD, names(WEEKDAYS), weekday],
     w: [D12, D12, set('week')],
     wo: [/\d\d?(?:st|nd|rd|th)/i, /\d\d?(?:st|nd|rd|th)/i, set('week')],
     ww: [D12, D2, set('week')],
@@ -142,6 +146,9 @@
     const parts = {};
     let rest = String(input);
     let read = 0;
+    let taken = 0;
+    let unused = 0;
+    const length = rest.length;
     for (const piece of lib.cutFormat(format)) {
       if (piece.literal !== undefined) {
         if (strict) {
@@ -150,7 +157,10 @@
         } else {
           const at = piece.literal === '' ? -1 : rest.indexOf(piece.literal);
           // A forgiving reader skips what separates, as long as it skips no digit.
-          if (at >= 0 && !/[\dA-Za-z]/.test(rest.slice(0, at))) rest = rest.slice(at + piece.literal.length);
+          if (at >= 0 && !/[\dA-Za-z]/.test(rest.slice(0, at))) {
+            rest = rest.slice(at + piece.literal.length);
+            taken += piece.literal.length;
+          }
         }
         continue;
       }
@@ -159,20 +169,23 @@
       const found = (strict ? known[1] : known[0]).exec(rest);
       if (!found || (strict && found.index !== 0)) {
         if (strict) return null;
+        unused += 1;
         continue;
       }
+      taken += found[0].length;
       known[2](parts, found[0]);
       read += 1;
       rest = rest.slice(found.index + found[0].length);
     }
     if (read === 0 || (strict && rest !== '')) return null;
+    // How badly the format fits: what of the text and of the format was of no use.
+    parts.score = length - taken + unused * 10;
     if (parts.halfHour !== undefined) {
-      if (parts.halfHour < 1 || parts.halfHour > 12) return strict || parts.afternoon !== undefined ? null : { ...parts, hour: parts.halfHour };
-      parts.hour = parts.afternoon === undefined ? parts.halfHour : (parts.halfHour % 12) + (parts.afternoon ? 12 : 0);
-    } else if (parts.afternoon !== undefined && parts.hour !== undefined) {
-      if (parts.afternoon && parts.hour < 12) parts.hour += 12;
-      else if (!parts.afternoon && parts.hour === 12) parts.hour = 0;
+      if (strict && (parts.halfHour < 1 || parts.halfHour > 12)) return null;
+      parts.hour = parts.halfHour;
     }
+    if (parts.afternoon === true && parts.hour < 12) parts.hour += 12;
+    else if (parts.afternoon === false && parts.hour === 12) parts.hour = 0;
     return parts;
   };
 }
