@@ -5,6 +5,7 @@
 
 mod action;
 mod children;
+mod circle;
 mod key_value;
 mod task_name;
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::Workflow;
@@ -10,6 +11,7 @@ use super::compile::{Call, Compiler, Origin, Position};
 use crate::diagnostic::{Diagnostic, Severity, code};
 use crate::document::{self, Directory, Key, Node, ProjectFiles, ProjectPath, SourceId, SourceMap, Span};
 use crate::operator::Registry;
+use crate::schedule::{self, ProblemKind, Schedule};
 
 /// The default of `timezone:`.
 const DEFAULT_TIME_ZONE: &str = "UTC";
@@ -109,8 +111,8 @@ fn compile(
         let work_dir = format!("{directory}/{below}").trim_end_matches('/').to_owned();
         root.export.insert("_workdir".to_owned(), Value::String(work_dir));
     }
-    let time_zone = time_zone(map, &mut compiler.diagnostics);
-    let schedule = map.iter().find(|(key, _)| key.name == "schedule").map(|(_, node)| node.to_value());
+    let (time_zone, zone) = time_zone(map, &mut compiler.diagnostics);
+    let schedule = check_schedule(map, &zone, &mut compiler.diagnostics);
     if root.children.is_empty() && compiler.diagnostics.is_empty() {
         let diagnostic = Diagnostic::warning(code::NO_TASKS, top, "the workflow has no tasks");
         compiler.diagnostics.push(diagnostic.help("add one: `+main: {echo>: hello}`"));
@@ -135,42 +137,49 @@ fn check_name(name: &str, span: Span) -> Option<Diagnostic> {
     }
 }
 
-fn time_zone(map: &[(Key, Node)], diagnostics: &mut Vec<Diagnostic>) -> String {
-    let Some((key, node)) = map.iter().find(|(key, _)| key.name == "timezone") else {
-        return DEFAULT_TIME_ZONE.to_owned();
-    };
-    let found = node.as_str().filter(|name| is_time_zone(name));
-    if found.is_none() {
+/// Reads `timezone:`; the default when it is wrong.
+fn time_zone(map: &[(Key, Node)], diagnostics: &mut Vec<Diagnostic>) -> (String, TimeZone) {
+    let default = (DEFAULT_TIME_ZONE.to_owned(), TimeZone::UTC);
+    let Some((key, node)) = map.iter().find(|(key, _)| key.name == "timezone") else { return default };
+    let Some(name) = node.as_str() else {
         let place = if node.is_null() { key.span } else { node.span };
         let message = format!("expected the name of a time zone, found {}", node.describe());
-        let mut diagnostic = Diagnostic::error(code::TIME_ZONE, place, message);
-        diagnostic = diagnostic.help(match node.as_str().and_then(nearest_time_zone) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => "write an IANA name such as `Asia/Tokyo`, or an offset such as `+09:00`".to_owned(),
-        });
-        diagnostics.push(diagnostic);
+        let help = "write an IANA name such as `Asia/Tokyo`, or an offset such as `+09:00`";
+        diagnostics.push(Diagnostic::error(code::TIME_ZONE, place, message).help(help));
+        return default;
+    };
+    match schedule::time_zone(name) {
+        Ok(zone) => (name.to_owned(), zone),
+        Err(error) => {
+            let diagnostic = Diagnostic::error(code::TIME_ZONE, node.span, error.to_string());
+            diagnostics.push(match error.help {
+                Some(help) => diagnostic.help(help),
+                None => diagnostic,
+            });
+            default
+        }
     }
-    found.unwrap_or(DEFAULT_TIME_ZONE).to_owned()
 }
 
-/// Returns the IANA name whose city it is, or which is spelt much alike.
-fn nearest_time_zone(written: &str) -> Option<String> {
-    let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
-    let city = |name: &&String| name.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(written));
-    if let Some(name) = names.iter().find(city) {
-        return Some(name.clone());
-    }
-    crate::diagnostic::suggest::nearest(written, names.iter().map(String::as_str)).map(str::to_owned)
-}
-
-/// Returns whether a text names a time zone: an IANA name or an offset such as `+09:00`.
-fn is_time_zone(name: &str) -> bool {
-    if let Some(offset) = name.strip_prefix(['+', '-']) {
-        let number = |text: &str, max: u8| text.len() == 2 && text.parse::<u8>().is_ok_and(|value| value <= max);
-        return match offset.split_once(':') {
-            Some((hours, minutes)) => number(hours, 18) && number(minutes, 59),
-            None => number(offset, 18),
+/// Checks `schedule:` and returns it as written.
+fn check_schedule(map: &[(Key, Node)], zone: &TimeZone, diagnostics: &mut Vec<Diagnostic>) -> Option<Value> {
+    let (key, node) = map.iter().find(|(key, _)| key.name == "schedule")?;
+    let value = node.to_value();
+    let (_, problems) = Schedule::parse(&value, zone);
+    for problem in problems {
+        let entry = node.as_map().into_iter().flatten().find(|(option, _)| option.name == problem.path.0);
+        let place = match entry {
+            Some((option, _)) if problem.kind == ProblemKind::UnknownKey => option.span,
+            Some((option, value)) if value.is_null() => option.span,
+            Some((_, value)) => value.span,
+            None if node.as_map().is_some() || node.is_null() => key.span,
+            None => node.span,
         };
+        let diagnostic = Diagnostic::error(problem.kind.code(), place, problem.message);
+        diagnostics.push(match problem.help {
+            Some(help) => diagnostic.help(help),
+            None => diagnostic,
+        });
     }
-    jiff::tz::TimeZone::get(name).is_ok()
+    Some(value)
 }

@@ -104,6 +104,7 @@ impl Compiler<'_> {
             export.insert(key.name.clone(), value.to_value());
             self.remember_places(task, &at.key(&key.name), value);
         }
+        self.report_circles(entries);
         task.export = export;
     }
 
