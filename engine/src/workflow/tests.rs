@@ -167,7 +167,7 @@ fn all_problems_are_found_at_once() {
     assert_eq!(
         messages(&loaded),
         [
-            "E0211:1:11 expected the name of a time zone, found the string `JST`",
+            "E0211:1:11 expected an IANA time zone such as `Asia/Tokyo` or an offset such as `+09:00`, found `JST`",
             "E0201:2:1 there is no key `_parallell` at the top of a file",
             "E0202:4:3 there is no operator `ecko>`",
             "E0203:7:3 a task cannot have two operators",
