@@ -3,11 +3,14 @@
 //! A family is a file that gives a slice of [`Function`]s; [`TABLE`] is the list of families. An entry is listed only with
 //! recorded answers of a real Trino (`tests/sql`).
 
+mod datetime;
+mod datetime_math;
 mod encoding;
 mod hash;
 mod kernel;
 mod math;
 mod math_round;
+mod moment;
 mod regexp;
 mod regexp_pattern;
 mod string;
@@ -114,6 +117,8 @@ impl std::error::Error for EvalError {}
 
 /// All scalar functions, by family.
 pub static TABLE: &[&[Function]] = &[
+    datetime::FAMILY,
+    datetime_math::FAMILY,
     encoding::FAMILY,
     hash::FAMILY,
     math::FAMILY,
