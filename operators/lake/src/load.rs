@@ -1,10 +1,34 @@
 //! The loader: inputs → splits → batches → output, columnar all the way.
+//!
+//! [`LoadConfig`] is what a user writes. [`plan`] finds the files and guesses columns, [`advance`] takes one step after the
+//! other; [`run`] does both. It knows no tasks: who calls it keeps the [`LoadState`].
 
 pub mod config;
 
+mod chunk;
 mod column;
+mod decode;
+mod encode;
+mod file_output;
+mod guess;
+mod input;
+mod job;
+mod layout;
 mod parse;
+mod partition;
+mod pipeline;
+mod pool;
 mod reject;
+mod report;
+mod sink;
+mod stream;
+mod table_output;
 mod time_format;
 
 pub use config::LoadConfig;
+pub use input::InputFile;
+pub use job::{LoadControl, LoadState, LoadToken, advance, plan, run};
+pub use report::{LoadReport, Progress, PublishedPart};
+
+#[cfg(test)]
+mod tests;

@@ -97,12 +97,15 @@ pub(crate) enum Reason {
         /// Where, from 1.
         at: usize,
     },
-    /// A value that cannot name a partition.
-    PartitionValue {
+    /// No value for a partition key: NULL or an empty text.
+    NoPartitionValue {
         /// The key.
         key: String,
-        /// What was found.
-        found: String,
+    },
+    /// A value that must not come near a path.
+    PartitionValue {
+        /// Which value of which key, and why not.
+        why: String,
     },
 }
 
@@ -128,12 +131,8 @@ impl fmt::Display for Reason {
             ),
             Self::UnknownKey { key, guessed: false } => write!(f, "key `{key}` is no column"),
             Self::AccessLog { expected, at } => write!(f, "expected {expected} at byte {at}"),
-            Self::PartitionValue { key, found } => {
-                write!(
-                    f,
-                    "partition key `{key}`: expected a value of 1 to 255 bytes without control characters, found {found}"
-                )
-            }
+            Self::NoPartitionValue { key } => write!(f, "partition key `{key}`: expected a value, found none"),
+            Self::PartitionValue { why } => f.write_str(why),
         }
     }
 }

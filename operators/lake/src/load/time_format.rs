@@ -81,6 +81,15 @@ pub(crate) struct TimeDefaults {
     pub date: (i64, i64, i64),
 }
 
+impl TimeDefaults {
+    /// Returns year, month and day of so many days since 1970.
+    pub(crate) fn civil(days: i32) -> (i64, i64, i64) {
+        let epoch = jiff::civil::Date::constant(1970, 1, 1);
+        let date = epoch.saturating_add(jiff::SignedDuration::from_hours(i64::from(days) * 24));
+        (date.year().into(), date.month().into(), date.day().into())
+    }
+}
+
 impl Default for TimeDefaults {
     fn default() -> Self {
         Self { zone: Zone::Fixed(0), date: (1970, 1, 1) }

@@ -230,7 +230,7 @@ impl ParquetWriter {
 }
 
 /// Returns the constant settings of our Parquet.
-fn properties(compression: Compression) -> Result<WriterProperties> {
+pub(crate) fn properties(compression: Compression) -> Result<WriterProperties> {
     let level = |error: ParquetError| Error::new(ErrorKind::InvalidInput, OPERATION, error.to_string());
     let compression = match compression {
         Compression::Zstd => ParquetCompression::ZSTD(ZstdLevel::try_new(3).map_err(level)?),

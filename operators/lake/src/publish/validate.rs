@@ -63,7 +63,7 @@ pub async fn validate(storage: &Storage, prefix: &Location, written: &[WrittenOb
 }
 
 /// Counts the rows of a Parquet object by its footer.
-async fn rows(storage: &Storage, location: &Location, bytes: u64) -> Result<u64> {
+pub(crate) async fn rows(storage: &Storage, location: &Location, bytes: u64) -> Result<u64> {
     let mut reader =
         ParquetObjectReader::new(storage.object_store(), Storage::store_path(location)?).with_file_size(bytes);
     let metadata = reader

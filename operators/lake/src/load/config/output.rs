@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigProblem;
-use crate::name::TableName;
+use crate::name::{Location, TableName};
 use crate::publish::Compression;
 
 /// Where rows go.
@@ -37,6 +37,10 @@ pub struct TableOutput {
     /// The format of the files.
     #[serde(default)]
     pub format: FormatConfig,
+    /// Where the table goes when it is made, as `s3://bucket/path/`. Default: below the database's location, or
+    /// `s3://warehouse/<database>/<table>/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
 }
 
 /// What happens to the rows that a table has.
@@ -130,6 +134,15 @@ impl TableOutput {
         ] {
             if let Err(error) = result {
                 problems.push(ConfigProblem::new(path, error.message));
+            }
+        }
+        if let Some(text) = &self.location {
+            match Location::parse(text) {
+                Ok(location) if location.key().is_empty() => {
+                    problems.push(ConfigProblem::new("out.location", "expected a prefix, found a whole bucket"));
+                }
+                Ok(_) => {}
+                Err(error) => problems.push(ConfigProblem::new("out.location", error.message)),
             }
         }
         if self.mode == Mode::AppendUnique {

@@ -373,6 +373,15 @@ impl CsvParser {
         (!is_null).then_some(value)
     }
 
+    /// Returns what the fields of a header mean.
+    pub(crate) fn texts(&self, bytes: &[u8], fields: &[Field]) -> Vec<String> {
+        let mut scratch = Vec::new();
+        let text = |field: &Field| {
+            String::from_utf8_lossy(self.dialect.value(bytes, *field, self.newline, &mut scratch)).into_owned()
+        };
+        fields.iter().map(text).collect()
+    }
+
     /// Reads the records of a chunk.
     pub(crate) fn parse(&self, sink: &mut RecordSink<'_>) {
         let bytes = sink.bytes();

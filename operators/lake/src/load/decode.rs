@@ -1,0 +1,227 @@
+//! Opens an input's bytes: gzip and zstd are found by content, never by name, and an end that comes too early is an error.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::error::{Error, ErrorKind, Result};
+
+const BUFFER_BYTES: usize = 256 * 1024;
+const GZIP: [u8; 2] = [0x1F, 0x8B];
+const ZSTD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
+
+/// How an input is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// Not at all.
+    Plain,
+    /// Gzip (RFC 1952), of one or several members.
+    Gzip,
+    /// Zstandard (RFC 8878), of one or several frames.
+    Zstd,
+}
+
+impl Encoding {
+    fn of(start: &[u8]) -> Self {
+        if start.starts_with(&GZIP) {
+            Self::Gzip
+        } else if start.starts_with(&ZSTD) {
+            Self::Zstd
+        } else {
+            Self::Plain
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "file",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// Counts the bytes that go through, for progress and for the place of an error.
+struct Counted<R> {
+    inner: R,
+    count: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.count.fetch_add(u64::try_from(read).unwrap_or(u64::MAX), Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+/// The decoded bytes of one input.
+pub(crate) struct Decoded {
+    name: String,
+    encoding: Encoding,
+    reader: Box<dyn Read + Send>,
+    raw: Arc<AtomicU64>,
+    decoded: u64,
+}
+
+impl std::fmt::Debug for Decoded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoded").field("name", &self.name).field("encoding", &self.encoding).finish_non_exhaustive()
+    }
+}
+
+impl Decoded {
+    /// Opens the bytes of the input `name`.
+    ///
+    /// # Errors
+    /// `External` or `PermissionDenied` when the first bytes cannot be read.
+    pub(crate) fn open(name: &str, raw: Box<dyn Read + Send>) -> Result<Self> {
+        let count = Arc::new(AtomicU64::new(0));
+        let mut buffered = BufReader::with_capacity(BUFFER_BYTES, Counted { inner: raw, count: Arc::clone(&count) });
+        let start = fill(&mut buffered).map_err(|error| read_error(name, error))?;
+        let encoding = Encoding::of(start);
+        let reader: Box<dyn Read + Send> = match encoding {
+            Encoding::Plain => Box::new(buffered),
+            Encoding::Gzip => Box::new(MultiGzDecoder::new(buffered)),
+            Encoding::Zstd => {
+                Box::new(zstd::stream::read::Decoder::with_buffer(buffered).map_err(|error| read_error(name, error))?)
+            }
+        };
+        Ok(Self { name: name.to_owned(), encoding, reader, raw: count, decoded: 0 })
+    }
+
+    /// Returns how many bytes of the file have been read.
+    pub(crate) fn raw_bytes(&self) -> u64 {
+        self.raw.load(Ordering::Relaxed)
+    }
+
+    /// Reads decoded bytes; 0 at the end.
+    ///
+    /// # Errors
+    /// `InvalidData` for an archive that is cut off or broken, with file and place; `External` when reading fails.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        loop {
+            match self.reader.read(buffer) {
+                Ok(read) => {
+                    self.decoded += u64::try_from(read).unwrap_or(u64::MAX);
+                    return Ok(read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        let is_system = error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Error>());
+        if self.encoding == Encoding::Plain || is_system {
+            return read_error(&self.name, error);
+        }
+        let (name, raw, decoded) = (self.encoding.name(), self.raw_bytes(), self.decoded);
+        // Libraries differ in the kind they give an early end; zstd says `incomplete frame`.
+        let is_cut_off = error.kind() == io::ErrorKind::UnexpectedEof || error.to_string().contains("incomplete frame");
+        let message = if is_cut_off {
+            format!(
+                "truncated {name}: the file ends at byte {raw}, after {decoded} decoded bytes, and its {name} stream goes on: \
+                 fetch the file again"
+            )
+        } else {
+            format!("broken {name} near byte {raw}, after {decoded} decoded bytes: {error}")
+        };
+        Error::new(ErrorKind::InvalidData, "decode a file", message).with("file", &self.name).source(error)
+    }
+}
+
+/// Returns the first bytes; at least as many as it takes to know the encoding, unless the file is shorter.
+fn fill<R: Read>(reader: &mut BufReader<R>) -> io::Result<&[u8]> {
+    loop {
+        match reader.fill_buf() {
+            Ok(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(reader.buffer())
+}
+
+fn read_error(name: &str, error: io::Error) -> Error {
+    match error.downcast::<Error>() {
+        Ok(error) => error,
+        Err(error) => {
+            let kind = match error.kind() {
+                io::ErrorKind::NotFound => ErrorKind::NotFound,
+                io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+                _ => ErrorKind::External,
+            };
+            Error::new(kind, "read a file", format!("the file cannot be read: {error}"))
+                .with("file", name)
+                .source(error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn read_all(bytes: Vec<u8>) -> Result<Vec<u8>> {
+        let mut decoded = Decoded::open("logs/a.gz", Box::new(io::Cursor::new(bytes)))?;
+        let mut out = Vec::new();
+        let mut buffer = [0; 1000];
+        loop {
+            let read = decoded.read(&mut buffer)?;
+            if read == 0 {
+                return Ok(out);
+            }
+            out.extend_from_slice(&buffer[..read]);
+        }
+    }
+
+    #[test]
+    fn compression_is_found_by_content() {
+        let text = b"line\n".repeat(10_000);
+        assert_eq!(read_all(text.clone()).unwrap(), text);
+        assert_eq!(read_all(gzip(&text)).unwrap(), text);
+        assert_eq!(read_all(zstd::encode_all(&text[..], 1).unwrap()).unwrap(), text);
+        assert_eq!(read_all(Vec::new()).unwrap(), b"");
+        assert_eq!(read_all(vec![0x1F]).unwrap(), [0x1F]);
+        let members = [gzip(b"a\n"), gzip(b""), gzip(b"b\n")].concat();
+        assert_eq!(read_all(members).unwrap(), b"a\nb\n");
+        let frames = [zstd::encode_all(&b"a\n"[..], 1).unwrap(), zstd::encode_all(&b"b\n"[..], 1).unwrap()].concat();
+        assert_eq!(read_all(frames).unwrap(), b"a\nb\n");
+    }
+
+    #[test]
+    fn an_early_end_is_an_error_with_its_place() {
+        let text: Vec<u8> = (0..50_000_u32).flat_map(|number| number.to_le_bytes()).collect();
+        for (name, archive) in [("gzip", gzip(&text)), ("zstd", zstd::encode_all(&text[..], 1).unwrap())] {
+            for keep in [archive.len() - 1, archive.len() / 2, 12] {
+                let error = read_all(archive[..keep].to_vec()).unwrap_err();
+                assert_eq!(error.kind, ErrorKind::InvalidData);
+                let expected = format!("truncated {name}: the file ends at byte {keep}, after ");
+                assert!(error.message.starts_with(&expected), "{}", error.message);
+                assert!(error.to_string().contains("file: logs/a.gz"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn broken_archives_are_errors() {
+        let mut archive = gzip(&b"line\n".repeat(1000));
+        let last = archive.len() - 6;
+        archive[last] ^= 0xFF;
+        assert!(read_all(archive).unwrap_err().message.starts_with("broken gzip near byte"));
+        let error = read_all([gzip(b"a\n"), b"garbage".to_vec()].concat()).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidData);
+    }
+}

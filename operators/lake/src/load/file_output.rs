@@ -1,0 +1,139 @@
+//! `out: {type: file}`: Parquet files in a folder, and no catalog.
+//!
+//! Files are written under hidden names and renamed when all are there, each at once. What an earlier run of the same load
+//! left (`load-<id>-*.parquet`) is replaced; other files stay.
+
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+
+use super::config::FileOutput;
+use super::job::Plan;
+use super::report::PublishedPart;
+use super::sink::{Sink, TemporaryFile, io_error};
+use super::stream::{Destination, StreamKey};
+use super::table_output::NewPart;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Returns the folder of the rows.
+pub(crate) fn folder(plan: &Plan, output: &FileOutput) -> PathBuf {
+    plan.base.join(&output.path)
+}
+
+/// Returns the folder of the rejected lines: beside that of the rows, so that readers of the folder do not see them.
+pub(crate) fn rejected_folder(plan: &Plan, output: &FileOutput) -> PathBuf {
+    plan.base.join(format!("{}__rejected", output.path.trim_end_matches('/')))
+}
+
+/// Opens files under hidden names.
+#[derive(Debug)]
+pub(crate) struct FolderDestination {
+    rows: PathBuf,
+    rejected: PathBuf,
+    plan: Plan,
+}
+
+impl FolderDestination {
+    /// Makes the destination.
+    pub(crate) fn new(plan: &Plan, output: &FileOutput) -> Self {
+        Self { rows: folder(plan, output), rejected: rejected_folder(plan, output), plan: plan.clone() }
+    }
+}
+
+impl Destination for FolderDestination {
+    fn open(&self, key: &StreamKey, part: usize) -> Result<Sink> {
+        let folder = match key {
+            StreamKey::Rows(_) => &self.rows,
+            StreamKey::Rejected => &self.rejected,
+        };
+        Ok(Sink::File(TemporaryFile::create(&folder.join(hidden(&self.plan.file_name(part))))?))
+    }
+}
+
+fn hidden(name: &str) -> String {
+    format!(".{name}.part")
+}
+
+/// The name that a hidden file gets.
+fn visible(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?.strip_prefix('.')?.strip_suffix(".part")?;
+    Some(path.with_file_name(name))
+}
+
+/// Renames the files of a folder and removes what an earlier run of the load left there.
+///
+/// # Errors
+/// `PermissionDenied` or `External` with the path; repeating it goes on.
+pub(crate) async fn publish(plan: &Plan, folder: &Path, parts: &[NewPart]) -> Result<()> {
+    let paths: Vec<PathBuf> = parts.iter().flat_map(|part| &part.files).map(PathBuf::from).collect();
+    let (folder, start) = (folder.to_owned(), format!("load-{}-", plan.load_id()));
+    tokio::task::spawn_blocking(move || publish_files(&folder, &start, &paths))
+        .await
+        .map_err(|error| Error::new(ErrorKind::External, "publish files", "the work was stopped").source(error))?
+}
+
+fn publish_files(folder: &Path, start: &str, paths: &[PathBuf]) -> Result<()> {
+    let mut kept = Vec::with_capacity(paths.len());
+    for path in paths {
+        let at = |error| io_error("rename a file", error).with("path", path.display().to_string());
+        let Some(target) = visible(path) else { continue };
+        match std::fs::rename(path, &target) {
+            Ok(()) => {}
+            // A try before this one may have renamed it already.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                std::fs::metadata(&target).map_err(at)?;
+            }
+            Err(error) => return Err(at(error)),
+        }
+        kept.push(target);
+    }
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && paths.is_empty() => return Ok(()),
+        Err(error) => return Err(io_error("read a folder", error).with("path", folder.display().to_string())),
+    };
+    for entry in entries {
+        let at = |error| io_error("replace an earlier file", error).with("path", folder.display().to_string());
+        let path = entry.map_err(at)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let is_ours = name.strip_prefix('.').unwrap_or(name).starts_with(start);
+        if is_ours && !kept.contains(&path) {
+            std::fs::remove_file(&path).map_err(at)?;
+        }
+    }
+    // The names must survive the loss of power too.
+    std::fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| io_error("sync a folder", error).with("path", folder.display().to_string()))
+}
+
+/// Removes files that will not be published.
+///
+/// # Errors
+/// `PermissionDenied` or `External` with the path; files that are gone are fine.
+pub(crate) async fn abandon(parts: &[NewPart]) -> Result<()> {
+    for path in parts.iter().flat_map(|part| &part.files) {
+        match tokio::fs::remove_file(path).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(io_error("remove a file", error).with("path", path.clone()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Says what was published.
+pub(crate) fn published(folder: &Path, plan: &Plan, parts: &[NewPart]) -> Vec<PublishedPart> {
+    let shown = folder.strip_prefix(&plan.base).unwrap_or(folder);
+    parts
+        .iter()
+        .map(|part| PublishedPart {
+            table: None,
+            partition: IndexMap::new(),
+            rows: part.rows,
+            bytes: part.bytes,
+            location: shown.to_string_lossy().into_owned(),
+        })
+        .collect()
+}

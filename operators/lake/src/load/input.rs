@@ -1,0 +1,242 @@
+//! Finds the files of an input and opens them, in an order that depends on their names alone.
+
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+
+use bytes::{Buf, Bytes};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+
+use super::config::FileInput;
+use super::decode::Decoded;
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::Location;
+use crate::storage::Storage;
+
+/// A file of an input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputFile {
+    /// What it is called in messages and in the table of rejected lines: the path as configured, or `s3://…`.
+    pub name: String,
+    /// Where it is.
+    place: Place,
+    /// Its bytes as stored.
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Place {
+    File(PathBuf),
+    Object(Location),
+}
+
+/// Finds the files of an input, in the order of their names.
+///
+/// # Errors
+/// `NotFound` when there is none, with the path that was looked at; `InvalidInput` for a pattern that is none;
+/// `PermissionDenied` or `External` when a folder cannot be read.
+pub(crate) async fn find(input: &FileInput, base: &Path, storage: &Storage) -> Result<Vec<InputFile>> {
+    let (text, is_prefix) = match (&input.path, &input.path_prefix) {
+        (Some(path), _) => (path.as_str(), false),
+        (None, Some(prefix)) => (prefix.as_str(), true),
+        (None, None) => return Err(Error::new(ErrorKind::InvalidInput, "find input files", "expected `in.path`")),
+    };
+    let mut files = if text.starts_with("s3://") {
+        find_objects(text, is_prefix, storage).await?
+    } else {
+        let (text, base) = (text.to_owned(), base.to_owned());
+        tokio::task::spawn_blocking(move || find_files(&text, is_prefix, &base)).await.map_err(|error| {
+            Error::new(ErrorKind::External, "find input files", "the search was stopped").source(error)
+        })??
+    };
+    files.sort_by(|left, right| left.name.cmp(&right.name));
+    files.dedup_by(|left, right| left.name == right.name);
+    if files.is_empty() {
+        return Err(Error::new(ErrorKind::NotFound, "find input files", format!("no file is there for `{text}`"))
+            .with("folder", base.display().to_string()));
+    }
+    Ok(files)
+}
+
+fn find_files(text: &str, is_prefix: bool, base: &Path) -> Result<Vec<InputFile>> {
+    let mut files = Vec::new();
+    let whole = base.join(text);
+    if is_prefix {
+        let (folder, start) = match text.rsplit_once('/') {
+            Some((folder, start)) => (base.join(if folder.is_empty() { "/" } else { folder }), start),
+            None => (base.to_owned(), text),
+        };
+        for entry in read_folder(&folder)? {
+            if entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start)) {
+                collect(&entry, base, &mut files, 0)?;
+            }
+        }
+        return Ok(files);
+    }
+    // A path that is there is meant as it is, whatever characters it has; else it is a pattern.
+    match std::fs::metadata(&whole) {
+        Ok(_) => collect(&whole, base, &mut files, 0)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let pattern = format!("{}/{text}", glob::Pattern::escape(&base.to_string_lossy()));
+            let pattern = if text.starts_with('/') { text } else { pattern.as_str() };
+            let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
+            let paths = glob::glob_with(pattern, options).map_err(|error| {
+                Error::new(
+                    ErrorKind::InvalidInput,
+                    "find input files",
+                    format!("expected a path or a pattern as `logs/*.gz`, found `{text}`: {}", error.msg),
+                )
+            })?;
+            for path in paths {
+                let path = path.map_err(|error| {
+                    let path = error.path().to_owned();
+                    folder_error(&path, error.into())
+                })?;
+                collect(&path, base, &mut files, 0)?;
+            }
+        }
+        Err(error) => return Err(folder_error(&whole, error)),
+    }
+    Ok(files)
+}
+
+/// How deep folders are followed: deeper is a loop of links.
+const MAX_DEPTH: usize = 64;
+
+/// Adds a file, or all files below a folder.
+fn collect(path: &Path, base: &Path, files: &mut Vec<InputFile>, depth: usize) -> Result<()> {
+    let metadata = std::fs::metadata(path).map_err(|error| folder_error(path, error))?;
+    if !metadata.is_dir() {
+        files.push(InputFile {
+            name: shown(path, base),
+            place: Place::File(path.to_owned()),
+            bytes: if metadata.is_file() { metadata.len() } else { 0 },
+        });
+        return Ok(());
+    }
+    if depth >= MAX_DEPTH {
+        return Err(Error::new(
+            ErrorKind::InvalidInput,
+            "find input files",
+            format!("folders are more than {MAX_DEPTH} deep"),
+        )
+        .with("path", path.display().to_string()));
+    }
+    for entry in read_folder(path)? {
+        let is_hidden = entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
+        if !is_hidden {
+            collect(&entry, base, files, depth + 1)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_folder(path: &Path) -> Result<Vec<PathBuf>> {
+    let mut entries = std::fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>())
+        .map_err(|error| folder_error(path, error))?;
+    entries.sort();
+    Ok(entries)
+}
+
+/// Returns the path as seen from the base folder, so that names do not change with the machine.
+fn shown(path: &Path, base: &Path) -> String {
+    let below = path.strip_prefix(base).unwrap_or(path);
+    let clean: PathBuf = below.components().filter(|part| !matches!(part, Component::CurDir)).collect();
+    clean.to_string_lossy().into_owned()
+}
+
+fn folder_error(path: &Path, error: io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::NotFound => ErrorKind::NotFound,
+        io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+        _ => ErrorKind::External,
+    };
+    Error::new(kind, "find input files", format!("cannot look for files: {error}"))
+        .with("path", path.display().to_string())
+        .source(error)
+}
+
+async fn find_objects(text: &str, is_prefix: bool, storage: &Storage) -> Result<Vec<InputFile>> {
+    let has_pattern = text.contains(['*', '?', '[']);
+    let fixed = &text[..text.find(['*', '?', '[']).filter(|_| !is_prefix).unwrap_or(text.len())];
+    let pattern = if has_pattern && !is_prefix {
+        Some(glob::Pattern::new(text).map_err(|error| {
+            Error::new(ErrorKind::InvalidInput, "find input files", format!("`{text}` is no pattern: {}", error.msg))
+        })?)
+    } else {
+        None
+    };
+    let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
+    if pattern.is_none() && !is_prefix {
+        let location = Location::parse(text)?;
+        if !location.key().ends_with('/')
+            && let Some(object) = storage.head(&location).await?
+        {
+            return Ok(vec![InputFile { name: text.to_owned(), place: Place::Object(location), bytes: object.bytes }]);
+        }
+        return objects_below(&location.as_prefix(), storage).await;
+    }
+    let folder = fixed.rfind('/').map_or(fixed, |at| &fixed[..=at]);
+    let below = objects_below(&Location::parse(folder)?.as_prefix(), storage).await?;
+    Ok(below
+        .into_iter()
+        .filter(|file| match &pattern {
+            Some(pattern) => pattern.matches_with(&file.name, options),
+            None => file.name.starts_with(text),
+        })
+        .collect())
+}
+
+async fn objects_below(prefix: &Location, storage: &Storage) -> Result<Vec<InputFile>> {
+    let objects = storage.list_data(prefix).await?.into_iter();
+    Ok(objects
+        .map(|object| InputFile {
+            name: object.location.to_string(),
+            bytes: object.bytes,
+            place: Place::Object(object.location),
+        })
+        .collect())
+}
+
+impl InputFile {
+    /// Opens the file. The calling thread must not be one of the runtime's own, as reading may wait.
+    ///
+    /// # Errors
+    /// `NotFound`, `PermissionDenied` or `External`.
+    pub(crate) fn open(&self, storage: &Storage, runtime: &Handle) -> Result<Decoded> {
+        let raw: Box<dyn Read + Send> = match &self.place {
+            Place::File(path) => Box::new(std::fs::File::open(path).map_err(|error| folder_error(path, error))?),
+            Place::Object(location) => Box::new(StreamReader {
+                stream: runtime.block_on(storage.stream(location))?,
+                piece: Bytes::new(),
+                runtime: runtime.clone(),
+            }),
+        };
+        Decoded::open(&self.name, raw)
+    }
+}
+
+/// Reads a stream of pieces on a thread that may wait.
+struct StreamReader {
+    stream: BoxStream<'static, Result<Bytes>>,
+    piece: Bytes,
+    runtime: Handle,
+}
+
+impl Read for StreamReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.runtime.block_on(self.stream.next()) {
+                None => return Ok(0),
+                Some(piece) => self.piece = piece.map_err(io::Error::other)?,
+            }
+        }
+        let length = buffer.len().min(self.piece.len());
+        self.piece.copy_to_slice(&mut buffer[..length]);
+        Ok(length)
+    }
+}

@@ -1,0 +1,487 @@
+//! A load as steps that survive a stop of the process: planned → written → kept → done.
+//!
+//! The caller keeps the [`LoadState`] (it is plain data) after every [`advance`] and hands it in again, also in another
+//! process. Repeating a step is harmless:
+//!
+//! | stopped … | what is there | what the next `advance` does |
+//! |---|---|---|
+//! | while planning | nothing | plans again |
+//! | while writing | versions in the ledger that nobody points to | gives them up, writes again as the next generation |
+//! | while keeping rejected lines, publishing | versions, some of them published | publishes again; what is published stays |
+//!
+//! The files that are read and the guessed columns are part of the plan, so a load goes on as it began.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::config::{InputConfig, LoadConfig, MaxRejected, OutputConfig, ParserConfig};
+use super::file_output::{self, FolderDestination};
+use super::guess::SAMPLE_BYTES;
+use super::input::{self, InputFile};
+use super::layout::Layout;
+use super::partition::PartitionKeys;
+use super::pipeline::{Outcome, Pipeline};
+use super::reject::shortened;
+use super::report::{LoadReport, Progress, PublishedPart};
+use super::stream::{Destination, StreamKey, Written};
+use super::table_output::{self, NewPart, TableDestination};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lake::Lake;
+use crate::publish::version::request_hash;
+
+/// What names a load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadToken {
+    /// The name of this try: the same for every repetition of its steps, another for a new attempt.
+    pub token: String,
+    /// The name of the load, the same whenever the same load runs again for the same session: `workflow+task@time`. It
+    /// names what the load adds to a table and its rejected lines, so that running it again replaces them.
+    pub scope: String,
+}
+
+/// How far a load is; plain data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadState {
+    plan: Plan,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Stage {
+    Planned,
+    Written(Box<WrittenLoad>),
+    Kept(Box<WrittenLoad>),
+    Done(Box<LoadReport>),
+}
+
+/// All that a load must know from its beginning on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// What the user wrote.
+    pub config: LoadConfig,
+    /// What names the load.
+    pub token: LoadToken,
+    /// Where relative paths start.
+    pub base: PathBuf,
+    /// When it was planned, in milliseconds since 1970.
+    pub planned_ms: i64,
+    /// The files to read.
+    pub files: Vec<InputFile>,
+    /// What stands in them.
+    pub layout: Layout,
+}
+
+impl Plan {
+    /// Returns 12 hexadecimal digits that stand for this try.
+    pub(crate) fn request_hash(&self) -> String {
+        let config = serde_json::to_string(&self.config).unwrap_or_default();
+        request_hash(&[self.token.token.clone(), self.token.scope.clone(), config])
+    }
+
+    /// Returns 12 hexadecimal digits that stand for the load, whenever it runs.
+    pub(crate) fn load_id(&self) -> String {
+        request_hash(&["load".to_owned(), self.token.scope.clone()])
+    }
+
+    /// Returns the name of a file that this load writes.
+    pub(crate) fn file_name(&self, part: usize) -> String {
+        format!("load-{}-{part:05}.parquet", self.load_id())
+    }
+
+    fn parser_config(&self) -> &ParserConfig {
+        let InputConfig::File(file) = &self.config.input;
+        &file.parser
+    }
+}
+
+/// What was written, and waits to be seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WrittenLoad {
+    /// The figures; `published` is filled in later.
+    pub report: LoadReport,
+    /// The rows, by partition.
+    pub parts: Vec<NewPart>,
+    /// The rejected lines.
+    pub rejected: Option<NewPart>,
+}
+
+/// What a running load may call and be told.
+#[derive(Clone)]
+pub struct LoadControl {
+    /// Called after every chunk of input, from a thread of the loader.
+    pub progress: Arc<dyn Fn(Progress) + Send + Sync>,
+    /// Ends the load early; nothing is published then.
+    pub cancel: CancellationToken,
+}
+
+impl Default for LoadControl {
+    fn default() -> Self {
+        Self { progress: Arc::new(|_| ()), cancel: CancellationToken::new() }
+    }
+}
+
+impl fmt::Debug for LoadControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoadControl").field("cancel", &self.cancel).finish_non_exhaustive()
+    }
+}
+
+impl LoadState {
+    /// Returns what the load did; none before it is done.
+    #[must_use]
+    pub fn report(&self) -> Option<&LoadReport> {
+        match &self.stage {
+            Stage::Done(report) => Some(report),
+            _ => None,
+        }
+    }
+
+    /// Returns the files that the load reads.
+    #[must_use]
+    pub fn files(&self) -> &[InputFile] {
+        &self.plan.files
+    }
+}
+
+/// Finds the files, guesses columns where none are given, and compares with the table. Nothing is changed.
+///
+/// # Errors
+/// `InvalidInput` with all problems of the config; `NotFound` when no file is there; `SchemaMismatch` with every difference
+/// between the columns and the table's; `InvalidData` for an input that is broken; those of storage and catalog.
+pub async fn plan(config: &LoadConfig, lake: &Lake, token: LoadToken, base: &Path) -> Result<LoadState> {
+    let problems = config.problems();
+    if !problems.is_empty() {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        return Err(Error::new(ErrorKind::InvalidInput, "read the load's config", lines.join("\n")));
+    }
+    let InputConfig::File(file) = &config.input;
+    let files = input::find(file, base, &lake.storage).await?;
+    let layout = match Layout::declared(&file.parser) {
+        Some(layout) => layout,
+        None => guess(file.parser.clone(), files.clone(), lake).await?,
+    };
+    let plan = Plan {
+        config: config.clone(),
+        token,
+        base: base.to_owned(),
+        planned_ms: lake.settings.clock.now().as_millisecond(),
+        files,
+        layout,
+    };
+    if let OutputConfig::Table(table) = &config.out {
+        let columns = plan.layout.read_columns(&file.parser)?;
+        PartitionKeys::compile(&table.partition_by, &columns)?;
+        let catalog_columns = table_output::columns(&plan.layout);
+        table_output::compare(lake, table, &catalog_columns).await?;
+    }
+    Ok(LoadState { plan, stage: Stage::Planned })
+}
+
+/// Guesses the layout from the first file that is not empty.
+async fn guess(parser: ParserConfig, files: Vec<InputFile>, lake: &Lake) -> Result<Layout> {
+    let (storage, runtime) = (lake.storage.clone(), Handle::current());
+    blocking("guess columns", move || {
+        let mut sample = Vec::new();
+        let mut is_end = true;
+        for file in &files {
+            let mut input = file.open(&storage, &runtime)?;
+            sample.resize(SAMPLE_BYTES, 0);
+            let mut length = 0;
+            while length < SAMPLE_BYTES {
+                let read = input.read(&mut sample[length..])?;
+                if read == 0 {
+                    break;
+                }
+                length += read;
+            }
+            is_end = length < SAMPLE_BYTES;
+            sample.truncate(length);
+            if length > 0 {
+                break;
+            }
+        }
+        Layout::guessed(&parser, &sample, is_end)
+    })
+    .await
+}
+
+/// Runs work that waits on a thread made for it.
+async fn blocking<T: Send + 'static>(
+    operation: &'static str,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::new(ErrorKind::External, operation, "the work was stopped").source(error))?
+}
+
+/// Takes the next step and returns the state after it, which the caller keeps before it goes on. A done load stays as it is.
+///
+/// # Errors
+/// `DataQuality` when more lines were rejected than allowed: the rejected lines are kept, the rows are not published.
+/// `Canceled`. `Conflict` when another writer changed a partition since it was written. `InvalidData` for broken input. Those
+/// of storage and catalog. After an error nothing that readers see has changed, except by steps that were done before.
+pub async fn advance(lake: &Lake, state: LoadState, control: &LoadControl) -> Result<LoadState> {
+    let LoadState { plan, stage } = state;
+    let stage = match stage {
+        Stage::Planned => Stage::Written(Box::new(write(lake, &plan, control).await?)),
+        Stage::Written(written) => {
+            keep_rejected(lake, &plan, &written).await?;
+            Stage::Kept(written)
+        }
+        Stage::Kept(written) => {
+            check_limit(lake, &plan, &written).await?;
+            Stage::Done(Box::new(publish(lake, &plan, *written).await?))
+        }
+        Stage::Done(report) => Stage::Done(report),
+    };
+    Ok(LoadState { plan, stage })
+}
+
+/// Plans and takes all steps at once, for callers that keep no state.
+///
+/// # Errors
+/// Those of [`plan`] and [`advance`].
+pub async fn run(
+    config: &LoadConfig,
+    lake: &Lake,
+    token: LoadToken,
+    base: &Path,
+    control: &LoadControl,
+) -> Result<LoadReport> {
+    let mut state = plan(config, lake, token, base).await?;
+    loop {
+        if let Stage::Done(report) = state.stage {
+            return Ok(*report);
+        }
+        state = advance(lake, state, control).await?;
+    }
+}
+
+async fn write(lake: &Lake, plan: &Plan, control: &LoadControl) -> Result<WrittenLoad> {
+    let points = &lake.settings.crash_points;
+    match &plan.config.out {
+        OutputConfig::Table(table) => {
+            let generation = table_output::next_generation(lake, plan, table).await?;
+            let destination = TableDestination::new(lake, plan, table, generation).await?;
+            let written = points.around("load: write objects", run_pipeline(lake, plan, control, destination.clone()));
+            let finished = match written.await {
+                Ok(outcome) => finish_table(lake, plan, table, &destination, outcome).await,
+                Err(error) => Err(error),
+            };
+            if finished.is_err() {
+                // What fails here is given up by the next run: the ledger lists it.
+                let _given_up = destination.abandon().await;
+            }
+            finished
+        }
+        OutputConfig::File(file) => {
+            let destination = FolderDestination::new(plan, file);
+            let outcome = points.around("load: write files", run_pipeline(lake, plan, control, destination)).await?;
+            let report = report(plan, &outcome);
+            let (parts, rejected) = by_kind(outcome.written);
+            Ok(WrittenLoad {
+                report,
+                parts: parts.into_iter().map(|(values, written)| NewPart::file(values, &written)).collect(),
+                rejected: rejected.map(|written| NewPart::file(Vec::new(), &written)),
+            })
+        }
+    }
+}
+
+async fn finish_table(
+    lake: &Lake,
+    plan: &Plan,
+    table: &super::config::TableOutput,
+    destination: &TableDestination,
+    outcome: Outcome,
+) -> Result<WrittenLoad> {
+    let report = report(plan, &outcome);
+    let (mut parts, rejected) = by_kind(outcome.written);
+    if parts.is_empty() && table.partition_by.is_empty() {
+        // A table without rows is still a table.
+        parts.push((Vec::new(), Vec::new()));
+    }
+    let mut new_parts = Vec::with_capacity(parts.len());
+    for (values, files) in parts {
+        new_parts.push(destination.finish(lake, plan, Some(values), &files).await?);
+    }
+    let rejected = match rejected {
+        Some(files) => Some(destination.finish(lake, plan, None, &files).await?),
+        None => None,
+    };
+    Ok(WrittenLoad { report, parts: new_parts, rejected })
+}
+
+type Files = Vec<super::sink::WrittenFile>;
+
+fn by_kind(written: Vec<Written>) -> (Vec<(Vec<String>, Files)>, Option<Files>) {
+    let (mut parts, mut rejected) = (Vec::new(), None);
+    for Written { key, files } in written {
+        match key {
+            StreamKey::Rows(values) => parts.push((values, files)),
+            StreamKey::Rejected => rejected = Some(files),
+        }
+    }
+    (parts, rejected)
+}
+
+fn report(plan: &Plan, outcome: &Outcome) -> LoadReport {
+    LoadReport {
+        rows: outcome.rows,
+        rejected: outcome.rejected,
+        skipped: outcome.skipped,
+        files: u64::try_from(plan.files.len()).unwrap_or(u64::MAX),
+        bytes_read: outcome.bytes_read,
+        published: Vec::new(),
+        rejected_kept: None,
+        first_rejected: outcome
+            .first_rejected
+            .iter()
+            .map(|rejected| {
+                let file = plan.files.get(rejected.file).map_or("?", |file| file.name.as_str());
+                format!("{file}:{}: {}", rejected.line_number, shortened(rejected.reason.as_bytes()))
+            })
+            .collect(),
+    }
+}
+
+async fn run_pipeline<D: Destination + 'static>(
+    lake: &Lake,
+    plan: &Plan,
+    control: &LoadControl,
+    destination: D,
+) -> Result<Outcome> {
+    let (lake, plan, progress) = (lake.clone(), plan.clone(), Arc::clone(&control.progress));
+    let runtime = Handle::current();
+    let cancel = control.cancel.child_token();
+    // When the caller gives up on this future, the threads end too.
+    let guard = cancel.clone().drop_guard();
+    let outcome = blocking("load", move || {
+        let parser = plan.parser_config();
+        let columns = plan.layout.read_columns(parser)?;
+        let keys = match &plan.config.out {
+            OutputConfig::Table(table) => PartitionKeys::compile(&table.partition_by, &columns)?,
+            OutputConfig::File(_) => PartitionKeys::compile(&indexmap::IndexMap::new(), &columns)?,
+        };
+        let threads = lake.settings.parallelism;
+        let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        Pipeline {
+            files: &plan.files,
+            layout: &plan.layout,
+            parser: plan.layout.parser(parser),
+            columns,
+            keys,
+            compression: plan.config.out.compression(),
+            destination: &destination,
+            storage: &lake.storage,
+            runtime,
+            threads,
+            progress: &*progress,
+            cancel,
+        }
+        .run()
+    })
+    .await;
+    drop(guard);
+    outcome
+}
+
+async fn keep_rejected(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Result<()> {
+    match &plan.config.out {
+        OutputConfig::Table(table) => table_output::keep_rejected(lake, plan, table, written.rejected.as_ref()).await,
+        OutputConfig::File(file) => {
+            let points = &lake.settings.crash_points;
+            let folder = file_output::rejected_folder(plan, file);
+            let keep = file_output::publish(plan, &folder, written.rejected.as_slice());
+            points.around("load: keep rejected lines", keep).await
+        }
+    }
+}
+
+/// Fails when too many lines were rejected.
+async fn check_limit(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Result<()> {
+    let report = &written.report;
+    let lines = report.rows + report.rejected;
+    let limit = plan.config.limit();
+    if !limit.is_exceeded(report.rejected, lines) {
+        return Ok(());
+    }
+    match &plan.config.out {
+        OutputConfig::Table(_) => {
+            for part in &written.parts {
+                table_output::abandon(lake, part).await?;
+            }
+        }
+        OutputConfig::File(_) => file_output::abandon(&written.parts).await?,
+    }
+    let allowed = match limit {
+        MaxRejected::Rows(_) => format!("`max_rejected` is {limit}"),
+        MaxRejected::Share { .. } => format!("`max_rejected` is {limit} of the lines"),
+    };
+    let mut message = format!(
+        "{} of {lines} {} rejected, and {allowed}: nothing was published",
+        report.rejected,
+        if report.rejected == 1 { "record was" } else { "records were" },
+    );
+    for line in &report.first_rejected {
+        message.push_str("\n  ");
+        message.push_str(line);
+    }
+    let shown = u64::try_from(report.first_rejected.len()).unwrap_or(u64::MAX);
+    if report.rejected > shown {
+        message.push_str(&format!("\n  … and {} more", report.rejected - shown));
+    }
+    let kept = written.rejected.as_ref().map(|part| rejected_place(plan, part));
+    let error = Error::new(ErrorKind::DataQuality, "load", message);
+    Err(match kept {
+        Some(kept) => error.with("rejected records", kept),
+        None => error,
+    })
+}
+
+/// Says where rejected lines are kept.
+fn rejected_place(plan: &Plan, part: &NewPart) -> String {
+    match &plan.config.out {
+        OutputConfig::Table(table) => {
+            format!(
+                "table {}.{}, load = '{}'",
+                table.database,
+                table_output::rejected_name(table),
+                part.values.join("/")
+            )
+        }
+        OutputConfig::File(file) => file_output::rejected_folder(plan, file).display().to_string(),
+    }
+}
+
+async fn publish(lake: &Lake, plan: &Plan, written: WrittenLoad) -> Result<LoadReport> {
+    let WrittenLoad { mut report, parts, rejected } = written;
+    match &plan.config.out {
+        OutputConfig::Table(table) => {
+            report.published = table_output::publish(lake, plan, table, &parts).await?;
+            report.rejected_kept = rejected.map(|part| PublishedPart {
+                table: Some(format!("{}.{}", table.database, table_output::rejected_name(table)).to_lowercase()),
+                partition: [("load".to_owned(), part.values.join("/"))].into_iter().collect(),
+                rows: part.rows,
+                bytes: part.bytes,
+                location: part.prefix,
+            });
+        }
+        OutputConfig::File(file) => {
+            let folder = file_output::folder(plan, file);
+            let points = &lake.settings.crash_points;
+            points.around("load: publish files", file_output::publish(plan, &folder, &parts)).await?;
+            report.published = file_output::published(&folder, plan, &parts);
+            let folder = file_output::rejected_folder(plan, file);
+            report.rejected_kept = file_output::published(&folder, plan, rejected.as_slice()).into_iter().next();
+        }
+    }
+    Ok(report)
+}

@@ -1,0 +1,264 @@
+//! Splits rows by the values of the partition keys.
+//!
+//! A row whose key is NULL, empty, or must not come near a path (`..`, `/`, control characters) is rejected with its line.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array as _, AsArray as _, BooleanArray, StringArray, UInt32Array};
+use arrow::compute::{CastOptions, cast_with_options, take_record_batch};
+use arrow::datatypes::DataType;
+use arrow::record_batch::RecordBatch;
+use indexmap::IndexMap;
+
+use super::column::ReadColumn;
+use super::parse::{Chunk, Parsed};
+use super::reject::{Reason, Rejected};
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::check_partition_value;
+
+/// The keys of a table's partitions, and how each row's values come about.
+#[derive(Debug, Clone)]
+pub(crate) struct PartitionKeys {
+    keys: Vec<Key>,
+}
+
+#[derive(Debug, Clone)]
+struct Key {
+    name: String,
+    source: Source,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    Column(usize),
+}
+
+/// The rows of one partition: its values in the order of the keys, and a batch.
+pub(crate) type Part = (Vec<String>, RecordBatch);
+
+impl PartitionKeys {
+    /// Understands `partition_by`.
+    ///
+    /// # Errors
+    /// `InvalidSql` or `UnsupportedSql` for an expression that is wrong or not known; `InvalidInput` for one whose value is
+    /// of a type that is no good name of a partition.
+    pub(crate) fn compile(partition_by: &IndexMap<String, String>, columns: &[ReadColumn]) -> Result<Self> {
+        let keys = partition_by
+            .iter()
+            .map(|(name, expression)| {
+                let source = Source::compile(name, expression.trim(), columns)?;
+                Ok(Key { name: name.to_lowercase(), source })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self { keys })
+    }
+
+    /// Returns the names of the keys.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.name.as_str())
+    }
+
+    /// Splits the rows of a chunk; rows without a proper value go to the rejected ones.
+    ///
+    /// # Errors
+    /// `QueryFailed` when an expression stops on a value.
+    pub(crate) fn split(&self, parsed: &mut Parsed, chunk: &Chunk) -> Result<Vec<Part>> {
+        let batch = &parsed.batch;
+        if batch.num_rows() == 0 {
+            return Ok(Vec::new());
+        }
+        if self.keys.is_empty() {
+            return Ok(vec![(Vec::new(), batch.clone())]);
+        }
+        let columns = self.keys.iter().map(|key| key.texts(batch)).collect::<Result<Vec<_>>>()?;
+        let mut groups: Vec<(Vec<String>, Vec<u32>)> = Vec::new();
+        let mut by_values: HashMap<Vec<String>, std::result::Result<usize, Reason>> = HashMap::new();
+        let mut last: Option<(usize, usize)> = None;
+        let mut is_rejected = false;
+        for row in 0..batch.num_rows() {
+            let number = u32::try_from(row).unwrap_or(u32::MAX);
+            // Rows of a log come in runs of one partition.
+            if let Some((last_row, group)) = last
+                && columns.iter().all(|column| column.is_valid(row) && column.value(row) == column.value(last_row))
+            {
+                groups[group].1.push(number);
+                continue;
+            }
+            let group = match self.keys.iter().zip(&columns).find(|(_, column)| column.is_null(row)) {
+                Some((key, _)) => Err(Reason::NoPartitionValue { key: key.name.clone() }),
+                None => {
+                    let values: Vec<String> = columns.iter().map(|column| column.value(row).to_owned()).collect();
+                    by_values
+                        .entry(values)
+                        .or_insert_with_key(|values| {
+                            self.check(values)?;
+                            groups.push((values.clone(), Vec::new()));
+                            Ok(groups.len() - 1)
+                        })
+                        .clone()
+                }
+            };
+            match group {
+                Ok(group) => {
+                    groups[group].1.push(number);
+                    last = Some((row, group));
+                }
+                Err(reason) => {
+                    is_rejected = true;
+                    let place = parsed.places[row];
+                    let bytes = usize::try_from(place.start).unwrap_or(0)..usize::try_from(place.end).unwrap_or(0);
+                    parsed.rejected.push(Rejected::new(
+                        chunk.file,
+                        chunk.first_line + u64::from(place.line),
+                        &reason,
+                        chunk.bytes.get(bytes).unwrap_or_default(),
+                    ));
+                }
+            }
+        }
+        if is_rejected {
+            parsed.rejected.sort_by_key(|rejected| rejected.line_number);
+        }
+        if groups.len() == 1 && !is_rejected {
+            return Ok(groups.into_iter().map(|(values, _)| (values, batch.clone())).collect());
+        }
+        groups
+            .into_iter()
+            .map(|(values, rows)| {
+                let rows = take_record_batch(batch, &UInt32Array::from(rows));
+                Ok((values, rows.map_err(|error| failed("the rows cannot be split", error))?))
+            })
+            .collect()
+    }
+
+    fn check(&self, values: &[String]) -> std::result::Result<(), Reason> {
+        for (key, value) in self.keys.iter().zip(values) {
+            if value.is_empty() {
+                return Err(Reason::NoPartitionValue { key: key.name.clone() });
+            }
+            if let Err(error) = check_partition_value(&key.name, value) {
+                return Err(Reason::PartitionValue { why: error.message });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Key {
+    /// Returns the values of the rows as text.
+    fn texts(&self, batch: &RecordBatch) -> Result<StringArray> {
+        let array = match &self.source {
+            Source::Column(index) => Arc::clone(batch.column(*index)),
+        };
+        match array.data_type() {
+            DataType::Utf8 => Ok(array.as_string::<i32>().clone()),
+            // As SQL writes truth values.
+            DataType::Boolean => {
+                let values: &BooleanArray = array.as_boolean();
+                Ok(values.iter().map(|value| value.map(|value| if value { "true" } else { "false" })).collect())
+            }
+            _ => {
+                let options = CastOptions { safe: false, ..CastOptions::default() };
+                let texts = cast_with_options(&array, &DataType::Utf8, &options)
+                    .map_err(|error| failed("a partition's value has no text", error))?;
+                Ok(texts.as_string::<i32>().clone())
+            }
+        }
+    }
+}
+
+impl Source {
+    fn compile(key: &str, expression: &str, columns: &[ReadColumn]) -> Result<Self> {
+        let name = expression.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(expression);
+        let Some(index) = columns.iter().position(|column| column.name.eq_ignore_ascii_case(name)) else {
+            return Err(Error::new(
+                ErrorKind::UnsupportedSql,
+                "read `partition_by`",
+                format!("partition key `{key}`: expected the name of a column, found `{expression}`"),
+            ));
+        };
+        let found = columns[index].column_type.to_arrow();
+        if is_nameable(&found) {
+            return Ok(Self::Column(index));
+        }
+        Err(Error::new(
+            ErrorKind::InvalidInput,
+            "read `partition_by`",
+            format!(
+                "partition key `{key}`: expected a varchar, date, boolean or whole number, found {}: cast it",
+                columns[index].column_type
+            ),
+        ))
+    }
+}
+
+/// Types whose values have one short text that everybody writes alike.
+fn is_nameable(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Utf8
+            | DataType::Boolean
+            | DataType::Date32
+            | DataType::Int8
+            | DataType::Int16
+            | DataType::Int32
+            | DataType::Int64
+    )
+}
+
+fn failed(what: &str, error: arrow::error::ArrowError) -> Error {
+    Error::new(ErrorKind::QueryFailed, "split rows by partition", format!("{what}: {error}")).source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::config::CsvConfig;
+    use crate::load::parse::Parser;
+    use crate::load::parse::csv::CsvParser;
+    use crate::load::parse::tests::column;
+
+    fn split(keys: &[(&str, &str)], text: &str) -> (Vec<(Vec<String>, usize)>, Vec<String>) {
+        let columns = [column("k", "varchar"), column("d", "date"), column("n", "bigint")];
+        let by = keys.iter().map(|(key, expression)| ((*key).to_owned(), (*expression).to_owned())).collect();
+        let keys = PartitionKeys::compile(&by, &columns).unwrap();
+        let chunk = Chunk { file: 0, first_line: 10, bytes: text.as_bytes().to_vec() };
+        let parser = Parser::Csv(CsvParser::new(&CsvConfig::default(), ","));
+        let mut parsed = parser.parse(&columns, &chunk).unwrap();
+        let parts = keys.split(&mut parsed, &chunk).unwrap();
+        let rejected = parsed
+            .rejected
+            .iter()
+            .map(|rejected| format!("{}: {}: {}", rejected.line_number, rejected.reason, rejected.line));
+        (parts.into_iter().map(|(values, batch)| (values, batch.num_rows())).collect(), rejected.collect())
+    }
+
+    #[test]
+    fn rows_go_to_their_partitions_and_bad_values_are_rejected() {
+        let text = "a,2024-02-29,1\na,2024-02-29,2\nb,2024-02-29,3\na,2024-03-01,4\n..,2024-03-01,5\n,2024-03-01,6\nx/y,2024-03-01,7\nb,,8\nbad,x,9\na,2024-02-29,10\n";
+        let (parts, rejected) = split(&[("p", "k"), ("dt", "d")], text);
+        assert_eq!(
+            parts,
+            [
+                (vec!["a".to_owned(), "2024-02-29".to_owned()], 3),
+                (vec!["b".to_owned(), "2024-02-29".to_owned()], 1),
+                (vec!["a".to_owned(), "2024-03-01".to_owned()], 1),
+            ]
+        );
+        assert_eq!(
+            rejected,
+            [
+                "14: the value `..` of partition key `p` cannot be used: it is a step in a path: ..,2024-03-01,5",
+                "15: partition key `p`: expected a value, found none: ,2024-03-01,6",
+                "16: the value `x/y` of partition key `p` cannot be used: it holds `/` or `\\`: x/y,2024-03-01,7",
+                "17: partition key `dt`: expected a value, found none: b,,8",
+                "18: column `d`: expected date, found `x`: bad,x,9",
+            ]
+        );
+        let (parts, rejected) = split(&[], "a,2024-02-29,1\n");
+        assert_eq!((parts, rejected.len()), (vec![(vec![], 1)], 0));
+        let (parts, _) = split(&[("n", "n")], "a,2024-02-29,-1\n");
+        assert_eq!(parts, [(vec!["-1".to_owned()], 1)]);
+    }
+}

@@ -1,0 +1,303 @@
+//! The work of a load: one thread reads and decodes, several parse and encode, one puts everything in order.
+//!
+//! ```text
+//! files ─ decode ─ chunks ──▶ parse, split (workers) ──▶ in order: partitions' buffers ─ row groups ─┐
+//!                                                        in order: append to files ◀─ encode (workers)┘
+//! ```
+//! What is written depends on the input alone: chunks are cut by content, results are taken in the order of the chunks, and
+//! row groups are cut by counted bytes. Memory is bounded by the number of chunks on their way and by what partitions may
+//! buffer together; it does not grow with the input or with the number of rejected lines.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use parquet::arrow::arrow_writer::ArrowColumnChunk;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::chunk::{CHUNK_BYTES, ChunkReader};
+use super::column::ReadColumn;
+use super::encode::RowGroup;
+use super::input::InputFile;
+use super::layout::Layout;
+use super::parse::{Chunk, Parser};
+use super::partition::{Part, PartitionKeys};
+use super::pool::Queue;
+use super::reject::Rejected;
+use super::report::Progress;
+use super::stream::{Destination, StreamKey, Streams, Written};
+use crate::error::{Error, ErrorKind, Result};
+use crate::publish::Compression;
+use crate::storage::Storage;
+
+/// What is read, how, and where it goes.
+pub(crate) struct Pipeline<'a> {
+    /// The files in order.
+    pub files: &'a [InputFile],
+    /// What stands where in them.
+    pub layout: &'a Layout,
+    /// Reads records.
+    pub parser: Parser,
+    /// The columns.
+    pub columns: Vec<ReadColumn>,
+    /// Splits rows.
+    pub keys: PartitionKeys,
+    /// The compression of what is written.
+    pub compression: Compression,
+    /// Where files are opened.
+    pub destination: &'a dyn Destination,
+    /// Where `s3://` inputs are.
+    pub storage: &'a Storage,
+    /// Where the storage's work is done.
+    pub runtime: Handle,
+    /// How many threads parse and encode.
+    pub threads: usize,
+    /// Told after every chunk.
+    pub progress: &'a (dyn Fn(Progress) + Send + Sync),
+    /// Ends the work early.
+    pub cancel: CancellationToken,
+}
+
+/// What a pipeline did.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// What was written, by partition and for the rejected lines.
+    pub written: Vec<Written>,
+    /// Rows.
+    pub rows: u64,
+    /// Rejected records.
+    pub rejected: u64,
+    /// Skipped lines: headers, blank lines, comments.
+    pub skipped: u64,
+    /// Bytes of the files as stored.
+    pub bytes_read: u64,
+    /// The first rejected records.
+    pub first_rejected: Vec<Rejected>,
+}
+
+/// How many rejected records are shown.
+pub(crate) const SHOWN_REJECTED: usize = 10;
+
+enum Job {
+    Parse { number: u64, chunk: Chunk, raw_bytes: u64 },
+    Encode { number: u64, group: RowGroup },
+}
+
+enum Done {
+    Parsed(u64, Result<Batch>),
+    Encoded(u64, Result<Vec<ArrowColumnChunk>>),
+    /// So many chunks were read; the header lines that were passed and the bytes of all files.
+    Read {
+        chunks: u64,
+        header_lines: u64,
+        raw_bytes: u64,
+        result: Result<()>,
+    },
+    /// A thread panicked.
+    Stopped,
+}
+
+struct Batch {
+    file: usize,
+    parts: Vec<Part>,
+    rejected: Vec<Rejected>,
+    skipped: u64,
+    raw_bytes: u64,
+}
+
+/// Tells the consumer when a thread ends by a panic, so that nobody waits for it.
+struct Bell<'a>(&'a Sender<Done>);
+
+impl Drop for Bell<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The consumer may have gone already.
+            let _sent = self.0.send(Done::Stopped);
+        }
+    }
+}
+
+impl Pipeline<'_> {
+    /// Does the work. The calling thread must be one that may wait.
+    ///
+    /// # Errors
+    /// `InvalidData` for an input that is broken, `Canceled`, and those of the destination. What was begun is given up.
+    pub(crate) fn run(&self) -> Result<Outcome> {
+        let threads = self.threads.max(1);
+        // Enough chunks that no thread waits for the reader, few enough to bound memory.
+        let queue = Queue::new(threads * 2 + 2);
+        let (sender, receiver) = channel();
+        std::thread::scope(|scope| {
+            let (queue, reader_sender) = (&queue, sender.clone());
+            scope.spawn(move || {
+                let _bell = Bell(&reader_sender);
+                let (mut chunks, mut header_lines, mut raw_bytes) = (0, 0, 0);
+                let result = self.read(queue, &mut chunks, &mut header_lines, &mut raw_bytes);
+                let _sent = reader_sender.send(Done::Read { chunks, header_lines, raw_bytes, result });
+            });
+            for _ in 0..threads {
+                let sender = sender.clone();
+                scope.spawn(move || {
+                    let _bell = Bell(&sender);
+                    while let Some(job) = queue.next() {
+                        if sender.send(self.work(job)).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            let outcome = self.consume(queue, &receiver);
+            // Whatever happened, the threads end before the scope does.
+            queue.close();
+            outcome
+        })
+    }
+
+    fn read(&self, queue: &Queue<Job>, chunks: &mut u64, header_lines: &mut u64, raw_bytes: &mut u64) -> Result<()> {
+        for (index, file) in self.files.iter().enumerate() {
+            let input = file.open(self.storage, &self.runtime)?;
+            let mut reader = ChunkReader::new(&file.name, index, input, &self.parser, &self.layout.header, CHUNK_BYTES);
+            loop {
+                if !queue.acquire() {
+                    return Ok(());
+                }
+                let Some(chunk) = reader.next_chunk()? else {
+                    queue.release();
+                    break;
+                };
+                let so_far = *raw_bytes + reader.raw_bytes();
+                queue.push(Job::Parse { number: *chunks, chunk, raw_bytes: so_far });
+                *chunks += 1;
+            }
+            *header_lines += reader.header_lines();
+            *raw_bytes += reader.raw_bytes();
+        }
+        Ok(())
+    }
+
+    fn work(&self, job: Job) -> Done {
+        match job {
+            Job::Parse { number, chunk, raw_bytes } => {
+                let batch = self.parser.parse(&self.columns, &chunk).and_then(|mut parsed| {
+                    let parts = self.keys.split(&mut parsed, &chunk)?;
+                    Ok(Batch { file: chunk.file, parts, rejected: parsed.rejected, skipped: parsed.skipped, raw_bytes })
+                });
+                Done::Parsed(number, batch)
+            }
+            Job::Encode { number, group } => Done::Encoded(number, group.encode()),
+        }
+    }
+
+    fn consume(&self, queue: &Queue<Job>, receiver: &Receiver<Done>) -> Result<Outcome> {
+        let mut results = Results { receiver, parsed: HashMap::new(), encoded: HashMap::new(), read: None };
+        let encode = |number, group| queue.push_urgent(Job::Encode { number, group });
+        let mut streams = Streams::new(self.destination, self.compression, &self.columns, self.threads, &encode)?;
+        let mut outcome = Outcome {
+            written: Vec::new(),
+            rows: 0,
+            rejected: 0,
+            skipped: 0,
+            bytes_read: 0,
+            first_rejected: Vec::new(),
+        };
+        let mut number = 0;
+        while let Some(batch) = results.parsed(number)? {
+            number += 1;
+            if self.cancel.is_cancelled() {
+                return Err(Error::new(ErrorKind::Canceled, "load", "the load was cancelled"));
+            }
+            let batch = batch?;
+            for (values, rows) in batch.parts {
+                outcome.rows += u64::try_from(rows.num_rows()).unwrap_or(u64::MAX);
+                streams.push(StreamKey::Rows(values), rows, &mut results)?;
+            }
+            outcome.rejected += u64::try_from(batch.rejected.len()).unwrap_or(u64::MAX);
+            outcome.skipped += batch.skipped;
+            if !batch.rejected.is_empty() {
+                streams.push_rejected(&batch.rejected, self.files, &mut results)?;
+                let missing = SHOWN_REJECTED.saturating_sub(outcome.first_rejected.len());
+                outcome.first_rejected.extend(batch.rejected.into_iter().take(missing));
+            }
+            queue.release();
+            (self.progress)(Progress {
+                rows: outcome.rows,
+                rejected: outcome.rejected,
+                bytes_read: batch.raw_bytes,
+                bytes_total: self.files.iter().map(|file| file.bytes).sum(),
+                files_read: u64::try_from(batch.file).unwrap_or(u64::MAX),
+                files_total: u64::try_from(self.files.len()).unwrap_or(u64::MAX),
+            });
+        }
+        if let Some((header_lines, raw_bytes)) = results.totals() {
+            outcome.skipped += header_lines;
+            outcome.bytes_read = raw_bytes;
+        }
+        outcome.written = streams.finish(&mut results)?;
+        Ok(outcome)
+    }
+}
+
+/// The results of jobs, taken in the order that the consumer wants.
+pub(crate) struct Results<'a> {
+    receiver: &'a Receiver<Done>,
+    parsed: HashMap<u64, Result<Batch>>,
+    encoded: HashMap<u64, Result<Vec<ArrowColumnChunk>>>,
+    read: Option<(u64, u64, u64, Option<Error>)>,
+}
+
+impl Results<'_> {
+    /// Returns the result of a chunk; none after the last.
+    fn parsed(&mut self, number: u64) -> Result<Option<Result<Batch>>> {
+        loop {
+            if let Some(batch) = self.parsed.remove(&number) {
+                return Ok(Some(batch));
+            }
+            if let Some((chunks, _, _, error)) = &mut self.read
+                && *chunks == number
+            {
+                return error.take().map_or(Ok(None), Err);
+            }
+            self.receive()?;
+        }
+    }
+
+    fn totals(&self) -> Option<(u64, u64)> {
+        self.read.as_ref().map(|(_, header_lines, raw_bytes, _)| (*header_lines, *raw_bytes))
+    }
+
+    /// Returns an encoded row group.
+    ///
+    /// # Errors
+    /// The encoder's.
+    pub(crate) fn encoded(&mut self, number: u64) -> Result<Vec<ArrowColumnChunk>> {
+        loop {
+            if let Some(chunks) = self.encoded.remove(&number) {
+                return chunks;
+            }
+            self.receive()?;
+        }
+    }
+
+    fn receive(&mut self) -> Result<()> {
+        match self.receiver.recv() {
+            Ok(Done::Parsed(number, batch)) => {
+                self.parsed.insert(number, batch);
+            }
+            Ok(Done::Encoded(number, chunks)) => {
+                self.encoded.insert(number, chunks);
+            }
+            Ok(Done::Read { chunks, header_lines, raw_bytes, result }) => {
+                self.read = Some((chunks, header_lines, raw_bytes, result.err()));
+            }
+            Ok(Done::Stopped) | Err(_) => {
+                return Err(Error::new(
+                    ErrorKind::External,
+                    "load",
+                    "a thread of the loader stopped: please report it",
+                ));
+            }
+        }
+        Ok(())
+    }
+}

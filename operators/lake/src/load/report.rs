@@ -1,0 +1,57 @@
+//! What a load tells while it runs and when it is done.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// How far a load is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Rows so far.
+    pub rows: u64,
+    /// Rejected records so far.
+    pub rejected: u64,
+    /// Bytes of the files, as stored, that were read so far.
+    pub bytes_read: u64,
+    /// Bytes of all files as stored.
+    pub bytes_total: u64,
+    /// Files that were read to their end.
+    pub files_read: u64,
+    /// All files.
+    pub files_total: u64,
+}
+
+/// What a load did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadReport {
+    /// Rows in the output.
+    pub rows: u64,
+    /// Rejected records, kept apart.
+    pub rejected: u64,
+    /// Skipped lines: headers, blank lines, comments.
+    pub skipped: u64,
+    /// Files that were read.
+    pub files: u64,
+    /// Their bytes as stored.
+    pub bytes_read: u64,
+    /// What was published, in the order of the partitions' values.
+    pub published: Vec<PublishedPart>,
+    /// Where the rejected records are; none when there are none.
+    pub rejected_kept: Option<PublishedPart>,
+    /// The first rejected records as `file:line: reason`.
+    pub first_rejected: Vec<String>,
+}
+
+/// A partition, a whole table or a file that was published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedPart {
+    /// The table as `database.table`; none for `out: {type: file}`.
+    pub table: Option<String>,
+    /// The keys and values of the partition; empty for a whole table or a file.
+    pub partition: IndexMap<String, String>,
+    /// Its rows.
+    pub rows: u64,
+    /// The bytes of its objects.
+    pub bytes: u64,
+    /// Where it is.
+    pub location: String,
+}

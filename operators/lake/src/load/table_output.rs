@@ -1,0 +1,502 @@
+//! `out: {type: table}`: versions of partitions, published through the catalog.
+//!
+//! Rejected lines go into `<table>__rejected`, partitioned by the load, so that running a load again replaces its own.
+//! `append` writes a new version that holds the objects of the old one (copied by the storage, not read) and the new ones:
+//! readers see all of it or nothing, and running the load again replaces what it added, by the names of its objects.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+
+use super::config::{Mode, TableOutput};
+use super::job::Plan;
+use super::layout::Layout;
+use super::report::PublishedPart;
+use super::sink::{Sink, WrittenFile};
+use super::stream::{Destination, StreamKey};
+use crate::catalog::{Column, Database, Expect, Table, TableFormat};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lake::Lake;
+use crate::name::{Location, TableName, check_partition_value};
+use crate::publish::record::{Record, schema_hash};
+use crate::publish::validate::{rows, validate};
+use crate::publish::{NewVersion, VersionName, VersionState, version_root};
+use crate::query::WrittenObject;
+use crate::sql::Type;
+
+/// Something new that waits to be published: a partition, a whole table, or files of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NewPart {
+    /// The values of the partition.
+    pub values: Vec<String>,
+    /// The version's prefix; empty for files of a folder.
+    pub prefix: String,
+    /// Its objects or files.
+    pub files: Vec<String>,
+    /// Its rows.
+    pub rows: u64,
+    /// The bytes of its objects.
+    pub bytes: u64,
+    /// The version of the catalog's entry that it takes the place of; none when there was none.
+    pub replaces: Option<i64>,
+}
+
+impl NewPart {
+    /// Files of a folder.
+    pub(crate) fn file(values: Vec<String>, files: &[WrittenFile]) -> Self {
+        Self {
+            values,
+            prefix: String::new(),
+            files: files.iter().map(|file| file.place.clone()).collect(),
+            rows: files.iter().map(|file| file.rows).sum(),
+            bytes: files.iter().map(|file| file.bytes).sum(),
+            replaces: None,
+        }
+    }
+}
+
+/// Returns the columns in the catalog's words.
+pub(crate) fn columns(layout: &Layout) -> Vec<Column> {
+    layout.columns.iter().map(|column| Column::new(&column.name, &column.column_type.to_hive())).collect()
+}
+
+/// Returns the name of the table of rejected lines.
+pub(crate) fn rejected_name(output: &TableOutput) -> String {
+    format!("{}__rejected", output.table)
+}
+
+fn rejected_columns() -> Vec<Column> {
+    [("file", "string"), ("line_number", "bigint"), ("reason", "string"), ("line", "string")]
+        .map(|(name, hive_type)| Column::new(name, hive_type))
+        .to_vec()
+}
+
+fn keys(output: &TableOutput) -> Vec<Column> {
+    output.partition_by.keys().map(|name| Column::new(name, "string")).collect()
+}
+
+/// Compares the load's columns with the table's, if it is there, and returns it.
+///
+/// # Errors
+/// `SchemaMismatch` with every difference; those of the catalog.
+pub(crate) async fn compare(lake: &Lake, output: &TableOutput, columns: &[Column]) -> Result<Option<Table>> {
+    let name = TableName::new(&output.database, &output.table)?;
+    let Some(table) = lake.catalog.table(&name).await? else { return Ok(None) };
+    let mut differences = Vec::new();
+    if table.is_view() {
+        differences.push("it is a view".to_owned());
+    }
+    let found: Vec<&str> = table.partition_keys.iter().map(|key| key.name.as_str()).collect();
+    let expected: Vec<String> = output.partition_by.keys().map(|key| key.to_lowercase()).collect();
+    if found != expected {
+        differences.push(format!(
+            "its partition keys are ({}), and `partition_by` gives ({})",
+            found.join(", "),
+            expected.join(", ")
+        ));
+    }
+    for column in columns {
+        match table.columns.iter().find(|other| other.name == column.name) {
+            None => differences.push(format!("column `{}` {} is not in the table", column.name, column.hive_type)),
+            Some(other) if !same_type(&other.hive_type, &column.hive_type) => differences.push(format!(
+                "column `{}` is {} in the table, and {} in the load",
+                column.name, other.hive_type, column.hive_type
+            )),
+            Some(_) => {}
+        }
+    }
+    for column in &table.columns {
+        if !columns.iter().any(|other| other.name == column.name) {
+            differences.push(format!("column `{}` {} is not in the load", column.name, column.hive_type));
+        }
+    }
+    if differences.is_empty() {
+        return Ok(Some(table));
+    }
+    Err(Error::new(
+        ErrorKind::SchemaMismatch,
+        "compare with the table",
+        format!("the load does not fit table `{name}`: {}", differences.join("; ")),
+    ))
+}
+
+fn same_type(left: &str, right: &str) -> bool {
+    left.eq_ignore_ascii_case(right)
+        || matches!((Type::from_hive(left), Type::from_hive(right)), (Ok(left), Ok(right)) if left == right)
+}
+
+/// The tables of a load as they are, or as they will be made.
+#[derive(Debug, Clone)]
+struct Targets {
+    rows: Table,
+    rejected: Table,
+}
+
+async fn targets(lake: &Lake, plan: &Plan, output: &TableOutput) -> Result<Targets> {
+    let columns = columns(&plan.layout);
+    let name = TableName::new(&output.database, &output.table)?;
+    let rejected_name = TableName::new(&output.database, &rejected_name(output))?;
+    let rows = match compare(lake, output, &columns).await? {
+        Some(table) => table,
+        None => Table::new(name.clone(), columns, keys(output), place(lake, output).await?, TableFormat::Parquet),
+    };
+    let rejected = match lake.catalog.table(&rejected_name).await? {
+        Some(table) => table,
+        None => {
+            let text = place(lake, output).await?.to_string();
+            let location = Location::parse(&format!("{}__rejected/", text.trim_end_matches('/')))?;
+            Table::new(
+                rejected_name,
+                rejected_columns(),
+                vec![Column::new("load", "string")],
+                location,
+                TableFormat::Parquet,
+            )
+        }
+    };
+    Ok(Targets { rows, rejected })
+}
+
+/// Returns where the table goes when it is made.
+async fn place(lake: &Lake, output: &TableOutput) -> Result<Location> {
+    if let Some(text) = &output.location {
+        return Ok(Location::parse(text)?.as_prefix());
+    }
+    let (database, table) = (output.database.to_lowercase(), output.table.to_lowercase());
+    let below = lake.catalog.database(&database).await?.and_then(|database| database.location);
+    match below {
+        Some(location) => location.join(&format!("{table}/")),
+        None => Location::parse(&format!("s3://warehouse/{database}/{table}/")),
+    }
+}
+
+/// Returns the root of a table's versions.
+fn versions_of(table: &Table) -> Result<Location> {
+    let location = table.location.as_ref().ok_or_else(|| {
+        Error::new(ErrorKind::InvalidInput, "place versions", format!("`{}` has no location", table.name))
+    })?;
+    // The location of a table without partitions is one of its versions once it has been published.
+    if crate::storage::is_version_name(location.file_name())
+        && let Some(root) = location.parent().and_then(|values| values.parent())
+    {
+        return Ok(root.as_prefix());
+    }
+    version_root(location, None)
+}
+
+/// Gives up what an earlier try of this load wrote and did not come to publish; returns the generation of the next.
+///
+/// # Errors
+/// Those of the ledger.
+pub(crate) async fn next_generation(lake: &Lake, plan: &Plan, output: &TableOutput) -> Result<u32> {
+    let mark = format!("-{}-g", plan.request_hash());
+    let mut last = 0;
+    for table in [output.table.clone(), rejected_name(output)] {
+        for version in lake.versions.of_table(&TableName::new(&output.database, &table)?).await? {
+            let name = version.location.file_name().to_owned();
+            let Some((_, generation)) = name.split_once(&mark) else { continue };
+            last = last.max(generation.parse::<u32>().unwrap_or(0));
+            if version.state == VersionState::Writing {
+                lake.abandon_version(&version.location).await?;
+            }
+        }
+    }
+    Ok(last + 1)
+}
+
+/// Opens objects below the version prefixes of partitions; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct TableDestination {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    lake: Lake,
+    plan: Plan,
+    mode: Mode,
+    generation: u32,
+    targets: Targets,
+    runtime: Handle,
+    /// The prefixes that were begun: nothing is written below others.
+    begun: Mutex<BTreeMap<StreamKey, Location>>,
+}
+
+impl TableDestination {
+    /// Makes the destination of one try at writing.
+    ///
+    /// # Errors
+    /// Those of the catalog; `SchemaMismatch` when the table has changed since the plan.
+    pub(crate) async fn new(lake: &Lake, plan: &Plan, output: &TableOutput, generation: u32) -> Result<Self> {
+        Ok(Self {
+            inner: Arc::new(Inner {
+                lake: lake.clone(),
+                plan: plan.clone(),
+                mode: output.mode,
+                generation,
+                targets: targets(lake, plan, output).await?,
+                runtime: Handle::current(),
+                begun: Mutex::new(BTreeMap::new()),
+            }),
+        })
+    }
+
+    fn table(&self, key: &StreamKey) -> &Table {
+        match key {
+            StreamKey::Rows(_) => &self.inner.targets.rows,
+            StreamKey::Rejected => &self.inner.targets.rejected,
+        }
+    }
+
+    /// Returns the values that the catalog knows a stream's partition by; none for a table without partitions.
+    fn values(&self, key: &StreamKey) -> Option<Vec<String>> {
+        match key {
+            StreamKey::Rows(values) => (!values.is_empty()).then(|| values.clone()),
+            StreamKey::Rejected => Some(vec![load_value(&self.inner.plan)]),
+        }
+    }
+
+    /// Returns the prefix of a stream; the ledger knows it before its first byte.
+    async fn begin(&self, key: &StreamKey) -> Result<Location> {
+        let begun = self.inner.begun.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        if let Some(prefix) = begun {
+            return Ok(prefix);
+        }
+        let table = self.table(key);
+        let root = versions_of(table)?;
+        let values = self.values(key);
+        let prefix = VersionName {
+            table: table.name.clone(),
+            values: values.clone(),
+            planned_ms: self.inner.plan.planned_ms,
+            request_hash: self.inner.plan.request_hash(),
+            generation: self.inner.generation,
+        }
+        .prefix(&root)?;
+        self.inner.lake.begin_version(&root, &prefix, &table.name, values.as_deref()).await?;
+        self.inner.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), prefix.clone());
+        Ok(prefix)
+    }
+
+    /// Gives up all that was begun.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub(crate) async fn abandon(&self) -> Result<()> {
+        let begun: Vec<Location> =
+            self.inner.begun.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for prefix in begun {
+            self.inner.lake.abandon_version(&prefix).await?;
+        }
+        Ok(())
+    }
+
+    /// Completes a partition (no values: the rejected lines): takes over the old objects where rows are appended, checks all
+    /// objects, and remembers what it takes the place of.
+    ///
+    /// # Errors
+    /// `InvalidData` when the objects are not what was written; those of storage and catalog.
+    pub(crate) async fn finish(
+        &self,
+        lake: &Lake,
+        plan: &Plan,
+        values: Option<Vec<String>>,
+        files: &[WrittenFile],
+    ) -> Result<NewPart> {
+        let key = values.map_or(StreamKey::Rejected, StreamKey::Rows);
+        let prefix = self.begin(&key).await?;
+        let mut objects = Vec::with_capacity(files.len());
+        for file in files {
+            objects.push(WrittenObject { location: Location::parse(&file.place)?, bytes: file.bytes, rows: file.rows });
+        }
+        let values = self.values(&key);
+        let (replaces, old) = match &values {
+            Some(values) => match lake.catalog.partition(&self.table(&key).name, values).await? {
+                Some(partition) => (Some(partition.version), Some(partition.location)),
+                None => (None, None),
+            },
+            None => match lake.catalog.table(&self.table(&key).name).await? {
+                Some(table) => (Some(table.version), table.location),
+                None => (None, None),
+            },
+        };
+        let is_appended = self.inner.mode == Mode::Append && matches!(key, StreamKey::Rows(_));
+        if let Some(old) = old.filter(|old| is_appended && *old != prefix) {
+            let points = &lake.settings.crash_points;
+            points.around("load: take over objects", take_over(lake, plan, &old, &prefix, &mut objects)).await?;
+        }
+        let validated = validate(&lake.storage, &prefix, &objects).await?;
+        Ok(NewPart {
+            values: values.unwrap_or_default(),
+            prefix: prefix.to_string(),
+            files: objects.iter().map(|object| object.location.to_string()).collect(),
+            rows: validated.rows,
+            bytes: validated.bytes,
+            replaces,
+        })
+    }
+}
+
+impl Destination for TableDestination {
+    fn open(&self, key: &StreamKey, part: usize) -> Result<Sink> {
+        let prefix = self.inner.runtime.block_on(self.begin(key))?;
+        let location = prefix.join(&self.inner.plan.file_name(part))?;
+        let writer = Box::new(self.inner.lake.storage.writer(&location)?);
+        Ok(Sink::Object { writer, runtime: self.inner.runtime.clone() })
+    }
+}
+
+/// Copies the objects of the old version that another load (or query) wrote.
+async fn take_over(
+    lake: &Lake,
+    plan: &Plan,
+    old: &Location,
+    prefix: &Location,
+    objects: &mut Vec<WrittenObject>,
+) -> Result<()> {
+    let ours = format!("load-{}-", plan.load_id());
+    for object in lake.storage.list_data(&old.as_prefix()).await? {
+        let below = object.location.key().strip_prefix(old.as_prefix().key()).unwrap_or_default();
+        // Objects in folders below belong to partitions of other layouts.
+        if below.is_empty() || below.contains('/') || below.starts_with(&ours) {
+            continue;
+        }
+        let target = prefix.join(below)?;
+        lake.storage.copy(&object.location, &target).await?;
+        let rows = rows(&lake.storage, &target, object.bytes).await?;
+        objects.push(WrittenObject { location: target, bytes: object.bytes, rows });
+    }
+    Ok(())
+}
+
+/// Returns the value of the partition of a load's rejected lines: its name where that can be one.
+fn load_value(plan: &Plan) -> String {
+    let scope = &plan.token.scope;
+    if scope.is_empty() || check_partition_value("load", scope).is_err() { plan.load_id() } else { scope.clone() }
+}
+
+/// Makes the database and a table unless they are there; returns the table as the catalog keeps it.
+async fn ensure(lake: &Lake, table: &Table) -> Result<Table> {
+    let points = &lake.settings.crash_points;
+    if lake.catalog.database(&table.name.database).await?.is_none() {
+        let database = Database::new(&table.name.database);
+        points.around("load: make the database", lake.catalog.create_database(&database)).await?;
+    }
+    if let Some(table) = lake.catalog.table(&table.name).await? {
+        return Ok(table);
+    }
+    match points.around("load: make the table", lake.catalog.put_table(table, Expect::Absent)).await {
+        Err(error) if error.kind == ErrorKind::AlreadyExists => lake.catalog.table(&table.name).await?.ok_or(error),
+        made => made,
+    }
+}
+
+fn expect(part: &NewPart) -> Expect {
+    part.replaces.map_or(Expect::Absent, Expect::Version)
+}
+
+fn new_version(plan: &Plan, table: &Table, part: &NewPart) -> Result<NewVersion> {
+    Ok(NewVersion {
+        record: Record {
+            version: Location::parse(&part.prefix)?,
+            previous_location: None,
+            rows: part.rows,
+            bytes: part.bytes,
+            query_id: format!("load-{}", plan.request_hash()),
+            attempt: plan.token.token.clone(),
+            schema_hash: schema_hash(&table.columns),
+        },
+        expect: expect(part),
+    })
+}
+
+/// Publishes the rejected lines of this load, or takes away those of an earlier run when there are none now.
+///
+/// # Errors
+/// `Conflict` when another run of the same load published meanwhile; those of storage and catalog.
+pub(crate) async fn keep_rejected(
+    lake: &Lake,
+    plan: &Plan,
+    output: &TableOutput,
+    part: Option<&NewPart>,
+) -> Result<()> {
+    let table = targets(lake, plan, output).await?.rejected;
+    if let Some(part) = part {
+        let table = ensure(lake, &table).await?;
+        lake.publish_partition(&table, &part.values, &new_version(plan, &table, part)?).await?;
+        return Ok(());
+    }
+    drop_partition(lake, &table.name, &[load_value(plan)]).await
+}
+
+/// Drops a partition and sets the tombstone of its version; one that is not there is fine.
+async fn drop_partition(lake: &Lake, table: &TableName, values: &[String]) -> Result<()> {
+    let Some(partition) = lake.catalog.partition(table, values).await? else { return Ok(()) };
+    let points = &lake.settings.crash_points;
+    // The tombstone first: after the drop nothing would lead to the version. Its time has not come before the drop is done.
+    points
+        .around("load: set the tombstone", lake.versions.retire(&partition.location, lake.settings.retention))
+        .await?;
+    points.around("load: drop a partition", lake.catalog.drop_partition(table, values)).await?;
+    Ok(())
+}
+
+/// Gives up a part that will not be published.
+///
+/// # Errors
+/// Those of the ledger.
+pub(crate) async fn abandon(lake: &Lake, part: &NewPart) -> Result<()> {
+    lake.abandon_version(&Location::parse(&part.prefix)?).await
+}
+
+/// Publishes the parts, one catalog call each, in the order of their values.
+///
+/// # Errors
+/// `Conflict` when another writer changed a partition since it was written; those of storage and catalog. Repeating it goes
+/// on where it stopped.
+pub(crate) async fn publish(
+    lake: &Lake,
+    plan: &Plan,
+    output: &TableOutput,
+    parts: &[NewPart],
+) -> Result<Vec<PublishedPart>> {
+    let table = targets(lake, plan, output).await?.rows;
+    let mut published = Vec::with_capacity(parts.len());
+    if output.partition_by.is_empty() {
+        if lake.catalog.database(&table.name.database).await?.is_none() {
+            let database = Database::new(&table.name.database);
+            let points = &lake.settings.crash_points;
+            points.around("load: make the database", lake.catalog.create_database(&database)).await?;
+        }
+        for part in parts {
+            lake.publish_table(&table, &new_version(plan, &table, part)?).await?;
+            published.push(published_part(&table, part));
+        }
+        return Ok(published);
+    }
+    let table = ensure(lake, &table).await?;
+    for part in parts {
+        lake.publish_partition(&table, &part.values, &new_version(plan, &table, part)?).await?;
+        published.push(published_part(&table, part));
+    }
+    if output.mode == Mode::Replace {
+        for old in lake.catalog.partitions(&table.name).await? {
+            if !parts.iter().any(|part| part.values == old.values) {
+                drop_partition(lake, &table.name, &old.values).await?;
+            }
+        }
+    }
+    Ok(published)
+}
+
+fn published_part(table: &Table, part: &NewPart) -> PublishedPart {
+    PublishedPart {
+        table: Some(table.name.to_string()),
+        partition: table.pairs(&part.values).map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        rows: part.rows,
+        bytes: part.bytes,
+        location: part.prefix.clone(),
+    }
+}
