@@ -8,6 +8,7 @@ pub mod command_line;
 pub mod evaluate;
 mod javascript;
 pub mod scope;
+pub(crate) mod syntax;
 pub mod template;
 mod text;
 mod tree;

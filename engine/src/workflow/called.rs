@@ -21,14 +21,14 @@ pub(super) struct Calls<'a> {
     registry: &'a Registry,
     diagnostics: Vec<Diagnostic>,
     /// The calls of each file that was loaded, with the files that they name.
-    calls: HashMap<ProjectPath, Vec<(Call, ProjectPath)>>,
+    found: HashMap<ProjectPath, Vec<(Call, ProjectPath)>>,
     /// The files in the order in which they were loaded.
     order: Vec<ProjectPath>,
 }
 
 impl<'a> Calls<'a> {
     pub(super) fn new(files: &'a dyn ProjectFiles, registry: &'a Registry) -> Self {
-        Self { files, registry, diagnostics: Vec::new(), calls: HashMap::new(), order: Vec::new() }
+        Self { files, registry, diagnostics: Vec::new(), found: HashMap::new(), order: Vec::new() }
     }
 
     /// Loads one file and finds what it calls.
@@ -40,7 +40,7 @@ impl<'a> Calls<'a> {
             Some((call, target))
         });
         let calls = calls.collect();
-        self.calls.insert(path.clone(), calls);
+        self.found.insert(path.clone(), calls);
         self.order.push(path.clone());
         compiled.workflow
     }
@@ -51,9 +51,9 @@ impl<'a> Calls<'a> {
         while let Some(path) = self.order.get(next).cloned() {
             next += 1;
             let targets: Vec<ProjectPath> =
-                self.calls.get(&path).into_iter().flatten().map(|(_, target)| target.clone()).collect();
+                self.found.get(&path).into_iter().flatten().map(|(_, target)| target.clone()).collect();
             for target in targets {
-                if !self.calls.contains_key(&target) {
+                if !self.found.contains_key(&target) {
                     self.load(sources, &target);
                 }
             }
@@ -88,7 +88,7 @@ impl<'a> Calls<'a> {
             // The chain of files that call each other, each with the next call of it to look at.
             let mut chain: Vec<(&ProjectPath, usize)> = vec![(start, 0)];
             while let Some((path, next)) = chain.last_mut() {
-                let calls = self.calls.get(*path).map(Vec::as_slice).unwrap_or_default();
+                let calls = self.found.get(*path).map(Vec::as_slice).unwrap_or_default();
                 let Some((call, target)) = calls.get(*next).filter(|_| !done.contains(path)) else {
                     done.push(path);
                     chain.pop();

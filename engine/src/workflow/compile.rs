@@ -8,6 +8,7 @@ mod children;
 mod circle;
 mod key_value;
 mod task_name;
+mod templates;
 
 use indexmap::IndexMap;
 

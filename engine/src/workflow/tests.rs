@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -270,4 +271,76 @@ fn called_workflows_are_checked_too() {
     );
     let moved = Memory::new(&[("t.dig", "_export: {_workdir: d}\n+a: {call>: elsewhere}\n")]);
     assert_eq!(messages(&load_from(&moved, "t.dig", &registry)), Vec::<String>::new());
+}
+
+/// Values as they may stand in a workflow, with keys that mean something.
+fn any_value() -> impl Strategy<Value = Value> {
+    let scalar = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-2..5_i64).prop_map(Value::from),
+        prop::sample::select(vec!["x", "true", "${a}", "${a +}", "+a", "UTC", "t.dig", "3", ""]).prop_map(Value::from),
+    ];
+    let key = prop::sample::select(vec![
+        "+a",
+        "+b",
+        "+c d",
+        "echo>",
+        "loop>",
+        "nope>",
+        "_type",
+        "_command",
+        "_do",
+        "_error",
+        "_check",
+        "_retry",
+        "_parallel",
+        "_after",
+        "_background",
+        "_export",
+        "_disable",
+        "_secrets",
+        "timezone",
+        "schedule",
+        "sla",
+        "plugin",
+        "limit",
+        "a",
+        "b.c",
+    ]);
+    scalar.prop_recursive(5, 60, 6, move |inner| {
+        prop_oneof![
+            1 => prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            4 => prop::collection::vec((key.clone(), inner), 0..6)
+                .prop_map(|entries| Value::Object(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())),
+        ]
+    })
+}
+
+proptest! {
+    /// Whatever a file holds, there is a workflow or an error with a place, and never both.
+    #[test]
+    fn any_document_is_compiled_or_refused(document in any_value()) {
+        let loaded = load_text(&document.to_string());
+        let errors = loaded.diagnostics.iter().filter(|diagnostic| diagnostic.severity == crate::diagnostic::Severity::Error);
+        prop_assert_eq!(loaded.workflow.is_some(), errors.count() == 0);
+        for diagnostic in &loaded.diagnostics {
+            let text = &loaded.sources.get(diagnostic.primary.span.source).text;
+            let span = diagnostic.primary.span;
+            prop_assert!(text.get(span.start as usize..span.end as usize).is_some());
+        }
+        if let Some(workflow) = loaded.workflow {
+            let stored = serde_json::to_string(&workflow).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Workflow>(&stored).unwrap(), workflow);
+        }
+    }
+
+    /// The same, for what a running task asks for.
+    #[test]
+    fn any_body_is_compiled_or_refused(body in any_value()) {
+        match compile_body(&body, &ParamPath::from("_do"), &IndexMap::new(), &registry()) {
+            Ok(task) => prop_assert_eq!(task.name, "^sub"),
+            Err(error) => prop_assert!(!error.problems.is_empty()),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use super::{Call, Compiler, Entry, Position};
 use crate::diagnostic::{Diagnostic, code, suggest};
 use crate::document::{Key, Node, NodeKind, Span};
 use crate::operator::ParamProblem;
-use crate::params::{ParamPath, Params};
+use crate::params::{ParamPath, Params, template};
 use crate::workflow::{TaskDef, TaskKind, keyword};
 
 /// The keys whose values are bodies of tasks.
@@ -46,6 +46,8 @@ impl Compiler<'_> {
                 self.conditional += 1;
                 self.body("^sub", key.span, node);
                 self.conditional -= 1;
+            } else {
+                self.check_templates(node);
             }
             self.remember_places(task, &ParamPath::default().key(name), node);
             self.moves |= name == "_workdir";
@@ -109,7 +111,11 @@ impl Compiler<'_> {
             self.report(diagnostic);
             return;
         };
-        for problem in found.check(params) {
+        for mut problem in found.check(params) {
+            if problem.code == code::PARAM_UNKNOWN && is_used(&problem.path.0, entries) {
+                let name = &problem.path;
+                problem.help = Some(format!("a value for templates goes into `_export: {{{name}: …}}`"));
+            }
             let diagnostic = diagnose(&problem, operator, operator_key, task_key, entries);
             self.report(diagnostic);
         }
@@ -129,6 +135,11 @@ impl Compiler<'_> {
             self.calls.push(Call { path: path.to_owned(), span: node.span, conditional });
         }
     }
+}
+
+/// Returns whether a template of the task uses a name.
+fn is_used(name: &str, entries: &[Entry<'_>]) -> bool {
+    entries.iter().any(|(_, node)| node.as_str().is_some_and(|text| template::plain_names(text).contains(&name)))
 }
 
 /// Puts what an operator says of a parameter over its place.

@@ -103,6 +103,7 @@ impl Compiler<'_> {
             self.moves |= key.name == "_workdir";
             export.insert(key.name.clone(), value.to_value());
             self.remember_places(task, &at.key(&key.name), value);
+            self.check_templates(value);
         }
         self.report_circles(entries);
         task.export = export;
