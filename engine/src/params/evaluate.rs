@@ -321,7 +321,7 @@ impl<'t> Evaluation<'t> {
         let (line, column) = line_and_column(text, offset);
         let own = error.line == 0;
         if own {
-            error.expression = source.to_owned();
+            source.clone_into(&mut error.expression);
             error.path = site.path.clone();
             site.owner.clone_into(&mut error.defined_by);
         } else if site.id.is_none() && site.path.0.is_empty() {
@@ -391,9 +391,8 @@ impl<'t> Evaluation<'t> {
         match siblings.get_full(name) {
             Some((at, _, node)) if at < own => Found::Node(node),
             sibling => match (top, sibling) {
-                (Some(node), _) => Found::Node(node),
                 (None, Some((at, ..))) if at == own => hidden(),
-                (None, Some((_, _, node))) => Found::Node(node),
+                (Some(node), _) | (None, Some((_, _, node))) => Found::Node(node),
                 (None, None) => Found::Nothing,
             },
         }

@@ -1,4 +1,4 @@
-//! Runs the expressions that are more than a name, in QuickJS: no host access, limits on memory, stack and steps.
+//! Runs the expressions that are more than a name, in `QuickJS`: no host access, limits on memory, stack and steps.
 //!
 //! One engine per thread. After its prelude ([`host`]'s functions, `Date`, `moment`) every object that a script can reach is
 //! frozen, so that no expression can leave anything behind for the next one. Parameters come in as a frozen object: those
@@ -8,6 +8,7 @@ mod host;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use rquickjs::context::EvalOptions;
 use rquickjs::{Array, CatchResultExt, CaughtError, Context, Ctx, Function, IntoJs, Object, Persistent, Runtime};
@@ -19,9 +20,11 @@ use super::template::{TemplateErrorKind, TemplateSettings};
 const MEMORY_LIMIT: usize = 64 << 20;
 /// The most stack an expression may use, in bytes; a thread of tokio has 2 MiB.
 const STACK_LIMIT: usize = 512 << 10;
-/// How many times QuickJS may ask whether to go on; it asks every 10,000 branches and calls: a few seconds of a tight loop.
+/// How many times the engine may ask whether to go on; it asks every 10,000 branches and calls: a second of a tight loop.
 /// A count and not a clock, so that an expression ends the same way on every machine.
 const STEP_LIMIT: u32 = 5_000;
+/// The longest an expression may take, for steps that are slow by themselves; far above what [`STEP_LIMIT`] allows otherwise.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// The names of JavaScript and of the prelude that an expression may use; everything else is taken away.
 pub(crate) const GLOBALS: &[&str] = &[
@@ -96,7 +99,7 @@ const PRELUDE: [&str; 6] = [
 pub(crate) enum Input<'v> {
     Plain(&'v Value),
     Made(Rc<Value>),
-    Map(Vec<(&'v str, Input<'v>)>),
+    Map(Vec<(&'v str, Self)>),
     /// A template that is not evaluated yet, by its number.
     Pending(usize),
 }
@@ -146,13 +149,36 @@ pub(crate) fn evaluate(
     })
 }
 
+/// How long an expression has run.
+struct Limit {
+    steps: Cell<u32>,
+    start: Cell<Instant>,
+}
+
+impl Limit {
+    fn begin(&self) {
+        self.steps.set(0);
+        self.start.set(Instant::now());
+    }
+
+    /// Counts a step; true when there may be no more.
+    fn step(&self) -> bool {
+        self.steps.set(self.steps.get().saturating_add(1));
+        self.is_reached()
+    }
+
+    fn is_reached(&self) -> bool {
+        self.steps.get() > STEP_LIMIT || self.start.get().elapsed() > TIME_LIMIT
+    }
+}
+
 struct Engine {
     // Fields are dropped in this order: what lives in the context before the context, the context before the runtime.
     run: Persistent<Function<'static>>,
     pending: Persistent<Function<'static>>,
     context: Context,
     host: host::Host,
-    steps: Rc<Cell<u32>>,
+    limit: Rc<Limit>,
     _runtime: Runtime,
 }
 
@@ -161,17 +187,14 @@ impl Engine {
         let runtime = Runtime::new().map_err(|error| error.to_string())?;
         runtime.set_memory_limit(MEMORY_LIMIT);
         runtime.set_max_stack_size(STACK_LIMIT);
-        let steps = Rc::new(Cell::new(0_u32));
-        let counted = Rc::clone(&steps);
-        runtime.set_interrupt_handler(Some(Box::new(move || {
-            counted.set(counted.get().saturating_add(1));
-            counted.get() > STEP_LIMIT
-        })));
+        let limit = Rc::new(Limit { steps: Cell::new(0), start: Cell::new(Instant::now()) });
+        let counted = Rc::clone(&limit);
+        runtime.set_interrupt_handler(Some(Box::new(move || counted.step())));
         let context = Context::full(&runtime).map_err(|error| error.to_string())?;
         let host = host::Host::default();
         let (run, pending) =
             context.with(|ctx| Self::prelude(&ctx, &host).catch(&ctx).map_err(|error| error.to_string()))?;
-        Ok(Self { run, pending, context, host, steps, _runtime: runtime })
+        Ok(Self { run, pending, context, host, limit, _runtime: runtime })
     }
 
     fn prelude(
@@ -205,7 +228,7 @@ impl Engine {
         settings: &TemplateSettings,
         seed: u64,
     ) -> Outcome {
-        self.steps.set(0);
+        self.limit.begin();
         self.host.set_zone(settings.zone.clone());
         self.context.with(|ctx| {
             let result = self.call(&ctx, source, bindings, settings, seed).catch(&ctx);
@@ -251,7 +274,7 @@ impl Engine {
 
     /// Names what a script threw.
     fn thrown(&self, name: &str, message: &str) -> Outcome {
-        if self.steps.get() > STEP_LIMIT {
+        if self.limit.is_reached() {
             return Outcome::Failed(TemplateErrorKind::TooLong, TOO_LONG.to_owned());
         }
         match (name, message) {
@@ -273,7 +296,7 @@ impl Engine {
 
     /// Names what no script could catch.
     fn stopped(&self, error: &CaughtError<'_>) -> Outcome {
-        if self.steps.get() > STEP_LIMIT {
+        if self.limit.is_reached() {
             return Outcome::Failed(TemplateErrorKind::TooLong, TOO_LONG.to_owned());
         }
         match error {

@@ -49,7 +49,7 @@ pub(crate) enum Reading {
 #[derive(Debug, Clone)]
 pub(crate) enum Pin {
     Whole,
-    Keys(IndexMap<String, Pin>),
+    Keys(IndexMap<String, Self>),
 }
 
 /// Builds the tree, layer by layer.

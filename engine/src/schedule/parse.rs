@@ -327,21 +327,22 @@ fn time_of_day(text: &str) -> Option<Time> {
     Time::new(number(hour)?, number(sixtieth(minute)?)?, number(sixtieth(second)?)?, 0).ok()
 }
 
+const WEEKDAYS: [(&str, Weekday); 7] = [
+    ("sunday", Weekday::Sunday),
+    ("monday", Weekday::Monday),
+    ("tuesday", Weekday::Tuesday),
+    ("wednesday", Weekday::Wednesday),
+    ("thursday", Weekday::Thursday),
+    ("friday", Weekday::Friday),
+    ("saturday", Weekday::Saturday),
+];
+
 fn weekday(text: &str) -> Option<Weekday> {
     if let Ok(number) = text.parse::<i8>() {
         return (0..=7).contains(&number).then(|| Weekday::from_sunday_zero_offset(number % 7).ok())?;
     }
-    const NAMES: [(&str, Weekday); 7] = [
-        ("sunday", Weekday::Sunday),
-        ("monday", Weekday::Monday),
-        ("tuesday", Weekday::Tuesday),
-        ("wednesday", Weekday::Wednesday),
-        ("thursday", Weekday::Thursday),
-        ("friday", Weekday::Friday),
-        ("saturday", Weekday::Saturday),
-    ];
     let text = text.to_ascii_lowercase();
-    NAMES.iter().find(|(name, _)| *name == text || name.get(..3) == Some(&text)).map(|(_, weekday)| *weekday)
+    WEEKDAYS.iter().find(|(name, _)| *name == text || name.get(..3) == Some(&text)).map(|(_, weekday)| *weekday)
 }
 
 /// Reads `1d 2h 30m 10s` (at least one part, in this order) or a number of seconds.

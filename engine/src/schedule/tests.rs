@@ -111,17 +111,16 @@ fn a_fixed_time_of_cron_comes_once_on_every_day_that_there_is() {
             let now = &minutes[i];
             let (date, wanted) = (now.date(), (hour, minute));
             let at = |minute: &Zoned| (minute.hour(), minute.minute());
-            let same_day = |earlier: &&Zoned| earlier.date() == date;
-            let shown_before =
-                minutes[..i].iter().rev().take(25 * 60).filter(same_day).any(|earlier| at(earlier) == wanted);
             let before = &minutes[i - 1];
             // The clock jumps over the time: the first minute after the jump, on the same date.
             let jumped = now.date() == before.date() && at(before) < wanted && wanted < at(now)
                 || now.date() != before.date()
-                    && begins_day(minutes, i)
                     && wanted < at(now)
+                    && begins_day(minutes, i)
                     && now.datetime().duration_since(before.datetime()) < SignedDuration::from_hours(3);
-            (at(now) == wanted && !shown_before) || (jumped && !shown_before)
+            let same_day = |earlier: &&Zoned| earlier.date() == date;
+            (at(now) == wanted || jumped)
+                && !minutes[..i].iter().rev().take(25 * 60).filter(same_day).any(|earlier| at(earlier) == wanted)
         });
     }
 }

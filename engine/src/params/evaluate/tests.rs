@@ -137,6 +137,36 @@ fn errors_name_the_expression_and_the_way_out() {
             "cannot evaluate `${(function(){ var a = []; while (true) a.push(new Array(1000).fill('x')) })()}`: it needs more than 64 MiB of memory",
             None,
         ),
+        (
+            "${Array(4e9).indexOf(1)}",
+            "E0403 1:1",
+            "cannot evaluate `${Array(4e9).indexOf(1)}`: RangeError: a list may have 10000000 items",
+            None,
+        ),
+        (
+            "${'a'.repeat(1e9)}",
+            "E0406 1:1",
+            "cannot evaluate `${'a'.repeat(1e9)}`: it needs more than 64 MiB of memory",
+            None,
+        ),
+        (
+            "${/(a+)+$/.test('a'.repeat(40) + 'b')}",
+            "E0405 1:1",
+            "cannot evaluate `${/(a+)+$/.test('a'.repeat(40) + 'b')}`: it did not end within the limit of steps",
+            None,
+        ),
+        (
+            "${(function(){ try { while (true) {} } catch (e) { return 'caught' } })()}",
+            "E0405 1:1",
+            "cannot evaluate `${(function(){ try { while (true) {} } catch (e) { return 'caught' } })()}`: it did not end within the limit of steps",
+            None,
+        ),
+        (
+            "${'\\ud800'}",
+            "E0407 1:1",
+            "cannot evaluate `${'\\ud800'}`: its result is a string with half a surrogate pair, which has no text",
+            None,
+        ),
         ("${(function(){ throw 'up' })()}", "E0403 1:1", "cannot evaluate `${(function(){ throw 'up' })()}`: up", None),
     ];
     for (text, place, message, help) in table {

@@ -31,6 +31,23 @@
   };
   defineProperty(Math, 'random', { value: () => ((next() >>> 5) * 67108864 + (next() >>> 6)) / 9007199254740992 });
 
+  // Loops inside the engine ask nobody whether to go on. No list of that length fits into the memory an expression may use,
+  // so one that claims it has holes or is no list at all.
+  const MAX_LENGTH = 10_000_000;
+  const tooLong = (list) => list !== null && typeof list === 'object' && list.length > MAX_LENGTH;
+  for (const [name, { value: body }] of Object.entries(getOwnPropertyDescriptors(Array.prototype))) {
+    if (typeof body !== 'function' || name === 'constructor' || name === 'values') continue;
+    const guarded = {
+      [name](...args) {
+        let refused = tooLong(this);
+        for (let i = 0; i < args.length; i++) refused ||= tooLong(args[i]);
+        if (refused) throw new RangeError(`a list may have ${MAX_LENGTH} items`);
+        return apply(body, this, args);
+      },
+    };
+    defineProperty(Array.prototype, name, { value: guarded[name], writable: true, configurable: true, enumerable: false });
+  }
+
   const seen = new Set();
   const harden = (value) => {
     if (value === null || (typeof value !== 'object' && typeof value !== 'function') || seen.has(value)) return;
@@ -88,6 +105,9 @@
     } catch (error) {
       if (error !== null && typeof error === 'object' && error !== stop) {
         answer = ['thrown', String(error.name ?? ''), String(error.message ?? error)];
+      } else if (error === null) {
+        // An out-of-memory error for which there is no memory arrives as null.
+        answer = ['thrown', 'InternalError', 'out of memory'];
       } else {
         answer = ['thrown', '', error === stop ? '' : String(error)];
       }

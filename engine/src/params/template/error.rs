@@ -106,7 +106,7 @@ impl std::error::Error for TemplateError {}
 /// Everything that is wrong with the templates of a task; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateErrors {
-    first: TemplateError,
+    first: Box<TemplateError>,
     rest: Vec<TemplateError>,
 }
 
@@ -114,13 +114,13 @@ impl TemplateErrors {
     /// Gathers errors; none when there are none.
     pub fn gather(errors: Vec<TemplateError>) -> Option<Self> {
         let mut errors = errors.into_iter();
-        let first = errors.next()?;
+        let first = Box::new(errors.next()?);
         Some(Self { first, rest: errors.collect() })
     }
 
     /// Returns the errors, in the order of the task's keys.
     pub fn iter(&self) -> impl Iterator<Item = &TemplateError> {
-        std::iter::once(&self.first).chain(&self.rest)
+        std::iter::once(&*self.first).chain(&self.rest)
     }
 
     /// Returns the first of them.
@@ -131,7 +131,7 @@ impl TemplateErrors {
 
 impl From<TemplateError> for TemplateErrors {
     fn from(error: TemplateError) -> Self {
-        Self { first: error, rest: Vec::new() }
+        Self { first: Box::new(error), rest: Vec::new() }
     }
 }
 
