@@ -181,6 +181,8 @@ fn spawn(context: &TaskContext, shell: &[String], script: &Path, env: Option<&Pa
         .stderr(Stdio::null())
         .process_group(0)
         .kill_on_drop(true);
+    // As with Digdag, a script can tell by which operator it runs.
+    command.env("_type", "sh");
     let own = env.into_iter().flatten();
     for (name, value) in context.scope().iter().chain(own) {
         let Some(text) = variable(name, value) else { continue };
