@@ -108,6 +108,20 @@ impl Error {
             .source(error)
     }
 
+    /// Returns a copy without the cause, which has none.
+    #[must_use]
+    pub fn without_source(&self) -> Self {
+        Self {
+            kind: self.kind,
+            retryable: self.retryable,
+            operation: self.operation,
+            message: self.message.clone(),
+            context: self.context.clone(),
+            position: self.position,
+            source: None,
+        }
+    }
+
     /// Keeps the cause.
     #[must_use]
     pub fn source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

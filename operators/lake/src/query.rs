@@ -1,5 +1,9 @@
 //! Query engines: `start`, `poll`, `fetch`, `cancel`, so that an id is all that must survive a crash.
 
+#[cfg(test)]
+mod conformance;
+pub(crate) mod table;
+
 use std::fmt::Debug;
 
 use async_trait::async_trait;
@@ -8,6 +12,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use crate::error::{Error, Result};
 use crate::name::Location;
 use crate::sql::Type;
+
 
 /// A statement to run.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -20,13 +25,41 @@ pub struct Query {
     pub token: String,
     /// Where the result goes.
     pub destination: Destination,
+    /// Tables that this query alone sees, in place of those of the same name in the catalog: a version that is not
+    /// published yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<QueryTable>,
+}
+
+impl Query {
+    /// Makes a query whose result is fetched.
+    pub fn new(sql: impl Into<String>, database: Option<&str>, token: impl Into<String>) -> Self {
+        Self {
+            sql: sql.into(),
+            database: database.map(str::to_owned),
+            token: token.into(),
+            destination: Destination::Fetch,
+            tables: Vec::new(),
+        }
+    }
+}
+
+/// A table that one query sees.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct QueryTable {
+    /// The table.
+    pub table: crate::catalog::Table,
+    /// Its partitions; none for a table without partition keys.
+    pub partitions: Vec<crate::catalog::Partition>,
 }
 
 /// Where a result goes.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Destination {
-    /// To whoever fetches it.
+    /// To whoever fetches it, until the process ends.
     Fetch,
+    /// To whoever fetches it, also after a restart: the engine keeps it.
+    Keep,
     /// To Parquet (or other) objects below an empty prefix, rows in the order of the query.
     Objects {
         /// The prefix; must be empty.
@@ -100,12 +133,21 @@ pub trait QueryEngine: Debug + Send + Sync + 'static {
     /// Plans a statement and returns its columns, tables read and predicted bytes, running nothing.
     async fn describe(&self, sql: &str, database: Option<&str>) -> Result<Description>;
     /// Starts a query; the same token gives the same query.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the token was used for another query. What is wrong with the statement is told by
+    /// [`QueryEngine::poll`].
     async fn start(&self, query: &Query) -> Result<QueryId>;
     /// Tells how far a query is.
     async fn poll(&self, id: &QueryId) -> Result<QueryStatus>;
-    /// Returns the result of a query that was started with [`Destination::Fetch`]; rows as they come.
+    /// Waits for the end of a query that was started with [`Destination::Fetch`] or [`Destination::Keep`], and returns its
+    /// result; it may be fetched again.
+    ///
+    /// # Errors
+    /// The query's own; `NotFound` for a query that the engine does not know (any more); `Canceled`; `InvalidInput` for a
+    /// query whose result went elsewhere.
     async fn fetch(&self, id: &QueryId) -> Result<(Vec<ResultColumn>, SendableRecordBatchStream)>;
-    /// Stops a query and waits until it has stopped.
+    /// Stops a query and waits until it has stopped; one that has ended stays as it is.
     async fn cancel(&self, id: &QueryId) -> Result<()>;
 }
 

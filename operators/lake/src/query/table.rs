@@ -1,0 +1,213 @@
+//! A table of the catalog as a source of rows: partitions are pruned by filters, objects read in the partition's own format.
+//!
+//! Types are the catalog's, whatever the objects hold; what does not fit is an error that names the object.
+
+mod adapt;
+mod line;
+mod partition;
+mod text;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{DataFusionError, ScalarValue, project_schema};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::union::UnionExec;
+use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::ObjectMeta;
+
+use crate::catalog::{Partition, Storage as Descriptor, Table, TableFormat};
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::Location;
+use crate::sql::Type;
+use crate::storage::Storage;
+
+pub(crate) use partition::partition_value;
+
+/// How many prefixes are listed at a time.
+const LISTINGS: usize = 16;
+
+/// A table (or a version of one) to read.
+#[derive(Debug)]
+pub(crate) struct CatalogTable {
+    storage: Storage,
+    table: Table,
+    partitions: Vec<Partition>,
+    columns: Vec<(String, Type)>,
+    keys: Vec<(String, Type)>,
+    schema: SchemaRef,
+}
+
+/// Objects that are read in one way.
+struct Part {
+    descriptor: Descriptor,
+    files: Vec<PartitionedFile>,
+}
+
+impl CatalogTable {
+    /// Makes the source of a table and its partitions, as they are in the catalog now.
+    ///
+    /// # Errors
+    /// `InvalidData` for a column whose type is none; `UnsupportedSql` for a view.
+    pub(crate) fn try_new(storage: Storage, table: Table, partitions: Vec<Partition>) -> Result<Self> {
+        if table.is_view() {
+            return Err(Error::new(
+                ErrorKind::UnsupportedSql,
+                "read a table",
+                format!("`{}` is a view: views are not supported yet", table.name),
+            ));
+        }
+        let typed = |columns: &[crate::catalog::Column]| {
+            columns
+                .iter()
+                .map(|column| match Type::from_hive(&column.hive_type) {
+                    Ok(data_type) => Ok((column.name.clone(), data_type)),
+                    Err(error) => Err(error.with("table", table.name.to_string()).with("column", column.name.clone())),
+                })
+                .collect::<Result<Vec<_>>>()
+        };
+        let columns = typed(&table.columns)?;
+        let keys = typed(&table.partition_keys)?;
+        let schema = Arc::new(Schema::new(columns.iter().chain(&keys).map(field).collect::<Vec<_>>()));
+        Ok(Self { storage, table, partitions, columns, keys, schema })
+    }
+
+    /// Returns the columns, partition keys last.
+    pub(crate) fn columns(&self) -> Vec<(String, Type)> {
+        self.columns.iter().chain(&self.keys).cloned().collect()
+    }
+
+    /// Lists the objects of the places that are left after pruning, grouped by how they are read.
+    async fn parts(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Part>> {
+        let places: Vec<(Location, Descriptor, Vec<ScalarValue>)> = if self.keys.is_empty() {
+            let location = self.table.location.clone();
+            location.into_iter().map(|location| (location, self.table.storage.clone(), Vec::new())).collect()
+        } else {
+            let kept = partition::prune(state, &self.keys, &self.partitions, filters)?;
+            kept.into_iter()
+                .map(|(partition, values)| (partition.location.clone(), partition.storage.clone(), values))
+                .collect()
+        };
+        let listed: Vec<(Descriptor, Vec<PartitionedFile>)> = futures::stream::iter(places)
+            .map(|(location, descriptor, values)| async move {
+                let objects = self.storage.list_data(&location).await?;
+                let files = objects
+                    .into_iter()
+                    .filter(|object| object.bytes > 0)
+                    .map(|object| {
+                        let mut file = PartitionedFile::from(ObjectMeta {
+                            location: Storage::store_path(&object.location)?,
+                            last_modified: chrono::DateTime::from_timestamp_millis(object.modified_ms)
+                                .unwrap_or_default(),
+                            size: object.bytes,
+                            e_tag: None,
+                            version: None,
+                        });
+                        file.partition_values.clone_from(&values);
+                        Ok(file)
+                    })
+                    .collect::<Result<Vec<_>>>()?;
+                Ok::<_, Error>((descriptor, files))
+            })
+            .buffered(LISTINGS)
+            .try_collect()
+            .await?;
+        let mut parts: Vec<Part> = Vec::new();
+        for (descriptor, files) in listed {
+            if files.is_empty() {
+                continue;
+            }
+            match parts.iter_mut().find(|part| part.descriptor == descriptor) {
+                Some(part) => part.files.extend(files),
+                None => parts.push(Part { descriptor, files }),
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Makes the source of objects in one format.
+    fn source(&self, descriptor: &Descriptor) -> Result<Arc<dyn FileSource>> {
+        let file_schema = Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()));
+        let keys: Vec<FieldRef> = self.keys.iter().map(|key| Arc::new(field(key))).collect();
+        let schema = TableSchema::builder(file_schema).with_table_partition_cols(keys).build();
+        match TableFormat::of(descriptor) {
+            Some(TableFormat::Parquet) => Ok(Arc::new(ParquetSource::new(schema))),
+            Some(format) => {
+                let form = line::LineForm::try_new(format, descriptor, &self.table.parameters)?;
+                Ok(Arc::new(text::TextSource::new(schema, self.columns.clone(), form)))
+            }
+            None => Err(Error::new(
+                ErrorKind::UnsupportedSql,
+                "read a table",
+                format!("table `{}` is in a format that is not supported yet: `{}`", self.table.name, descriptor.serde),
+            )),
+        }
+    }
+}
+
+/// Makes the Arrow field of a column.
+fn field((name, data_type): &(String, Type)) -> Field {
+    Field::new(name, data_type.to_arrow(), true)
+}
+
+#[async_trait]
+impl TableProvider for CatalogTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> datafusion::common::Result<Vec<TableProviderFilterPushDown>> {
+        // They prune; the rows that are left are filtered again.
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+        let parts = self.parts(state, filters).await.map_err(external)?;
+        let mut scans: Vec<Arc<dyn ExecutionPlan>> = Vec::with_capacity(parts.len());
+        for part in parts {
+            let source = self.source(&part.descriptor).map_err(external)?;
+            let groups = FileGroup::new(part.files).split_files(state.config().target_partitions().max(1));
+            let config = FileScanConfigBuilder::new(Storage::object_store_url().map_err(external)?, source)
+                .with_file_groups(groups)
+                .with_limit(limit)
+                .with_expr_adapter(Some(Arc::new(adapt::TypeAdapterFactory::new(
+                    self.table.name.to_string(),
+                    self.columns.clone(),
+                ))))
+                .with_projection_indices(projection.cloned())?
+                .build();
+            scans.push(DataSourceExec::from_data_source(config));
+        }
+        match scans.len() {
+            0 => Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?))),
+            1 => Ok(scans.remove(0)),
+            _ => UnionExec::try_new(scans),
+        }
+    }
+}
+
+/// Carries one of our errors through `DataFusion`.
+pub(crate) fn external(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
