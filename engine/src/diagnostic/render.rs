@@ -1,5 +1,6 @@
 //! Renders diagnostics: text with underlined source for people, one line for logs, JSON for programs.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -7,6 +8,9 @@ use serde_json::{Value, json};
 
 use super::{Diagnostic, Label, Severity};
 use crate::document::{SourceId, SourceMap, Span};
+
+/// How many problems a report shows; nobody reads more of them.
+const MAX_SHOWN: usize = 100;
 
 /// Whether the text may hold escape codes of terminals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,9 +27,14 @@ pub enum Style {
 pub fn report(diagnostics: &[Diagnostic], sources: &SourceMap, style: Style) -> String {
     let Some(summary) = summary(diagnostics) else { return String::new() };
     let mut report = String::new();
-    for diagnostic in diagnostics {
+    for diagnostic in diagnostics.iter().take(MAX_SHOWN) {
         report.push_str(&text(diagnostic, sources, style));
         report.push_str("\n\n");
+    }
+    if diagnostics.len() > MAX_SHOWN {
+        report.push_str("the first ");
+        report.push_str(&MAX_SHOWN.to_string());
+        report.push_str(" are shown of ");
     }
     report.push_str(&summary);
     let worst = diagnostics.iter().map(|diagnostic| diagnostic.severity).max();
@@ -40,7 +49,7 @@ pub fn report(diagnostics: &[Diagnostic], sources: &SourceMap, style: Style) -> 
 /// Renders one problem in the manner of `rustc`; no line break at the end.
 #[must_use]
 pub fn text(diagnostic: &Diagnostic, sources: &SourceMap, style: Style) -> String {
-    let title = level(diagnostic.severity).primary_title(diagnostic.message.as_str()).id(diagnostic.code.0);
+    let title = level(diagnostic.severity).primary_title(printable(&diagnostic.message)).id(diagnostic.code.0);
     let mut group = Group::with_title(title);
     for id in sources_of(diagnostic) {
         let source = sources.get(id);
@@ -64,7 +73,7 @@ pub fn text(diagnostic: &Diagnostic, sources: &SourceMap, style: Style) -> Strin
         group = group.element(snippet);
     }
     for help in &diagnostic.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+        group = group.element(Level::HELP.message(printable(help)));
     }
     let renderer = match style {
         Style::Plain => Renderer::plain(),
@@ -80,7 +89,17 @@ pub fn line(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
     let (line, column) = sources.line_column(span.source, span.start);
     let name = &sources.get(span.source).name;
     let severity = severity_name(diagnostic.severity);
-    format!("{name}:{line}:{column}: {severity}[{}]: {}", diagnostic.code, diagnostic.message)
+    format!("{name}:{line}:{column}: {severity}[{}]: {}", diagnostic.code, printable(&diagnostic.message))
+}
+
+/// Escapes what would command a terminal or turn the direction of writing: messages repeat what files hold.
+fn printable(text: &str) -> Cow<'_, str> {
+    let hidden = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(hidden) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| if hidden(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
 }
 
 /// Makes the JSON object of one problem: `code`, `severity`, `message`, `place`, `label`, `secondary`, `help`.
@@ -159,7 +178,7 @@ fn annotation<'a>(label: &'a Label, primary: bool, window: &Range<usize>) -> ann
     let inside = |byte: u32| (byte as usize).clamp(window.start, window.end) - window.start;
     let kind = if primary { AnnotationKind::Primary } else { AnnotationKind::Context };
     let annotation = kind.span(inside(label.span.start)..inside(label.span.end));
-    if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }
+    if label.text.is_empty() { annotation } else { annotation.label(printable(&label.text)) }
 }
 
 #[cfg(test)]
@@ -206,6 +225,25 @@ note[E0213]: ignored
 "
         );
         assert!(text(&diagnostics[0], &sources, Style::Colored).contains("\u{1b}["));
+    }
+
+    #[test]
+    fn files_cannot_command_the_terminal() {
+        let mut sources = SourceMap::default();
+        let id = sources.add("t", "a: \"\u{1b}[2J\u{202e}\"\n");
+        let diagnostic =
+            Diagnostic::error(code::KEY_VALUE, Span::new(id, 3, 12), "found \u{1b}[2J\u{202e}").label("\u{7}");
+        let shown = text(&diagnostic, &sources, Style::Plain) + &line(&diagnostic, &sources);
+        assert!(!shown.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'), "{shown:?}");
+    }
+
+    #[test]
+    fn a_flood_is_cut() {
+        let (diagnostics, sources) = example();
+        let flood: Vec<Diagnostic> = diagnostics.iter().cycle().take(150).cloned().collect();
+        let shown = report(&flood, &sources, Style::Plain);
+        assert_eq!(shown.matches("--> ").count(), 100);
+        assert!(shown.ends_with("the first 100 are shown of 75 errors, 75 notes; `suiro explain E0105` tells more\n"));
     }
 
     #[test]

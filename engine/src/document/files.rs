@@ -77,9 +77,9 @@ pub enum ReadError {
     /// There is none.
     #[error("there is no such file")]
     NotFound,
-    /// It is a directory.
-    #[error("it is a directory")]
-    Directory,
+    /// It is a directory, a pipe or a device.
+    #[error("it is not a file")]
+    NotAFile,
     /// A symbolic link leads out of the project.
     #[error("a symbolic link leads out of the project")]
     OutsideProject,
@@ -132,7 +132,7 @@ impl Directory {
         if !file.starts_with(&root) {
             return Err(ReadError::OutsideProject);
         }
-        if file.is_dir() { Err(ReadError::Directory) } else { Ok(file) }
+        if file.is_file() { Ok(file) } else { Err(ReadError::NotAFile) }
     }
 }
 

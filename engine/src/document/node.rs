@@ -1,5 +1,7 @@
 //! The tree of a YAML document: order kept, every key and value with its place.
 
+use serde_json::Value;
+
 use super::source::Span;
 
 /// A value and its place.
@@ -79,17 +81,13 @@ impl Node {
         self.kind == NodeKind::Null
     }
 
-    /// Says what the value is, for a message: ``"the string `x`"``, `a list`.
+    /// Says what the value is, for a message: ``the string `x` ``, `a list`.
     #[must_use]
     pub fn describe(&self) -> String {
         match &self.kind {
-            NodeKind::Null => "nothing".to_owned(),
-            NodeKind::Bool(value) => format!("`{value}`"),
-            NodeKind::Int(value) => format!("the number `{value}`"),
-            NodeKind::Float(value) => format!("the number `{value}`"),
-            NodeKind::String(text) => format!("the string `{}`", shorten(text)),
             NodeKind::List(_) => "a list".to_owned(),
             NodeKind::Map(_) => "a mapping".to_owned(),
+            _ => describe(&self.to_value()),
         }
     }
 
@@ -116,8 +114,21 @@ impl Node {
     }
 }
 
+/// Says what a value is, for a message.
+pub(crate) fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(value) => format!("`{value}`"),
+        Value::Number(number) => format!("the number `{number}`"),
+        Value::String(text) if text.is_empty() => "an empty string".to_owned(),
+        Value::String(text) => format!("the string `{}`", shorten(text)),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a mapping".to_owned(),
+    }
+}
+
 /// Cuts a text so that it fits into a message: its first line, 60 characters.
-pub(crate) fn shorten(text: &str) -> String {
+fn shorten(text: &str) -> String {
     const MAX_CHARS: usize = 60;
     let line = text.lines().next().unwrap_or_default();
     let short: String = line.chars().take(MAX_CHARS).collect();

@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 
 use super::ParamProblem;
 use crate::diagnostic::{code, suggest};
-use crate::document::node::shorten;
+use crate::document::node::describe;
 use crate::params::{ParamPath, Params};
 use crate::workflow::keyword;
 
@@ -427,17 +427,6 @@ fn type_name(wanted: &str, schema: &Value) -> String {
         _ => "another type",
     };
     name.to_owned()
-}
-
-fn describe(value: &Value) -> String {
-    match value {
-        Value::Null => "nothing".to_owned(),
-        Value::Bool(value) => format!("`{value}`"),
-        Value::Number(number) => format!("the number `{number}`"),
-        Value::String(text) => format!("the string `{}`", shorten(text)),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "a mapping".to_owned(),
-    }
 }
 
 /// Joins with commas and an `or`.

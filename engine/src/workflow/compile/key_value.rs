@@ -27,18 +27,13 @@ impl Compiler<'_> {
                 }
             }
             "_retry" => self.retry(task, key, node),
-            "_error" | "_check" => {
-                let name = if keyword == "_error" { "^error" } else { "^check" };
-                // What stops or repeats the task is not a loop: a call from here may end.
+            "_error" => {
+                // It runs only when the task failed, so a call in it may never happen.
                 self.conditional += 1;
-                let body = self.body(name, key.span, node).map(Box::new);
+                task.error = self.body("^error", key.span, node).map(Box::new);
                 self.conditional -= 1;
-                if keyword == "_error" {
-                    task.error = body;
-                } else {
-                    task.check = body;
-                }
             }
+            "_check" => task.check = self.body("^check", key.span, node).map(Box::new),
             "_background" => self.background(task, key, node, position),
             "_after" => self.after(task, key, node, position),
             "_disable" => return self.boolean(key, node).unwrap_or(false),
@@ -161,14 +156,15 @@ impl Compiler<'_> {
         self.remember_places(task, &ParamPath::from("_retry"), node);
         // A group's `_retry` is read when its children have failed, in nobody's scope.
         let templates = matches!(task.kind, crate::workflow::TaskKind::Action { .. });
-        let is_number = |value: &Node| {
-            whole_number(value).is_some() || (templates && value.as_str().is_some_and(|text| text.contains("${")))
-        };
+        let is_template = |value: &Node| templates && value.as_str().is_some_and(|text| text.contains("${"));
+        let is_number = |value: &Node| whole_number(value).is_some() || is_template(value);
+        let is_pause = |value: &Node| whole_number(value).is_some_and(|seconds| seconds >= 0) || is_template(value);
         if let Some(entries) = node.as_map() {
             let n_problems = self.diagnostics.len();
             for (option, value) in entries {
                 match option.name.as_str() {
-                    "limit" | "interval" | "max_interval" if is_number(value) => {}
+                    "limit" if is_number(value) => {}
+                    "interval" | "max_interval" if is_pause(value) => {}
                     "limit" => self.wrong(option, value, "a whole number"),
                     "interval" | "max_interval" => self.wrong(option, value, "a whole number of seconds"),
                     "interval_type" => {
