@@ -4,6 +4,7 @@
 //! recorded answers of a real Trino (`tests/sql`).
 
 mod datetime;
+mod datetime_convert;
 mod datetime_math;
 mod encoding;
 mod hash;
@@ -118,6 +119,7 @@ impl std::error::Error for EvalError {}
 /// All scalar functions, by family.
 pub static TABLE: &[&[Function]] = &[
     datetime::FAMILY,
+    datetime_convert::FAMILY,
     datetime_math::FAMILY,
     encoding::FAMILY,
     hash::FAMILY,

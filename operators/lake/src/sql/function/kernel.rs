@@ -51,9 +51,9 @@ pub(super) fn bad_cast(message: impl Into<String>) -> EvalError {
     EvalError { name: "INVALID_CAST_ARGUMENT", message: message.into() }
 }
 
-/// `NOT_SUPPORTED` with a sentence: for what Trino may answer and this engine does not.
+/// What Trino may answer and this engine does not: a refusal, never another answer.
 pub(super) fn unsupported(message: impl Into<String>) -> EvalError {
-    EvalError { name: "NOT_SUPPORTED", message: message.into() }
+    EvalError::unsupported(message)
 }
 
 /// The engine called a kernel with something else than its signature says.
