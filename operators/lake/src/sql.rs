@@ -3,10 +3,13 @@
 //! [`parse`] reads one statement with `sqlparser` → the analyzer types the syntax tree by Trino's rules → `DataFusion`'s
 //! logical plan over functions of ours.
 
+pub mod cast;
 pub mod coerce;
 mod dialect;
 pub mod error;
 pub mod function;
+pub mod json;
+pub mod literal;
 pub mod operator;
 pub mod parse;
 pub mod resolve;

@@ -249,10 +249,10 @@ impl Parameter {
                     .unwrap_or(match kind {
                         Kind::Varchar => Type::Varchar(Some(0)),
                         Kind::Char => Type::Char(0),
-                        Kind::Time => Type::Time(0),
-                        Kind::TimeTz => Type::TimeTz(0),
-                        Kind::Timestamp => Type::Timestamp(0),
-                        Kind::TimestampTz => Type::TimestampTz(0),
+                        Kind::Time => Type::Time(3),
+                        Kind::TimeTz => Type::TimeTz(3),
+                        Kind::Timestamp => Type::Timestamp(3),
+                        Kind::TimestampTz => Type::TimestampTz(3),
                     }),
             },
         })
