@@ -13,7 +13,6 @@ use crate::error::{Error, Result};
 use crate::name::Location;
 use crate::sql::Type;
 
-
 /// A statement to run.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Query {

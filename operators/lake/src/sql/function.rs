@@ -5,7 +5,9 @@
 
 mod datetime;
 mod datetime_convert;
+mod datetime_format;
 mod datetime_math;
+mod datetime_pattern;
 mod encoding;
 mod hash;
 mod kernel;
@@ -120,6 +122,7 @@ impl std::error::Error for EvalError {}
 pub static TABLE: &[&[Function]] = &[
     datetime::FAMILY,
     datetime_convert::FAMILY,
+    datetime_format::FAMILY,
     datetime_math::FAMILY,
     encoding::FAMILY,
     hash::FAMILY,
