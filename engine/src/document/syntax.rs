@@ -19,16 +19,25 @@ pub(super) fn diagnose(error: &ScanError, source: SourceId, text: &str, at: usiz
             .label("this is a tab")
             .help("indent with spaces");
     }
-    if info.contains("quoted scalar") && !info.contains("escape") && !info.contains("hexadecimal") {
+    if info == "invalid indentation in quoted scalar"
+        || info == "while scanning a quoted scalar, found unexpected end of stream"
+        || info == "while scanning a quoted scalar, found unexpected document indicator"
+    {
         let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\'')).unwrap_or('"');
-        return Diagnostic::error(code::UNCLOSED_QUOTE, here, format!("the quote `{quote}` is never closed"))
-            .label("it is opened here")
-            .help(format!("close it with `{quote}`; the lines of a quoted text must be indented deeper than its key"));
+        let (message, help) = if info.contains("indentation") {
+            (
+                format!("the quote `{quote}` is not closed before a line that is indented too little"),
+                format!("close it with `{quote}`, or indent all lines of the text deeper than its key"),
+            )
+        } else {
+            (format!("the quote `{quote}` is never closed"), format!("close it with `{quote}`"))
+        };
+        return Diagnostic::error(code::UNCLOSED_QUOTE, here, message).label("it is opened here").help(help);
     }
     if info.contains("unknown anchor") {
         let name: String = rest.chars().take_while(|c| !c.is_whitespace() && !",[]{}".contains(*c)).collect();
         let place = span(at, at + name.len());
-        let anchor = name.trim_start_matches('*');
+        let anchor = name.strip_prefix('*').unwrap_or(&name);
         return Diagnostic::error(code::UNKNOWN_ANCHOR, place, format!("there is no anchor `&{anchor}` above"))
             .help("an alias `*name` repeats a value that was marked `&name` earlier in the same file")
             .help(format!("quote the value when it is meant as text: `'{name}'`"));
@@ -74,9 +83,12 @@ pub(super) fn diagnose(error: &ScanError, source: SourceId, text: &str, at: usiz
         }
         "while parsing a block mapping, did not find expected key"
         | "simple key expect ':'"
-        | "simple key expected"
-        | "invalid indentation" => diagnostic("expected a key and a `:`")
+        | "simple key expected" => diagnostic("expected a key and a `:`")
             .help("write `key: value`, with a space after the colon, and indent the keys of one mapping alike"),
+        "invalid indentation" | "invalid indentation in flow construct" => {
+            diagnostic("the line is indented too little")
+                .help("indent the lines inside `[…]` and `{…}` deeper than the key before them")
+        }
         "while parsing a block collection, did not find expected '-' indicator" => {
             diagnostic("expected a `-`, as in the lines above").help("indent the items of one list alike")
         }

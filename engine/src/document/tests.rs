@@ -127,8 +127,15 @@ fn syntax_errors_say_what_to_look_for() {
     for (text, problem) in [
         ("a:\n\tb: 1\n", "t:2:1: error[E0102]: a tab stands where YAML takes only spaces"),
         ("a:\t1\n", "t:1:3: error[E0102]: a tab stands where YAML takes only spaces"),
-        ("a: \"x\nb: 1\n", "t:1:4: error[E0103]: the quote `\"` is never closed"),
+        (
+            "a: \"x\nb: 1\n",
+            "t:1:4: error[E0103]: the quote `\"` is not closed before a line that is indented too little",
+        ),
+        ("a: \"x\n b: 1\n", "t:1:4: error[E0103]: the quote `\"` is never closed"),
+        ("a: 'x\n---\n", "t:1:4: error[E0103]: the quote `'` is never closed"),
+        ("x:\n  a: [\n  1]\n", "t:3:3: error[E0101]: the line is indented too little"),
         ("a: 'x\n", "t:1:4: error[E0103]: the quote `'` is never closed"),
+        ("a: ***\n", "t:1:4: error[E0107]: there is no anchor `&**` above"),
         ("a: *b\n", "t:1:4: error[E0107]: there is no anchor `&b` above"),
         ("a: &b [*b]\n", "t:1:8: error[E0107]: the alias stands inside the value that it repeats"),
         ("a: b: c\n", "t:1:5: error[E0101]: a `:` cannot stand here"),

@@ -128,16 +128,13 @@ fn check_name(name: &str, span: Span) -> Option<Diagnostic> {
     if name.chars().count() > MAX_NAME_CHARS {
         return error(format!("the name of a workflow is longer than {MAX_NAME_CHARS} characters"));
     }
-    if let Some(first) = name.chars().next().filter(char::is_ascii_digit) {
+    let Some(first) = name.chars().next() else { return error("the file has no name".to_owned()) };
+    if first.is_ascii_digit() || "@\\:*?\"<>|".contains(first) {
         return error(format!("the name `{name}` of a workflow starts with `{first}`"));
     }
-    // DIFFERENCE(digdag): there, these are refused only at the start, so that `+a+b` may be a task or a workflow.
-    let bad = name.chars().find(|c| c.is_control() || "+^@\\:*?\"<>|".contains(*c));
-    match (name.is_empty(), bad) {
-        (true, _) => error("the file has no name".to_owned()),
-        (false, Some(bad)) => error(format!("the name `{name}` of a workflow holds `{}`", bad.escape_debug())),
-        (false, None) => None,
-    }
+    // DIFFERENCE(digdag): there, signs are refused only at the start, so that `+a+b` may be a task or a workflow.
+    let bad = name.chars().find(|c| c.is_control() || matches!(c, '+' | '^'))?;
+    error(format!("the name `{name}` of a workflow holds `{}`", bad.escape_debug()))
 }
 
 /// Reads `timezone:`; the default when it is wrong.

@@ -84,6 +84,13 @@ impl Compiler<'_> {
     }
 
     fn export(&mut self, task: &mut TaskDef, key: &Key, node: &Node, position: Position<'_>) {
+        if node.is_null() {
+            let message = "`_export` holds nothing";
+            self.report(
+                Diagnostic::warning(code::KEY_VALUE, key.span, message).help("remove it, or indent what belongs to it"),
+            );
+            return;
+        }
         let Some(entries) = node.as_map() else {
             self.wrong(key, node, "a mapping");
             return;
