@@ -275,13 +275,18 @@ fn characters_at_most(text: &[u8], most: u32) -> bool {
     text.len() <= most || text.iter().filter(|byte| (**byte & 0xC0) != 0x80).count() <= most
 }
 
+/// Takes an optional sign off a number; true for a minus.
+fn signed(text: &[u8]) -> (bool, &[u8]) {
+    match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    }
+}
+
 /// Reads `-12`: an optional sign and digits, nothing else.
 pub(crate) fn integer(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
+    let (negative, digits) = signed(text);
     if digits.is_empty() {
         return None;
     }
@@ -336,11 +341,7 @@ pub(crate) fn boolean(text: &[u8]) -> Option<bool> {
 
 /// Reads an exact number; digits beyond the scale must be zeros, as nothing is rounded away without a word.
 pub(crate) fn decimal(text: &[u8], precision: u8, scale: u8) -> Option<i128> {
-    let (negative, rest) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        rest => (false, rest),
-    };
+    let (negative, rest) = signed(text);
     let (mantissa, exponent) = match rest.iter().position(|byte| matches!(byte, b'e' | b'E')) {
         Some(at) => (&rest[..at], integer(&rest[at + 1..]).filter(|exponent| exponent.abs() <= 100)?),
         None => (rest, 0),

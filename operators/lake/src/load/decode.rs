@@ -63,7 +63,7 @@ pub(crate) struct Decoded {
     encoding: Encoding,
     reader: Box<dyn Read + Send>,
     raw: Arc<AtomicU64>,
-    decoded: u64,
+    taken: u64,
 }
 
 impl std::fmt::Debug for Decoded {
@@ -89,7 +89,7 @@ impl Decoded {
                 Box::new(zstd::stream::read::Decoder::with_buffer(buffered).map_err(|error| read_error(name, error))?)
             }
         };
-        Ok(Self { name: name.to_owned(), encoding, reader, raw: count, decoded: 0 })
+        Ok(Self { name: name.to_owned(), encoding, reader, raw: count, taken: 0 })
     }
 
     /// Returns how many bytes of the file have been read.
@@ -105,7 +105,7 @@ impl Decoded {
         loop {
             match self.reader.read(buffer) {
                 Ok(read) => {
-                    self.decoded += u64::try_from(read).unwrap_or(u64::MAX);
+                    self.taken += u64::try_from(read).unwrap_or(u64::MAX);
                     return Ok(read);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -115,11 +115,12 @@ impl Decoded {
     }
 
     fn failed(&self, error: io::Error) -> Error {
-        let is_system = error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Error>());
+        let is_system =
+            error.raw_os_error().is_some() || error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).is_some();
         if self.encoding == Encoding::Plain || is_system {
             return read_error(&self.name, error);
         }
-        let (name, raw, decoded) = (self.encoding.name(), self.raw_bytes(), self.decoded);
+        let (name, raw, decoded) = (self.encoding.name(), self.raw_bytes(), self.taken);
         // Libraries differ in the kind they give an early end; zstd says `incomplete frame`.
         let is_cut_off = error.kind() == io::ErrorKind::UnexpectedEof || error.to_string().contains("incomplete frame");
         let message = if is_cut_off {
@@ -203,7 +204,7 @@ mod tests {
 
     #[test]
     fn an_early_end_is_an_error_with_its_place() {
-        let text: Vec<u8> = (0..50_000_u32).flat_map(|number| number.to_le_bytes()).collect();
+        let text: Vec<u8> = (0..50_000_u32).flat_map(u32::to_le_bytes).collect();
         for (name, archive) in [("gzip", gzip(&text)), ("zstd", zstd::encode_all(&text[..], 1).unwrap())] {
             for keep in [archive.len() - 1, archive.len() / 2, 12] {
                 let error = read_all(archive[..keep].to_vec()).unwrap_err();

@@ -107,11 +107,6 @@ impl ParquetFile {
         Ok(())
     }
 
-    /// Returns how many bytes have been written.
-    pub(crate) fn bytes_written(&self) -> usize {
-        self.writer.bytes_written()
-    }
-
     /// Ends the file; when it returns, the file survives the loss of power.
     ///
     /// # Errors

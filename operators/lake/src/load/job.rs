@@ -11,7 +11,7 @@
 //!
 //! The files that are read and the guessed columns are part of the plan, so a load goes on as it began.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -346,7 +346,7 @@ fn report(plan: &Plan, outcome: &Outcome) -> LoadReport {
             .iter()
             .map(|rejected| {
                 let file = plan.files.get(rejected.file).map_or("?", |file| file.name.as_str());
-                format!("{file}:{}: {}", rejected.line_number, shortened(rejected.reason.as_bytes()))
+                format!("{file}:{}: {}", rejected.line_number, shortened(rejected.reason.as_bytes(), 300))
             })
             .collect(),
     }
@@ -436,7 +436,8 @@ async fn check_limit(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Result<
     }
     let shown = u64::try_from(report.first_rejected.len()).unwrap_or(u64::MAX);
     if report.rejected > shown {
-        message.push_str(&format!("\n  … and {} more", report.rejected - shown));
+        // Writing into a string cannot fail.
+        let _infallible = write!(message, "\n  … and {} more", report.rejected - shown);
     }
     let kept = written.rejected.as_ref().map(|part| rejected_place(plan, part));
     let error = Error::new(ErrorKind::DataQuality, "load", message);
@@ -462,6 +463,15 @@ fn rejected_place(plan: &Plan, part: &NewPart) -> String {
 }
 
 async fn publish(lake: &Lake, plan: &Plan, written: WrittenLoad) -> Result<LoadReport> {
+    let report = publish_parts(lake, plan, written).await?;
+    // What is due can go now. The load is done whether that succeeds or not; the next collection goes on with it.
+    if let Err(error) = lake.collect().await {
+        tracing::warn!(%error, "versions that are no longer needed could not be collected");
+    }
+    Ok(report)
+}
+
+async fn publish_parts(lake: &Lake, plan: &Plan, written: WrittenLoad) -> Result<LoadReport> {
     let WrittenLoad { mut report, parts, rejected } = written;
     match &plan.config.out {
         OutputConfig::Table(table) => {

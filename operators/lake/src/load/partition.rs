@@ -54,11 +54,6 @@ impl PartitionKeys {
         Ok(Self { keys })
     }
 
-    /// Returns the names of the keys.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.keys.iter().map(|key| key.name.as_str())
-    }
-
     /// Splits the rows of a chunk; rows without a proper value go to the rejected ones.
     ///
     /// # Errors
@@ -85,19 +80,17 @@ impl PartitionKeys {
                 groups[group].1.push(number);
                 continue;
             }
-            let group = match self.keys.iter().zip(&columns).find(|(_, column)| column.is_null(row)) {
-                Some((key, _)) => Err(Reason::NoPartitionValue { key: key.name.clone() }),
-                None => {
-                    let values: Vec<String> = columns.iter().map(|column| column.value(row).to_owned()).collect();
-                    by_values
-                        .entry(values)
-                        .or_insert_with_key(|values| {
-                            self.check(values)?;
-                            groups.push((values.clone(), Vec::new()));
-                            Ok(groups.len() - 1)
-                        })
-                        .clone()
-                }
+            let absent = self.keys.iter().zip(&columns).find(|(_, column)| column.is_null(row));
+            let group = if let Some((key, _)) = absent {
+                Err(Reason::NoPartitionValue { key: key.name.clone() })
+            } else {
+                let values: Vec<String> = columns.iter().map(|column| column.value(row).to_owned()).collect();
+                let group = by_values.entry(values).or_insert_with_key(|values| {
+                    self.check(values)?;
+                    groups.push((values.clone(), Vec::new()));
+                    Ok(groups.len() - 1)
+                });
+                group.clone()
             };
             match group {
                 Ok(group) => {

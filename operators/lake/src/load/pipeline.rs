@@ -210,7 +210,7 @@ impl Pipeline<'_> {
             let batch = batch?;
             for (values, rows) in batch.parts {
                 outcome.rows += u64::try_from(rows.num_rows()).unwrap_or(u64::MAX);
-                streams.push(StreamKey::Rows(values), rows, &mut results)?;
+                streams.push(&StreamKey::Rows(values), rows, &mut results)?;
             }
             outcome.rejected += u64::try_from(batch.rejected.len()).unwrap_or(u64::MAX);
             outcome.skipped += batch.skipped;

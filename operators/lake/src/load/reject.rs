@@ -124,13 +124,14 @@ impl fmt::Display for Reason {
             Self::BadValue { column, expected, found } => {
                 write!(f, "column `{column}`: expected {expected}, found `{found}`")
             }
-            Self::Json { expected, at } => write!(f, "expected {expected} at byte {at}"),
             Self::UnknownKey { key, guessed: true } => write!(
                 f,
                 "key `{key}` is not among the columns guessed from the first lines: declare `columns`, or set `unknown_keys: ignore`"
             ),
             Self::UnknownKey { key, guessed: false } => write!(f, "key `{key}` is no column"),
-            Self::AccessLog { expected, at } => write!(f, "expected {expected} at byte {at}"),
+            Self::Json { expected, at } | Self::AccessLog { expected, at } => {
+                write!(f, "expected {expected} at byte {at}")
+            }
             Self::NoPartitionValue { key } => write!(f, "partition key `{key}`: expected a value, found none"),
             Self::PartitionValue { why } => f.write_str(why),
         }
@@ -140,7 +141,11 @@ impl fmt::Display for Reason {
 impl Reason {
     /// A value that is none of its column's type.
     pub(crate) fn bad_value(column: &super::column::ReadColumn, found: &[u8]) -> Self {
-        Self::BadValue { column: column.name.clone(), expected: column.column_type, found: shortened(found) }
+        Self::BadValue {
+            column: column.name.clone(),
+            expected: column.column_type,
+            found: shortened(found, VALUE_CHARACTERS),
+        }
     }
 }
 
@@ -165,18 +170,20 @@ pub(crate) fn readable(bytes: &[u8]) -> String {
     text
 }
 
-/// Returns the start of a text, for a message on one line.
-pub(crate) fn shortened(bytes: &[u8]) -> String {
-    const MOST: usize = 100;
-    let text = readable(&bytes[..bytes.len().min(MOST * 4)]);
+/// How much of a value a reason shows.
+pub(crate) const VALUE_CHARACTERS: usize = 100;
+
+/// Returns the first `most` characters of a text, for a message on one line.
+pub(crate) fn shortened(bytes: &[u8], most: usize) -> String {
+    let text = readable(&bytes[..bytes.len().min(most * 4)]);
     let mut short: String =
         text.chars()
-            .take(MOST)
+            .take(most)
             .flat_map(|character| {
                 if character.is_control() { character.escape_default().collect::<Vec<_>>() } else { vec![character] }
             })
             .collect();
-    if text.chars().nth(MOST).is_some() || bytes.len() > MOST * 4 {
+    if text.chars().nth(most).is_some() || bytes.len() > most * 4 {
         short.push('…');
     }
     short
@@ -189,7 +196,7 @@ mod tests {
     #[test]
     fn bytes_that_are_not_text_stay_readable() {
         assert_eq!(readable(b"a\0b\xFF\x16\xC3\xA9\tc"), "a\\x00b\\xff\\x16é\tc");
-        assert_eq!(shortened("é".repeat(200).as_bytes()).chars().count(), 101);
-        assert_eq!(shortened(b"a\nb"), "a\\nb");
+        assert_eq!(shortened("é".repeat(200).as_bytes(), 100).chars().count(), 101);
+        assert_eq!(shortened(b"a\nb", 100), "a\\nb");
     }
 }

@@ -61,6 +61,9 @@ const FILE_BYTES: usize = 1024 * 1024 * 1024;
 /// How many files are open at a time; each holds some megabytes on their way to the storage.
 const MAX_OPEN_FILES: usize = 16;
 
+/// How many partitions one load writes at most: more is a key that was not meant to be one.
+const MAX_PARTITIONS: usize = 10_000;
+
 /// Returns the columns of rejected lines.
 pub(crate) fn rejected_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
@@ -78,7 +81,7 @@ pub(crate) struct Streams<'a> {
     rows_schema: SchemaRef,
     rejected_schema: SchemaRef,
     encode: &'a dyn Fn(u64, RowGroup),
-    streams: BTreeMap<StreamKey, Stream>,
+    by_key: BTreeMap<StreamKey, Stream>,
     /// Row groups that are being encoded, in the order they were cut in.
     on_their_way: VecDeque<(u64, StreamKey)>,
     most_on_their_way: usize,
@@ -117,7 +120,7 @@ impl<'a> Streams<'a> {
             rows_schema: schema(columns),
             rejected_schema: rejected_schema(),
             encode,
-            streams: BTreeMap::new(),
+            by_key: BTreeMap::new(),
             on_their_way: VecDeque::new(),
             most_on_their_way: threads + 1,
             next_number: 0,
@@ -130,18 +133,25 @@ impl<'a> Streams<'a> {
     ///
     /// # Errors
     /// Those of the destination and the encoder.
-    pub(crate) fn push(&mut self, key: StreamKey, rows: RecordBatch, results: &mut Results<'_>) -> Result<()> {
+    pub(crate) fn push(&mut self, key: &StreamKey, rows: RecordBatch, results: &mut Results<'_>) -> Result<()> {
         let bytes = memory_of(&rows);
-        let stream = self.streams.entry(key.clone()).or_default();
+        if !self.by_key.contains_key(key) && self.by_key.len() > MAX_PARTITIONS {
+            return Err(Error::new(
+                ErrorKind::ResourcesExhausted,
+                "split rows by partition",
+                format!("the rows have more than {MAX_PARTITIONS} partitions: is `partition_by` what was meant?"),
+            ));
+        }
+        let stream = self.by_key.entry(key.clone()).or_default();
         stream.rows += rows.num_rows();
         stream.batches.push(rows);
         stream.buffered += bytes;
         self.buffered += bytes;
         if stream.buffered >= ROW_GROUP_BYTES || stream.rows >= ROW_GROUP_ROWS {
-            return self.cut(&key, results);
+            return self.cut(key, results);
         }
         if self.buffered >= BUFFER_BYTES {
-            let largest = self.streams.iter().max_by_key(|(_, stream)| stream.buffered).map(|(key, _)| key.clone());
+            let largest = self.by_key.iter().max_by_key(|(_, stream)| stream.buffered).map(|(key, _)| key.clone());
             if let Some(key) = largest {
                 return self.cut(&key, results);
             }
@@ -168,7 +178,7 @@ impl<'a> Streams<'a> {
         ];
         let batch = RecordBatch::try_new(Arc::clone(&self.rejected_schema), columns)
             .map_err(|error| Error::new(ErrorKind::External, "keep rejected lines", error.to_string()).source(error))?;
-        self.push(StreamKey::Rejected, batch, results)
+        self.push(&StreamKey::Rejected, batch, results)
     }
 
     /// Makes a row group of what a stream has buffered.
@@ -176,7 +186,7 @@ impl<'a> Streams<'a> {
         while self.on_their_way.len() >= self.most_on_their_way {
             self.append_next(results)?;
         }
-        let Some(stream) = self.streams.get(key) else { return Ok(()) };
+        let Some(stream) = self.by_key.get(key) else { return Ok(()) };
         if stream.file.is_none() {
             if self.open_files >= MAX_OPEN_FILES {
                 self.close_oldest(results)?;
@@ -184,7 +194,7 @@ impl<'a> Streams<'a> {
             self.open(key)?;
         }
         let number = self.next_number;
-        let Some(stream) = self.streams.get_mut(key) else { return Ok(()) };
+        let Some(stream) = self.by_key.get_mut(key) else { return Ok(()) };
         let Some(file) = &mut stream.file else { return Ok(()) };
         let group = file.row_group(std::mem::take(&mut stream.batches));
         let bytes = std::mem::take(&mut stream.buffered);
@@ -200,7 +210,7 @@ impl<'a> Streams<'a> {
     }
 
     fn open(&mut self, key: &StreamKey) -> Result<()> {
-        let Some(stream) = self.streams.get_mut(key) else { return Ok(()) };
+        let Some(stream) = self.by_key.get_mut(key) else { return Ok(()) };
         let schema = match key {
             StreamKey::Rows(_) => &self.rows_schema,
             StreamKey::Rejected => &self.rejected_schema,
@@ -217,7 +227,7 @@ impl<'a> Streams<'a> {
     fn append_next(&mut self, results: &mut Results<'_>) -> Result<()> {
         let Some((number, key)) = self.on_their_way.pop_front() else { return Ok(()) };
         let columns = results.encoded(number)?;
-        match self.streams.get_mut(&key).and_then(|stream| stream.file.as_mut()) {
+        match self.by_key.get_mut(&key).and_then(|stream| stream.file.as_mut()) {
             Some(file) => file.append(columns),
             None => Ok(()),
         }
@@ -228,7 +238,7 @@ impl<'a> Streams<'a> {
         while self.on_their_way.iter().any(|(_, waiting)| waiting == key) {
             self.append_next(results)?;
         }
-        if let Some(stream) = self.streams.get_mut(key)
+        if let Some(stream) = self.by_key.get_mut(key)
             && let Some(file) = stream.file.take()
         {
             self.open_files -= 1;
@@ -239,7 +249,7 @@ impl<'a> Streams<'a> {
 
     /// Ends the file that has waited longest for rows.
     fn close_oldest(&mut self, results: &mut Results<'_>) -> Result<()> {
-        let open = self.streams.iter().filter(|(_, stream)| stream.file.is_some());
+        let open = self.by_key.iter().filter(|(_, stream)| stream.file.is_some());
         let oldest = open.min_by_key(|(_, stream)| stream.last_cut).map(|(key, _)| key.clone());
         oldest.map_or(Ok(()), |key| self.close(&key, results))
     }
@@ -249,16 +259,16 @@ impl<'a> Streams<'a> {
     /// # Errors
     /// Those of the destination and the encoder.
     pub(crate) fn finish(mut self, results: &mut Results<'_>) -> Result<Vec<Written>> {
-        let keys: Vec<StreamKey> = self.streams.keys().cloned().collect();
+        let keys: Vec<StreamKey> = self.by_key.keys().cloned().collect();
         for key in &keys {
-            if self.streams.get(key).is_some_and(|stream| !stream.batches.is_empty()) {
+            if self.by_key.get(key).is_some_and(|stream| !stream.batches.is_empty()) {
                 self.cut(key, results)?;
             }
         }
         for key in &keys {
             self.close(key, results)?;
         }
-        Ok(self.streams.into_iter().map(|(key, stream)| Written { key, files: stream.written }).collect())
+        Ok(self.by_key.into_iter().map(|(key, stream)| Written { key, files: stream.written }).collect())
     }
 }
 

@@ -142,19 +142,13 @@ async fn targets(lake: &Lake, plan: &Plan, output: &TableOutput) -> Result<Targe
         Some(table) => table,
         None => Table::new(name.clone(), columns, keys(output), place(lake, output).await?, TableFormat::Parquet),
     };
-    let rejected = match lake.catalog.table(&rejected_name).await? {
-        Some(table) => table,
-        None => {
-            let text = place(lake, output).await?.to_string();
-            let location = Location::parse(&format!("{}__rejected/", text.trim_end_matches('/')))?;
-            Table::new(
-                rejected_name,
-                rejected_columns(),
-                vec![Column::new("load", "string")],
-                location,
-                TableFormat::Parquet,
-            )
-        }
+    let rejected = if let Some(table) = lake.catalog.table(&rejected_name).await? {
+        table
+    } else {
+        let text = place(lake, output).await?.to_string();
+        let location = Location::parse(&format!("{}__rejected/", text.trim_end_matches('/')))?;
+        let keys = vec![Column::new("load", "string")];
+        Table::new(rejected_name, rejected_columns(), keys, location, TableFormat::Parquet)
     };
     Ok(Targets { rows, rejected })
 }

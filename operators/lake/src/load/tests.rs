@@ -295,7 +295,7 @@ async fn the_same_input_gives_the_same_bytes_whatever_the_threads() {
     let mut text = String::from("day,name,price\n");
     for number in 0..200_000_u32 {
         let line = format!("2024-0{}-01,name \"{}\",{}.25\n", 1 + number % 7, number * 7919 % 1000, number);
-        text.push_str(&line.replace("\"", "'"));
+        text.push_str(&line.replace('"', "'"));
     }
     fixture.write("in/a.csv", &text);
     fixture.threads = 1;
@@ -402,4 +402,59 @@ async fn a_cancelled_load_publishes_nothing() {
     let error = run(&config, &lake, token("x"), fixture.base(), &control).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Canceled);
     assert_eq!(table(&lake, "shop", "sales").await, []);
+}
+
+/// Returns the bytes of a file of other people's data, or says that the test was skipped.
+fn shared(name: &str) -> Option<Vec<u8>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(name);
+    let bytes = std::fs::read(path).ok();
+    if bytes.is_none() {
+        println!("skipped: no ../shared/data");
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn a_real_access_log_loses_no_line() {
+    let Some(archive) = shared("apache_logs.gz") else { return };
+    let fixture = Fixture::new();
+    // The name says nothing about the compression.
+    fixture.write("logs/access", archive);
+    let config = serde_json::json!({
+        "in": {"type": "file", "path": "logs/", "parser": {"type": "apache_combined"}},
+        "out": {"type": "table", "database": "web", "table": "access_log", "mode": "replace"},
+        "max_rejected": "0.1%",
+    });
+    let report = fixture.run(&config, "daily").await.unwrap();
+    // Line 8,899 ends within its user agent, and is a row all the same.
+    assert_eq!((report.rows, report.rejected), (10_000, 0));
+    let lake = fixture.lake().await;
+    let mut days = std::collections::BTreeMap::<String, usize>::new();
+    for row in &table(&lake, "web", "access_log").await[0].1 {
+        *days.entry(row.split('|').nth(3).unwrap()[..10].to_owned()).or_default() += 1;
+    }
+    let expected = [("2015-05-17", 1632), ("2015-05-18", 2893), ("2015-05-19", 2896), ("2015-05-20", 2579)];
+    assert_eq!(days.iter().map(|(day, count)| (day.as_str(), *count)).collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn real_weather_with_na_is_typed() {
+    let Some(archive) = shared("nycflights13/weather.csv.gz") else { return };
+    let fixture = Fixture::new();
+    fixture.write("weather", archive);
+    let config = serde_json::json!({
+        "in": {"type": "file", "path": "weather", "parser": {"type": "csv", "null_string": "NA"}},
+        "out": {"type": "table", "database": "nyc", "table": "weather", "partition_by": {"from_airport": "origin"}, "mode": "replace_partitions"},
+    });
+    let report = fixture.run(&config, "weather").await.unwrap();
+    assert_eq!((report.rows, report.rejected, report.published.len()), (26_115, 0, 3));
+    let lake = fixture.lake().await;
+    let kept = lake.catalog.table(&TableName::new("nyc", "weather").unwrap()).await.unwrap().unwrap();
+    let columns: Vec<_> = kept.columns.iter().map(|column| format!("{} {}", column.name, column.hive_type)).collect();
+    assert_eq!(
+        columns.join(", "),
+        "origin string, year bigint, month bigint, day bigint, hour bigint, temp double, dewp double, humid double, \
+         wind_dir bigint, wind_speed double, wind_gust double, precip double, pressure double, visib double, \
+         time_hour timestamp"
+    );
 }

@@ -321,17 +321,14 @@ impl Parts {
         }
         let (year, month, day) = defaults.date;
         let year = self.year.unwrap_or(year);
-        let day = match self.day_of_year {
-            Some(day_of_year) => {
-                let length = i64::from(days(year + 1, 1, 1)? - days(year, 1, 1)?);
-                (1..=length).contains(&day_of_year).then_some(())?;
-                i64::from(days(year, 1, 1)?) + day_of_year - 1
-            }
-            None => {
-                let month = self.month.unwrap_or(if self.year.is_some() { 1 } else { month });
-                let day = self.day.unwrap_or(if self.year.is_some() || self.month.is_some() { 1 } else { day });
-                i64::from(days(year, month, day)?)
-            }
+        let day = if let Some(day_of_year) = self.day_of_year {
+            let length = i64::from(days(year + 1, 1, 1)? - days(year, 1, 1)?);
+            (1..=length).contains(&day_of_year).then_some(())?;
+            i64::from(days(year, 1, 1)?) + day_of_year - 1
+        } else {
+            let month = self.month.unwrap_or(if self.year.is_some() { 1 } else { month });
+            let day = self.day.unwrap_or(if self.year.is_some() || self.month.is_some() { 1 } else { day });
+            i64::from(days(year, month, day)?)
         };
         let hour = if self.afternoon == Some(true) && self.hour < 12 { self.hour + 12 } else { self.hour };
         if !(0..24).contains(&hour) || !(0..60).contains(&self.minute) || !(0..=60).contains(&self.second) {

@@ -17,7 +17,8 @@ pub enum ParserConfig {
     /// One JSON object a line.
     Jsonl(JsonlConfig),
     /// Apache's and nginx's `combined` access log. Its columns are fixed: `remote_host`, `ident`, `remote_user`, `time`
-    /// (timestamp, UTC), `method`, `path`, `protocol`, `status`, `bytes`, `referer`, `user_agent`.
+    /// (timestamp, UTC), `method`, `path`, `protocol`, `status`, `bytes`, `referer`, `user_agent`. `-` is NULL, and 0 for
+    /// `bytes`. A request line that is not method, path and protocol goes whole into `path`.
     ApacheCombined(ApacheCombinedConfig),
 }
 

@@ -6,7 +6,8 @@
 //!
 //! Grammar: <https://httpd.apache.org/docs/2.4/logs.html#combined>. `-` is NULL where it says that a value is missing;
 //! in place of the bytes it is 0, as Apache's `%b` defines it. Inside quotes `\"` is a quote and `\\` a backslash; other
-//! escapes (`\x16`, `\n`) stay as they are, as they stand for bytes that may be no text.
+//! escapes (`\x16`, `\n`) stay as they are, as they stand for bytes that may be no text. A line that ends within its user
+//! agent is a row, as log daemons cut long lines there; one that ends before is rejected.
 
 use super::{RecordSink, for_each_line};
 use crate::load::column::{ReadColumn, integer};
@@ -102,7 +103,7 @@ impl<'a> Line<'a> {
         let (status, at) = word(line, at + 1, "the status")?;
         let (bytes, at) = word(line, at, "the bytes")?;
         let (referer, at) = quoted(line, at - 1, "the referer in quotes", "a closing quote after the referer")?;
-        let (user_agent, at) = quoted(line, at, "the user agent in quotes", "a closing quote after the user agent")?;
+        let (user_agent, at) = last_quoted(line, at)?;
         if line[at..].iter().any(|byte| *byte != b' ') {
             return Err(expected("the end of the line after the user agent", at));
         }
@@ -183,8 +184,21 @@ fn quoted<'a>(
     }
 }
 
+/// Reads the user agent. Log daemons cut long lines, and the user agent is what they cut: a line that ends in it is a row all
+/// the same, with the user agent that is there.
+fn last_quoted(line: &[u8], at: usize) -> Result<(&[u8], usize), Reason> {
+    const CLOSING: &str = "a closing quote after the user agent";
+    match quoted(line, at, "the user agent in quotes", CLOSING) {
+        Err(Reason::AccessLog { expected: CLOSING, .. }) => Ok((&line[at + 2..], line.len())),
+        read => read,
+    }
+}
+
+/// Method, path and protocol.
+type Request<'a> = (Option<&'a [u8]>, Option<&'a [u8]>, Option<&'a [u8]>);
+
 /// Splits `GET /path HTTP/1.1`; what is no such line goes whole into the path.
-fn split_request(request: &[u8]) -> (Option<&[u8]>, Option<&[u8]>, Option<&[u8]>) {
+fn split_request(request: &[u8]) -> Request<'_> {
     if request == b"-" {
         return (None, None, None);
     }
@@ -237,6 +251,7 @@ mod tests {
 192.0.2.2 - bob [18/May/2015:00:00:00 +0000] "\x16\x03\x01" 400 0 "-" "-"
 192.0.2.2 - - [18/May/2015:00:00:00 +0000] "-" 408 - "-" "-"
 192.0.2.2 - - [18/May/2015:00:00:00 +0000] "GET /old" 200 5 "" ""
+192.0.2.2 - - [18/May/2015:00:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "Mozilla/5.0 (X11
 "#,
         );
         assert_eq!(rejected, Vec::<String>::new());
@@ -249,6 +264,7 @@ mod tests {
                 r"192.0.2.2|∅|bob|2015-05-18T00:00:00|∅|\x16\x03\x01|∅|400|0|∅|∅",
                 "192.0.2.2|∅|∅|2015-05-18T00:00:00|∅|∅|∅|408|0|∅|∅",
                 "192.0.2.2|∅|∅|2015-05-18T00:00:00|∅|GET /old|∅|200|5||",
+                "192.0.2.2|∅|∅|2015-05-18T00:00:00|GET|/|HTTP/1.1|200|5|∅|Mozilla/5.0 (X11",
             ]
         );
     }
@@ -258,7 +274,7 @@ mod tests {
         let (rows, rejected, _) = read(
             b"garbage\n\
               192.0.2.1 - - [17/Mai/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"-\"\n\
-              192.0.2.1 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"cut off\n\
+              192.0.2.1 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 1 \"http://cut.off\n\
               192.0.2.1 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 1\n\
               192.0.2.1 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 2000 1 \"-\" \"-\"\n\
               192.0.2.1 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 x \"-\" \"-\"\n\
@@ -273,7 +289,7 @@ mod tests {
             [
                 "1: expected the remote host at byte 1",
                 "2: expected a time as `17/May/2015:10:05:03 +0000` at byte 16",
-                "3: expected a closing quote after the user agent at byte 79",
+                "3: expected a closing quote after the referer at byte 82",
                 "4: expected the bytes at byte 65",
                 "5: expected a status of three digits at byte 61",
                 "6: expected a number of bytes or `-` at byte 65",

@@ -10,7 +10,7 @@ use super::json::{self, Kind, Value};
 use super::{RecordSink, for_each_line};
 use crate::load::column::{BadCell, ColumnBuilder};
 use crate::load::config::{ColumnType, UnknownKeys};
-use crate::load::reject::{Reason, shortened};
+use crate::load::reject::{Reason, VALUE_CHARACTERS, shortened};
 
 /// Reads JSON lines into columns.
 #[derive(Debug, Clone)]
@@ -88,7 +88,9 @@ impl JsonlParser {
                         next = column + 1;
                     }
                 }
-                None if self.unknown_keys == UnknownKeys::Reject && unknown.is_none() => unknown = Some(shortened(key)),
+                None if self.unknown_keys == UnknownKeys::Reject && unknown.is_none() => {
+                    unknown = Some(shortened(key, VALUE_CHARACTERS))
+                }
                 None => {}
             }
         });
