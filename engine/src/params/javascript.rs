@@ -28,23 +28,14 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// The names of JavaScript and of the prelude that an expression may use; everything else is taken away.
 pub(crate) const GLOBALS: &[&str] = &[
-    "AggregateError",
     "Array",
-    "ArrayBuffer",
     "BigInt",
     "Boolean",
-    "DataView",
     "Date",
     "Error",
     "EvalError",
-    "Float32Array",
-    "Float64Array",
     "Function",
     "Infinity",
-    "Int16Array",
-    "Int32Array",
-    "Int8Array",
-    "Iterator",
     "JSON",
     "Map",
     "Math",
@@ -62,12 +53,6 @@ pub(crate) const GLOBALS: &[&str] = &[
     "SyntaxError",
     "TypeError",
     "URIError",
-    "Uint16Array",
-    "Uint32Array",
-    "Uint8Array",
-    "Uint8ClampedArray",
-    "WeakMap",
-    "WeakSet",
     "decodeURI",
     "decodeURIComponent",
     "encodeURI",
@@ -84,9 +69,8 @@ pub(crate) const GLOBALS: &[&str] = &[
     "unescape",
 ];
 
-/// The scripts that fill the object they share, in this order.
-const PRELUDE: [&str; 6] = [
-    include_str!("javascript/date.js"),
+/// The scripts that make `moment`, in this order; each fills the object they share.
+const MOMENT: [&str; 5] = [
     include_str!("javascript/civil.js"),
     include_str!("javascript/duration.js"),
     include_str!("javascript/format.js"),
@@ -116,9 +100,36 @@ pub(crate) enum Outcome {
 }
 
 thread_local! {
-    // QuickJS belongs to one thread. Nothing of one evaluation is seen by the next: the engine is frozen, and dropped when
-    // a limit was hit.
-    static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
+    // QuickJS belongs to one thread. Nothing of one evaluation is seen by the next: what it could change is frozen.
+    static ENGINE: RefCell<Slot> = const { RefCell::new(Slot(None)) };
+}
+
+/// The engine of a thread.
+struct Slot(Option<Engine>);
+
+impl Slot {
+    /// Returns the engine, with `moment` when that is asked for; starts one when there is none such.
+    fn engine(&mut self, moment: bool) -> Result<&mut Engine, String> {
+        if let Some(engine) = self.0.take_if(|engine| engine.moment || !moment) {
+            return Ok(self.0.insert(engine));
+        }
+        self.clear();
+        Ok(self.0.insert(Engine::new(moment)?))
+    }
+
+    fn clear(&mut self) {
+        // An engine that ran out of memory may hold on to objects, and QuickJS aborts the process when it is to free an
+        // engine that does. Such an engine is let be; it costs the memory that it still holds.
+        if let Some(engine) = self.0.take().filter(|engine| engine.hit_limit) {
+            std::mem::forget(engine);
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.clear();
+    }
 }
 
 /// Evaluates an expression to its text.
@@ -128,22 +139,22 @@ pub(crate) fn evaluate(
     settings: &TemplateSettings,
     seed: u64,
 ) -> Outcome {
+    // More than half of the time that an engine takes to start goes into `moment`, which most expressions do not need.
+    let moment = ["moment", "eval", "Function", "globalThis", "\\"].iter().any(|word| source.contains(word));
     ENGINE.with(|slot| {
         let mut slot = slot.borrow_mut();
-        if slot.is_none() {
-            match Engine::new() {
-                Ok(engine) => *slot = Some(engine),
-                Err(error) => {
-                    return Outcome::Failed(TemplateErrorKind::TooBig, format!("JavaScript did not start: {error}"));
-                }
+        let engine = match slot.engine(moment) {
+            Ok(engine) => engine,
+            Err(error) => {
+                return Outcome::Failed(TemplateErrorKind::TooBig, format!("JavaScript did not start: {error}"));
             }
-        }
-        let Some(engine) = slot.as_ref() else {
-            return Outcome::Failed(TemplateErrorKind::TooBig, "JavaScript did not start".to_owned());
         };
         let outcome = engine.evaluate(source, bindings, settings, seed);
         if matches!(outcome, Outcome::Failed(TemplateErrorKind::TooBig | TemplateErrorKind::TooLong, _)) {
-            *slot = None;
+            engine.hit_limit = true;
+            if engine.holds_on_to_memory() {
+                slot.clear();
+            }
         }
         outcome
     })
@@ -177,13 +188,17 @@ struct Engine {
     run: Persistent<Function<'static>>,
     pending: Persistent<Function<'static>>,
     context: Context,
+    /// Whether it has `moment`.
+    moment: bool,
     host: host::Host,
     limit: Rc<Limit>,
-    _runtime: Runtime,
+    /// Whether an expression was stopped in it.
+    hit_limit: bool,
+    runtime: Runtime,
 }
 
 impl Engine {
-    fn new() -> Result<Self, String> {
+    fn new(moment: bool) -> Result<Self, String> {
         let runtime = Runtime::new().map_err(|error| error.to_string())?;
         runtime.set_memory_limit(MEMORY_LIMIT);
         runtime.set_max_stack_size(STACK_LIMIT);
@@ -193,13 +208,20 @@ impl Engine {
         let context = Context::full(&runtime).map_err(|error| error.to_string())?;
         let host = host::Host::default();
         let (run, pending) =
-            context.with(|ctx| Self::prelude(&ctx, &host).catch(&ctx).map_err(|error| error.to_string()))?;
-        Ok(Self { run, pending, context, host, limit, _runtime: runtime })
+            context.with(|ctx| Self::prelude(&ctx, &host, moment).catch(&ctx).map_err(|error| error.to_string()))?;
+        Ok(Self { run, pending, context, moment, host, limit, hit_limit: false, runtime })
+    }
+
+    /// Says whether much of the memory stays in use although nothing runs.
+    fn holds_on_to_memory(&self) -> bool {
+        self.runtime.run_gc();
+        usize::try_from(self.runtime.memory_usage().malloc_size).unwrap_or(usize::MAX) > MEMORY_LIMIT / 4
     }
 
     fn prelude(
         ctx: &Ctx<'_>,
         host: &host::Host,
+        moment: bool,
     ) -> rquickjs::Result<(Persistent<Function<'static>>, Persistent<Function<'static>>)> {
         let script = |source: &str| -> rquickjs::Result<Function<'_>> {
             let mut options = EvalOptions::default();
@@ -208,7 +230,8 @@ impl Engine {
         };
         let lib = Object::new(ctx.clone())?;
         lib.set("host", host.functions(ctx)?)?;
-        for source in PRELUDE {
+        let dates = std::iter::once(&include_str!("javascript/date.js"));
+        for source in dates.chain(MOMENT.iter().filter(|_| moment)) {
             script(source)?.call::<_, ()>((lib.clone(),))?;
         }
         let names = Array::new(ctx.clone())?;

@@ -2,7 +2,7 @@
 // which the host runs expressions. Nothing here is reachable from an expression.
 (lib, names) => {
   'use strict';
-  const { freeze, defineProperty, getOwnPropertyDescriptors, getPrototypeOf } = Object;
+  const { freeze, defineProperty, getOwnPropertyDescriptor, getOwnPropertyDescriptors, getPrototypeOf } = Object;
   const { apply, ownKeys } = Reflect;
   const NativeFunction = Function;
   const stringify = JSON.stringify;
@@ -10,7 +10,7 @@
 
   const define = (name, value) => defineProperty(global, name, { value, writable: true, configurable: true, enumerable: false });
   define('Date', lib.Date);
-  define('moment', lib.moment);
+  if (lib.moment !== undefined) define('moment', lib.moment);
   for (const key of ownKeys(global)) {
     if (typeof key === 'symbol' || !names.includes(key)) delete global[key];
   }
@@ -54,9 +54,11 @@
     seen.add(value);
     freeze(value);
     harden(getPrototypeOf(value));
-    const descriptors = getOwnPropertyDescriptors(value);
-    for (const key of ownKeys(descriptors)) {
-      const descriptor = descriptors[key];
+    const callable = typeof value === 'function';
+    for (const key of ownKeys(value)) {
+      // Of every function: a number and a text.
+      if (callable && (key === 'length' || key === 'name')) continue;
+      const descriptor = getOwnPropertyDescriptor(value, key);
       harden(descriptor.value);
       harden(descriptor.get);
       harden(descriptor.set);
@@ -65,7 +67,7 @@
   harden(global);
   // Objects that only literals and iterations lead to.
   [[][Symbol.iterator](), ''[Symbol.iterator](), new Map()[Symbol.iterator](), new Set()[Symbol.iterator](), /x/[Symbol.matchAll](''),
-    function* () {}, async function () {}, async function* () {}, (function* () {})()].forEach(harden);
+    function* () {}, (function* () {})(), async function () {}, async function* () {}].forEach(harden);
 
   let needed = -1;
   const stop = freeze({ __proto__: null });

@@ -202,3 +202,29 @@ fn other_zones_by_name() {
         assert_eq!(rendered("Asia/Tokyo", expression), expected);
     }
 }
+
+/// Freeing an engine that still holds objects would abort the process.
+#[test]
+fn an_engine_ends_with_its_thread() {
+    for last in ["1 + 1", "(function () { while (true) {} })()", "Array(9e6).fill(1).map(x => [x])", "'x'.repeat(1e9)"]
+    {
+        let thread = std::thread::spawn(move || {
+            for expression in [
+                "(async function () { await 1 })()",
+                "(function () { var a = {}; a.a = a; return typeof a })()",
+                "[...(function* () { yield 1; yield 2 })()]",
+                "new Proxy({}, { get: () => 1 }).x",
+                "(() => { try { null.x } catch (e) { return e.name } })()",
+                "moment.duration(1, 'd').humanize()",
+                "new Map([[1, 2]]).size + /a(b)/.exec('ab')[1]",
+                last,
+                "2 + 3",
+            ] {
+                let text = rendered("UTC", expression);
+                assert!(!text.is_empty(), "{expression}");
+            }
+            rendered("UTC", "2 + 3")
+        });
+        assert_eq!(thread.join().unwrap(), "5", "{last}");
+    }
+}
