@@ -117,12 +117,11 @@ fn exists(from: &Type, to: &Type) -> Result<bool, SqlError> {
             | TimestampTz(_)
             | IntervalDayToSecond
             | IntervalYearToMonth
-            | Uuid
-            | IpAddress
             | Varchar(_)
             | Char(_),
             Varchar(_),
         )
+        | (Uuid | IpAddress, Varchar(None))
         | (Varchar(_) | Char(_), Char(_))
         | (Varchar(_) | Uuid | IpAddress | Varbinary, Varbinary)
         | (Varchar(_), Date | Time(_) | TimeTz(_) | Timestamp(_) | TimestampTz(_))

@@ -171,6 +171,8 @@ fn arithmetic(operator: Operator, left: &Type, right: &Type) -> Result<Form, Sql
         let other = if *left == Type::Unknown { right } else { left };
         let torn = match operator {
             Operator::Multiply => matches!(other, Type::Unknown | Type::Bigint | Type::Double),
+            Operator::Divide => *other == Type::Unknown || *right == Type::Double,
+            Operator::Modulus => false,
             _ => *other == Type::Unknown,
         };
         if torn {
@@ -183,7 +185,11 @@ fn arithmetic(operator: Operator, left: &Type, right: &Type) -> Result<Form, Sql
             return decimal::form(operator, &as_decimal(left), &as_decimal(right)).ok_or_else(refused);
         }
     }
-    let common = common_super_type(left, right).ok_or_else(refused)?;
+    let common = match common_super_type(left, right).ok_or_else(refused)? {
+        // Two NULLs are the narrowest numbers.
+        Type::Unknown => Type::Tinyint,
+        common => common,
+    };
     match common {
         Type::Tinyint | Type::Smallint | Type::Integer | Type::Bigint => {
             let kernel: Kernel = match operator {
@@ -213,3 +219,6 @@ fn arithmetic(operator: Operator, left: &Type, right: &Type) -> Result<Form, Sql
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
