@@ -11,7 +11,7 @@ use crate::diagnostic::Severity;
 
 /// A project in memory.
 #[derive(Debug)]
-struct Memory(HashMap<&'static str, String>);
+struct Memory(HashMap<String, String>);
 
 impl ProjectFiles for Memory {
     fn read(&self, path: &ProjectPath) -> Result<String, ReadError> {
@@ -50,8 +50,8 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 /// Loads `t.dig` of a project.
-fn load_files(files: &[(&'static str, &str)]) -> (Option<Value>, Vec<String>) {
-    let files = Memory(files.iter().map(|(path, text)| (*path, (*text).to_owned())).collect());
+fn load_files(files: &[(&str, &str)]) -> (Option<Value>, Vec<String>) {
+    let files = Memory(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect());
     let mut sources = SourceMap::default();
     let (node, diagnostics) = load(&mut sources, &files, &ProjectPath::new("t.dig").unwrap());
     (node.map(|node| node.to_value()), lines(&sources, &diagnostics))
@@ -297,7 +297,7 @@ fn yaml_soup() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn no_text_makes_the_loader_panic(text in prop_oneof![yaml_soup(), any::<String>()]) {
-        let files = Memory(HashMap::from([("t.dig", text)]));
+        let files = Memory(HashMap::from([("t.dig".to_owned(), text)]));
         let mut sources = SourceMap::default();
         let (node, diagnostics) = load(&mut sources, &files, &ProjectPath::new("t.dig").unwrap());
         prop_assert!(node.is_some() || !diagnostics.is_empty() || !sources.iter().next().unwrap().text.contains('a'));
@@ -314,4 +314,17 @@ proptest! {
         let written = json!({"words": words, "number": number, "nested": {"empty": {}, "flag": true}});
         prop_assert_eq!(value(&written.to_string()), written);
     }
+}
+
+#[test]
+fn a_long_chain_of_includes_is_refused() {
+    let mut files = HashMap::from([("t.dig".to_owned(), "!include : 0.yml\n".to_owned())]);
+    for index in 0..150 {
+        files.insert(format!("{index}.yml"), format!("a{index}: {{b: !include {}.yml}}\n", index + 1));
+    }
+    let mut sources = SourceMap::default();
+    let (node, diagnostics) = load(&mut sources, &Memory(files), &ProjectPath::new("t.dig").unwrap());
+    assert_eq!(node, None);
+    let found = lines(&sources, &diagnostics);
+    assert_eq!(found, ["49.yml:1:7: error[E0110]: mappings and lists are nested more than 100 deep"]);
 }

@@ -10,6 +10,43 @@ use crate::workflow::{TaskDef, TaskKind, keyword};
 /// The keys whose values are bodies of tasks.
 const BODIES: [&str; 2] = ["_do", "_else_do"];
 
+/// Operators of Digdag, for those of which the registry does not have one: <https://docs.digdag.io/operators.html>.
+const FOREIGN: [&str; 33] = [
+    "bq",
+    "bq_ddl",
+    "bq_extract",
+    "bq_load",
+    "embulk",
+    "emr",
+    "gcs_wait",
+    "http",
+    "http_call",
+    "mail",
+    "nop",
+    "notify",
+    "param_get",
+    "param_set",
+    "pg",
+    "py",
+    "rb",
+    "redshift",
+    "redshift_load",
+    "redshift_unload",
+    "require",
+    "s3_wait",
+    "td",
+    "td_ddl",
+    "td_for_each",
+    "td_load",
+    "td_partial_delete",
+    "td_result_export",
+    "td_run",
+    "td_table_export",
+    "td_wait",
+    "td_wait_table",
+    "wait",
+];
+
 impl Compiler<'_> {
     pub(super) fn action(&mut self, task: &mut TaskDef, task_key: Span, entries: &[Entry<'_>], position: Position<'_>) {
         let Some((operator_key, operator)) = self.operator(entries) else { return };
@@ -39,7 +76,7 @@ impl Compiler<'_> {
                 continue;
             }
             if name == "_command" && node.is_null() {
-                // DIFFERENCE(digdag): none; an operator without a value has no `_command` at all.
+                // As in Digdag, an operator without a value has no `_command` at all.
                 continue;
             }
             if BODIES.contains(&name) && node.as_map().is_some() {
@@ -105,7 +142,10 @@ impl Compiler<'_> {
         let Some(found) = self.registry.get(operator) else {
             let message = format!("there is no operator `{operator}>`");
             let mut diagnostic = Diagnostic::error(code::UNKNOWN_OPERATOR, operator_key.span, message);
-            if let Some(name) = suggest::nearest(operator, self.registry.names()) {
+            if FOREIGN.contains(&operator) {
+                diagnostic.message = format!("Digdag's operator `{operator}>` is not supported yet");
+                diagnostic = diagnostic.help("run the program that does the work with `sh>`");
+            } else if let Some(name) = suggest::nearest(operator, self.registry.names()) {
                 diagnostic = diagnostic.help(format!("did you mean `{name}>`?"));
             }
             self.report(diagnostic);
