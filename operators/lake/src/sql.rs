@@ -1,23 +1,41 @@
 //! Athena's dialect on DataFusion: our own type rules and one table of functions; what it does not know it refuses.
 //!
 //! [`parse`] reads one statement with `sqlparser` → the analyzer types the syntax tree by Trino's rules → `DataFusion`'s
-//! logical plan over functions of ours.
+//! logical plan over functions of ours ([`plan`]).
 
+mod aggregate;
+mod analyze;
+mod call;
 pub mod cast;
 pub mod coerce;
 mod dialect;
 pub mod error;
+mod expression;
 pub mod function;
+mod grouping;
 pub mod json;
 pub mod literal;
 pub mod operator;
 pub mod parse;
+pub mod plan;
+mod query;
+mod relation;
 pub mod resolve;
+mod scope;
+mod select;
+mod subquery;
 pub mod temporal;
 pub mod text;
 pub mod types;
+mod udf;
+mod unnest;
+mod values;
+mod window;
 
-pub use error::{SqlError, SqlResult};
+pub use aggregate::KNOWN as AGGREGATIONS;
+pub use error::{SqlError, SqlResult, from_execution};
 pub use function::Session;
 pub use parse::parse_one;
+pub use plan::{Planned, ResolvedTable, Settings, TableResolver, context, plan};
 pub use types::Type;
+pub use window::NAMES as WINDOW_FUNCTIONS;

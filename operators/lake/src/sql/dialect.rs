@@ -82,7 +82,7 @@ impl Dialect for TrinoDialect {
         true
     }
 
-    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
         let Token::Word(word) = &parser.peek_token_ref().token else { return None };
         if word.quote_style.is_some() {
             return None;
@@ -112,7 +112,7 @@ impl Dialect for TrinoDialect {
 }
 
 /// Reads `DATE '…'`: a type's name before a string.
-fn parse_typed_string(parser: &mut Parser) -> Result<Expr, ParserError> {
+fn parse_typed_string(parser: &mut Parser<'_>) -> Result<Expr, ParserError> {
     let name = parser.next_token();
     let name = match name.token {
         Token::Word(word) => Ident { value: word.value, quote_style: None, span: name.span },
@@ -127,7 +127,7 @@ fn parse_typed_string(parser: &mut Parser) -> Result<Expr, ParserError> {
 }
 
 /// Reads `CAST(value AS type)`, the type as text: `sqlparser` does not know all of Trino's.
-fn parse_cast(parser: &mut Parser, kind: CastKind) -> Result<Expr, ParserError> {
+fn parse_cast(parser: &mut Parser<'_>, kind: CastKind) -> Result<Expr, ParserError> {
     let span = parser.next_token().span;
     parser.expect_token(&Token::LParen)?;
     let expr = parser.parse_expr()?;

@@ -1,0 +1,318 @@
+//! `sum` of integers and decimals: exact, and an error where the result does not fit.
+//!
+//! Sums are kept in 128 bits; that a bigint's sum fits is looked at once, at the end.
+
+use std::collections::HashSet;
+use std::mem::size_of;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array};
+use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Int64Type};
+use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
+
+use crate::sql::function::EvalError;
+use crate::sql::types::Type;
+use crate::sql::udf::external;
+
+/// The largest magnitude of `decimal(38,s)`, without its scale.
+const DECIMAL_LIMIT: i128 = 10_i128.pow(38);
+
+/// `sum(bigint) -> bigint`, `sum(decimal(p,s)) -> decimal(38,s)`.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct ExactSum {
+    returns: Type,
+    signature: Signature,
+}
+
+impl ExactSum {
+    pub(super) fn new(returns: Type) -> Self {
+        Self { returns, signature: Signature::any(1, Volatility::Immutable) }
+    }
+
+    fn result(&self) -> Sum {
+        Sum { returns: self.returns.clone() }
+    }
+}
+
+impl AggregateUDFImpl for ExactSum {
+    fn name(&self) -> &'static str {
+        "sum"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> DfResult<DataType> {
+        Ok(self.returns.to_arrow())
+    }
+
+    fn accumulator(&self, arguments: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
+        let seen = arguments.is_distinct.then(HashSet::new);
+        Ok(Box::new(SumAccumulator { sum: self.result(), total: 0, count: 0, seen }))
+    }
+
+    fn create_sliding_accumulator(&self, arguments: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
+        self.accumulator(arguments)
+    }
+
+    fn state_fields(&self, arguments: StateFieldsArgs<'_>) -> DfResult<Vec<FieldRef>> {
+        if arguments.is_distinct {
+            let item = Arc::new(Field::new("item", state_type(), true));
+            return Ok(vec![Arc::new(Field::new("values", DataType::List(item), true))]);
+        }
+        Ok(vec![
+            Arc::new(Field::new("total", state_type(), true)),
+            Arc::new(Field::new("count", DataType::Int64, true)),
+        ])
+    }
+
+    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs<'_>) -> bool {
+        !arguments.is_distinct
+    }
+
+    fn create_groups_accumulator(&self, _arguments: AccumulatorArgs<'_>) -> DfResult<Box<dyn GroupsAccumulator>> {
+        Ok(Box::new(SumGroups { sum: self.result(), totals: Vec::new(), counts: Vec::new() }))
+    }
+}
+
+fn state_type() -> DataType {
+    DataType::Decimal128(38, 0)
+}
+
+/// What the sum is given as.
+#[derive(Debug)]
+struct Sum {
+    returns: Type,
+}
+
+impl Sum {
+    fn overflow(&self) -> EvalError {
+        match self.returns {
+            Type::Decimal(..) => EvalError::out_of_range("Decimal overflow"),
+            _ => EvalError::out_of_range("bigint addition overflow"),
+        }
+    }
+
+    fn add(&self, total: i128, value: i128) -> DfResult<i128> {
+        total.checked_add(value).ok_or_else(|| external(self.overflow()))
+    }
+
+    fn finish(&self, values: Vec<Option<i128>>) -> DfResult<ArrayRef> {
+        match self.returns {
+            Type::Decimal(precision, scale) => {
+                if values.iter().flatten().any(|value| value.abs() >= DECIMAL_LIMIT) {
+                    return Err(external(self.overflow()));
+                }
+                let array = Decimal128Array::from(values);
+                let scale = i8::try_from(scale).unwrap_or(i8::MAX);
+                Ok(Arc::new(array.with_precision_and_scale(precision, scale)?))
+            }
+            _ => {
+                let values = values
+                    .into_iter()
+                    .map(|value| value.map(i64::try_from).transpose())
+                    .collect::<Result<Vec<Option<i64>>, _>>()
+                    .map_err(|_| external(self.overflow()))?;
+                Ok(Arc::new(Int64Array::from(values)))
+            }
+        }
+    }
+}
+
+fn state_array(values: Vec<i128>) -> DfResult<ArrayRef> {
+    Ok(Arc::new(Decimal128Array::from(values).with_precision_and_scale(38, 0)?))
+}
+
+/// Calls `visit` with the position and value of every row that is not NULL.
+fn each(values: &ArrayRef, mut visit: impl FnMut(usize, i128) -> DfResult<()>) -> DfResult<()> {
+    macro_rules! walk {
+        ($array:expr) => {{
+            let array = $array;
+            if array.null_count() == 0 {
+                for (row, value) in array.values().iter().enumerate() {
+                    visit(row, i128::from(*value))?;
+                }
+            } else {
+                for (row, value) in array.iter().enumerate() {
+                    if let Some(value) = value {
+                        visit(row, i128::from(value))?;
+                    }
+                }
+            }
+        }};
+    }
+    if let Some(array) = values.as_primitive_opt::<Int64Type>() {
+        walk!(array);
+    } else if let Some(array) = values.as_primitive_opt::<Decimal128Type>() {
+        walk!(array);
+    } else {
+        return Err(external(EvalError::layout("an exact number")));
+    }
+    Ok(())
+}
+
+/// The sum of one group, or of a window's frame.
+#[derive(Debug)]
+struct SumAccumulator {
+    sum: Sum,
+    total: i128,
+    count: i64,
+    /// The values so far, for DISTINCT.
+    seen: Option<HashSet<i128>>,
+}
+
+impl Accumulator for SumAccumulator {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        let Some(values) = values.first() else { return Ok(()) };
+        let Self { sum, total, count, seen } = self;
+        each(values, |_, value| {
+            if seen.as_mut().is_none_or(|seen| seen.insert(value)) {
+                *total = sum.add(*total, value)?;
+                *count += 1;
+            }
+            Ok(())
+        })
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        let Some(values) = values.first() else { return Ok(()) };
+        each(values, |_, value| {
+            self.total = self.sum.add(self.total, value.saturating_neg())?;
+            self.count -= 1;
+            Ok(())
+        })
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        self.seen.is_none()
+    }
+
+    fn evaluate(&mut self) -> DfResult<ScalarValue> {
+        let value = (self.count > 0).then_some(self.total);
+        ScalarValue::try_from_array(&self.sum.finish(vec![value])?, 0)
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.seen.as_ref().map_or(0, |seen| seen.capacity() * size_of::<i128>())
+    }
+
+    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
+        if let Some(seen) = &self.seen {
+            let values: Vec<ScalarValue> =
+                seen.iter().map(|value| ScalarValue::Decimal128(Some(*value), 38, 0)).collect();
+            return Ok(vec![ScalarValue::List(ScalarValue::new_list_nullable(&values, &state_type()))]);
+        }
+        Ok(vec![ScalarValue::Decimal128(Some(self.total), 38, 0), ScalarValue::Int64(Some(self.count))])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
+        if self.seen.is_some() {
+            let Some(lists) = states.first().and_then(|state| state.as_list_opt::<i32>()) else {
+                return Err(external(EvalError::layout("a state of sum")));
+            };
+            for values in lists.iter().flatten() {
+                self.update_batch(&[values])?;
+            }
+            return Ok(());
+        }
+        let [totals, counts] = states else { return Err(external(EvalError::layout("a state of sum"))) };
+        each(totals, |_, value| {
+            self.total = self.sum.add(self.total, value)?;
+            Ok(())
+        })?;
+        self.count += counts.as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
+        Ok(())
+    }
+}
+
+/// The sums of all groups.
+#[derive(Debug)]
+struct SumGroups {
+    sum: Sum,
+    totals: Vec<i128>,
+    counts: Vec<i64>,
+}
+
+impl SumGroups {
+    fn grow(&mut self, groups: usize) {
+        self.totals.resize(groups, 0);
+        self.counts.resize(groups, 0);
+    }
+}
+
+impl GroupsAccumulator for SumGroups {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        filter: Option<&BooleanArray>,
+        groups: usize,
+    ) -> DfResult<()> {
+        self.grow(groups);
+        let Some(values) = values.first() else { return Ok(()) };
+        let Self { sum, totals, counts } = self;
+        each(values, |row, value| {
+            if filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
+                && let Some(&group) = group_indices.get(row)
+                && let (Some(total), Some(count)) = (totals.get_mut(group), counts.get_mut(group))
+            {
+                *total = sum.add(*total, value)?;
+                *count += 1;
+            }
+            Ok(())
+        })
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef], group_indices: &[usize], groups: usize) -> DfResult<()> {
+        self.grow(groups);
+        let [partial, partial_counts] = states else { return Err(external(EvalError::layout("a state of sum"))) };
+        let Self { sum, totals, counts } = self;
+        each(partial, |row, value| {
+            if let Some(total) = group_indices.get(row).and_then(|&group| totals.get_mut(group)) {
+                *total = sum.add(*total, value)?;
+            }
+            Ok(())
+        })?;
+        each(partial_counts, |row, value| {
+            if let Some(count) = group_indices.get(row).and_then(|&group| counts.get_mut(group)) {
+                *count += i64::try_from(value).unwrap_or(i64::MAX);
+            }
+            Ok(())
+        })
+    }
+
+    fn evaluate(&mut self, emit_to: EmitTo) -> DfResult<ArrayRef> {
+        let totals = emit_to.take_needed(&mut self.totals);
+        let counts = emit_to.take_needed(&mut self.counts);
+        self.sum.finish(totals.into_iter().zip(counts).map(|(total, count)| (count > 0).then_some(total)).collect())
+    }
+
+    fn state(&mut self, emit_to: EmitTo) -> DfResult<Vec<ArrayRef>> {
+        let totals = emit_to.take_needed(&mut self.totals);
+        let counts = emit_to.take_needed(&mut self.counts);
+        Ok(vec![state_array(totals)?, Arc::new(Int64Array::from(counts))])
+    }
+
+    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> DfResult<Vec<ArrayRef>> {
+        let Some(values) = values.first() else { return Err(external(EvalError::layout("an exact number"))) };
+        let mut totals = vec![0_i128; values.len()];
+        let mut counts = vec![0_i64; values.len()];
+        each(values, |row, value| {
+            if filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
+                && let (Some(total), Some(count)) = (totals.get_mut(row), counts.get_mut(row))
+            {
+                *total = value;
+                *count = 1;
+            }
+            Ok(())
+        })?;
+        Ok(vec![state_array(totals)?, Arc::new(Int64Array::from(counts))])
+    }
+
+    fn size(&self) -> usize {
+        self.totals.capacity() * size_of::<i128>() + self.counts.capacity() * size_of::<i64>()
+    }
+}

@@ -1,0 +1,171 @@
+//! From text to a plan: the public entry, the tables it asks for, and the session that runs plans.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use super::analyze::Analyzer;
+use super::error::SqlError;
+use super::function::Session;
+use super::parse::parse_one;
+use super::types::Type;
+use crate::error::Result;
+use crate::name::TableName;
+
+/// Where the analyzer finds tables.
+#[async_trait]
+pub trait TableResolver: Send + Sync {
+    /// Looks a table up by its lower-case names; nothing when there is none.
+    async fn resolve(&self, database: &str, table: &str) -> Result<Option<ResolvedTable>>;
+}
+
+/// A table as the analyzer needs it.
+#[derive(Debug, Clone)]
+pub struct ResolvedTable {
+    /// The columns, partition keys last, in the provider's order. A name that starts with `$` is hidden from `*`.
+    pub columns: Vec<(String, Type)>,
+    /// The rows: its schema holds each column as [`Type::to_arrow`] says.
+    pub provider: Arc<dyn TableProvider>,
+}
+
+/// A planned statement.
+#[derive(Debug)]
+pub struct Planned {
+    /// The plan; its columns have names of the planner's own.
+    pub plan: LogicalPlan,
+    /// The names and types of the result's columns, in the plan's order; names may repeat.
+    pub columns: Vec<(String, Type)>,
+    /// The tables that it reads.
+    pub tables: Vec<TableName>,
+}
+
+/// Plans one statement that reads.
+///
+/// # Errors
+/// `InvalidSql` with Trino's name of the error and the place; `UnsupportedSql` naming what Trino answers and this engine
+/// does not; what the resolver gives.
+pub async fn plan(text: &str, session: &Session, resolver: &dyn TableResolver) -> Result<Planned> {
+    let query = parse_one(text)?;
+    let session = Arc::new(session.clone());
+    let mut tables: HashMap<TableName, Option<ResolvedTable>> = HashMap::new();
+    loop {
+        // The analyzer is not asynchronous: it stops at a table it has not seen, which is looked up before it starts again.
+        let missing = {
+            let analyzer = Analyzer::new(Arc::clone(&session), &tables);
+            match analyzer.statement(&query) {
+                Ok(relation) => {
+                    if analyzer.correlated.get() {
+                        check_decorrelated(&relation.plan)?;
+                    }
+                    let columns = relation
+                        .columns
+                        .iter()
+                        .enumerate()
+                        .map(|(index, column)| {
+                            (column.name.clone().unwrap_or_else(|| format!("_col{index}")), column.data_type.clone())
+                        })
+                        .collect();
+                    return Ok(Planned { plan: relation.plan, columns, tables: analyzer.tables_read() });
+                }
+                Err(error) => match analyzer.take_missing() {
+                    Some(missing) => missing,
+                    None => return Err(error.into()),
+                },
+            }
+        };
+        let found = resolver.resolve(&missing.database, &missing.table).await?;
+        tables.insert(missing, found);
+    }
+}
+
+/// Refuses a correlated subquery that `DataFusion` cannot turn into a join.
+fn check_decorrelated(plan: &LogicalPlan) -> std::result::Result<(), SqlError> {
+    let context = context(&Settings::default())?;
+    let optimized = context.state().optimize(plan)?;
+    let mut left = false;
+    optimized.apply_with_subqueries(|node| {
+        let outer = node.contains_outer_reference();
+        let subquery = !node.expressions().iter().all(|expr| {
+            !expr
+                .exists(|expr| {
+                    Ok(matches!(
+                        expr,
+                        datafusion::logical_expr::Expr::Exists(_)
+                            | datafusion::logical_expr::Expr::InSubquery(_)
+                            | datafusion::logical_expr::Expr::ScalarSubquery(_)
+                    ))
+                })
+                .unwrap_or(true)
+        });
+        left |= outer || subquery;
+        Ok(if left { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    if left { Err(SqlError::unsupported("this form of correlated subquery")) } else { Ok(()) }
+}
+
+/// Limits of a session that runs plans.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Bytes of memory that one query's operators may hold before they spill.
+    pub memory_bytes: usize,
+    /// Where they spill to; nothing makes a folder in the system's temporary one.
+    pub spill_directory: Option<std::path::PathBuf>,
+    /// Rows of a batch.
+    pub batch_rows: usize,
+    /// Partitions that run at once; nothing takes the number of cores.
+    pub parallelism: Option<usize>,
+}
+
+impl Default for Settings {
+    /// 1 GiB, batches of 8,192 rows (`DataFusion`'s default), as many partitions as cores.
+    fn default() -> Self {
+        Self { memory_bytes: 1 << 30, spill_directory: None, batch_rows: 8192, parallelism: None }
+    }
+}
+
+/// Makes a session for plans of [`plan`]: no functions by name, no rule that guesses types, nulls last, a memory limit.
+///
+/// # Errors
+/// Unsupported, with the reason, when the limits cannot be set up.
+pub fn context(settings: &Settings) -> std::result::Result<SessionContext, SqlError> {
+    let mut config = SessionConfig::new()
+        .with_batch_size(settings.batch_rows)
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(false);
+    if let Some(parallelism) = settings.parallelism {
+        config = config.with_target_partitions(parallelism);
+    }
+    let options = config.options_mut();
+    options.execution.parquet.pushdown_filters = false;
+    options.execution.parquet.schema_force_view_types = false;
+    options.optimizer.prefer_hash_join = true;
+    let disk = match &settings.spill_directory {
+        Some(directory) => DiskManagerMode::Directories(vec![directory.clone()]),
+        None => DiskManagerMode::OsTmpDirectory,
+    };
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(settings.memory_bytes)))
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
+        .build_arc()?;
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_scalar_functions(Vec::new())
+        .with_aggregate_functions(Vec::new())
+        .with_window_functions(Vec::new())
+        .with_expr_planners(Vec::new())
+        .with_analyzer_rules(Vec::new())
+        .build();
+    Ok(SessionContext::new_with_state(state))
+}

@@ -1,0 +1,479 @@
+//! SELECT: FROM, WHERE, GROUP BY, HAVING, windows, the select list, DISTINCT and ORDER BY, in Trino's order of meaning.
+
+use std::cell::RefCell;
+
+use datafusion::common::JoinType;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::expr::{AggregateFunction, Sort};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use sqlparser::ast::{
+    BinaryOperator, Distinct, Expr as Sql, GroupByExpr, Ident, ObjectName, ObjectNamePart, Select, SelectFlavor,
+    SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
+};
+
+use super::analyze::Analyzer;
+use super::error::{SqlError, SqlResult};
+use super::expression::{Clause, Collected, Context, check_identifier};
+use super::grouping::Grouping;
+use super::query::{Order, groups_natively, ordinal, sort_of};
+use super::relation::Around;
+use super::scope::{Relation, Scope, ScopeColumn, Typed, column};
+use super::types::Type;
+use super::values;
+use super::window::NamedWindows;
+
+/// An item of the select list.
+type Item = (Option<String>, Typed);
+
+impl Analyzer<'_> {
+    /// Plans a SELECT with the ORDER BY of its query, which sees more than the output.
+    pub(super) fn select(&self, select: &Select, order: Order<'_>, around: Around<'_>) -> SqlResult<Relation> {
+        let Select {
+            select_token: _,
+            optimizer_hints: _,
+            distinct,
+            select_modifiers: None,
+            top: None,
+            top_before_distinct: false,
+            projection,
+            exclude: None,
+            into: None,
+            from,
+            lateral_views,
+            prewhere: None,
+            selection,
+            connect_by,
+            group_by,
+            cluster_by,
+            distribute_by,
+            sort_by,
+            having,
+            named_window,
+            qualify: None,
+            window_before_qualify: _,
+            value_table_mode: None,
+            flavor: SelectFlavor::Standard,
+        } = select
+        else {
+            return Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input: `{select}`")));
+        };
+        let foreign_clauses = !lateral_views.is_empty()
+            || !connect_by.is_empty()
+            || !cluster_by.is_empty()
+            || !distribute_by.is_empty()
+            || !sort_by.is_empty();
+        if foreign_clauses {
+            return Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input: `{select}`")));
+        }
+        let distinct = match distinct {
+            None | Some(Distinct::All) => false,
+            Some(Distinct::Distinct) => true,
+            Some(Distinct::On(_)) => return Err(SqlError::trino("SYNTAX_ERROR", "mismatched input 'ON'")),
+        };
+
+        let source = self.from(from, around)?;
+        let windows = NamedWindows { definitions: named_window };
+        let plan = self.filtered(source.plan, &source.columns, selection.as_ref(), around, &windows)?;
+
+        let collected = RefCell::new(Collected::default());
+        let scope = Scope::new(&source.columns, around.outer);
+        let context = self.context(&scope, around.ctes, Clause::Select, &collected, &windows);
+        let items = self.select_list(&context, projection)?;
+        let grouping = self.grouping_of(&context.in_clause(Clause::GroupBy), group_by, &items)?;
+        let having = having
+            .as_ref()
+            .map(|having| context.in_clause(Clause::Having).condition(having, "HAVING clause"))
+            .transpose()?;
+        // ORDER BY sees the output columns before those of FROM.
+        let order_scope = Scope { output: &items, ..Scope::new(&source.columns, around.outer) };
+        let sorts = order_items(
+            &Context { scope: &order_scope, ..context.in_clause(Clause::OrderBy) },
+            order,
+            &items,
+            distinct,
+        )?;
+
+        let collected = collected.into_inner();
+        let aggregated = grouping.is_some()
+            || !collected.aggregates.is_empty()
+            || having.is_some()
+            || !collected.groupings.is_empty();
+        if aggregated {
+            let grouping = grouping.unwrap_or_default();
+            self.finish(self.grouped(plan, grouping, collected, items, sorts, having)?, distinct, order)
+        } else {
+            let plan = self.attached(plan, collected.before)?;
+            let plan = self.attached(plan, collected.after)?;
+            let plan = self.add_windows(plan, collected.windows)?;
+            self.finish(Unfinished { plan, items, sorts }, distinct, order)
+        }
+    }
+
+    /// WHERE: the positive `IN (SELECT …)` of it become semi-joins.
+    fn filtered(
+        &self,
+        mut plan: LogicalPlan,
+        columns: &[ScopeColumn],
+        selection: Option<&Sql>,
+        around: Around<'_>,
+        windows: &NamedWindows<'_>,
+    ) -> SqlResult<LogicalPlan> {
+        let Some(selection) = selection else { return Ok(plan) };
+        let scope = Scope::new(columns, around.outer);
+        let collected = RefCell::new(Collected::default());
+        let context = self.context(&scope, around.ctes, Clause::Where, &collected, windows);
+        let mut conditions = Vec::new();
+        let mut members = Vec::new();
+        for conjunct in conjuncts(selection) {
+            match conjunct {
+                Sql::InSubquery { expr, subquery, negated: false } => match context.semi_join(expr, subquery)? {
+                    Ok(member) => members.push(member),
+                    Err(condition) => conditions.push(condition.expr),
+                },
+                other => {
+                    let what = if conditions.is_empty() && std::ptr::eq(other, selection) {
+                        "WHERE clause"
+                    } else {
+                        "Logical expression term of AND"
+                    };
+                    conditions.push(context.condition(other, what)?.expr);
+                }
+            }
+        }
+        plan = self.attached(plan, collected.into_inner().before)?;
+        if let Some(condition) = conjunction(conditions) {
+            plan = self.filter(plan, condition)?;
+        }
+        for (value, set, element) in members {
+            let on = value.eq(column(&element));
+            plan = LogicalPlanBuilder::from(plan).join_on(set, JoinType::LeftSemi, [on])?.build()?;
+        }
+        Ok(plan)
+    }
+
+    fn select_list(&self, context: &Context<'_>, projection: &[SelectItem]) -> SqlResult<Vec<Item>> {
+        let mut items = Vec::with_capacity(projection.len());
+        for item in projection {
+            match item {
+                SelectItem::UnnamedExpr(sql) => items.push((natural_name(sql), context.expr(sql)?)),
+                SelectItem::ExprWithAlias { expr, alias } => {
+                    check_identifier(alias)?;
+                    items.push((Some(alias.value.clone()), context.expr(expr)?));
+                }
+                SelectItem::Wildcard(options) => {
+                    no_options(options)?;
+                    let before = items.len();
+                    items.extend(shown(context.scope.columns.iter()));
+                    if items.len() == before {
+                        return Err(SqlError::trino(
+                            "COLUMN_NOT_FOUND",
+                            "SELECT * not allowed from relation that has no columns",
+                        ));
+                    }
+                }
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
+                    no_options(options)?;
+                    self.qualified_star(context, name, &mut items)?;
+                }
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), options) => {
+                    no_options(options)?;
+                    let value = context.expr(expr)?;
+                    self.all_fields(value, &mut items)?;
+                }
+                SelectItem::ExprWithAliases { expr, aliases: _ } => {
+                    return Err(SqlError::unsupported(format!("several aliases for `{expr}`")));
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    fn qualified_star(&self, context: &Context<'_>, name: &ObjectName, items: &mut Vec<Item>) -> SqlResult<()> {
+        let parts = name
+            .0
+            .iter()
+            .map(|part| match part {
+                ObjectNamePart::Identifier(ident) => Ok(ident.clone()),
+                ObjectNamePart::Function(_) => {
+                    Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input: `{name}`")))
+                }
+            })
+            .collect::<SqlResult<Vec<Ident>>>()?;
+        let before = items.len();
+        items.extend(shown(context.scope.columns.iter().filter(|column| column.is_of(&parts))));
+        if items.len() > before {
+            return Ok(());
+        }
+        let not_found =
+            || SqlError::trino("TABLE_NOT_FOUND", format!("Unable to resolve reference {name}")).at_span(name.span());
+        if parts.len() < 2 {
+            return Err(not_found());
+        }
+        let (value, rest) = context.scope.resolve(&parts).map_err(|_| not_found())?;
+        if !rest.is_empty() {
+            return Err(SqlError::unsupported(format!("`{name}.*`")));
+        }
+        self.all_fields(value, items)
+    }
+
+    fn all_fields(&self, value: Typed, items: &mut Vec<Item>) -> SqlResult<()> {
+        let Type::Row(fields) = value.data_type.clone() else {
+            return Err(SqlError::type_mismatch("expected expression of type Row"));
+        };
+        for (index, (name, _)) in fields.iter().enumerate() {
+            items.push((name.clone(), values::field(value.clone(), index, &self.session)));
+        }
+        Ok(())
+    }
+
+    fn grouping_of(
+        &self,
+        context: &Context<'_>,
+        group_by: &GroupByExpr,
+        items: &[Item],
+    ) -> SqlResult<Option<Grouping>> {
+        match group_by {
+            GroupByExpr::Expressions(expressions, modifiers) if modifiers.is_empty() => {
+                if expressions.is_empty() {
+                    return Ok(None);
+                }
+                Grouping::of(context, expressions, items).map(Some)
+            }
+            GroupByExpr::Expressions(expressions, modifiers) => {
+                // `GROUP BY GROUPING SETS …` after other elements arrives as a modifier.
+                let mut all = expressions.clone();
+                for modifier in modifiers {
+                    match modifier {
+                        sqlparser::ast::GroupByWithModifier::GroupingSets(sets) => all.push(sets.clone()),
+                        other => return Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input: `{other}`"))),
+                    }
+                }
+                Grouping::of(context, &all, items).map(Some)
+            }
+            GroupByExpr::All(modifiers) if modifiers.is_empty() => {
+                Err(SqlError::trino("COLUMN_NOT_FOUND", "Column 'all' cannot be resolved"))
+            }
+            GroupByExpr::All(_) => Err(SqlError::unsupported("GROUP BY ALL")),
+        }
+    }
+
+    /// Groups, and brings everything that comes after to the columns of the groups.
+    fn grouped(
+        &self,
+        plan: LogicalPlan,
+        grouping: Grouping,
+        collected: Collected,
+        items: Vec<Item>,
+        sorts: Vec<Sort>,
+        having: Option<Typed>,
+    ) -> SqlResult<Unfinished> {
+        let Collected { aggregates, windows, before, after, groupings } = collected;
+        let plan = self.attached(plan, before)?;
+        if after.iter().any(super::subquery::Attachment::is_correlated) {
+            return Err(SqlError::unsupported("a correlated subquery after GROUP BY"));
+        }
+        let mut known: Vec<String> = aggregates.iter().map(|call| call.id.clone()).collect();
+        known.extend(windows.iter().map(|call| call.id.clone()));
+        for attachment in &after {
+            match attachment {
+                super::subquery::Attachment::Row(plan) => {
+                    known.extend(plan.schema().columns().into_iter().map(|column| column.name));
+                }
+                super::subquery::Attachment::Member { id, .. } | super::subquery::Attachment::Correlated { id, .. } => {
+                    known.push(id.clone());
+                }
+            }
+        }
+        known.extend(groupings.iter().map(|(id, _)| id.clone()));
+
+        let calls = aggregates
+            .into_iter()
+            .map(|call| {
+                let raw = call.raw;
+                let function = AggregateFunction::new_udf(
+                    raw.function,
+                    raw.arguments,
+                    raw.distinct,
+                    raw.filter.map(Box::new),
+                    raw.order_by,
+                    raw.null_treatment,
+                );
+                Ok(self.lowered(Expr::AggregateFunction(function), plan.schema())?.alias(&call.id))
+            })
+            .collect::<SqlResult<Vec<Expr>>>()?;
+        let (mut plan, groups) = grouping.apply(self, plan, calls, &groupings)?;
+        let mut rebase = |expr: Expr| rebased(expr, &groups, &known);
+
+        let after = after.into_iter().map(|attachment| attachment.map(&mut rebase)).collect::<SqlResult<Vec<_>>>()?;
+        plan = self.attached(plan, after)?;
+        if let Some(having) = having {
+            plan = self.filter(plan, rebase(having.expr)?)?;
+        }
+        let mut rebased_windows = Vec::with_capacity(windows.len());
+        for mut call in windows {
+            let Expr::WindowFunction(function) = rebase(Expr::WindowFunction(Box::new(call.function)))? else {
+                return Err(SqlError::unsupported("a window function over these groups"));
+            };
+            call.function = *function;
+            rebased_windows.push(call);
+        }
+        plan = self.add_windows(plan, rebased_windows)?;
+        let items = items
+            .into_iter()
+            .map(|(name, typed)| Ok((name, Typed::new(rebase(typed.expr)?, typed.data_type))))
+            .collect::<SqlResult<Vec<_>>>()?;
+        let sorts = sorts
+            .into_iter()
+            .map(|sort| Ok(Sort::new(rebase(sort.expr)?, sort.asc, sort.nulls_first)))
+            .collect::<SqlResult<Vec<_>>>()?;
+        Ok(Unfinished { plan, items, sorts })
+    }
+
+    /// Computes the select list, removes duplicates, sorts and cuts.
+    fn finish(&self, unfinished: Unfinished, distinct: bool, order: Order<'_>) -> SqlResult<Relation> {
+        let Unfinished { plan, items, mut sorts } = unfinished;
+        let mut projected: Vec<Typed> = items.iter().map(|(_, typed)| typed.clone()).collect();
+        // A key that is an output column is sorted by it; others are computed besides.
+        let mut positions = Vec::with_capacity(sorts.len());
+        for sort in &sorts {
+            let position = projected.iter().position(|typed| typed.expr == sort.expr).unwrap_or_else(|| {
+                projected.push(Typed::new(sort.expr.clone(), Type::Unknown));
+                projected.len() - 1
+            });
+            positions.push(position);
+        }
+        let (mut plan, ids) = self.project(plan, &projected)?;
+        for (sort, position) in sorts.iter_mut().zip(positions) {
+            if let Some(id) = ids.get(position) {
+                sort.expr = column(id);
+            }
+        }
+        if distinct {
+            if let Some((_, odd)) = items.iter().find(|(_, item)| !groups_natively(&item.data_type)) {
+                return Err(SqlError::unsupported(format!("DISTINCT on {}", odd.data_type)));
+            }
+            plan = LogicalPlanBuilder::from(plan).distinct()?.build()?;
+        }
+        plan = self.sorted(plan, sorts, order)?;
+        let columns: Vec<ScopeColumn> = items
+            .into_iter()
+            .zip(&ids)
+            .map(|((name, typed), id)| ScopeColumn {
+                name,
+                relation: None,
+                data_type: typed.data_type,
+                id: id.clone(),
+                hidden: false,
+            })
+            .collect();
+        if ids.len() > columns.len() {
+            plan = LogicalPlanBuilder::from(plan).project(columns.iter().map(ScopeColumn::expr))?.build()?;
+        }
+        Ok(Relation { plan, columns })
+    }
+}
+
+/// A select list and sort keys that wait for their plan to be finished.
+struct Unfinished {
+    plan: LogicalPlan,
+    items: Vec<Item>,
+    sorts: Vec<Sort>,
+}
+
+fn order_items(context: &Context<'_>, order: Order<'_>, items: &[Item], distinct: bool) -> SqlResult<Vec<Sort>> {
+    let mut sorts = Vec::with_capacity(order.items.len());
+    for item in order.items {
+        let (sort, typed) = match ordinal(&item.expr, items.len(), "ORDER BY")? {
+            Some(position) => {
+                let Some((_, typed)) = items.get(position) else { continue };
+                (sort_of(item, context.sort_key(typed.clone())?)?, typed.clone())
+            }
+            None => context.sort(item)?,
+        };
+        if distinct && !items.iter().any(|(_, item)| item.expr == typed.expr) {
+            return Err(SqlError::trino(
+                "EXPRESSION_NOT_IN_DISTINCT",
+                "For SELECT DISTINCT, ORDER BY expressions must appear in select list",
+            ));
+        }
+        sorts.push(sort);
+    }
+    Ok(sorts)
+}
+
+/// Replaces group expressions by their columns; a column of FROM that is left is neither grouped nor aggregated.
+fn rebased(expr: Expr, groups: &[(Expr, Expr)], known: &[String]) -> SqlResult<Expr> {
+    let mut loose: Option<String> = None;
+    let rebased = expr.transform_down(|expr| {
+        if let Some((_, replacement)) = groups.iter().find(|(group, _)| *group == expr) {
+            return Ok(Transformed::new(replacement.clone(), true, TreeNodeRecursion::Jump));
+        }
+        if let Expr::Column(column) = &expr
+            && !known.contains(&column.name)
+        {
+            loose = Some(column.name.clone());
+        }
+        Ok(Transformed::no(expr))
+    })?;
+    match loose {
+        None => Ok(rebased.data),
+        Some(_) => Err(SqlError::trino(
+            "EXPRESSION_NOT_AGGREGATE",
+            "an expression must be an aggregate expression or appear in GROUP BY clause",
+        )),
+    }
+}
+
+/// The terms of a chain of AND.
+fn conjuncts(sql: &Sql) -> Vec<&Sql> {
+    let mut terms = Vec::new();
+    let mut stack = vec![sql];
+    while let Some(next) = stack.pop() {
+        match next {
+            Sql::BinaryOp { left, op: BinaryOperator::And, right } => {
+                stack.push(right);
+                stack.push(left);
+            }
+            Sql::Nested(inner)
+                if matches!(
+                    &**inner,
+                    Sql::BinaryOp { op: BinaryOperator::And, .. } | Sql::Nested(_) | Sql::InSubquery { .. }
+                ) =>
+            {
+                stack.push(inner);
+            }
+            other => terms.push(other),
+        }
+    }
+    terms
+}
+
+/// The name of an unnamed item: that of the column or field it is.
+fn natural_name(sql: &Sql) -> Option<String> {
+    match sql {
+        Sql::Identifier(name) => Some(name.value.clone()),
+        Sql::CompoundIdentifier(parts) => parts.last().map(|part| part.value.clone()),
+        Sql::Nested(inner) => natural_name(inner),
+        _ => None,
+    }
+}
+
+fn shown<'c>(columns: impl Iterator<Item = &'c ScopeColumn>) -> impl Iterator<Item = Item> {
+    columns.filter(|column| !column.hidden).map(|column| (column.name.clone(), column.typed()))
+}
+
+fn no_options(options: &WildcardAdditionalOptions) -> SqlResult<()> {
+    match options {
+        WildcardAdditionalOptions {
+            wildcard_token: _,
+            opt_ilike: None,
+            opt_exclude: None,
+            opt_except: None,
+            opt_replace: None,
+            opt_rename: None,
+            opt_alias: None,
+        } => Ok(()),
+        other => Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input: `{other}`"))),
+    }
+}
