@@ -122,3 +122,24 @@ fn examples_of_pages_are_true() {
         }
     }
 }
+
+/// Codes are written once, in the table; everything else uses their names.
+#[test]
+fn every_code_in_the_sources_is_in_the_table() {
+    let known: BTreeSet<&str> = code::TABLE.iter().map(|entry| entry.code.0).collect();
+    let mut folders = vec![root().join("engine/src"), root().join("operators/src"), root().join("src")];
+    let mut unknown = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for path in files_in(&folder, "") {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let codes = text.split("Code(\"").skip(1).filter_map(|rest| rest.split('"').next());
+                let missing = codes.filter(|code| !known.contains(code));
+                unknown.extend(missing.map(|code| format!("{code} in {}", path.display())));
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "codes without a line in the table: {unknown:?}");
+}

@@ -11,7 +11,7 @@ use crate::workflow::{TaskDef, TaskKind, keyword};
 const BODIES: [&str; 2] = ["_do", "_else_do"];
 
 /// Operators of Digdag, for those of which the registry does not have one: <https://docs.digdag.io/operators.html>.
-const FOREIGN: [&str; 33] = [
+const FOREIGN: [&str; 32] = [
     "bq",
     "bq_ddl",
     "bq_extract",
@@ -44,7 +44,6 @@ const FOREIGN: [&str; 33] = [
     "td_table_export",
     "td_wait",
     "td_wait_table",
-    "wait",
 ];
 
 impl Compiler<'_> {
