@@ -243,7 +243,7 @@ impl Engine {
         now.saturating_add(self.parts.settings.lease).unwrap_or(Timestamp::MAX)
     }
 
-    fn share(
+    pub(super) fn share(
         &self,
         key: &SessionKey,
         record: &AttemptRecord,
@@ -296,12 +296,12 @@ impl Engine {
 }
 
 /// Returns a time zone by its IANA name or offset.
-fn time_zone(name: &str) -> Result<TimeZone, EngineError> {
+pub(super) fn time_zone(name: &str) -> Result<TimeZone, EngineError> {
     crate::schedule::time_zone(name).map_err(|_| EngineError::TimeZone(name.to_owned()))
 }
 
 /// Finds the one task that is meant: by its full name, or by the end of it.
-fn find_task(root: &TaskDef, workflow: &str, wanted: &str) -> Result<String, EngineError> {
+pub(super) fn find_task(root: &TaskDef, workflow: &str, wanted: &str) -> Result<String, EngineError> {
     let mut names = Vec::new();
     let mut open = vec![(root, String::new())];
     while let Some((task, parent)) = open.pop() {
@@ -331,7 +331,7 @@ fn find_task(root: &TaskDef, workflow: &str, wanted: &str) -> Result<String, Eng
 }
 
 /// Drops every task but one, its ancestors and what is under it.
-fn keep_only(root: &mut TaskDef, full_name: &str) {
+pub(super) fn keep_only(root: &mut TaskDef, full_name: &str) {
     let mut task = root;
     let mut rest = full_name.strip_prefix(task.name.as_str()).unwrap_or_default();
     while !rest.is_empty() {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::host::Host;
+use super::plan::GENERATORS;
 use super::shared::AttemptShared;
 use crate::diagnostic::{code, suggest};
 use crate::operator::context::LazyScope;
@@ -65,6 +66,13 @@ pub(super) enum Ending {
     Stopped,
 }
 
+/// All that a call of an operator needs.
+struct Prepared {
+    operator: Arc<dyn Operator>,
+    context: TaskContext,
+    host: Arc<Host>,
+}
+
 impl Job {
     /// Does the step. Never panics: an operator that does has failed.
     pub(super) async fn execute(self) -> Report {
@@ -104,38 +112,7 @@ impl Job {
         if let Some(written) = &self.def.retry {
             *retry = evaluate_retry(&params, written)?;
         }
-        let operator = self.operator(&params, operator)?;
-        let work_dir = self.work_dir(&params)?;
-        let temp_dir = self.shared.temp_dir(self.task);
-        let log = self.shared.engine.logs.open(self.shared.claim.attempt, self.task, &self.name);
-        let host = Arc::new(Host {
-            shared: Arc::clone(&self.shared),
-            task: self.task,
-            parent: self.parent,
-            name: Arc::clone(&self.name),
-            def: Arc::clone(&self.def),
-            operator: operator.info().name,
-            params: Arc::clone(&params),
-            work_dir: work_dir.clone(),
-            log,
-            checkpointed,
-        });
-        let mut context = TaskContext {
-            attempt_id: self.shared.claim.attempt.0,
-            task_name: self.name.to_string(),
-            epoch: self.shared.claim.epoch,
-            retry_count: self.retry_count,
-            session_time: self.shared.session_time.clone(),
-            attempt_time: self.shared.attempt_time,
-            state: self.state.clone(),
-            scope: LazyScope::of(Arc::clone(&params)),
-            project_dir: self.shared.engine.settings.project_dir.clone(),
-            work_dir,
-            temp_dir: temp_dir.clone(),
-            clock: Arc::clone(&self.shared.engine.clock),
-            cancellation: self.token.clone(),
-            host: Arc::clone(&host) as Arc<dyn crate::operator::context::TaskHost>,
-        };
+        let Prepared { operator, mut context, host } = self.prepare(&params, operator, checkpointed)?;
         let ending = match self.work {
             Work::Cancel => cancel(&*operator, &context, &host).await,
             Work::Run => {
@@ -159,8 +136,74 @@ impl Job {
                 }
             }
         };
-        remove_temp_dir(&temp_dir).await;
+        remove_temp_dir(&context.temp_dir).await;
         Ok(ending)
+    }
+
+    /// Finds the operator and makes the context it is called with.
+    fn prepare(
+        &self,
+        params: &Arc<TaskParams>,
+        operator: &str,
+        checkpointed: Arc<Mutex<Option<Value>>>,
+    ) -> Result<Prepared, TaskError> {
+        let operator = self.operator(params, operator)?;
+        let work_dir = self.work_dir(params)?;
+        let host = Arc::new(Host {
+            shared: Arc::clone(&self.shared),
+            task: self.task,
+            parent: self.parent,
+            name: Arc::clone(&self.name),
+            def: Arc::clone(&self.def),
+            operator: operator.info().name,
+            params: Arc::clone(params),
+            work_dir: work_dir.clone(),
+            log: self.shared.engine.logs.open(self.shared.claim.attempt, self.task, &self.name),
+            checkpointed,
+        });
+        let context = TaskContext {
+            attempt_id: self.shared.claim.attempt.0,
+            task_name: self.name.to_string(),
+            epoch: self.shared.claim.epoch,
+            retry_count: self.retry_count,
+            session_time: self.shared.session_time.clone(),
+            attempt_time: self.shared.attempt_time,
+            state: self.state.clone(),
+            scope: LazyScope::of(Arc::clone(params)),
+            project_dir: self.shared.engine.settings.project_dir.clone(),
+            work_dir,
+            temp_dir: self.shared.temp_dir(self.task),
+            clock: Arc::clone(&self.shared.engine.clock),
+            cancellation: self.token.clone(),
+            host: Arc::clone(&host) as Arc<dyn crate::operator::context::TaskHost>,
+        };
+        Ok(Prepared { operator, context, host })
+    }
+
+    /// Evaluates the parameters without running anything but operators that only generate tasks; returns the task's own
+    /// parameters, all in scope, and what was generated.
+    pub(super) async fn preview(self) -> (Result<Params, TaskError>, Params, Vec<TaskDef>) {
+        let TaskKind::Action { operator, params: own } = &self.def.kind else {
+            return (Ok(Params::new()), Params::new(), Vec::new());
+        };
+        let params = Arc::new(self.params(own));
+        let scope = params.everything().0;
+        match self.try_preview(&params, operator).await {
+            Ok((own, subtasks)) => (Ok(own), scope, subtasks),
+            Err(error) => (Err(error), scope, Vec::new()),
+        }
+    }
+
+    async fn try_preview(&self, params: &Arc<TaskParams>, operator: &str) -> Result<(Params, Vec<TaskDef>), TaskError> {
+        let own = params.own()?;
+        let Prepared { operator, context, .. } = self.prepare(params, operator, Arc::default())?;
+        if !GENERATORS.contains(&operator.info().name) {
+            return Ok((own, Vec::new()));
+        }
+        match operator.run(&context, own.clone()).await? {
+            TaskOutcome::Done(result) => Ok((own, result.subtasks)),
+            TaskOutcome::Wait { .. } => Ok((own, Vec::new())),
+        }
     }
 
     /// Calls the operator; one that does not stop when it is told to is dropped after the grace period.

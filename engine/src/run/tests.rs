@@ -329,9 +329,65 @@ async fn only_one_task_runs_when_it_is_named() {
     assert_eq!(error.to_string(), "the workflow `t` has no task `+nosuch`");
 }
 
+#[tokio::test]
+async fn a_plan_evaluates_everything_and_writes_nothing() {
+    let project = Project::new(
+        "_export: {who: world}\n+l:\n  loop>: 2\n  _do: {echo>: \"hello ${who} ${i}\"}\n+s: {sh>: \"touch ran; echo ${later}\"}\n+f: {fail>: never}\n",
+    );
+    let store = Arc::new(crate::store::MemoryStore::default());
+    let settings = EngineSettings::new(project.path());
+    let engine =
+        Engine::new(store, Arc::clone(&project.registry), Arc::new(SystemClock), Arc::new(Unobserved), settings);
+    let planned = engine.plan(&project.request()).await.unwrap();
+    let shown: Vec<String> = planned
+        .iter()
+        .map(|task| {
+            let command = match &task.params {
+                Ok(params) => params.get("_command").map(ToString::to_string).unwrap_or_default(),
+                Err(failure) => failure.message.clone(),
+            };
+            format!("{}{} {command}", " ".repeat(task.depth), task.own_name)
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "+t ",
+            " +l 2",
+            "  ^sub ",
+            "   +loop-0 \"hello world 0\"",
+            "   +loop-1 \"hello world 1\"",
+            " +s cannot evaluate `${later}`: `later` is not defined",
+            " +f \"never\"",
+        ]
+    );
+    let left: Vec<_> = std::fs::read_dir(project.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["t.dig"]);
+}
+
 #[test]
 fn a_lease_that_ran_out_is_nobodys() {
     let identity = ProcessIdentity::current();
     let holder = identity.holder(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
     assert!(!identity.is_alive(&holder, Timestamp::UNIX_EPOCH));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "prints figures"]
+async fn figures() {
+    for (what, workflow) in [
+        ("parallel", "+a:\n  loop>: 20000\n  _parallel: true\n  _do: {if>: false, _do: {echo>: x}}\n"),
+        ("sequential", "+a:\n  loop>: 1000\n  _do: {if>: false, _do: {echo>: x}}\n"),
+        ("100k", "+a:\n  loop>: 99990\n  _parallel: true\n  _do: {if>: false, _do: {echo>: x}}\n"),
+    ] {
+        let project = Project::new(workflow);
+        let engine = project.engine().await;
+        let begin = std::time::Instant::now();
+        engine.submit(project.request()).await.unwrap();
+        engine.advance(Deadline::End).await.unwrap();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let peak: Vec<_> =
+            status.lines().filter(|line| line.starts_with("VmHWM") || line.starts_with("VmRSS")).collect();
+        println!("{what}: {:?} {peak:?}", begin.elapsed());
+    }
 }

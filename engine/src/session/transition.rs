@@ -122,7 +122,8 @@ pub struct Misplaced {
 /// # Errors
 /// When the event does not fit the state of its task.
 pub fn apply(graph: &mut TaskGraph, event: Event, now: Timestamp) -> Result<Changes, Misplaced> {
-    let mut step = Step { graph, now, changes: Changes::default(), evaluate: VecDeque::new() };
+    let mut step =
+        Step { graph, now, changes: Changes::default(), opening: VecDeque::new(), evaluate: VecDeque::new() };
     step.event(event)?;
     step.settle();
     let mut changes = step.changes;
@@ -135,6 +136,8 @@ struct Step<'a> {
     graph: &'a mut TaskGraph,
     now: Timestamp,
     changes: Changes,
+    /// Groups whose turn has come; opened one after the other, however deep they are nested.
+    opening: VecDeque<TaskId>,
     /// Open tasks that may have come to their end.
     evaluate: VecDeque<TaskId>,
 }
@@ -309,7 +312,7 @@ impl Step<'_> {
     /// Starts a task whose turn has come.
     fn start(&mut self, id: TaskId) {
         if self.graph.tasks[id.index()].is_group() {
-            self.open(id);
+            self.opening.push_back(id);
         } else {
             self.set_state(id, TaskState::Ready);
             self.graph.ready.push_back(id);
@@ -407,7 +410,12 @@ impl Step<'_> {
 
     /// Brings everything to its end that has come to it.
     fn settle(&mut self) {
-        while let Some(id) = self.evaluate.pop_front() {
+        loop {
+            if let Some(id) = self.opening.pop_front() {
+                self.open(id);
+                continue;
+            }
+            let Some(id) = self.evaluate.pop_front() else { return };
             let task = &self.graph.tasks[id.index()];
             if task.state != TaskState::Planned || task.n_open > 0 || task.superseded {
                 continue;
@@ -540,3 +548,6 @@ impl Step<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

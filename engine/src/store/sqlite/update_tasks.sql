@@ -1,16 +1,40 @@
-UPDATE task SET
-    state = coalesce(new.value ->> 'state', state),
-    retry_count = coalesce(new.value ->> 'retry_count', retry_count),
-    retries_used = coalesce(new.value ->> 'retries_used', retries_used),
-    retry_at = CASE WHEN new.value ->> 'state' IS NULL THEN retry_at ELSE new.value ->> 'retry_at' END,
-    retry = coalesce(new.value -> 'retry', retry),
-    failed_as = coalesce(new.value ->> 'failed_as', failed_as),
-    superseded = coalesce(new.value ->> 'superseded', superseded),
-    skipped = coalesce(new.value ->> 'skipped', skipped),
-    operator_state = coalesce(new.value -> 'operator_state', operator_state),
-    result = coalesce(new.value -> 'result', result),
-    failure = coalesce(new.value -> 'failure', failure),
-    started_at = coalesce(new.value ->> 'started_at', started_at),
-    finished_at = coalesce(new.value ->> 'finished_at', finished_at)
+-- Changes tasks by key, one look-up a changed task: CROSS JOIN keeps the order of the loops (an UPDATE … FROM may read all
+-- tasks of the attempt for each). Every row exists, so the insert always becomes the update; the columns of the definition
+-- are not touched and only filled to satisfy NOT NULL.
+INSERT INTO task (
+    attempt_id, id, role, def, upstreams,
+    state, retry_count, retries_used, retry_at, retry, failed_as, superseded, skipped,
+    operator_state, result, failure, started_at, finished_at
+)
+SELECT
+    task.attempt_id, task.id, '', '', '',
+    coalesce(new.value ->> 'state', task.state),
+    coalesce(new.value ->> 'retry_count', task.retry_count),
+    coalesce(new.value ->> 'retries_used', task.retries_used),
+    CASE WHEN new.value ->> 'state' IS NULL THEN task.retry_at ELSE new.value ->> 'retry_at' END,
+    coalesce(new.value -> 'retry', task.retry),
+    coalesce(new.value ->> 'failed_as', task.failed_as),
+    coalesce(new.value ->> 'superseded', task.superseded),
+    coalesce(new.value ->> 'skipped', task.skipped),
+    coalesce(new.value -> 'operator_state', task.operator_state),
+    coalesce(new.value -> 'result', task.result),
+    coalesce(new.value -> 'failure', task.failure),
+    coalesce(new.value ->> 'started_at', task.started_at),
+    coalesce(new.value ->> 'finished_at', task.finished_at)
 FROM json_each(?2) AS new
-WHERE task.attempt_id = ?1 AND task.id = new.value ->> 'id'
+CROSS JOIN task ON task.attempt_id = ?1 AND task.id = new.value ->> 'id'
+WHERE true
+ON CONFLICT (attempt_id, id) DO UPDATE SET
+    state = excluded.state,
+    retry_count = excluded.retry_count,
+    retries_used = excluded.retries_used,
+    retry_at = excluded.retry_at,
+    retry = excluded.retry,
+    failed_as = excluded.failed_as,
+    superseded = excluded.superseded,
+    skipped = excluded.skipped,
+    operator_state = excluded.operator_state,
+    result = excluded.result,
+    failure = excluded.failure,
+    started_at = excluded.started_at,
+    finished_at = excluded.finished_at
