@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::javascript::{self, Input, Outcome};
 use super::template::{
-    Part, TemplateError, TemplateErrorKind, TemplateErrors, TemplateSettings, line_and_column, parts, plain_path,
+    Part, TemplateError, TemplateErrorKind, TemplateErrors, TemplateSettings, line_and_column, mix, parts, plain_path,
 };
 use super::text::text_of;
 use super::tree::{LATER, Leaf, Map, Node, Template, TreeBuilder};
@@ -581,13 +581,6 @@ fn inherited(key: &str) -> bool {
             | "toString"
             | "valueOf"
     ) || key.starts_with("__")
-}
-
-/// Mixes texts into a seed (FNV-1a, 64 bits): templates of different places draw different numbers.
-fn mix(seed: u64, parts: &[&str]) -> u64 {
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xff]));
-    bytes.fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]

@@ -25,6 +25,23 @@ pub struct TemplateSettings {
     pub seed: u64,
 }
 
+impl TemplateSettings {
+    /// Makes the settings of an attempt from what is stored of it, so that they are the same after a restart.
+    ///
+    /// `submitted` is when the attempt was submitted. Another attempt, of this session or of any other, draws other numbers.
+    pub fn of_attempt(zone: TimeZone, submitted: Timestamp, session_uuid: &str, attempt_id: i64) -> Self {
+        let seed = mix(0, &[session_uuid, &attempt_id.to_string(), &submitted.as_millisecond().to_string()]);
+        Self { zone, now: submitted, seed }
+    }
+}
+
+/// Mixes texts into a seed (FNV-1a, 64 bits), so that templates of different places draw different numbers.
+pub(crate) fn mix(seed: u64, parts: &[&str]) -> u64 {
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xff]));
+    bytes.fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
+}
+
 /// A piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part<'t> {

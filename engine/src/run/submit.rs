@@ -277,11 +277,7 @@ impl Engine {
         if !spec.command_line_params.is_empty() {
             base_layers.push(Layer::command_line(spec.command_line_params.clone()));
         }
-        let templates = TemplateSettings {
-            zone: zone.clone(),
-            now: record.created_at,
-            seed: u64::try_from(claim.attempt.0).unwrap_or_default(),
-        };
+        let templates = TemplateSettings::of_attempt(zone.clone(), record.created_at, uuid, claim.attempt.0);
         Arc::new(AttemptShared::new(
             Arc::clone(&self.parts),
             claim,
