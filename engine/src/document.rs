@@ -1,7 +1,7 @@
 //! YAML documents with places: text → [`Node`], all problems at once.
 //!
 //! The loader reads [YAML 1.2](https://yaml.org/spec/1.2.2/) as events of `saphyr-parser` and gives scalars the meaning that
-//! Digdag gives them ([`scalar`]). It splices `!include` ([`include`]), expands anchors and `<<`, and refuses what YAML or
+//! Digdag gives them ([`scalar`]). It splices `!include` ([`mod@include`]), expands anchors and `<<`, and refuses what YAML or
 //! Digdag would let pass in silence: duplicate keys, unknown tags, a second document. What the keys mean is no matter of
 //! this module: see [`crate::workflow`].
 
