@@ -4,7 +4,7 @@
 //! are errors, words that are no keywords of its SELECT become identifiers, `0xFF` is a number, and the rows of VALUES get
 //! the parentheses that `sqlparser` wants.
 
-use sqlparser::ast::{Query, Statement};
+use sqlparser::ast::{Expr, Query, Statement};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Word};
@@ -76,6 +76,22 @@ pub fn parse_one(text: &str) -> SqlResult<Box<Query>> {
         Statement::Query(query) => Ok(query),
         other => Err(SqlError::unsupported(format!("the statement `{other}` (expected one SELECT)"))),
     }
+}
+
+/// Reads exactly one expression.
+///
+/// # Errors
+/// `SYNTAX_ERROR`.
+pub fn parse_expression(text: &str) -> SqlResult<Expr> {
+    let tokens = adapt(text, tokenize(text)?)?;
+    let mut parser = Parser::new(&TrinoDialect).with_recursion_limit(NESTING_LIMIT).with_tokens_with_locations(tokens);
+    let expression = parser.parse_expr().map_err(|error| syntax_error(&error))?;
+    let rest = parser.peek_token();
+    if rest.token != Token::EOF {
+        let message = format!("mismatched input '{}'. Expecting: <EOF>", rest.token);
+        return Err(SqlError::trino("SYNTAX_ERROR", message).at_span(rest.span));
+    }
+    Ok(expression)
 }
 
 fn tokenize(text: &str) -> SqlResult<Vec<TokenWithSpan>> {
