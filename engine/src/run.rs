@@ -205,7 +205,7 @@ impl Advance<'_> {
                 self.pause();
                 return Ok(Progress::Waits { until: due });
             }
-            let pause = if self.stopping { None } else { self.pause_until(due, deadline, now) };
+            let pause = if self.stopping { None } else { pause_until(due, deadline, now) };
             tokio::select! {
                 Some(report) = self.inbound.recv() => self.take_reports(report),
                 _ = heartbeat.tick() => self.heartbeat().await?,
@@ -294,13 +294,6 @@ impl Advance<'_> {
         }
     }
 
-    fn pause_until(&self, due: Option<Timestamp>, deadline: Deadline, now: Timestamp) -> Option<Duration> {
-        let limit = if let Deadline::At(at) = deadline { Some(at) } else { None };
-        let until = due.into_iter().chain(limit).min()?;
-        // A clock may be set back or forward while this sleeps: look again at least once a minute.
-        Some(Duration::try_from(until.duration_since(now)).unwrap_or_default().min(Duration::from_secs(60)))
-    }
-
     async fn heartbeat(&mut self) -> Result<(), EngineError> {
         let parts = &self.engine.parts;
         let until = parts.clock.now().saturating_add(parts.settings.lease).unwrap_or(Timestamp::MAX);
@@ -351,6 +344,14 @@ impl Advance<'_> {
             tracing::warn!(n_running = self.n_running, "tasks did not stop in time");
         }
     }
+}
+
+/// Returns how long the loop may sleep, if it must wake by itself.
+fn pause_until(due: Option<Timestamp>, deadline: Deadline, now: Timestamp) -> Option<Duration> {
+    let limit = if let Deadline::At(at) = deadline { Some(at) } else { None };
+    let until = due.into_iter().chain(limit).min()?;
+    // A clock may be set back or forward while this sleeps: look again at least once a minute.
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default().min(Duration::from_mins(1)))
 }
 
 /// Says whether a lease that could not be had is somebody else's.

@@ -2,6 +2,8 @@
 //!
 //! See `tests/digdag/README.md`. One test: it prints how many commands are equal, different on purpose, and not there yet.
 
+#![expect(clippy::unwrap_used, reason = "a test: what goes wrong shall stop it")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -131,9 +133,10 @@ impl TypedOperator for Py {
                 tasks.insert(format!("+subtask{index}"), subtask);
             }
         }
-        let subtasks = match tasks.is_empty() {
-            true => Vec::new(),
-            false => vec![context.host.compile_body(&Value::Object(tasks), &ParamPath::from("_do"))?],
+        let subtasks = if tasks.is_empty() {
+            Vec::new()
+        } else {
+            vec![context.host.compile_body(&Value::Object(tasks), &ParamPath::from("_do"))?]
         };
         Ok(TaskResult { subtasks, export, store, ..TaskResult::default() }.done())
     }
@@ -210,8 +213,8 @@ impl Invocation {
                 "--no-save" => invocation.no_save = true,
                 "--max-task-threads" => invocation.max_running = value().parse().ok(),
                 "-X" => {
-                    invocation.max_running =
-                        value().strip_prefix("agent.max-task-threads=").and_then(|n| n.parse().ok())
+                    let limit = value();
+                    invocation.max_running = limit.strip_prefix("agent.max-task-threads=").and_then(|n| n.parse().ok());
                 }
                 word if word.starts_with('-') => return Err(format!("the option `{word}`")),
                 word if word.starts_with('+') => invocation.only = Some(word.to_owned()),
@@ -399,10 +402,8 @@ fn recorded_lines(stdout: &str, sources: &str) -> Vec<Recorded> {
             block.iter().take_while(is_source).count()
         } else if let Some(first) = message.strip_prefix("echo>: ") {
             block.iter().position(|line| *line == first).unwrap_or_default()
-        } else if message.ends_with("failed.") {
-            1
         } else {
-            0
+            usize::from(message.ends_with("failed."))
         };
         for (index, line) in block.into_iter().enumerate() {
             let trimmed = line.trim();
@@ -429,7 +430,7 @@ fn files(root: &Path, input: &Path) -> BTreeMap<String, String> {
                 if !path.ends_with(".suiro") && !path.ends_with("__pycache__") {
                     open.push(path);
                 }
-            } else if !input.join(&relative).exists() {
+            } else if !input.join(&relative).is_file() {
                 let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
                 found.insert(relative.to_string_lossy().into_owned(), text);
             }
@@ -441,7 +442,7 @@ fn files(root: &Path, input: &Path) -> BTreeMap<String, String> {
 fn sources(dir: &Path) -> String {
     files(dir, Path::new("/nowhere"))
         .into_iter()
-        .filter(|(name, _)| name.ends_with(".dig"))
+        .filter(|(name, _)| Path::new(name).extension().is_some_and(|extension| extension == "dig"))
         .map(|(_, text)| text + "\n")
         .collect()
 }
@@ -535,7 +536,7 @@ async fn run_case(dir: &Path, registry: &Arc<Registry>, counts: &mut Counts) {
             (Ok(()), None) => counts.equal += 1,
             (Ok(()), Some(_)) => counts.wrong.push(format!("{name} {index}: listed as different, but it is not")),
             (Err(what), None) => {
-                counts.wrong.push(format!("{name} {index}: {what}\n    {}\n    {}", step.command, why.join("; ")))
+                counts.wrong.push(format!("{name} {index}: {what}\n    {}\n    {}", step.command, why.join("; ")));
             }
             (Err(_), Some(Listed::Different { ending, .. })) => {
                 let steady_ours = Ending {
@@ -578,7 +579,7 @@ fn recorded_cases() {
     let mut cases: Vec<PathBuf> = std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.retain(|path| path.join("case.json").is_file());
     cases.sort();
-    let wanted = std::env::var("CASE").unwrap_or_default();
+    let wanted = std::env::var_os("CASE").unwrap_or_default().to_string_lossy().into_owned();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let mut counts = Counts::default();
     runtime.block_on(async {

@@ -469,10 +469,12 @@ impl ActiveAttempt {
             let living =
                 self.graph.get(*failed).is_some_and(|task| !task.superseded && task.state != TaskState::Success);
             let handled = self.below_error_handler(*failed);
-            if living && !handled && (*failed == id || self.graph.ancestors(*failed).contains(&id)) {
-                if let Value::Object(error) = failure.as_param(&self.graph.full_name(*failed)) {
-                    crate::params::merge(&mut merged, &error);
-                }
+            let concerned = *failed == id || self.graph.ancestors(*failed).contains(&id);
+            if !living || handled || !concerned {
+                continue;
+            }
+            if let Value::Object(error) = failure.as_param(&self.graph.full_name(*failed)) {
+                crate::params::merge(&mut merged, &error);
             }
         }
         merged

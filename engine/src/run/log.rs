@@ -58,7 +58,7 @@ impl TaskLogs {
         for entry in entries {
             let entry = entry?;
             let name = entry.file_name();
-            let digits = name.to_str().filter(|name| name.ends_with(".log"));
+            let digits = name.to_str().and_then(|name| name.strip_suffix(".log"));
             let digits = digits.map(|name| name.chars().take_while(char::is_ascii_digit).collect::<String>());
             if let Some(Ok(task)) = digits.map(|digits| digits.parse().map(TaskId)) {
                 files.push(LogFile { task, path: entry.path(), size_bytes: entry.metadata()?.len() });

@@ -80,7 +80,7 @@ mod tests {
     fn a_holder_is_dead_when_its_process_is_gone_or_its_lease_is_over() {
         let me = ProcessIdentity::current();
         let now = Timestamp::UNIX_EPOCH;
-        let until = now + Duration::from_secs(60);
+        let until = now + Duration::from_mins(1);
         let mine = me.holder(now, until);
         assert!(me.is_alive(&mine, now));
         assert!(!me.is_alive(&mine, until));

@@ -36,7 +36,7 @@ impl EngineSettings {
             project_dir,
             max_running: 16,
             task_limit: 100_000,
-            lease: Duration::from_secs(60),
+            lease: Duration::from_mins(1),
             stop_grace: Duration::from_secs(15),
             log_limit_bytes: 256 * 1024 * 1024,
             crash_points: CrashPoints::off(),

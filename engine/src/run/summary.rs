@@ -1,5 +1,6 @@
 //! How an attempt ended: every task with its state, duration, figures and error, for the tree and the JSON stream.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -132,13 +133,13 @@ impl Engine {
             || StoreError::Corrupt { what: "attempt".to_owned(), message: format!("there is no attempt {attempt}") };
         let record = self.parts.store.attempt(attempt).await?.ok_or_else(missing)?;
         let records = self.parts.store.tasks(attempt).await?;
-        let logs = self.parts.logs.list(attempt).unwrap_or_default();
+        let logs = self.parts.logs.list(attempt).unwrap_or_default().into_iter();
+        let mut logs: HashMap<TaskId, PathBuf> = logs.map(|log| (log.task, log.path)).collect();
         let mut children: Vec<Vec<usize>> = vec![Vec::new(); records.len()];
         for (index, record) in records.iter().enumerate() {
-            if let Some(siblings) = record.task.parent.and_then(|parent| children.get_mut(parent.0 as usize)) {
-                if !record.task.progress.superseded {
-                    siblings.push(index);
-                }
+            let parent = record.task.parent.filter(|_| !record.task.progress.superseded);
+            if let Some(siblings) = parent.and_then(|parent| children.get_mut(parent.0 as usize)) {
+                siblings.push(index);
             }
         }
         let mut tasks = Vec::with_capacity(records.len());
@@ -170,7 +171,7 @@ impl Engine {
                     .map(|result| result.report.clone())
                     .filter(|report| *report != TaskReport::default()),
                 failure: record.failure.clone().filter(|_| progress.state != TaskState::Success),
-                log: logs.iter().find(|log| log.task == task.id).map(|log| log.path.clone()),
+                log: logs.remove(&task.id),
                 name,
             });
         }

@@ -260,7 +260,7 @@ async fn a_crash_at_any_point_changes_nothing() {
                 n_crashes += 1;
                 drop(engine);
                 let holderless =
-                    project.engine_with(|settings| settings.lease = std::time::Duration::from_secs(60)).await;
+                    project.engine_with(|settings| settings.lease = std::time::Duration::from_mins(1)).await;
                 forget_holder(&project).await;
                 let submitted = holderless.submit(project.request()).await.unwrap();
                 holderless.advance(Deadline::End).await.unwrap();

@@ -137,8 +137,8 @@ mod tests {
 
     use super::*;
 
-    fn limit(value: Value) -> Result<u32, String> {
-        RetryPolicy::parse(Some(&value)).map(|policy| policy.limit).map_err(|problem| problem.message)
+    fn limit(value: impl Into<Value>) -> Result<u32, String> {
+        RetryPolicy::parse(Some(&value.into())).map(|policy| policy.limit).map_err(|problem| problem.message)
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn pauses() {
-        let pauses = |policy: Value| {
+        let pauses = |policy: Value| -> Vec<Option<u64>> {
             let policy = RetryPolicy::parse(Some(&policy)).unwrap();
             (0..5).map(|used| policy.pause(used).map(|pause| pause.as_secs())).collect::<Vec<_>>()
         };
@@ -192,6 +192,6 @@ mod tests {
             max_interval: Some(60),
             interval_type: IntervalType::Exponential,
         };
-        assert_eq!(long.pause(5_000), Some(Duration::from_secs(60)));
+        assert_eq!(long.pause(5_000), Some(Duration::from_mins(1)));
     }
 }

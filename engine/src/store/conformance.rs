@@ -23,7 +23,7 @@ fn holder(pid: u32) -> Holder {
         pid,
         process_mark: "boot/1".to_owned(),
         since: NOW,
-        lease_until: NOW + Duration::from_secs(60),
+        lease_until: NOW + Duration::from_mins(1),
     }
 }
 

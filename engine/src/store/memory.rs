@@ -1,7 +1,7 @@
 //! A state store in memory, for tests and for trying things out: the same promises but the one that it survives.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -52,7 +52,7 @@ impl Tables {
                 id: task.id,
                 parent: task.parent,
                 role: task.role,
-                def: task.def.clone(),
+                def: Arc::clone(&task.def),
                 upstreams: task.upstreams.clone(),
                 progress: task.progress.clone(),
             };
@@ -144,7 +144,7 @@ impl StateStore for MemoryStore {
             session,
             number: last.map_or(1, |last| last.number + 1),
             resumes: new.resumes,
-            spec: new.spec.clone(),
+            spec: Arc::clone(&new.spec),
             state: AttemptState::Running,
             kill_requested: false,
             created_at: new.created_at,

@@ -1,4 +1,4 @@
-//! The state store in one SQLite file, by `sqlx`.
+//! The state store in one `SQLite` file, by `sqlx`.
 //!
 //! WAL with `synchronous=FULL`: what was committed survives the loss of power (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
 //! One connection does everything, one transaction after the other; other processes wait for up to [`BUSY_TIMEOUT`].
@@ -35,7 +35,7 @@ const MIGRATIONS: [&str; 1] = [include_str!("sqlite/migration/001_sessions_attem
 const ATTEMPT_COLUMNS: &str =
     "attempt.id, session_id, number, resumes, spec, state, kill_requested, created_at, finished_at, epoch, holder";
 
-/// Keeps the state in one SQLite file.
+/// Keeps the state in one `SQLite` file.
 #[derive(Debug)]
 pub struct SqliteStore {
     connection: Mutex<SqliteConnection>,
@@ -445,7 +445,7 @@ fn from_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreErro
     serde_json::from_str(text).map_err(|error| corrupt(what, error))
 }
 
-fn corrupt(what: &str, message: impl ToString) -> StoreError {
+fn corrupt(what: &str, message: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt { what: format!("`{what}`"), message: message.to_string() }
 }
 

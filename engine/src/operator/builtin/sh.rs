@@ -275,11 +275,10 @@ async fn stop(child: &mut Child, pid: u32) {
 }
 
 fn signal_group(pid: u32, signal: Signal) {
-    if let Ok(group) = i32::try_from(pid) {
-        if let Err(error) = killpg(Pid::from_raw(group), signal) {
-            // No such group: it is gone, which is what was wanted.
-            tracing::debug!(%error, group, "cannot signal a process group");
-        }
+    let Ok(group) = i32::try_from(pid) else { return };
+    if let Err(error) = killpg(Pid::from_raw(group), signal) {
+        // No such group: it is gone, which is what was wanted.
+        tracing::debug!(%error, group, "cannot signal a process group");
     }
 }
 

@@ -36,7 +36,7 @@ impl Operators {
         let draw = hasher.finish();
         let kind = draw % 100;
         if kind < self.failing {
-            return Act::Fail(if draw % 7 == 0 { Retry::Never } else { Retry::AsTold });
+            return Act::Fail(if draw.is_multiple_of(7) { Retry::Never } else { Retry::AsTold });
         }
         // A task waits at most twice, or a simulation might not end.
         if kind > 90 && step < 2 {
@@ -44,7 +44,7 @@ impl Operators {
         }
         if kind > 80 && !name.contains("^sub") {
             let mut group = TaskDef::group("^sub");
-            group.parallel = if draw % 2 == 0 { Parallel::Limit(2) } else { Parallel::No };
+            group.parallel = if draw.is_multiple_of(2) { Parallel::Limit(2) } else { Parallel::No };
             group.children = (0..draw % 4).map(|child| action(&format!("+g{child}"))).collect();
             return Act::Done(vec![group]);
         }
@@ -83,7 +83,7 @@ impl Player {
         }
     }
 
-    /// SplitMix64: small, and the same everywhere.
+    /// `SplitMix64`: small, and the same everywhere.
     fn draw(&mut self, below: usize) -> usize {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.random;
@@ -210,7 +210,7 @@ fn check_graph(graph: &TaskGraph) {
         id: task.id,
         parent: task.parent,
         role: task.role,
-        def: task.def.clone(),
+        def: std::sync::Arc::clone(&task.def),
         upstreams: task.upstreams.clone(),
         progress: task.progress(),
     });
@@ -329,9 +329,10 @@ fn run(children: Vec<TaskDef>, change: impl FnOnce(&mut TaskDef)) -> Vec<String>
             .is_some_and(|(_, times)| times.parse().map_or(true, |times: u32| *n_tries <= times));
         log.push(format!("{}s {name}", now.as_second()));
         apply(&mut graph, Event::Started { task: id }, now).unwrap();
-        let event = match fails {
-            true => Event::Failed { task: id, again: Retry::AsTold, retry },
-            false => Event::Done { task: id, retry, subtasks: Vec::new(), skipped: false },
+        let event = if fails {
+            Event::Failed { task: id, again: Retry::AsTold, retry }
+        } else {
+            Event::Done { task: id, retry, subtasks: Vec::new(), skipped: false }
         };
         apply(&mut graph, event, now).unwrap();
     }
