@@ -1,4 +1,4 @@
-//! CAST and TRY_CAST: which pairs of types there are, and the code of each.
+//! `CAST` and `TRY_CAST`: which pairs of types there are, and the code of each.
 //!
 //! Implicit conversions run through the same code. <https://trino.io/docs/476/functions/conversion.html>
 
@@ -168,7 +168,7 @@ fn convert(conversion: &Conversion<'_>, array: &ArrayRef) -> Result<ArrayRef, Ev
     }
 }
 
-/// Errors that TRY_CAST takes for NULL.
+/// Errors that `TRY_CAST` takes for NULL.
 fn is_of_the_value(error: &EvalError) -> bool {
     matches!(
         error.name,

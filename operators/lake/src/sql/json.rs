@@ -24,9 +24,9 @@ pub enum Json {
     /// A text.
     Text(String),
     /// A list.
-    Array(Vec<Json>),
+    Array(Vec<Self>),
     /// Names and values in the order of the names; each name once.
-    Object(Vec<(String, Json)>),
+    Object(Vec<(String, Self)>),
 }
 
 impl Json {

@@ -116,7 +116,7 @@ pub fn binary(digits: &str) -> Result<Literal, SqlError> {
         .map(|character| character.to_digit(16))
         .collect::<Option<_>>()
         .ok_or_else(|| SqlError::trino("SYNTAX_ERROR", "Binary literal can only contain hexadecimal digits"))?;
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return Err(SqlError::trino("SYNTAX_ERROR", "Binary literal must contain an even number of digits"));
     }
     let bytes: Vec<u8> = digits

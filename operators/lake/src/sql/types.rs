@@ -63,11 +63,11 @@ pub enum Type {
     /// An IP address.
     IpAddress,
     /// A list.
-    Array(Arc<Type>),
+    Array(Arc<Self>),
     /// A map.
-    Map(Arc<Type>, Arc<Type>),
+    Map(Arc<Self>, Arc<Self>),
     /// A row; its fields may have names.
-    Row(Arc<[(Option<String>, Type)]>),
+    Row(Arc<[(Option<String>, Self)]>),
 }
 
 impl fmt::Display for Type {

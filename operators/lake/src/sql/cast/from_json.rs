@@ -41,7 +41,7 @@ pub(super) fn convert(conversion: &Conversion<'_>, array: &ArrayRef) -> Result<A
 /// Makes a column of JSON values; a JSON null is NULL.
 fn column(session: &Session, to: &Type, values: &[Option<&Json>]) -> Result<ArrayRef, EvalError> {
     let values: Vec<Option<&Json>> = values.iter().map(|value| value.filter(|value| **value != Json::Null)).collect();
-    let nulls = NullBuffer::from_iter(values.iter().map(Option::is_some));
+    let nulls = values.iter().map(Option::is_some).collect::<NullBuffer>();
     let nulls = (nulls.null_count() > 0).then_some(nulls);
     let layout = || EvalError::layout(&to.to_string());
     match (to, to.to_arrow()) {

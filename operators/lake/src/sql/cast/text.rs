@@ -33,7 +33,7 @@ enum TooLong {
 pub(super) fn to_text(conversion: &Conversion<'_>, array: &ArrayRef) -> Result<ArrayRef, EvalError> {
     let layout = || EvalError::layout(&conversion.from.to_string());
     match conversion.from {
-        Type::Varchar(_) | Type::Char(_) => recut(conversion, array.as_string_opt().ok_or_else(layout)?),
+        Type::Varchar(_) | Type::Char(_) => Ok(recut(conversion, array.as_string_opt().ok_or_else(layout)?)),
         Type::Boolean => {
             let bits = array.as_boolean_opt().ok_or_else(layout)?;
             write_each(conversion, array, TooLong::Unnoticed, |out, row| {
@@ -170,7 +170,7 @@ fn write_each(
 }
 
 /// Cuts texts to a length, takes the blanks off a `char`'s end and puts them on a `varchar` made of one.
-fn recut(conversion: &Conversion<'_>, texts: &StringArray) -> Result<ArrayRef, EvalError> {
+fn recut(conversion: &Conversion<'_>, texts: &StringArray) -> ArrayRef {
     let size = |length: &u32| usize::try_from(*length).unwrap_or(usize::MAX);
     let width = match conversion.from {
         Type::Char(length) => size(length),
@@ -186,7 +186,7 @@ fn recut(conversion: &Conversion<'_>, texts: &StringArray) -> Result<ArrayRef, E
         _ => usize::MAX,
     };
     if !to_char && width == 0 && longest <= limit {
-        return Ok(Arc::new(texts.clone()));
+        return Arc::new(texts.clone());
     }
     let mut padded = String::new();
     let cut: StringArray = texts
@@ -203,7 +203,7 @@ fn recut(conversion: &Conversion<'_>, texts: &StringArray) -> Result<ArrayRef, E
             Some(if to_char { kept.trim_end_matches(' ') } else { kept }.to_owned())
         })
         .collect();
-    Ok(Arc::new(cut))
+    Arc::new(cut)
 }
 
 /// Reads row by row, passing over NULL.

@@ -83,16 +83,16 @@ fn sum(text: &str, units: &[Unit]) -> Option<i64> {
         let number: i32 = rest.get(..digits)?.parse().ok()?;
         rest = rest.get(digits..)?;
         total = total.checked_add(i64::from(number).checked_mul(unit.size)?)?;
-        if unit.name == "second" {
-            if let Some(fraction) = rest.strip_prefix('.') {
-                if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-                    return None;
-                }
-                // What is finer than a millisecond is cut off.
-                let millis: String = fraction.chars().chain("000".chars()).take(3).collect();
-                total = total.checked_add(millis.parse().ok()?)?;
-                rest = "";
+        if unit.name == "second"
+            && let Some(fraction) = rest.strip_prefix('.')
+        {
+            if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+                return None;
             }
+            // What is finer than a millisecond is cut off.
+            let millis: String = fraction.chars().chain("000".chars()).take(3).collect();
+            total = total.checked_add(millis.parse().ok()?)?;
+            rest = "";
         }
     }
     rest.is_empty().then_some(total)

@@ -77,12 +77,22 @@ fn floats(
     booleans(call, nulls, |row| Ok(double(left.value(row), right.value(row))))
 }
 
+#[expect(clippy::float_cmp, reason = "SQL's `=` is IEEE's")]
+fn same_single(left: f32, right: f32) -> bool {
+    left == right
+}
+
+#[expect(clippy::float_cmp, reason = "SQL's `=` is IEEE's")]
+fn same_double(left: f64, right: f64) -> bool {
+    left == right
+}
+
 /// `a = b`
 pub(super) fn equal(call: &Call<'_>, arguments: &[Argument]) -> Result<ArrayRef, EvalError> {
     let operand = operand(call)?;
     match operand {
         Type::Char(_) => return by_arrow(call, arguments, cmp::eq),
-        Type::Real | Type::Double => return floats(call, arguments, |l, r| l == r, |l, r| l == r),
+        Type::Real | Type::Double => return floats(call, arguments, same_single, same_double),
         _ if arrow_agrees(operand) => return by_arrow(call, arguments, cmp::eq),
         _ => {}
     }
@@ -161,8 +171,8 @@ pub fn is_equal(
     j: usize,
 ) -> Result<Option<bool>, EvalError> {
     match operand {
-        Type::Real => Ok(Some(number::<Float32Type>(left, i)? == number::<Float32Type>(right, j)?)),
-        Type::Double => Ok(Some(number::<Float64Type>(left, i)? == number::<Float64Type>(right, j)?)),
+        Type::Real => Ok(Some(same_single(number::<Float32Type>(left, i)?, number::<Float32Type>(right, j)?))),
+        Type::Double => Ok(Some(same_double(number::<Float64Type>(left, i)?, number::<Float64Type>(right, j)?))),
         Type::Array(element) => {
             let (left, right) = (list(left, i)?, list(right, j)?);
             if left.len() != right.len() {

@@ -39,7 +39,7 @@ pub(super) fn form(operator: Operator, left: &Type, right: &Type) -> Result<Opti
         (Subtract, Unknown, other) if moment(other) => {
             Some(make_form([other.clone(), other.clone()], IntervalDayToSecond, difference))
         }
-        (Add, Unknown, other) | (Add, other, Unknown) | (Subtract, Unknown, other) if span(other) => {
+        (Add | Subtract, Unknown, other) | (Add, other, Unknown) if span(other) => {
             return Err(ambiguous(operator, left, right));
         }
         (Subtract, span_type, Unknown) if span(span_type) => {

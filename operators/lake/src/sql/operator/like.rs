@@ -73,7 +73,7 @@ impl Pattern {
                 sign if Some(sign) == escape => {
                     match characters.next() {
                         Some(escaped) if matches!(escaped, '%' | '_') || Some(escaped) == escape => {
-                            literal.push(escaped)
+                            literal.push(escaped);
                         }
                         _ => {
                             return Err(EvalError::invalid_argument(

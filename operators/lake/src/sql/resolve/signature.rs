@@ -30,11 +30,11 @@ enum Parameter {
     /// `decimal(p,s)`; both holes together are one name.
     Decimal(String),
     /// `array(E)`
-    Array(Box<Parameter>),
+    Array(Box<Self>),
     /// `map(K,V)`
-    Map(Box<Parameter>, Box<Parameter>),
+    Map(Box<Self>, Box<Self>),
     /// `row(K,V)`
-    Row(Vec<Parameter>),
+    Row(Vec<Self>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,10 +125,10 @@ impl Parameter {
             };
         }
         if let Some(inner) = argument_of(text, "row") {
-            if let Ok(parsed) = Type::from_trino(text) {
-                if !split_top(inner).iter().any(|field| is_variable(field.trim())) {
-                    return Ok(Self::Type(parsed));
-                }
+            if let Ok(parsed) = Type::from_trino(text)
+                && !split_top(inner).iter().any(|field| is_variable(field.trim()))
+            {
+                return Ok(Self::Type(parsed));
             }
             return Ok(Self::Row(split_top(inner).into_iter().map(Self::parse).collect::<Result<_, _>>()?));
         }
@@ -175,9 +175,8 @@ impl Parameter {
             Some(())
         }
         match (self, argument) {
-            (Self::Type(_), _) => Some(()),
             (Self::Variable(name), _) => join(&mut bindings.types, name, argument.clone()),
-            (_, Type::Unknown) => Some(()),
+            (Self::Type(_), _) | (_, Type::Unknown) => Some(()),
             (Self::Array(element), Type::Array(found)) => element.unify(found, bindings),
             (Self::Map(key, value), Type::Map(found_key, found_value)) => {
                 key.unify(found_key, bindings)?;

@@ -26,20 +26,17 @@ impl Scientific {
 
     /// `0.00125`, `12500.0`
     fn write_plain(&self, out: &mut String) {
-        match usize::try_from(self.exponent) {
-            Ok(exponent) => {
-                let whole = exponent + 1;
-                for place in 0..whole {
-                    out.push_str(self.digits.get(place..=place).unwrap_or("0"));
-                }
-                out.push('.');
-                out.push_str(self.digits.get(whole..).filter(|rest| !rest.is_empty()).unwrap_or("0"));
+        if let Ok(exponent) = usize::try_from(self.exponent) {
+            let whole = exponent + 1;
+            for place in 0..whole {
+                out.push_str(self.digits.get(place..=place).unwrap_or("0"));
             }
-            Err(_) => {
-                out.push_str("0.");
-                out.extend(std::iter::repeat_n('0', usize::try_from(-self.exponent - 1).unwrap_or(0)));
-                out.push_str(&self.digits);
-            }
+            out.push('.');
+            out.push_str(self.digits.get(whole..).filter(|rest| !rest.is_empty()).unwrap_or("0"));
+        } else {
+            out.push_str("0.");
+            out.extend(std::iter::repeat_n('0', usize::try_from(-self.exponent - 1).unwrap_or(0)));
+            out.push_str(&self.digits);
         }
     }
 }

@@ -159,16 +159,15 @@ impl<'a> Reader<'a> {
         let mut characters = self.rest.strip_prefix('"')?.chars();
         loop {
             match characters.next()? {
-                '"' => match characters.as_str().strip_prefix('"') {
-                    Some(rest) => {
+                '"' => {
+                    if let Some(rest) = characters.as_str().strip_prefix('"') {
                         name.push('"');
                         characters = rest.chars();
-                    }
-                    None => {
+                    } else {
                         self.rest = characters.as_str();
                         return Some(name);
                     }
-                },
+                }
                 character => name.push(character),
             }
         }
