@@ -3,6 +3,8 @@
 //! A family is a file that gives a slice of [`Function`]s; [`TABLE`] is the list of families. An entry is listed only with
 //! recorded answers of a real Trino (`tests/sql`).
 
+mod array;
+mod array_set;
 mod datetime;
 mod datetime_convert;
 mod datetime_format;
@@ -10,7 +12,10 @@ mod datetime_math;
 mod datetime_pattern;
 mod encoding;
 mod hash;
+mod json;
+mod json_reader;
 mod kernel;
+mod map;
 mod math;
 mod math_round;
 mod moment;
@@ -120,12 +125,16 @@ impl std::error::Error for EvalError {}
 
 /// All scalar functions, by family.
 pub static TABLE: &[&[Function]] = &[
+    array::FAMILY,
+    array_set::FAMILY,
     datetime::FAMILY,
     datetime_convert::FAMILY,
     datetime_format::FAMILY,
     datetime_math::FAMILY,
     encoding::FAMILY,
     hash::FAMILY,
+    json::FAMILY,
+    map::FAMILY,
     math::FAMILY,
     math_round::FAMILY,
     regexp::FAMILY,

@@ -77,6 +77,11 @@ impl<A: ArrayAccessor> Column<A> {
 }
 
 impl<A> Column<A> {
+    /// A column of an array that has all rows.
+    pub(super) fn every(array: A) -> Self {
+        Self { array, constant: false }
+    }
+
     /// The array behind it.
     pub(super) fn array(&self) -> &A {
         &self.array

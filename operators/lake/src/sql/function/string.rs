@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, BinaryBuilder, StringBuilder};
 
+use super::array_set::{append, concat_arrays, prepend, reverse_array};
 use super::kernel::{
     Evaluated, Prepared, bigint, broken, bytes, called, character_count, each, form, invalid, list, prefix_bytes, text,
     typed,
@@ -89,6 +90,7 @@ pub(super) static FAMILY: &[Function] = &[
             form("(varchar(x)) -> varchar(x)", reverse),
             form("(char(x)) -> char(x)", reverse),
             form("(varbinary) -> varbinary", reverse_bytes),
+            form("(array(E)) -> array(E)", reverse_array),
         ],
     },
     Function {
@@ -106,6 +108,9 @@ pub(super) static FAMILY: &[Function] = &[
             form("(varchar...) -> varchar", concat),
             form("(varbinary...) -> varbinary", concat_bytes),
             typed("(char(x), char(y)) -> char(x)", concat_char_type, concat_char),
+            form("(array(E)...) -> array(E)", concat_arrays),
+            form("(array(E), E) -> array(E)", append),
+            form("(E, array(E)) -> array(E)", prepend),
         ],
     },
     Function {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int32Array,
-    Int64Array, StringArray, TimestampMicrosecondArray,
+    Int64Array, ListArray, StringArray, TimestampMicrosecondArray,
 };
+use arrow::datatypes::Int64Type;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::{Argument, Call, EvalError, Session, TABLE};
@@ -40,6 +41,12 @@ pub(super) fn integer(value: i32) -> Value {
 
 pub(super) fn bigint(value: i64) -> Value {
     (Type::Bigint, Arc::new(Int64Array::from(vec![value])))
+}
+
+/// An array of bigints.
+pub(super) fn integers(values: &[Option<i64>]) -> Value {
+    let array = ListArray::from_iter_primitive::<Int64Type, _, _>([Some(values.to_vec())]);
+    (Type::Array(Arc::new(Type::Bigint)), Arc::new(array))
 }
 
 pub(super) fn real(value: f32) -> Value {
