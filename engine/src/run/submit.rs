@@ -236,6 +236,7 @@ impl Engine {
         };
         let tasks = self.parts.store.tasks(record.id).await?;
         let shared = self.share(&session.key, &record, claim, &session.uuid, time_zone);
+        shared.remove_temp_dirs().await;
         Ok(ActiveAttempt::restore(shared, record, tasks, earlier, now)?)
     }
 

@@ -1,6 +1,6 @@
 //! The engine end to end, over a store in a file: what a workflow prints, what survives, what is stopped.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -35,7 +35,8 @@ impl RunObserver for Recorder {
 }
 
 struct Project {
-    dir: tempfile::TempDir,
+    dir: PathBuf,
+    _kept: Option<tempfile::TempDir>,
     recorder: Arc<Recorder>,
     registry: Arc<Registry>,
 }
@@ -44,13 +45,18 @@ impl Project {
     fn new(workflow: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("t.dig"), workflow).unwrap();
+        let project = Self::open(dir.path());
+        Self { _kept: Some(dir), ..project }
+    }
+
+    fn open(dir: &Path) -> Self {
         let mut registry = Registry::default();
         register_builtin(&mut registry);
-        Self { dir, recorder: Arc::default(), registry: Arc::new(registry) }
+        Self { dir: dir.to_owned(), _kept: None, recorder: Arc::default(), registry: Arc::new(registry) }
     }
 
     fn path(&self) -> &Path {
-        self.dir.path()
+        &self.dir
     }
 
     fn spec(&self) -> AttemptSpec {
@@ -223,72 +229,52 @@ async fn a_kill_stops_the_script_and_everything_it_started() {
     assert_eq!(project.ends(), ["+t+a canceled", "+t canceled"]);
 }
 
+/// The directory of the project and the plan of the process that is to crash.
+const CRASH_DIR: &str = "SUIRO_TEST_CRASH_DIR";
+const CRASH_PLAN: &str = "SUIRO_TEST_CRASH_PLAN";
+
+/// What a crashing process does; started by the test below, with its plan in the environment.
+#[tokio::test]
+#[ignore = "only as a process of its own"]
+async fn a_process_that_crashes() {
+    let variable = |name| std::env::var_os(name).unwrap().into_string().unwrap();
+    let project = Project::open(Path::new(&variable(CRASH_DIR)));
+    let crash_points = CrashPoints::parse(&variable(CRASH_PLAN)).unwrap();
+    let engine = project.engine_with(|settings| settings.crash_points = crash_points).await;
+    engine.submit(project.request()).await.unwrap();
+    engine.advance(Deadline::End).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_crash_at_any_point_changes_nothing() {
     let workflow = "+a:\n  loop>: 2\n  _do:\n    sh>: echo ${i} >> log\n+b:\n  _retry: 1\n  +x: {sh>: echo x >> log; test $(grep -c x log) -ge 2}\n+c: {echo>: end}\n";
     let points = ["run: create attempt", "run: tick", "run: checkpoint"];
     let mut n_crashes = 0;
-    for point in points {
-        for moment in ["before", "after"] {
-            for n in 1.. {
-                let project = Project::new(workflow);
-                let crashed = Arc::new(tokio::sync::Notify::new());
-                let notify = Arc::clone(&crashed);
-                let plan = format!("{point}:{moment}:{n}");
-                // A process that stops is a future that is dropped: nothing of it runs on.
-                let crash_points = CrashPoints::parse_with(&plan, move || {
-                    notify.notify_one();
-                    panic!("stopped");
-                });
-                let engine =
-                    Arc::new(project.engine_with(|settings| settings.crash_points = crash_points.unwrap()).await);
-                let work = {
-                    let engine = Arc::clone(&engine);
-                    let request = project.request();
-                    tokio::spawn(async move {
-                        engine.submit(request).await.unwrap();
-                        engine.advance(Deadline::End).await.unwrap();
-                    })
-                };
-                let reached = tokio::select! {
-                    () = crashed.notified() => true,
-                    ended = work => ended.is_err(),
-                };
-                if !reached {
-                    break;
-                }
-                n_crashes += 1;
-                drop(engine);
-                let holderless =
-                    project.engine_with(|settings| settings.lease = std::time::Duration::from_mins(1)).await;
-                forget_holder(&project).await;
-                let submitted = holderless.submit(project.request()).await.unwrap();
-                holderless.advance(Deadline::End).await.unwrap();
-                let summary = holderless.summary(submitted.attempt()).await.unwrap();
-                assert_eq!(summary.exit_class(), ExitClass::Success, "{plan}: {:?}", states(&summary));
-                let names: Vec<_> = summary.tasks.iter().map(|task| task.name.as_str()).collect();
-                assert_eq!(
-                    names,
-                    ["+t", "+t+a", "+t+a^sub", "+t+a^sub+loop-0", "+t+a^sub+loop-1", "+t+b", "+t+b+x", "+t+c"],
-                    "{plan}"
-                );
+    for (point, moment) in points.iter().flat_map(|point| ["before", "after"].map(|moment| (point, moment))) {
+        for n in 1.. {
+            let project = Project::new(workflow);
+            let plan = format!("{point}:{moment}:{n}");
+            let output = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "run::tests::a_process_that_crashes", "--ignored"])
+                .env(CRASH_DIR, project.path())
+                .env(CRASH_PLAN, &plan)
+                .output()
+                .unwrap();
+            if output.status.success() {
+                break;
             }
+            n_crashes += 1;
+            let (submitted, summary) = project.run().await;
+            assert_eq!(summary.exit_class(), ExitClass::Success, "{plan}: {submitted:?} {:?}", states(&summary));
+            assert_eq!(summary.number, 1, "{plan}: the attempt goes on");
+            let names: Vec<_> = summary.tasks.iter().map(|task| task.name.as_str()).collect();
+            let expected = ["+t", "+t+a", "+t+a^sub", "+t+a^sub+loop-0", "+t+a^sub+loop-1", "+t+b", "+t+b+x", "+t+c"];
+            assert_eq!(names, expected, "{plan}");
+            let left = std::fs::read_dir(project.path().join(".suiro/tmp")).unwrap().count();
+            assert_eq!(left, 0, "{plan}: temporary files are left");
         }
     }
     assert!(n_crashes > 20, "{n_crashes} crashes are too few");
-}
-
-/// Makes the stored holder one whose process is gone: this process lives on, unlike one that crashed.
-async fn forget_holder(project: &Project) {
-    use sqlx::{ConnectOptions, Executor};
-    let path = project.path().join(".suiro/state.db");
-    let options =
-        sqlx::sqlite::SqliteConnectOptions::new().filename(path).busy_timeout(std::time::Duration::from_secs(5));
-    let mut connection = options.connect().await.unwrap();
-    connection
-        .execute("UPDATE attempt SET holder = json_set(holder, '$.pid', 4000000000) WHERE holder IS NOT NULL")
-        .await
-        .unwrap();
 }
 
 #[tokio::test]
