@@ -67,6 +67,20 @@ impl<T: TypedOperator> Typed<T> {
     }
 }
 
+/// Reads parameters that stand somewhere else than in a task, such as in a file of their own, and are evaluated: fitted to
+/// their schema as a task's are. `name` is what messages call them.
+///
+/// # Errors
+/// All problems, with their paths.
+pub fn read_params<P: DeserializeOwned + JsonSchema>(name: &str, params: &Params) -> Result<P, Vec<ParamProblem>> {
+    let root = schemars::schema_for!(P).to_value();
+    let (fitted, problems) = Schema { operator: name, root: &root, stage: Stage::Run }.fit_params(params);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    read(name, fitted).map_err(|problem| vec![problem])
+}
+
 /// Reads parameters of the right shape.
 fn read<P: DeserializeOwned>(operator: &str, params: Params) -> Result<P, ParamProblem> {
     serde_path_to_error::deserialize(Value::Object(params)).map_err(|error| {

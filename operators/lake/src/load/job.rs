@@ -333,7 +333,13 @@ fn by_kind(written: Vec<Written>) -> (Vec<(Vec<String>, Files)>, Option<Files>) 
 }
 
 fn report(plan: &Plan, outcome: &Outcome) -> LoadReport {
+    let (database, table) = match &plan.config.out {
+        OutputConfig::Table(table) => (Some(table.database.to_lowercase()), Some(table.table.to_lowercase())),
+        OutputConfig::File(_) => (None, None),
+    };
     LoadReport {
+        database,
+        table,
         rows: outcome.rows,
         rejected: outcome.rejected,
         skipped: outcome.skipped,

@@ -23,6 +23,10 @@ pub struct Progress {
 /// What a load did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadReport {
+    /// The database of the output; none for files.
+    pub database: Option<String>,
+    /// The table of the output; none for files.
+    pub table: Option<String>,
     /// Rows in the output.
     pub rows: u64,
     /// Rejected records, kept apart.
