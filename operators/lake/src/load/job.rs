@@ -176,7 +176,7 @@ pub async fn plan(config: &LoadConfig, lake: &Lake, token: LoadToken, base: &Pat
     };
     if let OutputConfig::Table(table) = &config.out {
         let columns = plan.layout.read_columns(&file.parser)?;
-        PartitionKeys::compile(&table.partition_by, &columns)?;
+        PartitionKeys::compile(&table.partition_by, &columns, plan.planned_ms)?;
         let catalog_columns = table_output::columns(&plan.layout);
         table_output::compare(lake, table, &catalog_columns).await?;
     }
@@ -373,8 +373,8 @@ async fn run_pipeline<D: Destination + 'static>(
         let parser = plan.parser_config();
         let columns = plan.layout.read_columns(parser)?;
         let keys = match &plan.config.out {
-            OutputConfig::Table(table) => PartitionKeys::compile(&table.partition_by, &columns)?,
-            OutputConfig::File(_) => PartitionKeys::compile(&indexmap::IndexMap::new(), &columns)?,
+            OutputConfig::Table(table) => PartitionKeys::compile(&table.partition_by, &columns, plan.planned_ms)?,
+            OutputConfig::File(_) => PartitionKeys::compile(&indexmap::IndexMap::new(), &columns, plan.planned_ms)?,
         };
         let threads = lake.settings.parallelism;
         let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));

@@ -1,21 +1,24 @@
 //! Splits rows by the values of the partition keys.
 //!
-//! A row whose key is NULL, empty, or must not come near a path (`..`, `/`, control characters) is rejected with its line.
+//! A row whose key is NULL, empty, cannot be computed, or must not come near a path (`..`, `/`, control characters) is rejected
+//! with its line.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, AsArray as _, BooleanArray, StringArray, UInt32Array};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, BooleanArray, StringArray, UInt32Array};
 use arrow::compute::{CastOptions, cast_with_options, take_record_batch};
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use indexmap::IndexMap;
 
 use super::column::ReadColumn;
+use super::config::ColumnType;
 use super::parse::{Chunk, Parsed};
 use super::reject::{Reason, Rejected};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::check_partition_value;
+use crate::sql::{RowExpression, Session, Type};
 
 /// The keys of a table's partitions, and how each row's values come about.
 #[derive(Debug, Clone)]
@@ -32,22 +35,35 @@ struct Key {
 #[derive(Debug, Clone)]
 enum Source {
     Column(usize),
+    Expression(Arc<RowExpression>),
+}
+
+/// The values of a key for the rows of a batch, and why rows have none.
+struct Texts {
+    values: StringArray,
+    failed: HashMap<usize, String>,
 }
 
 /// The rows of one partition: its values in the order of the keys, and a batch.
 pub(crate) type Part = (Vec<String>, RecordBatch);
 
 impl PartitionKeys {
-    /// Understands `partition_by`.
+    /// Understands `partition_by`; `now()` in it is the time of the plan, in milliseconds since 1970.
     ///
     /// # Errors
     /// `InvalidSql` or `UnsupportedSql` for an expression that is wrong or not known; `InvalidInput` for one whose value is
     /// of a type that is no good name of a partition.
-    pub(crate) fn compile(partition_by: &IndexMap<String, String>, columns: &[ReadColumn]) -> Result<Self> {
+    pub(crate) fn compile(
+        partition_by: &IndexMap<String, String>,
+        columns: &[ReadColumn],
+        planned_ms: i64,
+    ) -> Result<Self> {
+        let session =
+            Session { time_zone: "UTC".to_owned(), start_us: planned_ms.saturating_mul(1000), database: None };
         let keys = partition_by
             .iter()
             .map(|(name, expression)| {
-                let source = Source::compile(name, expression.trim(), columns)?;
+                let source = Source::compile(name, expression.trim(), columns, &session)?;
                 Ok(Key { name: name.to_lowercase(), source })
             })
             .collect::<Result<Vec<_>>>()?;
@@ -66,7 +82,8 @@ impl PartitionKeys {
         if self.keys.is_empty() {
             return Ok(vec![(Vec::new(), batch.clone())]);
         }
-        let columns = self.keys.iter().map(|key| key.texts(batch)).collect::<Result<Vec<_>>>()?;
+        let texts = self.keys.iter().map(|key| key.texts(batch)).collect::<Result<Vec<_>>>()?;
+        let columns: Vec<&StringArray> = texts.iter().map(|texts| &texts.values).collect();
         let mut groups: Vec<(Vec<String>, Vec<u32>)> = Vec::new();
         let mut by_values: HashMap<Vec<String>, std::result::Result<usize, Reason>> = HashMap::new();
         let mut last: Option<(usize, usize)> = None;
@@ -80,9 +97,12 @@ impl PartitionKeys {
                 groups[group].1.push(number);
                 continue;
             }
-            let absent = self.keys.iter().zip(&columns).find(|(_, column)| column.is_null(row));
-            let group = if let Some((key, _)) = absent {
-                Err(Reason::NoPartitionValue { key: key.name.clone() })
+            let absent = self.keys.iter().zip(&texts).find(|(_, texts)| texts.values.is_null(row));
+            let group = if let Some((key, texts)) = absent {
+                Err(match texts.failed.get(&row) {
+                    Some(why) => Reason::PartitionValue { why: format!("partition key `{}`: {why}", key.name) },
+                    None => Reason::NoPartitionValue { key: key.name.clone() },
+                })
             } else {
                 let values: Vec<String> = columns.iter().map(|column| column.value(row).to_owned()).collect();
                 let group = by_values.entry(values).or_insert_with_key(|values| {
@@ -140,64 +160,101 @@ impl PartitionKeys {
 
 impl Key {
     /// Returns the values of the rows as text.
-    fn texts(&self, batch: &RecordBatch) -> Result<StringArray> {
-        let array = match &self.source {
-            Source::Column(index) => Arc::clone(batch.column(*index)),
+    fn texts(&self, batch: &RecordBatch) -> Result<Texts> {
+        let expression = match &self.source {
+            Source::Column(index) => {
+                return Ok(Texts { values: text_of(batch.column(*index))?, failed: HashMap::new() });
+            }
+            Source::Expression(expression) => expression,
         };
-        match array.data_type() {
-            DataType::Utf8 => Ok(array.as_string::<i32>().clone()),
-            // As SQL writes truth values.
-            DataType::Boolean => {
-                let values: &BooleanArray = array.as_boolean();
-                Ok(values.iter().map(|value| value.map(|value| if value { "true" } else { "false" })).collect())
+        if let Ok(values) = expression.evaluate(batch) {
+            return Ok(Texts { values: text_of(&values)?, failed: HashMap::new() });
+        }
+        // A row stopped it: find out which.
+        let mut failed = HashMap::new();
+        let mut values = Vec::with_capacity(batch.num_rows());
+        for row in 0..batch.num_rows() {
+            match expression.evaluate(&batch.slice(row, 1)) {
+                Ok(value) => {
+                    let text = text_of(&value)?;
+                    values.push(text.is_valid(0).then(|| text.value(0).to_owned()));
+                }
+                Err(error) if error.kind == ErrorKind::QueryFailed => {
+                    failed.insert(row, error.message);
+                    values.push(None);
+                }
+                Err(error) => return Err(error),
             }
-            _ => {
-                let options = CastOptions { safe: false, ..CastOptions::default() };
-                let texts = cast_with_options(&array, &DataType::Utf8, &options)
-                    .map_err(|error| failed("a partition's value has no text", error))?;
-                Ok(texts.as_string::<i32>().clone())
-            }
+        }
+        Ok(Texts { values: StringArray::from(values), failed })
+    }
+}
+
+/// Returns values as SQL writes them.
+fn text_of(array: &ArrayRef) -> Result<StringArray> {
+    match array.data_type() {
+        DataType::Utf8 => Ok(array.as_string::<i32>().clone()),
+        DataType::Boolean => {
+            let values: &BooleanArray = array.as_boolean();
+            Ok(values.iter().map(|value| value.map(|value| if value { "true" } else { "false" })).collect())
+        }
+        _ => {
+            let options = CastOptions { safe: false, ..CastOptions::default() };
+            let texts = cast_with_options(array, &DataType::Utf8, &options)
+                .map_err(|error| failed("a partition's value has no text", error))?;
+            Ok(texts.as_string::<i32>().clone())
         }
     }
 }
 
 impl Source {
-    fn compile(key: &str, expression: &str, columns: &[ReadColumn]) -> Result<Self> {
-        let name = expression.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(expression);
-        let Some(index) = columns.iter().position(|column| column.name.eq_ignore_ascii_case(name)) else {
-            return Err(Error::new(
-                ErrorKind::UnsupportedSql,
-                "read `partition_by`",
-                format!("partition key `{key}`: expected the name of a column, found `{expression}`"),
-            ));
-        };
-        let found = columns[index].column_type.to_arrow();
-        if is_nameable(&found) {
+    fn compile(key: &str, expression: &str, columns: &[ReadColumn], session: &Session) -> Result<Self> {
+        if let Some(index) = columns.iter().position(|column| column.name.eq_ignore_ascii_case(expression)) {
+            nameable(key, &sql_type(columns[index].column_type))?;
             return Ok(Self::Column(index));
         }
-        Err(Error::new(
-            ErrorKind::InvalidInput,
-            "read `partition_by`",
-            format!(
-                "partition key `{key}`: expected a varchar, date, boolean or whole number, found {}: cast it",
-                columns[index].column_type
-            ),
-        ))
+        let typed: Vec<_> = columns.iter().map(|column| (column.name.clone(), sql_type(column.column_type))).collect();
+        let compiled = RowExpression::new(expression, &typed, session).map_err(|mut error| {
+            error.message = format!("partition key `{key}`: {}", error.message);
+            error.with("expression", expression)
+        })?;
+        nameable(key, compiled.data_type())?;
+        Ok(Self::Expression(Arc::new(compiled)))
     }
 }
 
-/// Types whose values have one short text that everybody writes alike.
-fn is_nameable(data_type: &DataType) -> bool {
-    matches!(
+/// Returns the type of a column in SQL. JSON is text, as it will be in the table.
+fn sql_type(column_type: ColumnType) -> Type {
+    match column_type {
+        ColumnType::Boolean => Type::Boolean,
+        ColumnType::Tinyint => Type::Tinyint,
+        ColumnType::Smallint => Type::Smallint,
+        ColumnType::Integer => Type::Integer,
+        ColumnType::Bigint => Type::Bigint,
+        ColumnType::Real => Type::Real,
+        ColumnType::Double => Type::Double,
+        ColumnType::Decimal(precision, scale) => Type::Decimal(precision, scale),
+        ColumnType::Varchar(length) => Type::Varchar(length),
+        ColumnType::Json => Type::Varchar(None),
+        ColumnType::Date => Type::Date,
+        ColumnType::Timestamp => Type::Timestamp(6),
+    }
+}
+
+/// Accepts types whose values have one short text that everybody writes alike.
+fn nameable(key: &str, data_type: &Type) -> Result<()> {
+    let is_nameable = matches!(
         data_type,
-        DataType::Utf8
-            | DataType::Boolean
-            | DataType::Date32
-            | DataType::Int8
-            | DataType::Int16
-            | DataType::Int32
-            | DataType::Int64
-    )
+        Type::Varchar(_) | Type::Boolean | Type::Date | Type::Tinyint | Type::Smallint | Type::Integer | Type::Bigint
+    );
+    if is_nameable {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::InvalidInput,
+        "read `partition_by`",
+        format!("partition key `{key}`: expected a varchar, date, boolean or whole number, found {data_type}: cast it"),
+    ))
 }
 
 fn failed(what: &str, error: arrow::error::ArrowError) -> Error {
@@ -215,7 +272,7 @@ mod tests {
     fn split(keys: &[(&str, &str)], text: &str) -> (Vec<(Vec<String>, usize)>, Vec<String>) {
         let columns = [column("k", "varchar"), column("d", "date"), column("n", "bigint")];
         let by = keys.iter().map(|(key, expression)| ((*key).to_owned(), (*expression).to_owned())).collect();
-        let keys = PartitionKeys::compile(&by, &columns).unwrap();
+        let keys = PartitionKeys::compile(&by, &columns, 0).unwrap();
         let chunk = Chunk { file: 0, first_line: 10, bytes: text.as_bytes().to_vec() };
         let parser = Parser::Csv(CsvParser::new(&CsvConfig::default(), ","));
         let mut parsed = parser.parse(&columns, &chunk).unwrap();
@@ -253,5 +310,28 @@ mod tests {
         assert_eq!((parts, rejected.len()), (vec![(vec![], 1)], 0));
         let (parts, _) = split(&[("n", "n")], "a,2024-02-29,-1\n");
         assert_eq!(parts, [(vec!["-1".to_owned()], 1)]);
+    }
+    #[test]
+    fn expressions_are_sql() {
+        let text = "a,2024-02-29,1\nb,2024-03-01,0\nc,2024-03-02,4\n";
+        let (parts, rejected) =
+            split(&[("month", "date_format(d, '%Y-%m')"), ("q", "CASE WHEN n > 0 THEN 4 / n ELSE 8 / n END")], text);
+        let values: Vec<_> = parts.into_iter().map(|(values, _)| values.join(" ")).collect();
+        assert_eq!(values, ["2024-02 4", "2024-03 1"]);
+        assert_eq!(rejected, ["11: partition key `q`: Division by zero: b,2024-03-01,0"]);
+    }
+
+    #[test]
+    fn wrong_expressions_are_refused_with_their_place() {
+        let columns = [column("k", "varchar"), column("x", "double")];
+        let refused = |expression: &str| {
+            let by = [("dt".to_owned(), expression.to_owned())].into_iter().collect();
+            PartitionKeys::compile(&by, &columns, 0).unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused("x + 1"),
+            "partition key `dt`: expected a varchar, date, boolean or whole number, found double: cast it"
+        );
+        assert!(refused("upper(kk)").starts_with("line 1:7: partition key `dt`: Column 'kk' cannot be resolved"));
     }
 }
