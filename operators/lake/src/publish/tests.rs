@@ -251,6 +251,7 @@ async fn of_two_writers_one_is_told() {
     assert_eq!(shown(&lake, "SELECT k FROM web.daily").await, ["b"]);
     assert_eq!(world.files().len(), 3, "the loser's version is gone: {:?}", world.files());
 
+    world.tick();
     let Step::Next(planned) = lake.plan_publish(&slow).await.unwrap() else { panic!("it proceeds") };
     world.tick();
     publish(&lake, &quick).await.unwrap();

@@ -61,6 +61,8 @@ impl Planner {
     ) -> Result<Prepared> {
         const OPERATION: &str = "plan a query";
         let resolver = CatalogResolver { storage: self.storage.clone(), catalog: Arc::clone(&self.catalog), tables };
+        // As Athena does, a `;` at the end is passed over.
+        let sql = crate::publish::dml::without_semicolon(sql);
         let planned = crate::sql::plan::plan(sql, &session, &resolver).await?;
         let made = crate::sql::plan::context(&Settings { parallelism, ..Settings::default() })?;
         let state =
