@@ -1,1 +1,62 @@
-fn main() {}
+//! suiro: loads data into a lake and keeps it there, correct and on time.
+//!
+//! The binary holds the commands; what they do is in `engine`, `operators` and `lake`.
+
+mod cli;
+mod command;
+mod compose;
+mod failure;
+mod output;
+mod progress;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::compose::Base;
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+use crate::settings::Environment;
+
+/// How much stack the threads get: planning a deep query in an unoptimised build needs more than the default 2 MiB.
+const STACK_BYTES: usize = 8 << 20;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let environment = Environment::read();
+    let output = Output::new(cli.global.json, cli.global.color, environment.no_color);
+    let base = Base { global: cli.global, environment, output };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build();
+    let done = match runtime {
+        Ok(runtime) => {
+            let done = runtime.block_on(dispatch(&base, cli.command));
+            // A blocking read (of a terminal, say) must not keep the process.
+            runtime.shutdown_background();
+            done
+        }
+        Err(error) => Err(Failure::usage(format!("cannot start the threads: {error}"))),
+    };
+    match done {
+        Ok(()) => Exit::Success.into(),
+        Err(failure) => {
+            command::say(&base, &failure);
+            failure.exit.into()
+        }
+    }
+}
+
+/// Runs one command.
+async fn dispatch(base: &Base, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Run(command) => command::run::run(base, &command).await,
+        Command::Check(command) => command::check::run(base, &command),
+        Command::Plan(_) | Command::Query(_) | Command::Load(_) => Err(Failure::usage("T")),
+        Command::Table(command) => command::table::run(base, &command).await,
+        Command::Partition(command) => command::partition::run(base, &command).await,
+        Command::Log(command) => command::log::run(base, &command).await,
+        Command::Init(command) => command::init::run(base, &command),
+        Command::Explain(command) => command::explain::run(base, &command),
+    }
+}

@@ -5,6 +5,7 @@
 
 pub mod builtin;
 pub mod command_line;
+pub mod duration;
 pub mod evaluate;
 mod javascript;
 pub mod scope;

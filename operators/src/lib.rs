@@ -1,1 +1,43 @@
-//! x
+//! The operators over the lake: one thin adapter per `name>`, parameters → lake call → outcome.
+//!
+//! [`register_all`] is the list. They know nothing of the state store or the command line.
+
+mod athena;
+mod door;
+mod error;
+mod partition;
+mod sql_text;
+mod state;
+
+use std::sync::Arc;
+
+use engine::diagnostic::Code;
+use engine::operator::{Registry, TaskError, TaskErrorKind};
+use lake::Lake;
+
+pub use door::LakeDoor;
+
+/// Adds every operator to the registry: this is the list.
+pub fn register_all(registry: &mut Registry, door: &Arc<LakeDoor>) {
+    registry.register(athena::add_partition::AddPartition::new(Arc::clone(door)));
+    registry.register(athena::drop_partition::DropPartition::new(Arc::clone(door)));
+    registry.register(athena::drop_table::DropTable::new(Arc::clone(door)));
+    registry.register(athena::drop_table_multi::DropTableMulti::new(Arc::clone(door)));
+    registry.register(athena::each_database::EachDatabase::new(Arc::clone(door)));
+    registry.register(athena::partition_exists::PartitionExists::new(Arc::clone(door)));
+    registry.register(athena::table_exists::TableExists::new(Arc::clone(door)));
+}
+
+/// Says under which code an error of the lake is explained, and who can fix it.
+pub fn explain(kind: lake::ErrorKind) -> (Code, TaskErrorKind) {
+    let (kind, code) = error::classify(kind);
+    (code, kind)
+}
+
+/// Takes a table out of the catalog, and deletes its objects if wanted; returns how many prefixes went.
+///
+/// # Errors
+/// As `athena.drop_table>`: objects that suiro did not write are not deleted, and then nothing is changed.
+pub async fn drop_table(lake: &Lake, table: &lake::catalog::Table, with_location: bool) -> Result<usize, TaskError> {
+    athena::removal::drop_table(lake, table, with_location).await
+}

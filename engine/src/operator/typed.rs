@@ -27,6 +27,10 @@ pub trait TypedOperator: Debug + Send + Sync + 'static {
     /// An example task in YAML that `check` passes.
     const EXAMPLE: &'static str;
 
+    /// The exported mappings that give defaults for keys that a task has not, the nearer ones last: `athena`, then
+    /// `athena.ctas` (a mapping in a mapping, or one key). Keys of theirs that the operator does not know are passed over.
+    const DEFAULTS: &'static [&'static str] = &[];
+
     /// The parameters: `#[serde(deny_unknown_fields)]`; field docs are the user manual. The value after `name>:` is the
     /// field `_command`.
     type Params: DeserializeOwned + JsonSchema + Send + 'static;
@@ -60,6 +64,11 @@ impl<T: TypedOperator> Typed<T> {
             schema: schemars::schema_for!(T::Params).to_value(),
         };
         Self { operator, info }
+    }
+
+    /// Returns the names of the parameters.
+    fn known_keys(&self) -> Option<&Params> {
+        self.info.schema.get("properties").and_then(Value::as_object)
     }
 
     fn schema(&self, stage: Stage) -> Schema<'_> {
@@ -109,6 +118,24 @@ fn wrong_params(problems: Vec<ParamProblem>) -> TaskError {
     error
 }
 
+/// Fills in what a task has not from exported mappings.
+fn with_defaults(names: &[&str], known: Option<&Params>, context: &TaskContext, mut own: Params) -> Params {
+    if names.is_empty() {
+        return own;
+    }
+    let scope = context.scope();
+    for name in names.iter().rev() {
+        let nested = name.split_once('.').and_then(|(outer, inner)| scope.get(outer)?.get(inner));
+        let Some(Value::Object(defaults)) = scope.get(*name).or(nested) else { continue };
+        for (key, value) in defaults {
+            if known.is_some_and(|known| known.contains_key(key)) && !own.contains_key(key) {
+                own.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    own
+}
+
 /// Returns whether a parameter holds tasks, whose templates are evaluated when they run.
 fn is_body(name: &str) -> bool {
     matches!(name, "_do" | "_else_do")
@@ -130,7 +157,12 @@ impl<T: TypedOperator> Operator for Typed<T> {
     }
 
     fn check(&self, params: &Params) -> Vec<ParamProblem> {
-        let (fitted, problems) = self.schema(Stage::Check).fit_params(params);
+        let (fitted, mut problems) = self.schema(Stage::Check).fit_params(params);
+        if !T::DEFAULTS.is_empty() && problems.iter().any(|problem| problem.code == code::PARAM_MISSING) {
+            // What is missing here may come from an export; whether it does shows when the task runs.
+            problems.retain(|problem| problem.code != code::PARAM_MISSING);
+            return problems;
+        }
         if !problems.is_empty() || fitted.iter().any(|(name, value)| !is_body(name) && holds_template(value)) {
             return problems;
         }
@@ -139,6 +171,7 @@ impl<T: TypedOperator> Operator for Typed<T> {
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
+        let params = with_defaults(T::DEFAULTS, self.known_keys(), context, params);
         let (fitted, problems) = self.schema(Stage::Run).fit_params(&params);
         if !problems.is_empty() {
             return Err(wrong_params(problems));

@@ -1,8 +1,7 @@
 //! Query engines: `start`, `poll`, `fetch`, `cancel`, so that an id is all that must survive a crash.
 
 #[cfg(test)]
-pub(crate) mod conformance;
-pub mod embedded;
+mod conformance;
 pub(crate) mod table;
 
 use std::fmt::Debug;
@@ -13,8 +12,6 @@ use datafusion::execution::SendableRecordBatchStream;
 use crate::error::{Error, Result};
 use crate::name::Location;
 use crate::sql::Type;
-
-pub use embedded::EmbeddedEngine;
 
 /// A statement to run.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -246,6 +246,14 @@ impl Storage {
         Ok(())
     }
 
+    /// Tells whether what is below a prefix is ours to delete: a marker of suiro is on it or above it.
+    ///
+    /// # Errors
+    /// As [`Storage::read`].
+    pub async fn owns(&self, prefix: &Location) -> Result<bool> {
+        marker::owned(self, &prefix.as_prefix()).await
+    }
+
     /// Deletes everything below a prefix that carries our marker, the marker last; returns how many objects went.
     ///
     /// Repeating it after a stop goes on where it stopped.

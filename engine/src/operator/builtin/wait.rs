@@ -10,6 +10,7 @@ use serde_json::json;
 use super::value::{Condition, Text, wrong};
 use crate::diagnostic::code;
 use crate::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use crate::params::duration;
 
 /// Waits for some time.
 #[derive(Debug)]
@@ -68,28 +69,13 @@ A waiting task takes no slot. The time counts from the first start of the task: 
     }
 }
 
-/// Reads `[Nd] [Nh] [Nm] [Ns]`, letter case and blanks free, at least one part, at least a second.
+/// Reads a duration of at least a second.
 fn duration(path: &str, text: &str) -> Result<Duration, TaskError> {
-    let problem =
-        || wrong(code::WAIT_DURATION, path, format!("expected a duration such as `1h 30m` or `10s`, found `{text}`"));
-    let compact: String = text.chars().filter(|character| !character.is_whitespace()).collect();
-    let mut seconds: u64 = 0;
-    let mut rest = compact.as_str();
-    let mut units = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)].into_iter();
-    while !rest.is_empty() {
-        let end = rest.find(|character: char| !character.is_ascii_digit()).ok_or_else(problem)?;
-        let (digits, tail) = rest.split_at(end);
-        let number: u64 = digits.parse().map_err(|_| problem())?;
-        let letter = tail.chars().next().map(|letter| letter.to_ascii_lowercase()).ok_or_else(problem)?;
-        // Each unit once, the larger ones first: the iterator does not go back.
-        let (_, factor) = units.find(|(unit, _)| *unit == letter).ok_or_else(problem)?;
-        seconds = number.checked_mul(factor).and_then(|part| seconds.checked_add(part)).ok_or_else(problem)?;
-        rest = tail.get(1..).unwrap_or_default();
+    let found = duration::parse(text).map_err(|error| wrong(code::WAIT_DURATION, path, error.to_string()))?;
+    if found.is_zero() {
+        return Err(wrong(code::WAIT_DURATION, path, format!("expected at least a second, found `{text}`")));
     }
-    if seconds == 0 {
-        return Err(problem());
-    }
-    Ok(Duration::from_secs(seconds))
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use parquet::arrow::async_reader::AsyncFileReader as _;
+use parquet::arrow::async_reader::{AsyncFileReader as _, ParquetObjectReader};
 
-use super::reader::ParquetObject;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 use crate::query::WrittenObject;
@@ -65,7 +64,8 @@ pub async fn validate(storage: &Storage, prefix: &Location, written: &[WrittenOb
 
 /// Counts the rows of a Parquet object by its footer.
 pub(crate) async fn rows(storage: &Storage, location: &Location, bytes: u64) -> Result<u64> {
-    let mut reader = ParquetObject::new(storage, location, bytes)?;
+    let mut reader =
+        ParquetObjectReader::new(storage.object_store(), Storage::store_path(location)?).with_file_size(bytes);
     let metadata = reader
         .get_metadata(None)
         .await

@@ -69,11 +69,19 @@ impl Storage {
     }
 }
 
-/// Tells whether a prefix is ours: it carries a marker, or it is a version under a marked version root.
+/// Tells whether a prefix is ours: it, or a prefix above it, carries a marker or is a version under a marked version root.
 pub(super) async fn owned(storage: &Storage, prefix: &Location) -> Result<bool> {
-    if prefix.key().is_empty() {
-        return Ok(false);
+    let mut place = Some(prefix.clone());
+    while let Some(prefix) = place.filter(|prefix| !prefix.key().is_empty()) {
+        if owned_itself(storage, &prefix).await? {
+            return Ok(true);
+        }
+        place = prefix.parent();
     }
+    Ok(false)
+}
+
+async fn owned_itself(storage: &Storage, prefix: &Location) -> Result<bool> {
     if storage.marker(prefix).await?.is_some_and(|marker| marker.kind == MarkerKind::Prefix) {
         return Ok(true);
     }

@@ -1,0 +1,174 @@
+//! `athena.add_partition>`: registers a partition whose objects are already there.
+
+use std::sync::Arc;
+
+use engine::diagnostic::code;
+use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use lake::catalog::{Expect, Partition};
+use lake::name::Location;
+use lake::{ErrorKind, Lake};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::door::LakeDoor;
+use crate::error::task_error;
+use crate::partition::{PartitionKv, table_name, values};
+
+/// The operator.
+#[derive(Debug)]
+pub(crate) struct AddPartition {
+    door: Arc<LakeDoor>,
+}
+
+impl AddPartition {
+    pub(crate) fn new(door: Arc<LakeDoor>) -> Self {
+        Self { door }
+    }
+}
+
+/// The parameters of `athena.add_partition>`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Takes no value.
+    #[serde(rename = "_command", default)]
+    _command: Option<Value>,
+    /// The database.
+    database: String,
+    /// The table; it must have partition keys.
+    table: String,
+    /// The partition's values by key: `{dt: "2024-03-01"}`. All keys of the table and no other.
+    partition_kv: PartitionKv,
+    /// Where the partition's objects are: `s3://bucket/prefix/`. Without it, where the partition is registered already, else
+    /// `TABLE LOCATION/key=value/…`.
+    #[serde(default)]
+    location: Option<String>,
+    /// What to do when the partition is registered already.
+    #[serde(default)]
+    save_mode: SaveMode,
+    /// Let the registration follow the objects: without objects at the location, add nothing, and (with
+    /// `save_mode: overwrite`) drop the registration.
+    #[serde(default = "yes")]
+    follow_location: bool,
+    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
+    #[serde(default)]
+    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
+    catalog_id: Option<String>,
+}
+
+/// What to do when the partition is registered already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SaveMode {
+    /// Register it anew.
+    #[default]
+    Overwrite,
+    /// Leave it as it is.
+    SkipIfExists,
+    /// Fail.
+    ErrorIfExists,
+}
+
+/// The default of `follow_location`.
+fn yes() -> bool {
+    true
+}
+
+impl TypedOperator for AddPartition {
+    const NAME: &'static str = "athena.add_partition";
+    const SUMMARY: &'static str = "Registers a partition whose objects are already there.";
+    const COMMAND: Option<&'static str> = None;
+    const DETAILS: &'static str = "\
+| objects at the location | registered | `follow_location` | what happens |
+|---|---|---|---|
+| no | no | `true` | nothing |
+| no | yes | `true` | `overwrite` drops the registration, `skip_if_exists` leaves it, `error_if_exists` fails |
+| no | either | `false` | as with objects, and the log says that there are none |
+| yes | no | either | the partition is registered |
+| yes | yes | either | `overwrite` registers it at the location, `skip_if_exists` leaves it, `error_if_exists` fails |
+
+The partition takes the table's columns and format, and none of the table's parameters: its counts are not the partition's. \
+A version that suiro published and that is replaced this way is kept for the retention and then collected.
+
+IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:CreatePartition`, `glue:UpdatePartition`, \
+`glue:DeletePartition`, `s3:ListBucket`.";
+    const EXAMPLE: &'static str = "\
++register:
+  athena.add_partition>:
+  database: web
+  table: raw_log
+  partition_kv: {dt: \"${session_date}\"}
+  location: s3://raw/logs/${session_date}/
+";
+    const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.add_partition"];
+
+    type Params = Params;
+
+    async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
+        let lake = self.door.open().await?;
+        let catalog = &lake.catalog;
+        let name = table_name(&params.database, &params.table)?;
+        let table = catalog
+            .table(&name)
+            .await
+            .map_err(task_error)?
+            .ok_or_else(|| TaskError::config(code::NOT_FOUND, format!("the table `{name}` does not exist")))?;
+        let values = values(&table, &params.partition_kv)?;
+        let registered = catalog.partition(&name, &values).await.map_err(task_error)?;
+        // DIFFERENCE(digdag-operator-athena): without `location`, a registered partition is looked for where it is, not at its
+        // Hive path: a published version would be dropped otherwise.
+        let location = match (&params.location, &registered) {
+            (Some(location), _) => Location::parse(location).map_err(task_error)?.as_prefix(),
+            (None, Some(registered)) => registered.location.clone(),
+            (None, None) => table.hive_location(&values).map_err(task_error)?,
+        };
+        let partition = values.join("/");
+        let has_objects = !lake.storage.list_data(&location).await.map_err(task_error)?.is_empty();
+        if let (Some(_), SaveMode::ErrorIfExists) = (&registered, params.save_mode) {
+            return Err(TaskError::config(
+                code::EXISTS,
+                format!("the partition {partition} of `{name}` is registered already"),
+            )
+            .help("say `save_mode: overwrite` or `save_mode: skip_if_exists`"));
+        }
+        if let (Some(_), SaveMode::SkipIfExists) = (&registered, params.save_mode) {
+            context.host.log(&format!("{name} partition {partition} is registered already: left as it is"));
+            return Ok(TaskResult::default().done());
+        }
+        if !has_objects && params.follow_location {
+            context.host.log(&format!("no objects below {location}: {name} partition {partition} is not registered"));
+            if let Some(registered) = registered {
+                catalog.drop_partition(&name, &values).await.map_err(task_error)?;
+                retire(lake, &registered).await?;
+            }
+            return Ok(TaskResult::default().done());
+        }
+        if !has_objects {
+            context.host.log(&format!("no objects below {location}: {name} partition {partition} is registered empty"));
+        }
+        let expect = registered.as_ref().map_or(Expect::Absent, |registered| Expect::Version(registered.version));
+        let added = match catalog.put_partition(&name, &table.new_partition(values, location.clone()), expect).await {
+            // Another writer was here in between: what counts is what the catalog says when this is tried again.
+            Err(error) if matches!(error.kind, ErrorKind::AlreadyExists | ErrorKind::Conflict) => {
+                return Err(task_error(error.retryable()));
+            }
+            other => other.map_err(task_error)?,
+        };
+        context.host.log(&format!("registered {name} partition {partition} at {}", added.location));
+        if let Some(registered) = registered.filter(|registered| registered.location != location) {
+            retire(lake, &registered).await?;
+        }
+        Ok(TaskResult::default().done())
+    }
+
+    async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
+        Ok(())
+    }
+}
+
+/// Lets a version that nothing points to any more be collected after the retention; other places are left alone.
+async fn retire(lake: &Lake, partition: &Partition) -> Result<(), TaskError> {
+    let retention = lake.settings.retention;
+    lake.versions.retire(&partition.location, retention).await.map(drop).map_err(task_error)
+}

@@ -1,0 +1,26 @@
+//! `checks:`: SELECTs that must return no rows, resolved when the work is planned.
+
+use engine::operator::{TaskContext, TaskError};
+use engine::params::Params;
+use lake::Lake;
+use lake::publish::Check;
+
+use crate::sql_text;
+
+/// Reads and renders the checks.
+///
+/// # Errors
+/// Of the workflow's author, for the first check that cannot be read.
+pub(super) async fn resolve(
+    lake: &Lake,
+    context: &TaskContext,
+    texts: &[String],
+    extra: &Params,
+) -> Result<Vec<Check>, TaskError> {
+    let mut checks = Vec::with_capacity(texts.len());
+    for text in texts {
+        let sql = sql_text::resolve(lake, context, text, extra).await?;
+        checks.push(Check { name: text.trim().to_owned(), sql });
+    }
+    Ok(checks)
+}

@@ -1,0 +1,271 @@
+//! `athena.ctas>`: creates a table as a SELECT, or replaces it, so that readers see the old one or the new one, whole.
+
+use std::sync::Arc;
+
+use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::params::Params as EngineParams;
+use lake::Lake;
+use lake::name::Location;
+use lake::publish::{Contents, PublishOptions, PublishOutcome, PublishRequest, RowLimits, SaveMode, Target};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::checks;
+use super::format::{CompressionName, FormatName, format};
+use super::job::{self, Job, Progress};
+use super::options::{athena_scope, problem, timeout};
+use super::output::{path, store};
+use crate::door::LakeDoor;
+use crate::partition::table_name;
+use crate::{sql_text, state};
+
+/// How long a default table name is: `suiro_` and 18 characters of the task's token.
+const DEFAULT_NAME_CHARS: usize = 24;
+
+/// The operator.
+#[derive(Debug)]
+pub(crate) struct Ctas {
+    door: Arc<LakeDoor>,
+}
+
+impl Ctas {
+    pub(crate) fn new(door: Arc<LakeDoor>) -> Self {
+        Self { door }
+    }
+}
+
+/// The parameters of `athena.ctas>`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// The SELECT, or a file (`….sql`) or object (`s3://…`) that holds it. `${…}` in a file is evaluated too.
+    #[serde(rename = "_command")]
+    command: String,
+    /// The database. It is made when it is not there.
+    #[serde(default = "default_database")]
+    database: String,
+    /// The table. Without it a name made of the task, the same on every retry.
+    #[serde(default)]
+    table: Option<String>,
+    /// What to do when the table exists already.
+    #[serde(default)]
+    save_mode: SaveModeName,
+    /// What is made.
+    #[serde(default)]
+    table_mode: TableMode,
+    /// Where the table's versions go: `<location>--versions/…`. With `table_mode: data_only`, where the objects go themselves.
+    #[serde(default)]
+    location: Option<String>,
+    /// Columns that become partition keys; they must be the last of the SELECT.
+    #[serde(default)]
+    partitioned_by: Vec<String>,
+    /// SELECTs, or files of them, that must return no rows. They run on the new version before anyone sees it: the table
+    /// `new_version` holds its rows.
+    #[serde(default)]
+    checks: Vec<String>,
+    /// The fewest rows that may be published.
+    #[serde(default)]
+    min_rows: Option<u64>,
+    /// The format.
+    #[serde(default)]
+    format: Option<FormatName>,
+    /// The compression inside Parquet; `zstd` unless given.
+    #[serde(default)]
+    compression: Option<CompressionName>,
+    /// The delimiter of text formats.
+    #[serde(default)]
+    field_delimiter: Option<String>,
+    /// Columns to bucket by.
+    #[serde(default)]
+    bucketed_by: Vec<String>,
+    /// How many buckets.
+    #[serde(default)]
+    bucket_count: Option<u32>,
+    /// Further properties of Athena's CTAS; on the embedded lake there is none that changes what is written.
+    #[serde(default)]
+    #[expect(dead_code, reason = "part of the language; the embedded lake runs no CTAS statement")]
+    additional_properties: EngineParams,
+    /// The workgroup; on the embedded lake there are none.
+    #[serde(default)]
+    #[expect(dead_code, reason = "part of the language; there are no workgroups on the embedded lake")]
+    workgroup: Option<String>,
+    /// What the query's token starts with; it has no effect on the embedded lake.
+    #[serde(default)]
+    #[expect(dead_code, reason = "part of the language; tokens are made of the task on the embedded lake")]
+    token_prefix: Option<String>,
+    /// How long the query may run: `10m`, `1h 30m`. The query is stopped then and nothing is published.
+    #[serde(default)]
+    timeout: Option<String>,
+    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
+    #[serde(default)]
+    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
+    catalog_id: Option<String>,
+}
+
+/// The default of `database`.
+fn default_database() -> String {
+    "default".to_owned()
+}
+
+/// What to do when the table exists already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum SaveModeName {
+    /// Fail, as Athena does.
+    None,
+    /// Fail.
+    ErrorIfExists,
+    /// Leave it, and run nothing.
+    Ignore,
+    /// Replace it by one catalog call.
+    #[default]
+    Overwrite,
+}
+
+/// What is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum TableMode {
+    /// The table with its rows.
+    #[default]
+    Default,
+    /// The table without rows.
+    Empty,
+    /// The objects without a table.
+    DataOnly,
+}
+
+impl TypedOperator for Ctas {
+    const NAME: &'static str = "athena.ctas";
+    const SUMMARY: &'static str = "Creates a table of what a SELECT returns, or replaces it.";
+    const COMMAND: Option<&'static str> = Some("the SELECT, or a `.sql` file or `s3://` object that holds it");
+    const DETAILS: &'static str = "\
+A reader of the table sees it as it was or as it is now, whole: the SELECT is written below a fresh prefix where nobody looks, \
+its objects and rows are counted, `checks` run on it, and then one catalog call makes the table or points it to the new version. \
+The version before is kept for the retention (24 hours unless set).
+
+| `save_mode` | table exists | not |
+|---|---|---|
+| `overwrite` | replaced | created |
+| `ignore` | left, nothing runs | created |
+| `error_if_exists`, `none` | the task fails | created |
+
+Stores `athena.last_ctas`: `database`, `table`, `location`, `rows`, `bytes`, `scan_bytes`, `query_id`.
+
+After a crash the task goes on where it stopped, under the same names. Differences from digdag-operator-athena: the old table and \
+its data are not destroyed before the SELECT has run; the default name has nothing random in it; objects that lie at `location` \
+without a table are no table.
+
+IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `athena:StopQueryExecution`, `glue:GetTable`, \
+`glue:CreateTable`, `glue:UpdateTable`, `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteObject`.";
+    const EXAMPLE: &'static str = "\
++visitors:
+  athena.ctas>: |
+    SELECT remote_host, count(*) AS requests, max(dt) AS dt
+    FROM access_log GROUP BY remote_host
+  database: web
+  table: visitors
+  partitioned_by: [dt]
+";
+    const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.ctas"];
+
+    type Params = Params;
+
+    async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
+        let lake = self.door.open().await?;
+        let timeout = timeout(params.timeout.as_deref())?;
+        let job = match state::read::<Job>(context)? {
+            Some(job) => job,
+            None => Job::begin(context, request(lake, context, &params).await?).await?,
+        };
+        match job.advance(lake, context, timeout).await? {
+            Progress::Wait(job, after) => state::wait(&job, after),
+            Progress::Done(outcome) => Ok(done(context, &outcome)),
+        }
+    }
+
+    async fn cancel(&self, context: &TaskContext) -> Result<(), TaskError> {
+        let lake = self.door.open().await?;
+        match state::read::<Job>(context)? {
+            Some(job) => job.cancel(lake).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Says what is asked for, with every file read and every template rendered.
+async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<PublishRequest, TaskError> {
+    refuse(params)?;
+    let table_text = params.table.clone().unwrap_or_else(|| {
+        let token = context.token("table", 1, "").replace('-', "_");
+        token.chars().take(DEFAULT_NAME_CHARS).collect()
+    });
+    let table = table_name(&params.database, &table_text)?;
+    let extra = athena_scope(context, "athena.ctas");
+    let sql = sql_text::resolve(lake, context, &params.command, &extra).await?;
+    let location = match &params.location {
+        Some(text) => Some(Location::parse(text).map_err(|error| problem("location", error.message))?.as_prefix()),
+        None => None,
+    };
+    let options = PublishOptions {
+        save_mode: match params.save_mode {
+            SaveModeName::Overwrite => SaveMode::Overwrite,
+            SaveModeName::Ignore => SaveMode::SkipIfExists,
+            SaveModeName::ErrorIfExists | SaveModeName::None => SaveMode::ErrorIfExists,
+        },
+        location,
+        format: format(params.format, params.compression)?,
+        contents: if params.table_mode == TableMode::Empty { Contents::Nothing } else { Contents::Rows },
+        limits: RowLimits { min_rows: params.min_rows, ..RowLimits::default() },
+        checks: checks::resolve(lake, context, &params.checks, &extra).await?,
+        create_table: true,
+        register: params.table_mode != TableMode::DataOnly,
+        ..PublishOptions::default()
+    };
+    let partitioned_by = params.partitioned_by.iter().map(|name| name.to_lowercase()).collect();
+    Ok(PublishRequest {
+        database: Some(table.database.clone()),
+        target: Target::Table { table, partitioned_by },
+        sql,
+        options,
+        attempt: context.attempt_id.to_string(),
+        token: context.token("publish", 1, ""),
+    })
+}
+
+/// Refuses what the embedded lake cannot write.
+fn refuse(params: &Params) -> Result<(), TaskError> {
+    if !params.bucketed_by.is_empty() || params.bucket_count.is_some() {
+        return Err(problem("bucketed_by", "buckets are not supported by the embedded lake".to_owned()));
+    }
+    if params.field_delimiter.is_some() {
+        let message = "text formats are not written by the embedded lake: expected `format: parquet`";
+        return Err(problem("field_delimiter", message.to_owned()));
+    }
+    if params.table_mode == TableMode::DataOnly && params.location.is_none() {
+        let message = "`table_mode: data_only` needs a `location`: nothing else names its objects";
+        return Err(problem("location", message.to_owned()));
+    }
+    Ok(())
+}
+
+/// Tells what was made.
+fn done(context: &TaskContext, outcome: &PublishOutcome) -> TaskOutcome {
+    let last_ctas = json!({
+        "database": outcome.table.database,
+        "table": outcome.table.table,
+        "location": outcome.location.as_ref().map(ToString::to_string),
+        "rows": outcome.stats.rows,
+        "bytes": outcome.stats.written_bytes,
+        "scan_bytes": outcome.stats.scanned_bytes,
+        "query_id": outcome.query_id.as_ref().map(|id| id.0.clone()),
+    });
+    TaskResult {
+        store: store("last_ctas", last_ctas),
+        reset: vec![path("last_ctas")],
+        report: job::report(context, outcome, ""),
+        ..TaskResult::default()
+    }
+    .done()
+}

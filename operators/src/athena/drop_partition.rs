@@ -1,0 +1,117 @@
+//! `athena.drop_partition>`: takes a partition out of the catalog.
+
+use std::sync::Arc;
+
+use engine::diagnostic::code;
+use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::removal::{Entry, Removal};
+use crate::door::LakeDoor;
+use crate::error::task_error;
+use crate::partition::{PartitionKv, table_name, values};
+use crate::state;
+
+/// The operator.
+#[derive(Debug)]
+pub(crate) struct DropPartition {
+    door: Arc<LakeDoor>,
+}
+
+impl DropPartition {
+    pub(crate) fn new(door: Arc<LakeDoor>) -> Self {
+        Self { door }
+    }
+}
+
+/// The parameters of `athena.drop_partition>`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Takes no value.
+    #[serde(rename = "_command", default)]
+    _command: Option<Value>,
+    /// The database.
+    database: String,
+    /// The table.
+    table: String,
+    /// The partition's values by key: `{dt: "2024-03-01"}`. All keys of the table and no other.
+    partition_kv: PartitionKv,
+    /// Also delete the objects at the partition's own location. Only what suiro wrote, unless `force` is set.
+    #[serde(default)]
+    with_location: bool,
+    /// With `with_location`: delete the objects whoever wrote them.
+    #[serde(default)]
+    force: bool,
+    /// Succeed when the partition (or the table) is not there.
+    #[serde(default = "yes")]
+    ignore_if_not_exist: bool,
+    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
+    #[serde(default)]
+    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
+    catalog_id: Option<String>,
+}
+
+/// The default of `ignore_if_not_exist`.
+fn yes() -> bool {
+    true
+}
+
+impl TypedOperator for DropPartition {
+    const NAME: &'static str = "athena.drop_partition";
+    const SUMMARY: &'static str = "Takes a partition out of the catalog, with its data if wanted.";
+    const COMMAND: Option<&'static str> = None;
+    const DETAILS: &'static str = "\
+The partition leaves the catalog first and its objects go afterwards: a reader sees the partition whole, or not at all. A stop \
+in between is made good by the next run.
+
+IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:DeletePartition`, `s3:ListBucket`, `s3:DeleteObject`.";
+    const EXAMPLE: &'static str = "\
++forget:
+  athena.drop_partition>:
+  database: web
+  table: access_log
+  partition_kv: {dt: \"${moment(session_time).subtract(400, 'days').format('YYYY-MM-DD')}\"}
+  with_location: true
+";
+    const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.drop_partition"];
+
+    type Params = Params;
+
+    async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
+        let lake = self.door.open().await?;
+        let name = table_name(&params.database, &params.table)?;
+        let removal: Removal = if let Some(removal) = state::read(context)? {
+            removal
+        } else {
+            let found = match lake.catalog.table(&name).await.map_err(task_error)? {
+                Some(table) => {
+                    let values = values(&table, &params.partition_kv)?;
+                    lake.catalog.partition(&name, &values).await.map_err(task_error)?
+                }
+                None => None,
+            };
+            let Some(partition) = found else {
+                if params.ignore_if_not_exist {
+                    context.host.log(&format!("the partition of {name} does not exist: nothing to drop"));
+                    return Ok(TaskResult::default().done());
+                }
+                return Err(TaskError::config(code::NOT_FOUND, format!("the partition of `{name}` does not exist")));
+            };
+            let prefixes = if params.with_location { vec![partition.location.as_prefix()] } else { Vec::new() };
+            let entry = Entry { table: name, partition: Some(partition.values) };
+            let removal = Removal { entries: vec![entry], prefixes, force: params.force };
+            removal.check(lake).await?;
+            state::write(context, &removal).await?;
+            removal
+        };
+        removal.carry_out(lake, |line| context.host.log(line)).await?;
+        Ok(TaskResult::default().done())
+    }
+
+    async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! `athena.drop_table>`: takes a table out of the catalog.
+
+use std::sync::Arc;
+
+use engine::diagnostic::code;
+use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::removal::{Entry, Removal, prefixes};
+use crate::door::LakeDoor;
+use crate::error::task_error;
+use crate::partition::table_name;
+use crate::state;
+
+/// The operator.
+#[derive(Debug)]
+pub(crate) struct DropTable {
+    door: Arc<LakeDoor>,
+}
+
+impl DropTable {
+    pub(crate) fn new(door: Arc<LakeDoor>) -> Self {
+        Self { door }
+    }
+}
+
+/// The parameters of `athena.drop_table>`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Takes no value.
+    #[serde(rename = "_command", default)]
+    _command: Option<Value>,
+    /// The database.
+    database: String,
+    /// The table.
+    table: String,
+    /// Also delete the table's objects: its partitions' and its own. Only what suiro wrote, unless `force` is set.
+    #[serde(default)]
+    with_location: bool,
+    /// With `with_location`: delete the objects whoever wrote them.
+    #[serde(default)]
+    force: bool,
+    /// Succeed when the table is not there.
+    #[serde(default = "yes")]
+    ignore_if_not_exist: bool,
+    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
+    #[serde(default)]
+    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
+    catalog_id: Option<String>,
+}
+
+/// The default of `ignore_if_not_exist`.
+fn yes() -> bool {
+    true
+}
+
+impl TypedOperator for DropTable {
+    const NAME: &'static str = "athena.drop_table";
+    const SUMMARY: &'static str = "Takes a table out of the catalog, with its data if wanted.";
+    const COMMAND: Option<&'static str> = None;
+    const DETAILS: &'static str = "\
+The table leaves the catalog first and its objects go afterwards, so no reader meets a table whose data is going. A stop in \
+between is made good by the next run.
+
+A view has no objects.
+
+IAM actions on AWS: `glue:GetTable`, `glue:GetPartitions`, `glue:DeleteTable`, `s3:ListBucket`, `s3:DeleteObject`.";
+    const EXAMPLE: &'static str = "\
++tidy:
+  athena.drop_table>:
+  database: web
+  table: scratch
+  with_location: true
+";
+    const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.drop_table"];
+
+    type Params = Params;
+
+    async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
+        let lake = self.door.open().await?;
+        let name = table_name(&params.database, &params.table)?;
+        let removal: Removal = if let Some(removal) = state::read(context)? {
+            removal
+        } else {
+            let Some(table) = lake.catalog.table(&name).await.map_err(task_error)? else {
+                if params.ignore_if_not_exist {
+                    context.host.log(&format!("{name} does not exist: nothing to drop"));
+                    return Ok(TaskResult::default().done());
+                }
+                return Err(TaskError::config(code::NOT_FOUND, format!("the table `{name}` does not exist")));
+            };
+            let prefixes = if params.with_location { prefixes(lake, &table).await? } else { Vec::new() };
+            let removal =
+                Removal { entries: vec![Entry { table: name, partition: None }], prefixes, force: params.force };
+            removal.check(lake).await?;
+            state::write(context, &removal).await?;
+            removal
+        };
+        removal.carry_out(lake, |line| context.host.log(line)).await?;
+        Ok(TaskResult::default().done())
+    }
+
+    async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
+        Ok(())
+    }
+}

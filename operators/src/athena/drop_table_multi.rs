@@ -1,0 +1,161 @@
+//! `athena.drop_table_multi>`: takes all tables out of the catalog whose names match.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::diagnostic::code;
+use engine::operator::{ParamProblem, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::params::duration;
+use lake::catalog::Table;
+use regex::Regex;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::removal::{Entry, Removal, prefixes};
+use crate::door::LakeDoor;
+use crate::error::task_error;
+use crate::state;
+
+/// The operator.
+#[derive(Debug)]
+pub(crate) struct DropTableMulti {
+    door: Arc<LakeDoor>,
+}
+
+impl DropTableMulti {
+    pub(crate) fn new(door: Arc<LakeDoor>) -> Self {
+        Self { door }
+    }
+}
+
+/// The parameters of `athena.drop_table_multi>`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Takes no value.
+    #[serde(rename = "_command", default)]
+    _command: Option<Value>,
+    /// The database.
+    database: String,
+    /// The regular expression that a table's whole name must match: `tmp_\d+`.
+    regexp: String,
+    /// Also delete the tables' objects. Only what suiro wrote, unless `force` is set.
+    #[serde(default)]
+    with_location: bool,
+    /// With `with_location`: delete the objects whoever wrote them.
+    #[serde(default)]
+    force: bool,
+    /// The most tables to drop, in the order of their names; protected ones do not count.
+    #[serde(default)]
+    limit: Option<usize>,
+    /// Tables to keep although they match; any match keeps.
+    #[serde(default)]
+    protect: Option<Protect>,
+    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
+    #[serde(default)]
+    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
+    catalog_id: Option<String>,
+}
+
+/// Which tables are kept.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Protect {
+    /// Tables made less than this ago: `1h`, `2d 12h`.
+    created_within: Option<String>,
+    /// Tables changed less than this ago.
+    updated_within: Option<String>,
+    /// Tables read less than this ago. The embedded catalog keeps no times of access: a table counts as read when it changed.
+    accessed_within: Option<String>,
+}
+
+impl TypedOperator for DropTableMulti {
+    const NAME: &'static str = "athena.drop_table_multi";
+    const SUMMARY: &'static str = "Takes all tables out of the catalog whose names match.";
+    const COMMAND: Option<&'static str> = None;
+    const DETAILS: &'static str = "\
+`regexp` is required: without one every table of the database would go. The list of tables is made and stored before the first \
+is dropped; a stop in between is made good by the next run.
+
+IAM actions on AWS: `glue:GetTables`, `glue:GetPartitions`, `glue:DeleteTable`, `s3:ListBucket`, `s3:DeleteObject`.";
+    const EXAMPLE: &'static str = "\
++tidy:
+  athena.drop_table_multi>:
+  database: web
+  regexp: 'scratch_\\d+'
+  with_location: true
+  protect: {created_within: 1d}
+";
+    const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.drop_table_multi"];
+
+    type Params = Params;
+
+    async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
+        let lake = self.door.open().await?;
+        let removal: Removal = if let Some(removal) = state::read(context)? {
+            removal
+        } else {
+            let pattern = Regex::new(&format!("^(?:{})$", params.regexp)).map_err(|error| {
+                problem("regexp", format!("expected a regular expression, found `{}`: {error}", params.regexp))
+            })?;
+            let protect = Windows::read(params.protect.as_ref().unwrap_or(&Protect::default()))?;
+            let now_ms = context.clock.now().as_millisecond();
+            let tables = lake.catalog.tables(&params.database.to_lowercase()).await.map_err(task_error)?;
+            let chosen: Vec<Table> = tables
+                .into_iter()
+                .filter(|table| pattern.is_match(&table.name.table) && !protect.keep(table, now_ms))
+                .take(params.limit.unwrap_or(usize::MAX))
+                .collect();
+            let mut removal = Removal { entries: Vec::new(), prefixes: Vec::new(), force: params.force };
+            for table in chosen {
+                if params.with_location {
+                    removal.prefixes.extend(prefixes(lake, &table).await?);
+                }
+                removal.entries.push(Entry { table: table.name, partition: None });
+            }
+            removal.check(lake).await?;
+            state::write(context, &removal).await?;
+            removal
+        };
+        removal.carry_out(lake, |line| context.host.log(line)).await?;
+        Ok(TaskResult::default().done())
+    }
+
+    async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
+        Ok(())
+    }
+}
+
+/// The windows of `protect`.
+#[derive(Debug)]
+struct Windows {
+    created: Option<Duration>,
+    changed: Option<Duration>,
+}
+
+impl Windows {
+    fn read(protect: &Protect) -> Result<Self, TaskError> {
+        let window = |path: &str, text: &Option<String>| {
+            text.as_deref()
+                .map(|text| duration::parse(text).map_err(|error| problem(path, error.to_string())))
+                .transpose()
+        };
+        let updated = window("protect.updated_within", &protect.updated_within)?;
+        let accessed = window("protect.accessed_within", &protect.accessed_within)?;
+        Ok(Self { created: window("protect.created_within", &protect.created_within)?, changed: updated.max(accessed) })
+    }
+
+    fn keep(&self, table: &Table, now_ms: i64) -> bool {
+        let within = |window: Option<Duration>, at_ms: i64| {
+            window.is_some_and(|window| {
+                i128::from(now_ms) - i128::from(at_ms) < i128::try_from(window.as_millis()).unwrap_or(i128::MAX)
+            })
+        };
+        within(self.created, table.created_ms) || within(self.changed, table.updated_ms)
+    }
+}
+
+fn problem(path: &str, message: String) -> TaskError {
+    TaskError::config(code::PARAM_VALUE, message.clone()).param(ParamProblem::new(path.into(), message))
+}

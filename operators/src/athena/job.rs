@@ -1,0 +1,145 @@
+//! What `apas>` and `ctas>` have in common: carrying a publish of the lake from step to step, its state kept in between.
+
+use std::time::Duration;
+
+use engine::diagnostic::code;
+use engine::operator::{Published, TaskContext, TaskError, TaskReport};
+use lake::Lake;
+use lake::publish::{PublishOutcome, PublishRequest, PublishResult, PublishState, Step};
+use serde::{Deserialize, Serialize};
+
+use super::poll::pause;
+use crate::error::task_error;
+use crate::state;
+
+/// What is kept between two steps.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Job {
+    /// What is asked for: rendered once, so that a retry reads no file anew.
+    request: PublishRequest,
+    /// How far it is; none before the first look at what is there.
+    state: Option<PublishState>,
+    /// When it began, in milliseconds since 1970.
+    started_ms: i64,
+    /// How often the running query was looked at.
+    polls: u32,
+}
+
+/// What a step of the task came to.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// Come again with this job.
+    Wait(Box<Job>, Duration),
+    /// The work is done.
+    Done(Box<PublishOutcome>),
+}
+
+impl Job {
+    /// Begins a job: the request is stored before anything is done.
+    pub(super) async fn begin(context: &TaskContext, request: PublishRequest) -> Result<Self, TaskError> {
+        let job = Self { request, state: None, started_ms: context.clock.now().as_millisecond(), polls: 0 };
+        state::write(context, &job).await?;
+        Ok(job)
+    }
+
+    /// Goes on as far as it goes without waiting; every step is stored before the next.
+    pub(super) async fn advance(
+        mut self,
+        lake: &Lake,
+        context: &TaskContext,
+        timeout: Option<Duration>,
+    ) -> Result<Progress, TaskError> {
+        loop {
+            let step = match &self.state {
+                None => lake.plan_publish(&self.request).await,
+                Some(state) => lake.publish_step(&self.request, state).await,
+            };
+            match step {
+                Ok(Step::Next(next)) => {
+                    self.state = Some(next);
+                    self.polls = 0;
+                    state::write(context, &self).await?;
+                }
+                Ok(Step::Wait) => {
+                    if let Some(timeout) = timeout.filter(|timeout| self.is_overdue(context, *timeout)) {
+                        self.cancel(lake).await?;
+                        self.forget(context).await?;
+                        return Err(timed_out(timeout));
+                    }
+                    let after = pause(self.polls);
+                    self.polls = self.polls.saturating_add(1);
+                    return Ok(Progress::Wait(Box::new(self), after));
+                }
+                Ok(Step::Done(outcome)) => return Ok(Progress::Done(Box::new(outcome))),
+                Err(error) => {
+                    // A retry plans anew on what is there then; the version of this try was given up.
+                    self.forget(context).await?;
+                    return Err(task_error(error));
+                }
+            }
+        }
+    }
+
+    /// Stops the query and gives up what it wrote.
+    pub(super) async fn cancel(&self, lake: &Lake) -> Result<(), TaskError> {
+        match &self.state {
+            Some(state) => lake.cancel_publish(state).await.map_err(task_error),
+            None => Ok(()),
+        }
+    }
+
+    async fn forget(&mut self, context: &TaskContext) -> Result<(), TaskError> {
+        self.state = None;
+        self.started_ms = context.clock.now().as_millisecond();
+        state::write(context, self).await
+    }
+
+    fn is_overdue(&self, context: &TaskContext, timeout: Duration) -> bool {
+        let elapsed = context.clock.now().as_millisecond().saturating_sub(self.started_ms);
+        i64::try_from(timeout.as_millis()).is_ok_and(|timeout| elapsed > timeout)
+    }
+}
+
+/// The query ran out of its time.
+pub(super) fn timed_out(timeout: Duration) -> TaskError {
+    TaskError::failed(code::QUERY_TIMEOUT, format!("the query was stopped after its timeout of {} s", timeout.as_secs()))
+        .help("set `timeout:` to what the query needs")
+}
+
+/// Says in the task's log what became of a publish, and what is known of it in the report.
+pub(super) fn report(context: &TaskContext, outcome: &PublishOutcome, partition: &str) -> TaskReport {
+    let what = format!("{} {partition}", outcome.table);
+    let what = what.trim_end();
+    match outcome.result {
+        PublishResult::Published => {
+            let place = outcome.location.as_ref().map_or_else(String::new, ToString::to_string);
+            context.host.log(&format!("published {what} with {} rows at {place}", outcome.stats.rows));
+            if let Some(previous) = &outcome.previous_location {
+                context.host.log(&format!("the version before is kept for the retention: {previous}"));
+            }
+        }
+        PublishResult::Skipped => context.host.log(&format!("{what} is there already: left as it is")),
+        PublishResult::KeptEmpty => context.host.log(&format!("no rows: {what} stays as it is")),
+        PublishResult::DroppedEmpty => context.host.log(&format!("no rows: {what} is dropped")),
+    }
+    let published = match (&outcome.result, &outcome.location) {
+        (PublishResult::Published, Some(location)) => vec![Published {
+            table: outcome.table.to_string(),
+            partition: partition.to_owned(),
+            rows: outcome.stats.rows,
+            bytes: outcome.stats.written_bytes,
+            location: location.to_string(),
+        }],
+        _ => Vec::new(),
+    };
+    if outcome.result == PublishResult::Skipped {
+        return TaskReport::default();
+    }
+    TaskReport {
+        rows: Some(outcome.stats.rows),
+        bytes: Some(outcome.stats.written_bytes),
+        scanned_bytes: Some(outcome.stats.scanned_bytes),
+        rejected: None,
+        published,
+    }
+}

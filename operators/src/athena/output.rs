@@ -1,0 +1,18 @@
+//! The parameters that `athena.…>` operators store: everything below `athena`.
+
+use engine::params::{ParamPath, Params};
+use serde_json::{Value, json};
+
+/// Puts a value below `athena`.
+pub(super) fn store(key: &str, value: Value) -> Params {
+    let mut athena = Params::new();
+    athena.insert(key.to_owned(), value);
+    let mut params = Params::new();
+    params.insert("athena".to_owned(), json!(athena));
+    params
+}
+
+/// The path of a key below `athena`, for `reset`: what an earlier task stored there must not shine through.
+pub(super) fn path(key: &str) -> ParamPath {
+    ParamPath(format!("athena.{key}"))
+}

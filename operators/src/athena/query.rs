@@ -1,0 +1,202 @@
+//! `athena.query>`: runs a SELECT and keeps its result for `athena.preview>`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::diagnostic::code;
+use engine::operator::error::Retry;
+use engine::operator::{TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskReport, TaskResult, TypedOperator};
+use engine::params::Params as EngineParams;
+use engine::workflow::TaskDef;
+use lake::Lake;
+use lake::query::{Destination, Query as LakeQuery, QueryEngine, QueryId, QueryStats, QueryStatus};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::options::{athena_scope, timeout};
+use super::output::{path, store};
+use super::poll::pause;
+use super::job::timed_out;
+use crate::door::LakeDoor;
+use crate::error::task_error;
+use crate::{sql_text, state};
+
+/// How many rows `preview: true` shows.
+const PREVIEW_ROWS: u32 = 10;
+
+/// The operator.
+#[derive(Debug)]
+pub(crate) struct Query {
+    door: Arc<LakeDoor>,
+}
+
+impl Query {
+    pub(crate) fn new(door: Arc<LakeDoor>) -> Self {
+        Self { door }
+    }
+}
+
+/// The parameters of `athena.query>`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// The SELECT, or a file (`….sql`) or object (`s3://…`) that holds it. `${…}` in a file is evaluated too.
+    #[serde(rename = "_command")]
+    command: String,
+    /// The database of tables without one.
+    #[serde(default)]
+    database: Option<String>,
+    /// The workgroup; on the embedded lake there are none and this is only reported.
+    #[serde(default)]
+    workgroup: Option<String>,
+    /// How long the query may run: `10m`, `1h 30m`. The query is stopped then.
+    #[serde(default)]
+    timeout: Option<String>,
+    /// Also run `athena.preview>` on the result.
+    #[serde(default)]
+    preview: bool,
+    /// What the query's token starts with. The rest makes it the same on every retry of this task.
+    #[serde(default)]
+    token_prefix: Option<String>,
+}
+
+/// How far the task is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Progress {
+    sql: String,
+    token: String,
+    /// The query's id, once it is known.
+    query: Option<QueryId>,
+    submitted_ms: i64,
+    polls: u32,
+}
+
+impl TypedOperator for Query {
+    const NAME: &'static str = "athena.query";
+    const SUMMARY: &'static str = "Runs a SELECT and keeps its result.";
+    const COMMAND: Option<&'static str> = Some("the SELECT, or a `.sql` file or `s3://` object that holds it");
+    const DETAILS: &'static str = "\
+What looks like a file is a file: a missing `daily.sql` is an error, never a query.
+
+Stores `athena.last_query`: `id`, `database`, `workgroup`, `query` (the text), `output` (where the result is kept), `scan_bytes`, \
+`exec_millis`, `state`, `state_change_reason`, `submitted_at`, `completed_at` (seconds since 1970).
+
+The query is started once per attempt: after a crash the task finds the query that it started. A kill and a timeout stop it.
+
+IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `athena:StopQueryExecution`, `glue:GetTable`, \
+`glue:GetPartitions`, `s3:GetObject`, `s3:ListBucket`, `s3:PutObject`.";
+    const EXAMPLE: &'static str = "\
++errors:
+  athena.query>: |
+    SELECT path, count(*) AS n FROM access_log
+    WHERE dt = '${session_date}' AND status >= 500
+    GROUP BY path ORDER BY n DESC
+  database: web
+  preview: true
+";
+    const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.query"];
+
+    type Params = Params;
+
+    async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
+        let lake = self.door.open().await?;
+        let timeout = timeout(params.timeout.as_deref())?;
+        let mut progress = if let Some(progress) = state::read::<Progress>(context)? {
+            progress
+        } else {
+            let sql = sql_text::resolve(lake, context, &params.command, &athena_scope(context, "athena.query")).await?;
+            let token = context.token("query", 1, &sql);
+            let token = params.token_prefix.as_ref().map_or_else(|| token.clone(), |prefix| format!("{prefix}-{token}"));
+            let progress =
+                Progress { sql, token, query: None, submitted_ms: context.clock.now().as_millisecond(), polls: 0 };
+            state::write(context, &progress).await?;
+            progress
+        };
+        let Some(query) = progress.query.clone() else {
+            let query = LakeQuery {
+                sql: progress.sql.clone(),
+                database: params.database.clone(),
+                token: progress.token.clone(),
+                destination: Destination::Keep,
+                tables: Vec::new(),
+            };
+            progress.query = Some(lake.engine.start(&query).await.map_err(task_error)?);
+            return state::wait(&progress, pause(0));
+        };
+        match lake.engine.poll(&query).await.map_err(task_error)? {
+            QueryStatus::Queued => {}
+            QueryStatus::Running(stats) => {
+                context.host.progress(stats.rows, stats.scanned_bytes);
+                let elapsed = context.clock.now().as_millisecond().saturating_sub(progress.submitted_ms);
+                let elapsed = Duration::from_millis(u64::try_from(elapsed).unwrap_or(0));
+                if let Some(timeout) = timeout.filter(|timeout| elapsed > *timeout) {
+                    lake.engine.cancel(&query).await.map_err(task_error)?;
+                    return Err(timed_out(timeout));
+                }
+            }
+            QueryStatus::Succeeded(stats) => return Ok(done(context, lake, &params, &progress, &query, &stats)),
+            QueryStatus::Failed(error) => return Err(task_error(error)),
+            QueryStatus::Canceled => {
+                let message = format!("the query {} was cancelled", query.0);
+                return Err(TaskError::new(TaskErrorKind::Failed, Retry::AsTold, code::CANCELED, message));
+            }
+            // The process that ran it is gone: the same token starts it again.
+            QueryStatus::Unknown => progress.query = None,
+        }
+        progress.polls = progress.polls.saturating_add(1);
+        state::wait(&progress, pause(progress.polls))
+    }
+
+    async fn cancel(&self, context: &TaskContext) -> Result<(), TaskError> {
+        let lake = self.door.open().await?;
+        match state::read::<Progress>(context)?.and_then(|progress| progress.query) {
+            Some(query) => lake.engine.cancel(&query).await.map_err(task_error),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Tells what the query did, and asks for a preview if wanted.
+fn done(
+    context: &TaskContext,
+    lake: &Lake,
+    params: &Params,
+    progress: &Progress,
+    query: &QueryId,
+    stats: &QueryStats,
+) -> TaskOutcome {
+    let output = lake.engine.kept_at(query).map(|location| location.to_string());
+    let last_query = json!({
+        "id": query.0,
+        "database": params.database,
+        "workgroup": params.workgroup,
+        "query": progress.sql,
+        "output": output,
+        "scan_bytes": stats.scanned_bytes,
+        "exec_millis": stats.elapsed_ms,
+        "state": "SUCCEEDED",
+        "state_change_reason": Value::Null,
+        "submitted_at": progress.submitted_ms.div_euclid(1000),
+        "completed_at": context.clock.now().as_second(),
+    });
+    let mut subtasks = Vec::new();
+    if params.preview {
+        let mut preview = EngineParams::new();
+        preview.insert("_command".to_owned(), query.0.clone().into());
+        preview.insert("max_rows".to_owned(), PREVIEW_ROWS.into());
+        subtasks.push(TaskDef::action("^sub", "athena.preview", preview));
+    }
+    TaskResult {
+        subtasks,
+        store: store("last_query", last_query),
+        reset: vec![path("last_query")],
+        report: TaskReport {
+            rows: Some(stats.rows),
+            scanned_bytes: Some(stats.scanned_bytes),
+            ..TaskReport::default()
+        },
+        ..TaskResult::default()
+    }
+    .done()
+}

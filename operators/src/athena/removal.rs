@@ -1,0 +1,103 @@
+//! Removing what the catalog pointed at: first the registration, then the objects, and only our own.
+//!
+//! DIFFERENCE(digdag-operator-athena): it deletes the objects first, at most 1,000 of them, whoever wrote them.
+
+use engine::diagnostic::code;
+use engine::operator::TaskError;
+use lake::catalog::{PartitionValues, Table};
+use lake::name::{Location, TableName};
+use lake::{ErrorKind, Lake};
+use serde::{Deserialize, Serialize};
+
+use crate::error::task_error;
+
+/// What is going to be removed: stored before anything is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Removal {
+    /// The tables or partitions to take out of the catalog.
+    pub(super) entries: Vec<Entry>,
+    /// The prefixes to delete then.
+    pub(super) prefixes: Vec<Location>,
+    /// Whether prefixes that suiro did not write are deleted too.
+    pub(super) force: bool,
+}
+
+/// An entry of the catalog.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Entry {
+    /// The table.
+    pub(super) table: TableName,
+    /// The partition; the whole table when there is none.
+    pub(super) partition: Option<PartitionValues>,
+}
+
+impl Removal {
+    /// Refuses before anything is changed when objects are not ours to delete.
+    pub(super) async fn check(&self, lake: &Lake) -> Result<(), TaskError> {
+        if self.force {
+            return Ok(());
+        }
+        for prefix in &self.prefixes {
+            let owned = lake.storage.owns(prefix).await.map_err(task_error)?;
+            if !owned && !lake.storage.is_empty(prefix).await.map_err(task_error)? {
+                return Err(TaskError::config(
+                    code::NOT_OURS,
+                    format!("refused to delete the objects below `{prefix}`: suiro did not write them"),
+                )
+                .help("say `force: true` to delete them all the same, or leave out `with_location`"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the entries, then the objects. Repeating it goes on where it stopped.
+    pub(super) async fn carry_out(&self, lake: &Lake, log: impl Fn(&str)) -> Result<(), TaskError> {
+        for entry in &self.entries {
+            let dropped = match &entry.partition {
+                Some(values) => lake.catalog.drop_partition(&entry.table, values).await,
+                None => lake.catalog.drop_table(&entry.table).await,
+            };
+            let what =
+                entry.partition.as_ref().map_or_else(String::new, |values| format!(" partition {}", values.join("/")));
+            if dropped.map_err(task_error)? {
+                log(&format!("dropped {}{what}", entry.table));
+            }
+        }
+        for prefix in &self.prefixes {
+            match lake.storage.delete_prefix(prefix).await {
+                Ok(objects) => log(&format!("deleted {objects} objects below {prefix}")),
+                Err(error) if self.force && error.kind == ErrorKind::InvalidInput => {
+                    let objects = lake.storage.list(prefix).await.map_err(task_error)?;
+                    let locations: Vec<Location> = objects.into_iter().map(|object| object.location).collect();
+                    lake.storage.delete(&locations).await.map_err(task_error)?;
+                    log(&format!("deleted {} objects below {prefix}, by force", locations.len()));
+                }
+                Err(error) => return Err(task_error(error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lists the prefixes of a table: its partitions' and its own; a view has none.
+pub(super) async fn prefixes(lake: &Lake, table: &Table) -> Result<Vec<Location>, TaskError> {
+    let partitions = lake.catalog.partitions(&table.name).await.map_err(task_error)?;
+    let mut prefixes: Vec<Location> = partitions.into_iter().map(|partition| partition.location.as_prefix()).collect();
+    prefixes.extend(table.location.as_ref().map(Location::as_prefix));
+    prefixes.sort();
+    prefixes.dedup();
+    // A partition below the table's own prefix goes with it.
+    let all = prefixes.clone();
+    prefixes.retain(|prefix| !all.iter().any(|other| other != prefix && other.contains(prefix)));
+    Ok(prefixes)
+}
+
+/// Drops one table outside of a workflow; returns how many prefixes were deleted.
+pub(crate) async fn drop_table(lake: &Lake, table: &Table, with_location: bool) -> Result<usize, TaskError> {
+    let prefixes = if with_location { prefixes(lake, table).await? } else { Vec::new() };
+    let entries = vec![Entry { table: table.name.clone(), partition: None }];
+    let removal = Removal { entries, prefixes, force: false };
+    removal.check(lake).await?;
+    removal.carry_out(lake, |_| {}).await?;
+    Ok(removal.prefixes.len())
+}

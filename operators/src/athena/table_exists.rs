@@ -1,0 +1,104 @@
+//! `athena.table_exists?>`: whether a table is in the catalog, and data at its location.
+
+use std::sync::Arc;
+
+use engine::diagnostic::code;
+use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::output::store;
+use crate::door::LakeDoor;
+use crate::error::task_error;
+use crate::partition::table_name;
+
+/// The operator.
+#[derive(Debug)]
+pub(crate) struct TableExists {
+    door: Arc<LakeDoor>,
+}
+
+impl TableExists {
+    pub(crate) fn new(door: Arc<LakeDoor>) -> Self {
+        Self { door }
+    }
+}
+
+/// The parameters of `athena.table_exists?>`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Takes no value.
+    #[serde(rename = "_command", default)]
+    _command: Option<Value>,
+    /// The database.
+    database: String,
+    /// The table.
+    table: String,
+    /// Also tell whether there are objects at the table's location.
+    #[serde(default)]
+    with_location: bool,
+    /// Fail when the table is missing (or, with `with_location`, its objects).
+    #[serde(default)]
+    error_if_not_exist: bool,
+    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
+    #[serde(default)]
+    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
+    catalog_id: Option<String>,
+}
+
+impl TypedOperator for TableExists {
+    const NAME: &'static str = "athena.table_exists?";
+    const SUMMARY: &'static str = "Tells whether a table exists.";
+    const COMMAND: Option<&'static str> = None;
+    const DETAILS: &'static str = "\
+Stores `athena.last_table_exists.table_exists` (boolean) and `athena.last_table_exists.location_exists` (boolean with \
+`with_location: true`, otherwise null).
+
+An error of the catalog is an error of the task; it is never read as \"does not exist\".
+
+IAM actions on AWS: `glue:GetTable`, `s3:ListBucket`.";
+    const EXAMPLE: &'static str = "\
++ready:
+  athena.table_exists?>:
+  database: web
+  table: access_log
+
++say:
+  echo>: ${athena.last_table_exists.table_exists}
+";
+    const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.table_exists?"];
+
+    type Params = Params;
+
+    async fn run(&self, _context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
+        let lake = self.door.open().await?;
+        let name = table_name(&params.database, &params.table)?;
+        let table = lake.catalog.table(&name).await.map_err(task_error)?;
+        let location_exists = match (&table, params.with_location) {
+            (_, false) => None,
+            (Some(lake::catalog::Table { location: Some(location), .. }), true) => {
+                Some(!lake.storage.list_data(location).await.map_err(task_error)?.is_empty())
+            }
+            (_, true) => Some(false),
+        };
+        if params.error_if_not_exist {
+            if table.is_none() {
+                return Err(TaskError::config(code::NOT_FOUND, format!("the table `{name}` does not exist")));
+            }
+            if location_exists == Some(false) {
+                return Err(TaskError::config(
+                    code::NOT_FOUND,
+                    format!("there are no objects at the location of `{name}`"),
+                ));
+            }
+        }
+        let found = json!({"table_exists": table.is_some(), "location_exists": location_exists});
+        Ok(TaskResult { store: store("last_table_exists", found), ..TaskResult::default() }.done())
+    }
+
+    async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
+        Ok(())
+    }
+}

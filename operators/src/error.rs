@@ -1,0 +1,39 @@
+//! The lake's errors as the engine's: who can fix it, whether a retry helps, which page explains it.
+
+use engine::diagnostic::{Code, code};
+use engine::operator::error::Retry;
+use engine::operator::{TaskError, TaskErrorKind};
+use lake::ErrorKind;
+
+/// Turns an error of the lake into one of a task.
+pub(crate) fn task_error(error: lake::Error) -> TaskError {
+    let (kind, code) = classify(error.kind);
+    let retry = match kind {
+        TaskErrorKind::Config | TaskErrorKind::DataQuality => Retry::Never,
+        _ => Retry::AsTold,
+    };
+    let message = error.to_string();
+    let mut task_error = TaskError::new(kind, retry, code, message);
+    task_error.details.insert("operation".to_owned(), error.operation.into());
+    task_error.source(error)
+}
+
+/// Says whose error it is, and under which code it is explained.
+pub(crate) fn classify(kind: ErrorKind) -> (TaskErrorKind, Code) {
+    match kind {
+        ErrorKind::NotFound => (TaskErrorKind::Config, code::NOT_FOUND),
+        ErrorKind::AlreadyExists => (TaskErrorKind::Failed, code::EXISTS),
+        ErrorKind::Conflict => (TaskErrorKind::Failed, code::CONFLICT),
+        ErrorKind::InvalidInput => (TaskErrorKind::Config, code::BAD_NAME),
+        ErrorKind::InvalidSql => (TaskErrorKind::Config, code::SQL_WRONG),
+        ErrorKind::UnsupportedSql => (TaskErrorKind::Config, code::SQL_UNSUPPORTED),
+        ErrorKind::QueryFailed => (TaskErrorKind::Failed, code::QUERY_FAILED),
+        ErrorKind::SchemaMismatch => (TaskErrorKind::Config, code::SCHEMA_MISMATCH),
+        ErrorKind::DataQuality => (TaskErrorKind::DataQuality, code::DATA_QUALITY),
+        ErrorKind::InvalidData => (TaskErrorKind::Config, code::BROKEN_INPUT),
+        ErrorKind::ResourcesExhausted => (TaskErrorKind::External, code::RESOURCES),
+        ErrorKind::Canceled => (TaskErrorKind::Canceled, code::CANCELED),
+        ErrorKind::PermissionDenied => (TaskErrorKind::External, code::PERMISSION),
+        _ => (TaskErrorKind::External, code::STORAGE),
+    }
+}

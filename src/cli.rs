@@ -1,0 +1,258 @@
+//! The command line: its doc comments are the help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Loads data into a lake and keeps it there, correct and on time.
+///
+/// A workflow is a YAML file of tasks; it runs here, on a lake in a folder, with no account and no server.
+#[derive(Debug, Parser)]
+#[command(name = "suiro", version, max_term_width = 100, propagate_version = false)]
+#[command(
+    after_help = "Start with `suiro init`, or run one of the examples: `suiro run examples/01_daily_access/daily_access.dig`.\n\
+    Exit codes: 0 success, 1 a task failed, 2 the workflow, config or command line is wrong, 3 data quality, 130 interrupted."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// The project: the folder that holds the workflows, `suiro.yml` and the state in `.suiro/`.
+    ///
+    /// Without it: the folder of the given file's nearest `suiro.yml` or `.suiro/`, or of the file itself.
+    #[arg(long, global = true, value_name = "DIR", env = "SUIRO_PROJECT")]
+    pub(crate) project: Option<PathBuf>,
+    /// The profile of `suiro.yml` to use.
+    #[arg(long, global = true, value_name = "NAME", env = "SUIRO_PROFILE", default_value = "local")]
+    pub(crate) profile: String,
+    /// Print one JSON object a line instead of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to colour the output.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+/// When to colour the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a workflow here to its end; continue an unfinished session.
+    Run(Run),
+    /// Check workflows: all problems with their places; nothing runs.
+    Check(Check),
+    /// Show the tasks, rendered SQL and partitions that a run would change; nothing runs.
+    Plan(Plan),
+    /// Run an ad hoc query.
+    Query(Query),
+    /// Load files without a workflow.
+    #[command(subcommand)]
+    Load(Load),
+    /// Look at the tables of the catalog, or drop one.
+    #[command(subcommand)]
+    Table(Table),
+    /// Look at the partitions of a table, or go back to the version before.
+    #[command(subcommand)]
+    Partition(Partition),
+    /// Show the logs of a run's tasks.
+    Log(Log),
+    /// Make a project, from a ready-made workflow if wanted.
+    Init(Init),
+    /// Explain an error code.
+    Explain(Explain),
+}
+
+/// How a session is chosen and what it is given.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SessionArgs {
+    /// The session's time: `daily`, `hourly`, `schedule`, `last`, `now`, `2024-03-01`, `"2024-03-01 05:00:00"` or an
+    /// ISO time with its zone.
+    ///
+    /// Without it: the latest slot of the workflow's schedule, or today at 00:00 in its time zone.
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) session: Option<String>,
+    /// Set a parameter (a string); wins over `_export`. Repeatable; `a.b=c` makes a mapping.
+    #[arg(short = 'p', long = "param", value_name = "KEY=VALUE")]
+    pub(crate) params: Vec<String>,
+    /// Read parameters from a YAML or JSON file; `-p` wins over it.
+    #[arg(short = 'P', long = "params-file", value_name = "FILE")]
+    pub(crate) params_file: Vec<PathBuf>,
+}
+
+/// `suiro run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The workflow's file, `.dig` or `.yml`.
+    pub(crate) file: PathBuf,
+    /// Run only this task and its children, such as `+load`.
+    #[arg(value_name = "+TASK")]
+    pub(crate) task: Option<String>,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+    /// Run all tasks again, also those that succeeded in this session.
+    #[arg(long, short = 'a')]
+    pub(crate) rerun: bool,
+    /// The most tasks that run at once.
+    #[arg(long, value_name = "N", env = "SUIRO_MAX_TASKS")]
+    pub(crate) max_tasks: Option<usize>,
+    /// Print nothing but the tasks' own output and errors.
+    #[arg(long, short = 'q')]
+    pub(crate) quiet: bool,
+}
+
+/// `suiro check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Files or folders; without any, all workflows of the project's folder.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// `suiro plan`.
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// The workflow's file.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+}
+
+/// `suiro query`.
+#[derive(Debug, Args)]
+pub(crate) struct Query {
+    /// The SELECT, or a file that holds it.
+    pub(crate) sql: String,
+    /// The database of tables without one.
+    #[arg(long, short = 'd', value_name = "NAME", default_value = "default")]
+    pub(crate) database: String,
+    /// How to print the result; a table on a terminal, CSV elsewhere.
+    #[arg(long, short = 'f', value_name = "FORMAT")]
+    pub(crate) format: Option<QueryFormat>,
+    /// Where to write the result; required for Parquet.
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// How `suiro query` prints its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueryFormat {
+    /// A table for people.
+    Table,
+    /// CSV with a header.
+    Csv,
+    /// One JSON object a row.
+    Json,
+    /// A Parquet file.
+    Parquet,
+}
+
+/// `suiro load …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Load {
+    /// Load what a config says.
+    Run {
+        /// The config's file.
+        config: PathBuf,
+        /// Set a parameter for `${…}` in the config. Repeatable.
+        #[arg(short = 'p', long = "param", value_name = "KEY=VALUE")]
+        params: Vec<String>,
+    },
+}
+
+/// `suiro table …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Table {
+    /// List the tables.
+    List {
+        /// Only those of this database.
+        database: Option<String>,
+    },
+    /// Show a table: columns, partition keys, location, parameters.
+    Show {
+        /// `database.table`; the database is `default` when left out.
+        table: String,
+    },
+    /// Drop a table from the catalog.
+    Drop {
+        /// `database.table`.
+        table: String,
+        /// Also delete its data, as far as suiro wrote it.
+        #[arg(long)]
+        with_location: bool,
+        /// Do not ask.
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
+}
+
+/// `suiro partition …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Partition {
+    /// List the partitions of a table with rows, bytes and version.
+    List {
+        /// `database.table`.
+        table: String,
+    },
+    /// Show a partition: location, version, what it replaced.
+    Show {
+        /// `database.table`.
+        table: String,
+        /// `dt=2024-03-01`, or `dt=2024-03-01/hour=5`.
+        partition: String,
+    },
+    /// Go back to the version before, while it is kept.
+    Undo {
+        /// `database.table`.
+        table: String,
+        /// `dt=2024-03-01`.
+        partition: String,
+    },
+}
+
+/// `suiro log`.
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// The workflow's file.
+    pub(crate) file: PathBuf,
+    /// Only this task, such as `+load`; without it, all of the latest attempt.
+    #[arg(value_name = "+TASK")]
+    pub(crate) task: Option<String>,
+    /// The attempt; the latest unless given.
+    #[arg(long, value_name = "ID")]
+    pub(crate) attempt: Option<i64>,
+}
+
+/// `suiro init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The folder to make; the current one unless given.
+    pub(crate) dir: Option<PathBuf>,
+    /// The ready-made workflow to start from; `--list` shows them.
+    #[arg(long, value_name = "NAME", default_value = "daily_access")]
+    pub(crate) from: String,
+    /// List the ready-made workflows.
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+/// `suiro explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The code, such as `E0201`; without it, all codes with their titles.
+    pub(crate) code: Option<String>,
+}

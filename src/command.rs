@@ -1,0 +1,58 @@
+//! The commands, one file each, and how their failures are said.
+
+pub(crate) mod check;
+pub(crate) mod explain;
+pub(crate) mod init;
+pub(crate) mod log;
+pub(crate) mod partition;
+pub(crate) mod run;
+pub(crate) mod table;
+mod workflow;
+
+use engine::diagnostic::render::{self, Style};
+use serde_json::json;
+
+use crate::compose::Base;
+use crate::failure::{Failure, What};
+use crate::output::Output;
+
+/// Says why a command failed: on stderr, or as JSON on stdout.
+pub(crate) fn say(base: &Base, failure: &Failure) {
+    let output = base.output;
+    match &failure.what {
+        What::Said => {}
+        What::Message { code, text, help } if output.json => {
+            let code = code.map(|code| code.0);
+            // Nobody reads stdout any more when this fails.
+            let _lost = output.json_line(&json!({"error": {"code": code, "message": text, "help": help}}));
+        }
+        What::Message { code, text, help } => {
+            let code = code.map_or_else(String::new, |code| format!("[{code}]"));
+            output.note(&format!("{}: {text}", bold_red(output, &format!("error{code}"))));
+            for line in help {
+                output.note(&format!("  = help: {line}"));
+            }
+            if !code.is_empty() {
+                output.note(&format!("  = more: suiro explain {}", code.trim_matches(['[', ']'])));
+            }
+        }
+        What::Diagnostics { sources, diagnostics } if output.json => {
+            for diagnostic in diagnostics {
+                let _lost = output.json_line(&render::json(diagnostic, sources));
+            }
+        }
+        What::Diagnostics { sources, diagnostics } => {
+            output.note(render::report(diagnostics, sources, style(output)).trim_end());
+        }
+    }
+}
+
+/// How diagnostics are drawn.
+pub(crate) fn style(output: Output) -> Style {
+    if output.color { Style::Colored } else { Style::Plain }
+}
+
+/// Makes a text stand out as an error.
+pub(crate) fn bold_red(output: Output, text: &str) -> String {
+    if output.color { format!("\x1b[1;31m{text}\x1b[0m") } else { text.to_owned() }
+}

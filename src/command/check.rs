@@ -1,0 +1,98 @@
+//! `suiro check`: all problems of workflows with their places; nothing runs and nothing is made.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::diagnostic::{Severity, render};
+use engine::workflow;
+use serde_json::json;
+
+use crate::cli;
+use crate::compose::{Base, in_project, registry};
+use crate::failure::{Exit, Failure};
+use crate::settings::{self, find_project};
+
+/// Runs the command.
+pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
+    let settings = base.settings(command.files.first().map(PathBuf::as_path))?;
+    let registry = registry(&Arc::new(base.door(&settings)));
+    let mut files = Vec::new();
+    if command.files.is_empty() {
+        workflows_in(&settings.project, false, &mut files)?;
+    }
+    for file in &command.files {
+        if file.is_dir() {
+            workflows_in(file, true, &mut files)?;
+        } else {
+            files.push(file.clone());
+        }
+    }
+    if files.is_empty() {
+        return Err(Failure::usage("there are no workflows (`.dig` files) to check"));
+    }
+    let (mut n_tasks, mut n_errors) = (0, 0);
+    for file in &files {
+        // Files of several projects may be named at once.
+        let settings = match &base.global.project {
+            Some(_) => settings.clone(),
+            None => settings::Settings { project: find_project(Some(file))?, ..settings.clone() },
+        };
+        let path = in_project(&settings, file)?;
+        let loaded = workflow::load(&settings.project, &path.to_string_lossy(), &registry);
+        n_errors += loaded.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+        n_tasks += loaded.workflow.as_ref().map_or(0, |workflow| count(&workflow.root));
+        for diagnostic in &loaded.diagnostics {
+            if base.output.json {
+                base.output.json_line(&render::json(diagnostic, &loaded.sources))?;
+            } else {
+                base.output.note(render::text(diagnostic, &loaded.sources, super::style(base.output)).trim_end());
+                base.output.note("");
+            }
+        }
+    }
+    let n_files = files.len();
+    if n_errors > 0 {
+        if !base.output.json {
+            base.output.note(&format!("{} in {}", plural(n_errors, "error"), plural(n_files, "file")));
+        }
+        return Err(Failure::said(Exit::Usage));
+    }
+    if base.output.json {
+        base.output.json_line(&json!({"files": n_files, "tasks": n_tasks, "errors": 0}))?;
+    } else {
+        base.output.note(&format!("{} with {}: no errors", plural(n_files, "workflow"), plural(n_tasks, "task")));
+    }
+    Ok(())
+}
+
+/// Finds the `.dig` files of a folder in the order of their names; those of `.suiro` and hidden folders are passed over.
+fn workflows_in(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let failed =
+        |error: std::io::Error| Failure::usage(format!("cannot read the folder `{}`: {error}", folder.display()));
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        entries.push(entry.map_err(failed)?.path());
+    }
+    entries.sort();
+    for entry in entries {
+        let hidden = entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if entry.is_dir() {
+            if recursive && !hidden {
+                workflows_in(&entry, true, files)?;
+            }
+        } else if entry.extension().is_some_and(|extension| extension == "dig") {
+            files.push(entry);
+        }
+    }
+    Ok(())
+}
+
+/// Counts the tasks that do something.
+fn count(task: &workflow::TaskDef) -> usize {
+    let own = usize::from(matches!(task.kind, workflow::TaskKind::Action { .. }));
+    own + task.children.iter().map(count).sum::<usize>()
+}
+
+fn plural(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}

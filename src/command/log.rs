@@ -1,0 +1,72 @@
+//! `suiro log`: the logs of a run's tasks.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use engine::run::{Engine, Unobserved};
+use engine::session::AttemptId;
+use engine::time::SystemClock;
+use serde_json::json;
+
+use super::run::{PROJECT, engine_settings, failure};
+use crate::cli;
+use crate::compose::{Base, in_project, registry};
+use crate::failure::Failure;
+
+/// How much of a log is read at a time.
+const CHUNK_BYTES: u64 = 1 << 20;
+
+/// Runs the command.
+pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> {
+    let settings = base.settings(Some(&command.file))?;
+    let path = in_project(&settings, &command.file)?;
+    let name = path.with_extension("").to_string_lossy().into_owned();
+    if !settings.state_dir.is_dir() {
+        return Err(Failure::usage(format!("`{name}` has never run here")));
+    }
+    let registry = Arc::new(registry(&Arc::new(base.door(&settings))));
+    let engine = Engine::open(registry, Arc::new(SystemClock), Arc::new(Unobserved), engine_settings(&settings, None))
+        .await
+        .map_err(failure)?;
+    let attempt = match command.attempt {
+        Some(attempt) => AttemptId(attempt),
+        None => {
+            let sessions =
+                engine.store().sessions(PROJECT, Some(&name), 1).await.map_err(|error| failure(error.into()))?;
+            let Some(session) = sessions.first() else {
+                return Err(Failure::usage(format!("`{name}` has never run here")));
+            };
+            session.last_attempt.id
+        }
+    };
+    let summary = engine.summary(attempt).await.map_err(failure)?;
+    let mut any = false;
+    for task in &summary.tasks {
+        let wanted = command.task.as_ref().is_none_or(|wanted| task.name.ends_with(wanted.as_str()));
+        if !wanted || task.log.is_none() {
+            continue;
+        }
+        any = true;
+        if !base.output.json {
+            base.output.line(&format!("==> {} ({}) <==", task.name, task.state.as_str()))?;
+        }
+        let mut offset = 0;
+        loop {
+            let bytes = engine.logs().read(attempt, task.id, offset, CHUNK_BYTES)?;
+            if bytes.is_empty() {
+                break;
+            }
+            offset += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            if base.output.json {
+                base.output.json_line(&json!({"task": task.name, "text": String::from_utf8_lossy(&bytes)}))?;
+            } else {
+                std::io::stdout().lock().write_all(&bytes)?;
+            }
+        }
+    }
+    if !any {
+        let what = command.task.as_ref().map_or_else(|| "no task".to_owned(), |task| format!("no task `{task}`"));
+        base.output.note(&format!("{what} of attempt {attempt} of `{name}` wrote a log"));
+    }
+    Ok(())
+}

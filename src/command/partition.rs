@@ -1,0 +1,121 @@
+//! `suiro partition list|show|undo`.
+
+use indexmap::IndexMap;
+use lake::Lake;
+use lake::catalog::{self, PartitionValues};
+use lake::publish::record::Record;
+use serde_json::json;
+
+use super::table::{find, name};
+use crate::cli;
+use crate::compose::Base;
+use crate::failure::Failure;
+use crate::output::{bytes, count, right, table, text};
+
+/// Runs the command.
+pub(crate) async fn run(base: &Base, command: &cli::Partition) -> Result<(), Failure> {
+    let settings = base.settings(None)?;
+    let lake = base.lake(&settings).await?;
+    match command {
+        cli::Partition::List { table } => list(base, &lake, &find(&lake, &name(table)?).await?).await,
+        cli::Partition::Show { table, partition } => {
+            let table = find(&lake, &name(table)?).await?;
+            show(base, &lake, &table, &values(&table, partition)?).await
+        }
+        cli::Partition::Undo { table, partition } => {
+            let table = find(&lake, &name(table)?).await?;
+            undo(base, &lake, &table, &values(&table, partition)?).await
+        }
+    }
+}
+
+/// Reads `dt=2024-03-01/hour=5`.
+fn values(table: &catalog::Table, partition: &str) -> Result<PartitionValues, Failure> {
+    let mut pairs = IndexMap::new();
+    for pair in partition.split('/').filter(|pair| !pair.is_empty()) {
+        let Some((key, value)) = pair.split_once('=') else {
+            return Err(Failure::usage(format!("expected a partition such as `dt=2024-03-01`, found `{partition}`")));
+        };
+        pairs.insert(key.to_lowercase(), value.to_owned());
+    }
+    Ok(table.partition_values(&pairs)?)
+}
+
+/// Writes a partition as users do.
+fn partition_name(table: &catalog::Table, values: &[String]) -> String {
+    table.pairs(values).map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("/")
+}
+
+async fn list(base: &Base, lake: &Lake, found: &catalog::Table) -> Result<(), Failure> {
+    let partitions = lake.catalog.partitions(&found.name).await?;
+    if partitions.is_empty() {
+        base.output.note(&format!("`{}` has no partitions", found.name));
+        return Ok(());
+    }
+    let mut rows = table(&["partition", "rows", "bytes", "undo", "location"]);
+    for partition in partitions {
+        let name = partition_name(found, &partition.values);
+        let record = Record::read(&partition.parameters)?;
+        let undo = record.as_ref().and_then(|record| record.previous_location.as_ref());
+        if base.output.json {
+            base.output.json_line(&json!({
+                "table": found.name.to_string(),
+                "partition": name,
+                "rows": record.as_ref().map(|record| record.rows),
+                "bytes": record.as_ref().map(|record| record.bytes),
+                "location": partition.location,
+                "previous_location": undo,
+            }))?;
+            continue;
+        }
+        rows.add_row(vec![
+            name,
+            record.as_ref().map_or_else(String::new, |record| count(record.rows)),
+            record.as_ref().map_or_else(String::new, |record| bytes(record.bytes)),
+            if undo.is_some() { "yes" } else { "" }.to_owned(),
+            partition.location.to_string(),
+        ]);
+    }
+    if !base.output.json {
+        right(&mut rows, &[1, 2]);
+        base.output.line(&text(&rows))?;
+    }
+    Ok(())
+}
+
+async fn show(base: &Base, lake: &Lake, found: &catalog::Table, values: &[String]) -> Result<(), Failure> {
+    let name = partition_name(found, values);
+    let Some(partition) = lake.catalog.partition(&found.name, values).await? else {
+        return Err(Failure::usage(format!("there is no partition {name} of `{}`", found.name))
+            .help(format!("`suiro partition list {}` shows all", found.name)));
+    };
+    if base.output.json {
+        return Ok(base.output.json_line(&partition)?);
+    }
+    base.output.line(&format!("{} {name}", found.name))?;
+    base.output.line(&format!("location {}", partition.location))?;
+    if !partition.parameters.is_empty() {
+        base.output.line("")?;
+        let mut rows = table(&["parameter", "value"]);
+        for (key, value) in &partition.parameters {
+            rows.add_row(vec![key, value]);
+        }
+        base.output.line(&text(&rows))?;
+    }
+    Ok(())
+}
+
+async fn undo(base: &Base, lake: &Lake, found: &catalog::Table, values: &[String]) -> Result<(), Failure> {
+    let name = partition_name(found, values);
+    let undone = lake.undo_partition(&found.name, values).await?;
+    if base.output.json {
+        return Ok(base.output.json_line(&json!({
+            "table": found.name.to_string(),
+            "partition": name,
+            "location": undone.to,
+            "undone_location": undone.from,
+        }))?);
+    }
+    base.output.note(&format!("{} {name} is what it was before: {}", found.name, undone.to));
+    Ok(())
+}

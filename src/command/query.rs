@@ -1,0 +1,217 @@
+//! `suiro query`: an ad hoc SELECT; the result on stdout, what it cost on stderr.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use comfy_table::CellAlignment;
+use futures::TryStreamExt;
+use lake::query::{Destination, Query, QueryEngine as _, QueryStatus, ResultColumn};
+use lake::sql::{Type, text as sql_text};
+use serde_json::{Map, Value};
+
+use crate::cli::{self, QueryFormat};
+use crate::compose::Base;
+use crate::failure::Failure;
+use crate::output::{bytes, count, duration, table, text};
+
+/// How many rows a table for people shows at most: more scroll away unread, and the columns' widths need all rows at once.
+const TABLE_ROWS: usize = 1_000;
+
+/// Runs the command.
+pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure> {
+    let format = format(base, command)?;
+    let sql = statement(&command.sql)?;
+    let settings = base.settings(None)?;
+    let lake = base.lake(&settings).await?;
+    let started = Instant::now();
+    let query = Query {
+        sql,
+        database: Some(command.database.clone()),
+        token: uuid::Uuid::new_v4().to_string(),
+        destination: Destination::Fetch,
+        tables: Vec::new(),
+    };
+    let id = lake.engine.start(&query).await?;
+    let result = async {
+        let (columns, mut batches) = lake.engine.fetch(&id).await?;
+        let mut sink = Sink::open(format, command.output.as_deref(), &columns)?;
+        let mut n_rows = 0_u64;
+        while let Some(batch) = batches.try_next().await.map_err(lake::query::stream_error)? {
+            n_rows += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
+            sink.write(&columns, &batch)?;
+        }
+        sink.finish(&columns)?;
+        Ok::<_, Failure>(n_rows)
+    };
+    let n_rows = tokio::select! {
+        n_rows = result => n_rows?,
+        _ = tokio::signal::ctrl_c() => {
+            lake.engine.cancel(&id).await?;
+            base.output.note("the query was stopped");
+            return Err(Failure::said(crate::failure::Exit::Interrupted));
+        }
+    };
+    let scanned = match lake.engine.poll(&id).await? {
+        QueryStatus::Succeeded(stats) => stats.scanned_bytes,
+        _ => 0,
+    };
+    base.output.note(&format!(
+        "{} in {}, scanned {} (no cost on the embedded lake)",
+        if n_rows == 1 { "1 row".to_owned() } else { format!("{} rows", count(n_rows)) },
+        duration(started.elapsed()),
+        bytes(scanned)
+    ));
+    Ok(())
+}
+
+/// Decides how the result is printed.
+fn format(base: &Base, command: &cli::Query) -> Result<QueryFormat, Failure> {
+    let by_name = || match command.output.as_deref().and_then(Path::extension)?.to_str()? {
+        "csv" => Some(QueryFormat::Csv),
+        "json" | "jsonl" | "ndjson" => Some(QueryFormat::Json),
+        "parquet" => Some(QueryFormat::Parquet),
+        _ => None,
+    };
+    let format = command.format.or_else(by_name).unwrap_or_else(|| {
+        if base.output.json {
+            QueryFormat::Json
+        } else if command.output.is_none() && io::stdout().is_terminal() {
+            QueryFormat::Table
+        } else {
+            QueryFormat::Csv
+        }
+    });
+    if format == QueryFormat::Parquet && command.output.is_none() {
+        return Err(Failure::usage("Parquet goes to a file").help("say `--output FILE`"));
+    }
+    Ok(format)
+}
+
+/// Takes SQL as it is, and a file's text for what looks like a file.
+fn statement(text: &str) -> Result<String, Failure> {
+    let looks_like_file = !text.contains(char::is_whitespace) && text.to_ascii_lowercase().ends_with(".sql");
+    if !looks_like_file {
+        return Ok(text.to_owned());
+    }
+    std::fs::read_to_string(text).map_err(|error| Failure::usage(format!("cannot read the SQL file `{text}`: {error}")))
+}
+
+/// Where rows go.
+enum Sink {
+    Table { rows: Vec<Vec<Option<String>>>, n_more: usize, out: Box<dyn Write> },
+    Csv(Box<dyn Write>),
+    Json(Box<dyn Write>),
+    Parquet(Box<lake::publish::parquet::ParquetFile>),
+}
+
+impl Sink {
+    fn open(format: QueryFormat, output: Option<&Path>, columns: &[ResultColumn]) -> Result<Self, Failure> {
+        let out = || -> Result<Box<dyn Write>, Failure> {
+            Ok(match output {
+                None => Box::new(io::BufWriter::new(io::stdout())),
+                Some(path) => Box::new(io::BufWriter::new(create(path)?)),
+            })
+        };
+        Ok(match (format, output) {
+            (QueryFormat::Table, _) => Self::Table { rows: Vec::new(), n_more: 0, out: out()? },
+            (QueryFormat::Json, _) => Self::Json(out()?),
+            (QueryFormat::Parquet, Some(path)) => {
+                Self::Parquet(Box::new(lake::publish::parquet::ParquetFile::create(create(path)?, columns)?))
+            }
+            (QueryFormat::Csv | QueryFormat::Parquet, _) => {
+                let mut out = out()?;
+                let names: Vec<Option<String>> = columns.iter().map(|column| Some(column.name.clone())).collect();
+                csv_line(&mut out, &names)?;
+                Self::Csv(out)
+            }
+        })
+    }
+
+    fn write(&mut self, columns: &[ResultColumn], batch: &lake::RecordBatch) -> Result<(), Failure> {
+        let values = |row: usize| -> Vec<Option<String>> {
+            columns.iter().zip(batch.columns()).map(|(column, array)| sql_text::display(&column.data_type, array, row)).collect()
+        };
+        match self {
+            Self::Table { rows, n_more, .. } => {
+                for row in 0..batch.num_rows() {
+                    if rows.len() < TABLE_ROWS { rows.push(values(row)) } else { *n_more += 1 }
+                }
+            }
+            Self::Csv(out) => {
+                for row in 0..batch.num_rows() {
+                    csv_line(out, &values(row))?;
+                }
+            }
+            Self::Json(out) => {
+                for row in 0..batch.num_rows() {
+                    let object: Map<String, Value> = columns
+                        .iter()
+                        .zip(batch.columns())
+                        .map(|(column, array)| (column.name.clone(), sql_text::json(&column.data_type, array, row)))
+                        .collect();
+                    serde_json::to_writer(&mut *out, &object).map_err(io::Error::from)?;
+                    out.write_all(b"\n")?;
+                }
+            }
+            Self::Parquet(file) => file.write(batch)?,
+        }
+        Ok(())
+    }
+
+    fn finish(self, columns: &[ResultColumn]) -> Result<(), Failure> {
+        match self {
+            Self::Table { rows, n_more, mut out } => {
+                let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+                let mut drawn = table(&names);
+                for row in &rows {
+                    drawn.add_row(row.iter().map(|value| value.as_deref().unwrap_or("NULL")));
+                }
+                for (index, column) in columns.iter().enumerate() {
+                    if is_number(&column.data_type) {
+                        if let Some(column) = drawn.column_mut(index) {
+                            column.set_cell_alignment(CellAlignment::Right);
+                        }
+                    }
+                }
+                writeln!(out, "{}", text(&drawn))?;
+                if n_more > 0 {
+                    writeln!(out, "… and {} more rows; `--format csv` prints all", count(u64::try_from(n_more).unwrap_or(u64::MAX)))?;
+                }
+                out.flush()?;
+            }
+            Self::Csv(mut out) | Self::Json(mut out) => out.flush()?,
+            Self::Parquet(file) => file.finish()?,
+        }
+        Ok(())
+    }
+}
+
+fn is_number(data_type: &Type) -> bool {
+    matches!(
+        data_type,
+        Type::Tinyint | Type::Smallint | Type::Integer | Type::Bigint | Type::Real | Type::Double | Type::Decimal(..)
+    )
+}
+
+fn create(path: &Path) -> Result<File, Failure> {
+    File::create(path).map_err(|error| Failure::usage(format!("cannot write `{}`: {error}", path.display())))
+}
+
+/// Writes a line of CSV by [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180); NULL is nothing, an empty text is `""`.
+fn csv_line(out: &mut impl Write, values: &[Option<String>]) -> io::Result<()> {
+    for (index, value) in values.iter().enumerate() {
+        if index > 0 {
+            out.write_all(b",")?;
+        }
+        match value {
+            None => {}
+            Some(value) if value.is_empty() || value.contains([',', '"', '\n', '\r']) => {
+                write!(out, "\"{}\"", value.replace('"', "\"\""))?;
+            }
+            Some(value) => out.write_all(value.as_bytes())?,
+        }
+    }
+    out.write_all(b"\n")
+}

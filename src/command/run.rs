@@ -1,0 +1,250 @@
+//! `suiro run`: a workflow here to its end, with what is shown meanwhile and afterwards.
+
+use std::sync::Arc;
+
+use engine::run::{
+    AttemptRequest, Deadline, Engine, EngineError, EngineSettings, ExitClass, Progress, Rerun, RunSummary, Submitted,
+};
+use engine::store::AttemptSpec;
+use engine::time::SystemClock;
+use operators::LakeDoor;
+use serde_json::json;
+
+use super::workflow;
+use crate::cli;
+use crate::compose::{Base, registry};
+use crate::failure::{Exit, Failure, What};
+use crate::output::{bytes, count, duration, right, table, text};
+use crate::progress;
+use crate::settings::Settings;
+
+/// Runs the command.
+pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> {
+    let settings = base.settings(Some(&command.file))?;
+    let door = Arc::new(base.door(&settings));
+    let registry = Arc::new(registry(&door));
+    let workflow = workflow::load(base, &settings, &command.file, &registry)?;
+    let params = workflow::params(&command.session)?;
+    let observer = progress::observer(base.output, command.quiet);
+    let engine_settings = engine_settings(&settings, command.max_tasks);
+    let engine = Engine::open(registry, Arc::new(SystemClock), observer, engine_settings).await.map_err(failure)?;
+    let last = match command.session.session.as_deref() {
+        Some("last") => last_session(&engine, &workflow.name).await?,
+        _ => None,
+    };
+    let session_time = workflow::session_time(&workflow, command.session.session.as_deref(), last)?;
+    let name = workflow.name.clone();
+    let spec = AttemptSpec {
+        workflow,
+        settings_params: engine::params::Params::new(),
+        file_params: params.file,
+        command_line_params: params.command_line,
+        only: command.task.clone(),
+    };
+    let request = AttemptRequest {
+        project: PROJECT.to_owned(),
+        session_time: session_time.timestamp(),
+        spec,
+        rerun: if command.rerun { Rerun::All } else { Rerun::Unfinished },
+    };
+    let submitted = engine.submit(request).await.map_err(failure)?;
+    let quiet = command.quiet || base.output.json;
+    if !quiet {
+        base.output.note(&heading(&name, &session_time, &submitted));
+    }
+    if let Submitted::AlreadyDone { .. } = submitted {
+        if base.output.json {
+            base.output.json_line(&json!({"event": "already_done", "attempt": submitted.attempt()}))?;
+        }
+        return Ok(());
+    }
+    let progress = advance(base, &engine).await?;
+    let summary = engine.summary(submitted.attempt()).await.map_err(failure)?;
+    collect(base, &door).await;
+    if base.output.json {
+        base.output.json_line(&json!({"event": "summary", "summary": summary}))?;
+    } else {
+        finish(base, &summary, progress, quiet);
+    }
+    match (progress, summary.exit_class()) {
+        (Progress::Interrupted, _) | (_, ExitClass::Interrupted) => Err(Failure::said(Exit::Interrupted)),
+        (_, ExitClass::Success) => Ok(()),
+        (_, ExitClass::TaskFailed) => Err(Failure::said(Exit::Failed)),
+        (_, ExitClass::Config) => Err(Failure::said(Exit::Usage)),
+        (_, ExitClass::DataQuality) => Err(Failure::said(Exit::DataQuality)),
+    }
+}
+
+/// The name of a project that was never pushed anywhere: its state lies in its own folder.
+pub(super) const PROJECT: &str = "local";
+
+/// Returns the settings of the engine.
+pub(super) fn engine_settings(settings: &Settings, max_tasks: Option<usize>) -> EngineSettings {
+    let mut engine = EngineSettings::new(settings.project.clone());
+    engine.state_dir.clone_from(&settings.state_dir);
+    if let Some(max_tasks) = max_tasks.or(settings.max_tasks) {
+        engine.max_running = max_tasks.max(1);
+    }
+    if let Some(task_limit) = settings.task_limit {
+        engine.task_limit = task_limit;
+    }
+    engine.crash_points = settings.crash_points.clone();
+    engine
+}
+
+/// Turns an error of the engine into a failure of the command.
+pub(super) fn failure(error: EngineError) -> Failure {
+    let help = error.help();
+    let what = What::Message { code: Some(error.code()), text: error.to_string(), help };
+    Failure { exit: Exit::Usage, what }
+}
+
+/// Advances the engine to the end; the first interrupt stops the tasks and stores their state, the second ends at once.
+async fn advance(base: &Base, engine: &Engine) -> Result<Progress, Failure> {
+    let advance = engine.advance(Deadline::End);
+    tokio::pin!(advance);
+    let mut interrupts = 0_u32;
+    loop {
+        tokio::select! {
+            progress = &mut advance => return progress.map_err(failure),
+            signal = stop_signal() => {
+                signal.map_err(|error| Failure::usage(format!("cannot wait for signals: {error}")))?;
+                interrupts += 1;
+                if interrupts > 1 {
+                    base.output.note("stopped at once; the same command continues");
+                    return Err(Failure::said(Exit::Interrupted));
+                }
+                base.output.note("stopping the tasks and storing their state; once more stops at once");
+                engine.interrupt();
+            }
+        }
+    }
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn stop_signal() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => interrupt,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// Collects versions whose retention is over, when this run opened the lake. What fails is tried again by the next run.
+async fn collect(base: &Base, door: &LakeDoor) {
+    let Some(lake) = door.opened() else { return };
+    if let Err(error) = lake.collect().await {
+        base.output.note(&format!("warning: old versions were not collected, the next run tries again: {error}"));
+    }
+}
+
+/// The time of the latest session of a workflow.
+async fn last_session(engine: &Engine, workflow: &str) -> Result<Option<jiff::Timestamp>, Failure> {
+    let sessions = engine.store().sessions(PROJECT, Some(workflow), 1).await.map_err(|error| failure(error.into()))?;
+    Ok(sessions.first().map(|session| session.key.session_time))
+}
+
+/// The line above the tree.
+fn heading(name: &str, session_time: &jiff::Zoned, submitted: &Submitted) -> String {
+    let session = format!("{name}  session {}", session_time.strftime("%Y-%m-%dT%H:%M:%S%:z"));
+    match submitted {
+        Submitted::Started { number, skips_those_of: Some(_), .. } => {
+            format!("{session}  attempt {number}, skipping what succeeded before")
+        }
+        Submitted::Started { number, .. } => format!("{session}  attempt {number}"),
+        Submitted::Continued { number, .. } => format!("{session}  attempt {number}, continued"),
+        Submitted::AlreadyDone { finished_at, changed, .. } => {
+            let when =
+                finished_at.map_or_else(String::new, |at| format!(" at {}", at.strftime("%Y-%m-%d %H:%M:%S UTC")));
+            let changed = if *changed { ", of another version of the workflow or other parameters" } else { "" };
+            format!(
+                "{session}: done already{when}{changed}\nNothing to do. `--rerun` runs it again, `--session` another session."
+            )
+        }
+    }
+}
+
+/// What is said after a run: errors, what was published, and how to look at it.
+fn finish(base: &Base, summary: &RunSummary, progress: Progress, quiet: bool) {
+    let output = base.output;
+    for task in summary.failed() {
+        let Some(failure) = &task.failure else { continue };
+        let place = failure
+            .place
+            .as_ref()
+            .map_or_else(String::new, |place| format!(" ({}:{}:{})", place.file, place.line, place.column));
+        output.note("");
+        output.note(&format!("{} {}{place}", super::bold_red(output, &format!("error[{}]", failure.code)), task.name));
+        for line in failure.message.lines() {
+            output.note(&format!("  {line}"));
+        }
+        for param in &failure.params {
+            if let Some(place) = &param.place {
+                let message = if param.message == failure.message { "" } else { param.message.as_str() };
+                output.note(
+                    &format!("  --> {}:{}:{} `{}` {message}", place.file, place.line, place.column, param.path)
+                        .trim_end(),
+                );
+            }
+            if let Some(help) = &param.help {
+                output.note(&format!("  = help: {help}"));
+            }
+        }
+        for help in &failure.help {
+            output.note(&format!("  = help: {help}"));
+        }
+        if let Some(log) = &task.log {
+            output.note(&format!("  = log: {}", log.display()));
+        }
+        output.note(&format!("  = more: suiro explain {}", failure.code));
+    }
+    if quiet {
+        return;
+    }
+    let published: Vec<_> =
+        summary.tasks.iter().filter_map(|task| task.report.as_ref()).flat_map(|report| &report.published).collect();
+    if let Some(first) = published.first() {
+        output.note("");
+        let mut rows = table(&["published", "partition", "rows", "bytes"]);
+        for entry in &published {
+            rows.add_row(vec![entry.table.clone(), entry.partition.clone(), count(entry.rows), bytes(entry.bytes)]);
+        }
+        right(&mut rows, &[2, 3]);
+        output.note(&text(&rows));
+        let last = published.last().unwrap_or(first);
+        output.note("");
+        output.note(&format!(
+            "Look at it: suiro query{} \"SELECT * FROM {}{} LIMIT 10\"",
+            project(base),
+            last.table,
+            filter(&last.partition)
+        ));
+    }
+    let took = summary.finished_at.map(|end| end.duration_since(summary.created_at));
+    let took = took
+        .and_then(|took| std::time::Duration::try_from(took).ok())
+        .map_or_else(String::new, |took| format!(" in {}", duration(took)));
+    output.note("");
+    output.note(&match (progress, summary.exit_class()) {
+        (Progress::Interrupted, _) | (_, ExitClass::Interrupted) => {
+            "Interrupted. The same command continues.".to_owned()
+        }
+        (_, ExitClass::Success) => format!("Success{took}."),
+        _ => format!("Failed{took}. The same command runs what has not succeeded."),
+    });
+}
+
+/// How to name the project on the command line, when it is not the current folder.
+fn project(base: &Base) -> String {
+    base.global.project.as_ref().map_or_else(String::new, |project| format!(" --project {}", project.display()))
+}
+
+/// A WHERE for a partition: `dt=2024-03-01` → ` WHERE dt = '2024-03-01'`.
+fn filter(partition: &str) -> String {
+    let terms: Vec<String> = partition
+        .split('/')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(key, value)| format!("{key} = '{}'", value.replace('\'', "''")))
+        .collect();
+    if terms.is_empty() { String::new() } else { format!(" WHERE {}", terms.join(" AND ")) }
+}

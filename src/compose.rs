@@ -1,0 +1,77 @@
+//! The composition root: settings → lake, registry, engine. The one place that wires the parts.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::operator::Registry;
+use lake::crash::CrashPoints;
+use lake::{Lake, LakeSettings};
+use operators::LakeDoor;
+
+use crate::cli::Global;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::settings::{Environment, Settings, find_project};
+
+/// What a command starts from.
+#[derive(Debug, Clone)]
+pub(crate) struct Base {
+    /// What every command takes.
+    pub(crate) global: Global,
+    /// The environment.
+    pub(crate) environment: Environment,
+    /// Where and how to print.
+    pub(crate) output: Output,
+}
+
+impl Base {
+    /// Reads the settings of the project of a file (or of the current folder).
+    pub(crate) fn settings(&self, file: Option<&Path>) -> Result<Settings, Failure> {
+        let project = match &self.global.project {
+            Some(project) => project
+                .canonicalize()
+                .map_err(|error| Failure::usage(format!("cannot open the project `{}`: {error}", project.display())))?,
+            None => find_project(file)?,
+        };
+        Settings::read(project, &self.global.profile, &self.environment)
+    }
+
+    /// Makes the door to a project's lake; nothing is opened.
+    pub(crate) fn door(&self, settings: &Settings) -> LakeDoor {
+        let mut lake = LakeSettings::new(settings.state_dir.clone(), settings.warehouse.clone());
+        if let Some(memory_limit) = settings.memory_limit {
+            lake.memory_limit = memory_limit;
+        }
+        if let Some(retention) = settings.retention {
+            lake.retention = retention;
+        }
+        if let Some(hook) = settings.crash_points.hook() {
+            lake.crash_points = CrashPoints::new(Arc::new(hook));
+        }
+        LakeDoor::new(lake)
+    }
+
+    /// Opens the lake of a project.
+    pub(crate) async fn lake(&self, settings: &Settings) -> Result<Lake, Failure> {
+        Ok(self.door(settings).lake().await?.clone())
+    }
+}
+
+/// Makes the registry of all operators over a lake.
+pub(crate) fn registry(door: &Arc<LakeDoor>) -> Registry {
+    let mut registry = Registry::default();
+    engine::operator::builtin::register_builtin(&mut registry);
+    operators::register_all(&mut registry, door);
+    registry
+}
+
+/// Returns the path of a workflow inside its project.
+pub(crate) fn in_project(settings: &Settings, file: &Path) -> Result<PathBuf, Failure> {
+    let real = file
+        .canonicalize()
+        .map_err(|error| Failure::usage(format!("cannot read the workflow `{}`: {error}", file.display())))?;
+    real.strip_prefix(&settings.project).map(Path::to_owned).map_err(|_| {
+        Failure::usage(format!("`{}` is outside of the project `{}`", file.display(), settings.project.display()))
+            .help("say `--project DIR` with the folder that holds the workflow")
+    })
+}

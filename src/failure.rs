@@ -1,0 +1,120 @@
+//! Why a command fails, and with which exit code.
+
+use engine::diagnostic::{Code, Diagnostic};
+use engine::document::SourceMap;
+use engine::operator::TaskErrorKind;
+
+/// The exit codes of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All went well.
+    Success = 0,
+    /// A task or query failed.
+    Failed = 1,
+    /// The workflow, config or command line is wrong.
+    Usage = 2,
+    /// Rejected rows over the limit, or a check that did not hold.
+    DataQuality = 3,
+    /// Interrupted.
+    Interrupted = 130,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command fails.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The exit code.
+    pub(crate) exit: Exit,
+    /// What to say.
+    pub(crate) what: What,
+}
+
+/// What a failure says.
+#[derive(Debug)]
+pub(crate) enum What {
+    /// One message, with its code and what to do.
+    Message {
+        /// The page that explains it.
+        code: Option<Code>,
+        /// One line, or more.
+        text: String,
+        /// What to do, a line each.
+        help: Vec<String>,
+    },
+    /// Problems of documents.
+    Diagnostics {
+        /// The documents.
+        sources: Box<SourceMap>,
+        /// The problems.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// All was said already.
+    Said,
+}
+
+impl Failure {
+    /// Makes a failure of the command line or its files.
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, what: What::Message { code: None, text: text.into(), help: Vec::new() } }
+    }
+
+    /// Makes a failure of documents.
+    pub(crate) fn diagnostics(sources: SourceMap, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { exit: Exit::Usage, what: What::Diagnostics { sources: Box::new(sources), diagnostics } }
+    }
+
+    /// Makes a failure that needs no more words.
+    pub(crate) fn said(exit: Exit) -> Self {
+        Self { exit, what: What::Said }
+    }
+
+    /// Says what to do.
+    pub(crate) fn help(mut self, line: impl Into<String>) -> Self {
+        if let What::Message { help, .. } = &mut self.what {
+            help.push(line.into());
+        }
+        self
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        // A reader that has gone (`| head`) is no failure worth a word.
+        let what = if error.kind() == std::io::ErrorKind::BrokenPipe {
+            What::Said
+        } else {
+            What::Message { code: None, text: format!("cannot write the output: {error}"), help: Vec::new() }
+        };
+        Self { exit: Exit::Failed, what }
+    }
+}
+
+impl From<lake::Error> for Failure {
+    fn from(error: lake::Error) -> Self {
+        let (code, kind) = operators::explain(error.kind);
+        let exit = exit_of(kind);
+        Self { exit, what: What::Message { code: Some(code), text: error.to_string(), help: Vec::new() } }
+    }
+}
+
+impl From<engine::operator::TaskError> for Failure {
+    fn from(error: engine::operator::TaskError) -> Self {
+        let exit = exit_of(error.kind);
+        Self { exit, what: What::Message { code: Some(error.code), text: error.message, help: error.help } }
+    }
+}
+
+/// The exit code of a kind of error.
+fn exit_of(kind: TaskErrorKind) -> Exit {
+    match kind {
+        TaskErrorKind::Config => Exit::Usage,
+        TaskErrorKind::DataQuality => Exit::DataQuality,
+        TaskErrorKind::Canceled => Exit::Interrupted,
+        _ => Exit::Failed,
+    }
+}

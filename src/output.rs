@@ -1,0 +1,135 @@
+//! How the commands speak: data on stdout, everything else on stderr, `--json` as one object a line.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use crate::cli::Color;
+
+/// Where and how a command prints.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    /// One JSON object a line on stdout.
+    pub(crate) json: bool,
+    /// Colours on stderr.
+    pub(crate) color: bool,
+}
+
+impl Output {
+    /// Decides by the flags, the terminal and `NO_COLOR` (<https://no-color.org>).
+    pub(crate) fn new(json: bool, color: Color, no_color: bool) -> Self {
+        let color = match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => !no_color && io::stderr().is_terminal(),
+        };
+        Self { json, color }
+    }
+
+    /// Prints one JSON object as a line on stdout.
+    pub(crate) fn json_line(self, value: &impl Serialize) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        serde_json::to_writer(&mut stdout, value)?;
+        stdout.write_all(b"\n")
+    }
+
+    /// Prints a line on stdout.
+    pub(crate) fn line(self, line: &str) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(line.as_bytes())?;
+        stdout.write_all(b"\n")
+    }
+
+    /// Prints a line on stderr; what cannot be said there is lost, as nobody reads it.
+    pub(crate) fn note(self, line: &str) {
+        let mut stderr = io::stderr().lock();
+        let _lost = stderr.write_all(line.as_bytes()).and_then(|()| stderr.write_all(b"\n"));
+    }
+}
+
+/// Makes an empty table for people.
+pub(crate) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    table
+}
+
+/// Makes a column of figures line up on the right.
+pub(crate) fn right(table: &mut Table, columns: &[usize]) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(comfy_table::CellAlignment::Right);
+        }
+    }
+}
+
+/// Returns a table's text, its lines without blanks at the end.
+pub(crate) fn text(table: &Table) -> String {
+    let mut text = String::new();
+    for line in table.to_string().lines() {
+        text.push_str(line.strip_prefix(' ').unwrap_or(line).trim_end());
+        text.push('\n');
+    }
+    text.pop();
+    text
+}
+
+/// Writes a number with a comma every three digits.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Writes a number of bytes in the unit that keeps it short: `640 B`, `1.5 KiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut unit = 0;
+    let mut tenths = u128::from(bytes) * 10 / 1024;
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
+/// Writes a duration: `8 ms`, `1.25 s`, `2 m 05 s`, `1 h 02 m`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{millis} ms"),
+        1..=59 => format!("{seconds}.{:02} s", duration.subsec_millis() / 10),
+        60..=3599 => format!("{} m {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_read_well() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(5 * 1024 * 1024 * 1024), "5.0 GiB");
+        assert_eq!(duration(Duration::from_millis(8)), "8 ms");
+        assert_eq!(duration(Duration::from_millis(1257)), "1.25 s");
+        assert_eq!(duration(Duration::from_secs(125)), "2 m 05 s");
+        assert_eq!(duration(Duration::from_secs(3725)), "1 h 02 m");
+    }
+}

@@ -1,0 +1,227 @@
+//! The settings: `suiro.yml` at the project's root, the environment over it, defaults below it.
+//!
+//! Secrets never stand here.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use engine::diagnostic::Diagnostic;
+use engine::document::{self, SourceMap};
+use engine::params::duration;
+use engine::run::crash::CrashPoints;
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// The name of the file.
+pub(crate) const FILE: &str = "suiro.yml";
+
+/// The folder of the state below the project.
+pub(crate) const STATE_DIR: &str = ".suiro";
+
+/// The file as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// By name; `local` is there without being written.
+    #[serde(default)]
+    profiles: IndexMap<String, Profile>,
+}
+
+/// A profile as written: where the lake is and what it may use.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Profile {
+    /// The folder of the data, relative to the project; `.suiro/warehouse`.
+    warehouse: Option<PathBuf>,
+    /// The memory that queries and loads may hold before they spill: `2GiB`, `512MiB`; 1 GiB.
+    memory_limit: Option<String>,
+    /// How long a replaced version is kept: `24h`, `7d`; 24 hours.
+    retention: Option<String>,
+    /// The most tasks that run at once; twice the processors.
+    max_tasks: Option<usize>,
+    /// The most tasks an attempt may have; 100,000.
+    task_limit: Option<usize>,
+}
+
+/// The settings of one command.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The project's folder, absolute.
+    pub(crate) project: PathBuf,
+    /// The folder of the state.
+    pub(crate) state_dir: PathBuf,
+    /// The folder of the data.
+    pub(crate) warehouse: PathBuf,
+    /// The memory that queries and loads may hold, in bytes; the lake's default unless given.
+    pub(crate) memory_limit: Option<usize>,
+    /// How long a replaced version is kept; the lake's default unless given.
+    pub(crate) retention: Option<Duration>,
+    /// The most tasks that run at once.
+    pub(crate) max_tasks: Option<usize>,
+    /// The most tasks an attempt may have.
+    pub(crate) task_limit: Option<usize>,
+    /// Where a crash test stops the process.
+    pub(crate) crash_points: CrashPoints,
+}
+
+/// What the environment says; read once, in `main`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Environment {
+    /// `SUIRO_WAREHOUSE`.
+    pub(crate) warehouse: Option<PathBuf>,
+    /// `SUIRO_MEMORY_LIMIT`.
+    pub(crate) memory_limit: Option<String>,
+    /// `SUIRO_RETENTION`.
+    pub(crate) retention: Option<String>,
+    /// `SUIRO_CRASH_AT`: `NAME:before` or `NAME:after`, perhaps with `:N`; for crash tests.
+    pub(crate) crash_at: Option<String>,
+    /// `NO_COLOR` is set.
+    pub(crate) no_color: bool,
+}
+
+impl Environment {
+    /// Reads the process's environment.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub(crate) fn read() -> Self {
+        let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            warehouse: text("SUIRO_WAREHOUSE").map(PathBuf::from),
+            memory_limit: text("SUIRO_MEMORY_LIMIT"),
+            retention: text("SUIRO_RETENTION"),
+            crash_at: text("SUIRO_CRASH_AT"),
+            no_color: text("NO_COLOR").is_some(),
+        }
+    }
+}
+
+/// Finds the project of a file: the nearest folder at or above the file's with a `suiro.yml` or `.suiro/`, else the file's.
+pub(crate) fn find_project(file: Option<&Path>) -> Result<PathBuf, Failure> {
+    let start = match file {
+        Some(file) if file.is_dir() => file.to_owned(),
+        Some(file) => file.parent().map_or_else(PathBuf::new, Path::to_owned),
+        None => PathBuf::new(),
+    };
+    let start = if start.as_os_str().is_empty() { PathBuf::from(".") } else { start };
+    let start = start
+        .canonicalize()
+        .map_err(|error| Failure::usage(format!("cannot open the folder `{}`: {error}", start.display())))?;
+    let marked = |folder: &Path| folder.join(FILE).is_file() || folder.join(STATE_DIR).is_dir();
+    Ok(start.ancestors().find(|folder| marked(folder)).map_or_else(|| start.clone(), Path::to_owned))
+}
+
+impl Settings {
+    /// Reads the settings of a profile.
+    ///
+    /// # Errors
+    /// When the file is wrong (all problems at once), or there is no such profile.
+    pub(crate) fn read(project: PathBuf, profile_name: &str, environment: &Environment) -> Result<Self, Failure> {
+        let path = project.join(FILE);
+        let file = match std::fs::read_to_string(&path) {
+            Ok(text) => parse(&path, text)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => File::default(),
+            Err(error) => return Err(Failure::usage(format!("cannot read `{}`: {error}", path.display()))),
+        };
+        let profile = match file.profiles.get(profile_name) {
+            Some(profile) => profile.clone(),
+            None if profile_name == "local" => Profile::default(),
+            None => {
+                let known: Vec<&str> =
+                    std::iter::once("local").chain(file.profiles.keys().map(String::as_str)).collect();
+                return Err(Failure::usage(format!(
+                    "there is no profile `{profile_name}` in `{}`; there are: {}",
+                    path.display(),
+                    known.join(", ")
+                )));
+            }
+        };
+        let state_dir = project.join(STATE_DIR);
+        let warehouse = environment
+            .warehouse
+            .clone()
+            .or_else(|| profile.warehouse.map(|folder| project.join(folder)))
+            .unwrap_or_else(|| state_dir.join("warehouse"));
+        let memory_limit = environment
+            .memory_limit
+            .as_ref()
+            .or(profile.memory_limit.as_ref())
+            .map(|text| {
+                bytes(text).ok_or_else(|| {
+                    Failure::usage(format!("expected a number of bytes such as `512MiB`, found `{text}`"))
+                })
+            })
+            .transpose()?;
+        let retention = environment
+            .retention
+            .as_ref()
+            .or(profile.retention.as_ref())
+            .map(|text| duration::parse(text).map_err(|error| Failure::usage(format!("`retention`: {error}"))))
+            .transpose()?;
+        let crash_points = match &environment.crash_at {
+            Some(plan) => {
+                CrashPoints::parse(plan).map_err(|error| Failure::usage(format!("`SUIRO_CRASH_AT`: {error}")))?
+            }
+            None => CrashPoints::off(),
+        };
+        Ok(Self {
+            state_dir,
+            warehouse,
+            memory_limit,
+            retention,
+            max_tasks: profile.max_tasks,
+            task_limit: profile.task_limit,
+            crash_points,
+            project,
+        })
+    }
+}
+
+/// Reads the file's text.
+fn parse(path: &Path, text: String) -> Result<File, Failure> {
+    let mut sources = SourceMap::default();
+    let id = sources.add(path.display().to_string(), text);
+    let (node, diagnostics): (_, Vec<Diagnostic>) = document::parse(&mut sources, id);
+    let Some(node) = node.filter(|_| diagnostics.is_empty()) else {
+        return Err(Failure::diagnostics(sources, diagnostics));
+    };
+    if node.is_null() {
+        return Ok(File::default());
+    }
+    serde_json::from_value(node.to_value()).map_err(|error| Failure::usage(format!("`{}`: {error}", path.display())))
+}
+
+/// Reads `1073741824`, `512MiB`, `2 GB`.
+fn bytes(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
+    let unit: u128 = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "kb" => 1_000,
+        "m" | "mib" => 1 << 20,
+        "mb" => 1_000_000,
+        "g" | "gib" => 1 << 30,
+        "gb" => 1_000_000_000,
+        _ => return None,
+    };
+    digits
+        .parse::<u128>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+        .and_then(|bytes| usize::try_from(bytes).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        assert_eq!(bytes("1024"), Some(1024));
+        assert_eq!(bytes("512MiB"), Some(512 << 20));
+        assert_eq!(bytes("2 GB"), Some(2_000_000_000));
+        assert_eq!(bytes("2 parsecs"), None);
+        assert_eq!(bytes("GiB"), None);
+    }
+}

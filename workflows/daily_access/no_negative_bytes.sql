@@ -1,0 +1,1 @@
+SELECT method, status, bytes FROM new_version WHERE bytes < 0
