@@ -339,6 +339,8 @@ impl ActiveAttempt {
                 id,
                 parent: task.parent,
                 role: task.role,
+                name: task.name.clone(),
+                bound: task.bound.clone(),
                 def: Arc::clone(&task.def),
                 upstreams: task.upstreams.clone(),
                 progress: task.progress(),
@@ -448,8 +450,8 @@ impl ActiveAttempt {
     fn own_layers(&self, id: TaskId) -> Vec<Layer> {
         let mut layers = Vec::new();
         let Some(task) = self.graph.get(id) else { return layers };
-        if !task.def.bound.is_empty() {
-            layers.push(Layer::generated(task.def.bound.clone()));
+        if let Some(bound) = &task.bound {
+            layers.push(Layer::generated(Params::clone(bound)));
         }
         if let (Role::Error, Some(parent)) = (task.role, task.parent) {
             let mut params = Params::new();

@@ -111,7 +111,7 @@ fn in_tree_order(attempt: &ActiveAttempt, planned: Vec<Preview>) -> Vec<PlannedT
         let (params, scope) = previews.remove(&id).unwrap_or_else(|| (Ok(Params::new()), Params::new()));
         tasks.push(PlannedTask {
             name: attempt.graph.full_name(id),
-            own_name: task.def.name.clone(),
+            own_name: task.name.to_string(),
             depth,
             operator,
             params: params.map_err(|error| Failure::of(&error, &task.def)),

@@ -182,6 +182,8 @@ impl Engine {
                 id: task.id,
                 parent: task.parent,
                 role: task.role,
+                name: task.name.clone(),
+                bound: task.bound.clone(),
                 def: Arc::clone(&task.def),
                 upstreams: task.upstreams.clone(),
                 progress: task.progress(),

@@ -147,7 +147,7 @@ impl Engine {
         while let Some((index, depth, parent)) = open.pop() {
             let Some(record) = records.get(index) else { continue };
             let (task, progress) = (&record.task, &record.task.progress);
-            let name = parent + &task.def.name;
+            let name = parent + &task.name;
             // Handlers come last among the children, whenever they were made.
             let mut order = children.get(index).cloned().unwrap_or_default();
             order.sort_by_key(|child| records.get(*child).map(|child| (is_handler(child.task.role), child.task.id)));
@@ -155,7 +155,7 @@ impl Engine {
             let elapsed = record.started_at.zip(record.finished_at).map(|(start, end)| end.duration_since(start));
             tasks.push(TaskSummary {
                 id: task.id,
-                own_name: task.def.name.clone(),
+                own_name: task.name.to_string(),
                 depth,
                 operator: match &task.def.kind {
                     crate::workflow::TaskKind::Group => None,

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::retry::RetryPolicy;
 use super::task::{Role, Task, TaskId, TaskState};
+use crate::params::Params;
 use crate::workflow::{Parallel, TaskDef};
 
 /// Why a tree of tasks cannot be used.
@@ -59,7 +60,11 @@ pub struct StoredTask {
     pub parent: Option<TaskId>,
     /// Why it is there.
     pub role: Role,
-    /// Its definition without children.
+    /// Its own name.
+    pub name: Box<str>,
+    /// Data that it was made with.
+    pub bound: Option<Box<Params>>,
+    /// Its definition without name, data and children; tasks of the same definition share it.
     pub def: Arc<TaskDef>,
     /// The siblings that must succeed first.
     pub upstreams: Vec<TaskId>,
@@ -159,6 +164,8 @@ impl TaskGraph {
                 return Err(GraphError::Broken { message: format!("task {} is out of place", row.id) });
             }
             let mut task = Task::new(row.id, row.parent, row.role, row.def, row.upstreams);
+            task.name = row.name;
+            task.bound = row.bound;
             let progress = row.progress;
             task.state = progress.state;
             task.retry_count = progress.retry_count;
@@ -248,7 +255,7 @@ impl TaskGraph {
         let mut names = Vec::new();
         let mut next = Some(id);
         while let Some(task) = next.and_then(|id| self.get(id)) {
-            names.push(task.def.name.as_str());
+            names.push(&*task.name);
             next = task.parent;
         }
         names.reverse();
@@ -359,8 +366,11 @@ impl TaskGraph {
 
     fn insert_all(&mut self, def: TaskDef, parent: Option<TaskId>, role: Role) -> Result<(), GraphError> {
         // Breadth first by an explicit queue: generated trees may be deeper than the stack.
-        let mut open = VecDeque::from([(def, parent, role, Vec::new())]);
-        while let Some((mut def, parent, role, upstreams)) = open.pop_front() {
+        let mut open = VecDeque::from([(def, parent, role, Vec::new(), 0_usize)]);
+        // A loop makes the same tasks over and over: what is equal is kept once. Equal tasks are looked for where a loop puts
+        // them: among the children of one parent, and at the same position under parents of the same definition.
+        let mut definitions: HashMap<_, Option<Arc<TaskDef>>> = HashMap::new();
+        while let Some((mut def, parent, role, upstreams, nth)) = open.pop_front() {
             let id = self.next_id();
             let children = std::mem::take(&mut def.children);
             let retry = if matches!(def.kind, crate::workflow::TaskKind::Group) {
@@ -375,7 +385,13 @@ impl TaskGraph {
             // The ids of the children follow those of everything queued before them.
             let first_child = id.0 + 1 + u32::try_from(open.len()).unwrap_or(u32::MAX);
             let edges = sibling_edges(&def, &children, first_child)?;
-            let mut task = Task::new(id, parent, role, Arc::new(def), upstreams);
+            let name = std::mem::take(&mut def.name).into_boxed_str();
+            let bound = std::mem::take(&mut def.bound);
+            let place_in_tree = (parent.map(|parent| Arc::as_ptr(&self.tasks[parent.index()].def)), nth);
+            let def = share(definitions.entry(place_in_tree).or_default(), def);
+            let mut task = Task::new(id, parent, role, def, upstreams);
+            task.name = name;
+            task.bound = (!bound.is_empty()).then(|| Box::new(bound));
             task.retry = retry;
             task.has_background = children.iter().any(|child| child.background);
             task.n_unmet = u32::try_from(task.upstreams.len()).unwrap_or(u32::MAX);
@@ -386,7 +402,10 @@ impl TaskGraph {
                 self.tasks[upstream.index()].downstreams.push(id);
             }
             self.tasks.push(task);
-            open.extend(children.into_iter().zip(edges).map(|(child, edges)| (child, Some(id), Role::Written, edges)));
+            let many_alike = children.len() > MANY_CHILDREN;
+            open.extend(children.into_iter().zip(edges).enumerate().map(|(nth, (child, edges))| {
+                (child, Some(id), Role::Written, edges, if many_alike { 0 } else { nth })
+            }));
         }
         Ok(())
     }
@@ -407,6 +426,8 @@ impl TaskGraph {
             let upstreams: Vec<TaskId> =
                 old.upstreams.iter().filter_map(|upstream| copies.get(upstream).copied()).collect();
             let mut task = Task::new(id, parent, Role::Written, Arc::clone(&old.def), upstreams);
+            task.name = old.name.clone();
+            task.bound = old.bound.clone();
             task.retry_count = old.retry_count + 1;
             if old.is_group() {
                 task.retry = old.retry;
@@ -461,6 +482,17 @@ impl TaskGraph {
             dropped.push(id);
         }
         dropped
+    }
+}
+
+/// From how many children on all of them are expected to be alike.
+const MANY_CHILDREN: usize = 16;
+
+/// Returns the definition that was kept last, when it is equal, else keeps and returns this one.
+fn share(kept: &mut Option<Arc<TaskDef>>, def: TaskDef) -> Arc<TaskDef> {
+    match kept {
+        Some(kept) if **kept == def => Arc::clone(kept),
+        _ => Arc::clone(kept.insert(Arc::new(def))),
     }
 }
 

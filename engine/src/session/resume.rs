@@ -26,8 +26,8 @@ impl Skippable {
             let parent = task.parent.map(|parent| names.get(parent.index()).cloned().flatten());
             let name = match parent {
                 _ if task.superseded || task.role == Role::Error => None,
-                Some(parent) => parent.map(|parent| parent + &task.def.name),
-                None => Some(task.def.name.clone()),
+                Some(parent) => parent.map(|parent| parent + &task.name),
+                None => Some(task.name.to_string()),
             };
             if let Some(name) = name.clone().filter(|_| task.state == TaskState::Success && !task.is_group()) {
                 match by_name.entry(name) {
@@ -82,6 +82,8 @@ fn rebuild(graph: &TaskGraph, top: TaskId) -> Option<TaskDef> {
     for id in order.into_iter().rev() {
         let task = graph.get(id)?;
         let mut def = TaskDef::clone(&task.def);
+        def.name = task.name.to_string();
+        def.bound = task.bound.as_deref().cloned().unwrap_or_default();
         def.children = task.children.iter().filter_map(|child| built.remove(child)).collect();
         built.insert(id, def);
     }

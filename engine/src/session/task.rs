@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::retry::RetryPolicy;
+use crate::params::Params;
 use crate::workflow::{TaskDef, TaskKind};
 
 /// Identifies a task in its attempt: its position in the order of insertion, 0 for the root. Never used twice.
@@ -170,7 +171,11 @@ pub struct Task {
     pub parent: Option<TaskId>,
     /// Why it is there.
     pub role: Role,
-    /// Its definition without children, `_check` and `_error` included.
+    /// Its own name.
+    pub name: Box<str>,
+    /// Data that it was made with, such as a loop variable.
+    pub bound: Option<Box<Params>>,
+    /// Its definition without name, data and children, `_check` and `_error` included; tasks of the same definition share it.
     pub def: Arc<TaskDef>,
     /// The siblings that must succeed first.
     pub upstreams: Vec<TaskId>,
@@ -225,6 +230,8 @@ impl Task {
             id,
             parent,
             role,
+            name: Box::default(),
+            bound: None,
             def,
             upstreams,
             state: TaskState::Blocked,

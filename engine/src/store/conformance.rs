@@ -49,6 +49,8 @@ fn rows(new: &NewAttempt) -> Vec<NewTask> {
         id: task.id,
         parent: task.parent,
         role: task.role,
+        name: task.name.clone(),
+        bound: task.bound.clone(),
         def: Arc::clone(&task.def),
         upstreams: task.upstreams.clone(),
         progress: task.progress(),
@@ -98,7 +100,9 @@ async fn keeps_everything(store: &dyn StateStore) {
     assert_eq!(found.len(), 2);
     assert_eq!(found[0].task.parent, None);
     let task = &found[1];
-    assert_eq!(*task.task.def, new.spec.workflow.root.children[0]);
+    let written = &new.spec.workflow.root.children[0];
+    assert_eq!(TaskDef { name: task.task.name.to_string(), ..TaskDef::clone(&task.task.def) }, *written);
+    assert_eq!(task.task.bound, None);
     assert_eq!(task.task.progress, progress);
     assert_eq!(task.operator_state, json!({"query": "q\u{0}"}));
     assert_eq!(task.result.as_ref().unwrap().store, Params::from_iter([("k".to_owned(), json!(null))]));

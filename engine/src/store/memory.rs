@@ -52,6 +52,8 @@ impl Tables {
                 id: task.id,
                 parent: task.parent,
                 role: task.role,
+                name: task.name.clone(),
+                bound: task.bound.clone(),
                 def: Arc::clone(&task.def),
                 upstreams: task.upstreams.clone(),
                 progress: task.progress.clone(),

@@ -131,7 +131,11 @@ pub struct NewTask {
     pub parent: Option<TaskId>,
     /// Why it is there.
     pub role: Role,
-    /// Its definition without children.
+    /// Its own name.
+    pub name: Box<str>,
+    /// Data that it was made with.
+    pub bound: Option<Box<Params>>,
+    /// Its definition without name, data and children; tasks of the same definition share it.
     pub def: Arc<TaskDef>,
     /// The siblings that must succeed first.
     pub upstreams: Vec<TaskId>,

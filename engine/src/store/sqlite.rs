@@ -4,6 +4,7 @@
 //! One connection does everything, one transaction after the other; other processes wait for up to [`BUSY_TIMEOUT`].
 //! The rows of a tick travel as one JSON array and are taken apart by `json_each`: one statement, however many tasks.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use super::record::{AttemptRecord, Claim, Holder, NewAttempt, NewTask, SessionRe
 use super::{KillRequest, StateStore, StoreError};
 use crate::session::graph::{Progress, StoredTask};
 use crate::session::{AttemptId, AttemptState, RetryPolicy, Role, SessionId, SessionKey, TaskId, TaskState};
+use crate::workflow::TaskDef;
 
 /// How long a commit waits for another process: far longer than any commit takes, shorter than a lease.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -276,7 +278,8 @@ impl StateStore for SqliteStore {
             .fetch_all(&mut *connection)
             .await
             .map_err(&database)?;
-        rows.iter().map(read_task).collect()
+        let mut definitions = Definitions::default();
+        rows.iter().map(|row| read_task(row, &mut definitions)).collect()
     }
 
     async fn attempt(&self, attempt: AttemptId) -> Result<Option<AttemptRecord>, StoreError> {
@@ -372,7 +375,10 @@ struct InsertedRow<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Option<TaskId>,
     role: &'static str,
-    def: &'a crate::workflow::TaskDef,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bound: Option<&'a crate::params::Params>,
+    def: &'a TaskDef,
     upstreams: &'a [TaskId],
     #[serde(flatten)]
     progress: ProgressColumns<'a>,
@@ -401,6 +407,8 @@ async fn insert_tasks(connection: &mut SqliteConnection, attempt: i64, tasks: &[
             id: task.id,
             parent: task.parent,
             role: task.role.as_str(),
+            name: &task.name,
+            bound: task.bound.as_deref(),
             def: &task.def,
             upstreams: &task.upstreams,
             progress: (&task.progress).into(),
@@ -488,7 +496,19 @@ fn read_attempt(row: &SqliteRow) -> Result<AttemptRecord, StoreError> {
     })
 }
 
-fn read_task(row: &SqliteRow) -> Result<TaskRecord, StoreError> {
+/// The definitions read so far, by their text: tasks of the same definition share it.
+type Definitions = HashMap<String, Arc<TaskDef>>;
+
+fn read_definition(text: &str, definitions: &mut Definitions) -> Result<Arc<TaskDef>, StoreError> {
+    if let Some(known) = definitions.get(text) {
+        return Ok(Arc::clone(known));
+    }
+    let def = Arc::new(from_json("def", text)?);
+    definitions.insert(text.to_owned(), Arc::clone(&def));
+    Ok(def)
+}
+
+fn read_task(row: &SqliteRow, definitions: &mut Definitions) -> Result<TaskRecord, StoreError> {
     let role: &str = row.get("role");
     let parent: Option<i64> = row.get("parent_id");
     let operator_state = optional_json(row, "operator_state")?.unwrap_or(Value::Null);
@@ -496,7 +516,9 @@ fn read_task(row: &SqliteRow) -> Result<TaskRecord, StoreError> {
         id: TaskId(number(row, "id")?),
         parent: parent.map(u32::try_from).transpose().map_err(|error| corrupt("parent_id", error))?.map(TaskId),
         role: Role::from_word(role).ok_or_else(|| corrupt("role", format!("unknown role `{role}`")))?,
-        def: Arc::new(from_json("def", row.get("def"))?),
+        name: row.get::<&str, _>("name").into(),
+        bound: optional_json(row, "bound")?,
+        def: read_definition(row.get("def"), definitions)?,
         upstreams: from_json("upstreams", row.get("upstreams"))?,
         progress: Progress {
             state: state(row, "state")?.ok_or_else(|| corrupt("state", "none"))?,

@@ -210,6 +210,8 @@ fn check_graph(graph: &TaskGraph) {
         id: task.id,
         parent: task.parent,
         role: task.role,
+        name: task.name.clone(),
+        bound: task.bound.clone(),
         def: std::sync::Arc::clone(&task.def),
         upstreams: task.upstreams.clone(),
         progress: task.progress(),
@@ -321,7 +323,7 @@ fn run(children: Vec<TaskDef>, change: impl FnOnce(&mut TaskDef)) -> Vec<String>
             continue;
         };
         let task = graph.get(id).unwrap();
-        let (name, retry) = (task.def.name.clone(), RetryPolicy::parse(task.def.retry.as_ref()).unwrap());
+        let (name, retry) = (task.name.to_string(), RetryPolicy::parse(task.def.retry.as_ref()).unwrap());
         let n_tries = tries.entry(graph.full_name(id)).or_default();
         *n_tries += 1;
         let fails = name

@@ -2,12 +2,12 @@
 -- tasks of the attempt for each). Every row exists, so the insert always becomes the update; the columns of the definition
 -- are not touched and only filled to satisfy NOT NULL.
 INSERT INTO task (
-    attempt_id, id, role, def, upstreams,
+    attempt_id, id, role, name, def, upstreams,
     state, retry_count, retries_used, retry_at, retry, failed_as, superseded, skipped,
     operator_state, result, failure, started_at, finished_at
 )
 SELECT
-    task.attempt_id, task.id, '', '', '',
+    task.attempt_id, task.id, '', '', '', '',
     coalesce(new.value ->> 'state', task.state),
     coalesce(new.value ->> 'retry_count', task.retry_count),
     coalesce(new.value ->> 'retries_used', task.retries_used),

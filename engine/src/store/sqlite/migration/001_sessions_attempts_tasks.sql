@@ -32,7 +32,9 @@ CREATE TABLE task (
     id INTEGER NOT NULL,                 -- 0 for the root
     parent_id INTEGER,
     role TEXT NOT NULL,
-    def TEXT NOT NULL,                   -- JSON: its definition without children
+    name TEXT NOT NULL,                  -- its own name
+    bound TEXT,                          -- JSON: data that it was made with
+    def TEXT NOT NULL,                   -- JSON: its definition without name, data and children
     upstreams TEXT NOT NULL,             -- JSON: ids of siblings
     state TEXT NOT NULL,
     retry_count INTEGER NOT NULL,
