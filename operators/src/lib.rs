@@ -5,6 +5,7 @@
 mod athena;
 mod door;
 mod error;
+mod load;
 mod partition;
 mod sql_text;
 mod state;
@@ -16,6 +17,7 @@ use engine::operator::{Registry, TaskError, TaskErrorKind};
 use lake::Lake;
 
 pub use door::LakeDoor;
+pub use load::read_config as read_load_config;
 
 /// Adds every operator to the registry: this is the list.
 pub fn register_all(registry: &mut Registry, door: &Arc<LakeDoor>) {
@@ -26,6 +28,7 @@ pub fn register_all(registry: &mut Registry, door: &Arc<LakeDoor>) {
     registry.register(athena::each_database::EachDatabase::new(Arc::clone(door)));
     registry.register(athena::partition_exists::PartitionExists::new(Arc::clone(door)));
     registry.register(athena::table_exists::TableExists::new(Arc::clone(door)));
+    registry.register(load::Load::new(Arc::clone(door)));
 }
 
 /// Says under which code an error of the lake is explained, and who can fix it.

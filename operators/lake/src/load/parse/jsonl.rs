@@ -89,7 +89,7 @@ impl JsonlParser {
                     }
                 }
                 None if self.unknown_keys == UnknownKeys::Reject && unknown.is_none() => {
-                    unknown = Some(shortened(key, VALUE_CHARACTERS))
+                    unknown = Some(shortened(key, VALUE_CHARACTERS));
                 }
                 None => {}
             }
