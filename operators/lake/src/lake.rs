@@ -9,6 +9,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::crash::CrashPoints;
 use crate::error::Result;
 use crate::publish::Versions;
+use crate::query::{EmbeddedEngine, QueryEngine};
 use crate::storage::Storage;
 
 /// How long a version that was replaced is kept: queries that started before the change still read it, and an undo wants it.
@@ -60,6 +61,8 @@ pub struct Lake {
     pub storage: Storage,
     /// The tables.
     pub catalog: Arc<dyn Catalog>,
+    /// The query engine.
+    pub engine: Arc<dyn QueryEngine>,
     /// The versions of tables and partitions that publishing wrote.
     pub versions: Versions,
 }
@@ -74,7 +77,15 @@ impl Lake {
         let storage = Storage::open(&settings.warehouse).await?;
         let pool = crate::sqlite::open(&settings.state_dir.join("catalog.sqlite")).await?;
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(pool.clone(), Arc::clone(&settings.clock)).await?);
+        let engine = EmbeddedEngine::open(
+            storage.clone(),
+            Arc::clone(&catalog),
+            Arc::clone(&settings.clock),
+            &settings.state_dir.join("tmp"),
+            settings.memory_limit,
+            settings.parallelism,
+        )?;
         let versions = Versions::new(pool, Arc::clone(&settings.clock));
-        Ok(Self { settings, storage, catalog, versions })
+        Ok(Self { settings, storage, catalog, engine: Arc::new(engine), versions })
     }
 }

@@ -4,8 +4,17 @@
 
 mod collect;
 mod commit;
+pub mod decide;
+pub mod dml;
+mod in_place;
 pub mod parquet;
+pub(crate) mod reader;
 pub mod record;
+mod request;
+pub mod schema;
+mod step;
+#[cfg(test)]
+mod tests;
 mod undo;
 pub mod validate;
 pub mod version;
@@ -13,6 +22,12 @@ mod versions;
 
 pub use collect::Collected;
 pub use commit::{NewVersion, Published};
+pub use decide::{OnEmpty, PublishMode, RowLimits, SaveMode};
+pub use request::{
+    Check, Contents, Plan, Probed, PublishOptions, PublishOutcome, PublishRequest, PublishResult, PublishState, Step,
+    Submitted, Target, Written,
+};
+pub use schema::{OnMissingColumn, OnSchemaChange};
 pub use undo::Undone;
 pub use version::{VersionName, version_root};
 pub use versions::{VersionState, Versions, WrittenVersion};

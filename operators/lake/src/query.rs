@@ -1,7 +1,8 @@
 //! Query engines: `start`, `poll`, `fetch`, `cancel`, so that an id is all that must survive a crash.
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
+pub mod embedded;
 pub(crate) mod table;
 
 use std::fmt::Debug;
@@ -12,6 +13,8 @@ use datafusion::execution::SendableRecordBatchStream;
 use crate::error::{Error, Result};
 use crate::name::Location;
 use crate::sql::Type;
+
+pub use embedded::EmbeddedEngine;
 
 /// A statement to run.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

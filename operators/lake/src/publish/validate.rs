@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use parquet::arrow::async_reader::{AsyncFileReader as _, ParquetObjectReader};
+use parquet::arrow::async_reader::AsyncFileReader as _;
 
+use super::reader::ParquetObject;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 use crate::query::WrittenObject;
@@ -64,8 +65,7 @@ pub async fn validate(storage: &Storage, prefix: &Location, written: &[WrittenOb
 
 /// Counts the rows of a Parquet object by its footer.
 pub(crate) async fn rows(storage: &Storage, location: &Location, bytes: u64) -> Result<u64> {
-    let mut reader =
-        ParquetObjectReader::new(storage.object_store(), Storage::store_path(location)?).with_file_size(bytes);
+    let mut reader = ParquetObject::new(storage, location, bytes)?;
     let metadata = reader
         .get_metadata(None)
         .await

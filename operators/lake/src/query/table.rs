@@ -30,8 +30,6 @@ use crate::name::Location;
 use crate::sql::Type;
 use crate::storage::Storage;
 
-pub(crate) use partition::partition_value;
-
 /// How many prefixes are listed at a time.
 const LISTINGS: usize = 16;
 

@@ -19,7 +19,7 @@ use crate::sql::Type;
 ///
 /// # Errors
 /// `InvalidData` for text that is no value of the key's type.
-pub(crate) fn partition_value(key: &str, data_type: &Type, text: &str) -> Result<ScalarValue> {
+fn partition_value(key: &str, data_type: &Type, text: &str) -> Result<ScalarValue> {
     let target = data_type.to_arrow();
     let wrong = || {
         Error::new(

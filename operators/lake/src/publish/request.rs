@@ -1,0 +1,243 @@
+//! What a publish is asked for, and what is kept of it between two steps.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::decide::{OnEmpty, PublishMode, RowLimits, SaveMode};
+use super::schema::{OnMissingColumn, OnSchemaChange, SchemaPlan};
+use super::{Format, version};
+use crate::name::{Location, TableName};
+use crate::query::{QueryId, QueryStats};
+
+/// A SELECT that becomes a partition or a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishRequest {
+    /// What it becomes.
+    pub target: Target,
+    /// The SELECT, rendered once: a retry must not read a file anew.
+    pub sql: String,
+    /// The database of unqualified tables.
+    pub database: Option<String>,
+    /// How.
+    pub options: PublishOptions,
+    /// The attempt that asks; recorded in the catalog.
+    pub attempt: String,
+    /// The name of this effect: the same for every retry of this step, another one for any other step.
+    pub token: String,
+}
+
+/// What a SELECT becomes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Target {
+    /// A partition of a table that is there.
+    Partition {
+        /// The table.
+        table: TableName,
+        /// The values by the names of the keys.
+        values: IndexMap<String, String>,
+    },
+    /// A whole table without partitions, which is made when it is not there.
+    Table {
+        /// The table.
+        table: TableName,
+    },
+}
+
+impl Target {
+    /// Returns the table.
+    pub fn table(&self) -> &TableName {
+        match self {
+            Self::Partition { table, .. } | Self::Table { table } => table,
+        }
+    }
+}
+
+/// How a SELECT is published.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PublishOptions {
+    /// What to do when it is there.
+    pub save_mode: SaveMode,
+    /// What to do when there are no rows.
+    pub on_empty: OnEmpty,
+    /// What to do with columns that the table does not have.
+    pub on_schema_change: OnSchemaChange,
+    /// What to do with columns that the query does not have.
+    pub on_missing_column: OnMissingColumn,
+    /// How it becomes visible.
+    pub mode: PublishMode,
+    /// Where versions go; none for `<table root>--versions/`.
+    pub version_location: Option<Location>,
+    /// Where a new table is, or where an in-place partition is; none for the default place.
+    pub location: Option<Location>,
+    /// The format; none for Parquet with zstd, and then the table must be of Parquet.
+    pub format: Option<Format>,
+    /// Whether rows are written.
+    pub contents: Contents,
+    /// How many rows there must be.
+    pub limits: RowLimits,
+    /// SELECTs that must return no rows. In them the table's name stands for the new version alone.
+    pub checks: Vec<Check>,
+    /// Parameters that a table which is made or replaced gets.
+    pub table_parameters: IndexMap<String, String>,
+}
+
+/// Whether rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Contents {
+    /// All rows of the query.
+    #[default]
+    Rows,
+    /// None: only the columns count (`WITH NO DATA`).
+    Nothing,
+}
+
+/// A SELECT that must return no rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Its name in messages: the file's, or the text.
+    pub name: String,
+    /// The text.
+    pub sql: String,
+}
+
+impl PublishRequest {
+    /// Returns 12 hexadecimal digits that stand for this request and the attempt that makes it.
+    pub(super) fn hash(&self) -> String {
+        let options = serde_json::to_string(&self.options).unwrap_or_default();
+        let target = serde_json::to_string(&self.target).unwrap_or_default();
+        version::request_hash(&[
+            target,
+            self.sql.clone(),
+            self.database.clone().unwrap_or_default(),
+            options,
+            self.attempt.clone(),
+            self.token.clone(),
+        ])
+    }
+
+    /// Returns the token of one of its queries. A publish that begins anew has another plan, and so other tokens: that of a
+    /// query that failed would give the failed query again.
+    pub(super) fn query_token(&self, plan: &Plan, step: &str) -> String {
+        format!("{} {} {} g{} {step}", self.token, self.hash(), plan.planned_ms, plan.generation)
+    }
+}
+
+/// How far a publish is. It is all that must be kept between two steps; a step that is repeated from the same state ends in
+/// the same way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "stage")]
+pub enum PublishState {
+    /// What is there was looked at; nothing was changed.
+    Planned(Plan),
+    /// The columns are known to fit; nothing was changed.
+    Probed(Probed),
+    /// The query runs, or ran.
+    Submitted(Submitted),
+    /// The objects are written; the checks up to this one have passed.
+    Written(Written),
+    /// All that can be checked holds: the point of no return.
+    Validated(Written),
+    /// Readers see it; what was replaced waits for its collection.
+    Published(PublishOutcome),
+}
+
+/// What was there when the publish began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// When, in milliseconds since 1970; part of the version's name.
+    pub planned_ms: i64,
+    /// The values of the partition in the order of the keys.
+    pub values: Option<Vec<String>>,
+    /// The version of the partition or table that is replaced.
+    pub replaces: Option<i64>,
+    /// The hash of the table's columns.
+    pub schema_hash: Option<String>,
+    /// The rows of the version before.
+    pub previous_rows: Option<u64>,
+    /// Where the table is; versions stand beside it.
+    pub table_root: Location,
+    /// Where versions go.
+    pub version_root: Location,
+    /// Which try at writing comes next, from 1.
+    pub generation: u32,
+}
+
+/// What the query gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probed {
+    /// The plan.
+    pub plan: Plan,
+    /// How its rows become rows of the table.
+    pub schema: SchemaPlan,
+}
+
+/// A query that writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submitted {
+    /// What was probed.
+    pub probed: Probed,
+    /// The prefix that it writes to.
+    pub prefix: Location,
+    /// The query.
+    pub query_id: QueryId,
+}
+
+/// A query that has written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// The query.
+    pub submitted: Submitted,
+    /// What it did.
+    pub stats: QueryStats,
+    /// The rows, counted in the objects.
+    pub rows: u64,
+    /// How many checks have passed.
+    pub checks_passed: usize,
+}
+
+/// What a publish did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishOutcome {
+    /// The table.
+    pub table: TableName,
+    /// The values of the partition in the order of the keys; none for a table.
+    pub values: Option<Vec<String>>,
+    /// What became of it.
+    pub result: PublishResult,
+    /// Where readers are pointed now.
+    pub location: Option<Location>,
+    /// Where they were pointed before.
+    pub previous_location: Option<Location>,
+    /// The query that wrote it.
+    pub query_id: Option<QueryId>,
+    /// What the query did.
+    pub stats: QueryStats,
+}
+
+/// What became of a publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublishResult {
+    /// Readers see the new version.
+    Published,
+    /// It was there already, and was to be left.
+    Skipped,
+    /// There were no rows, and what was there was kept.
+    KeptEmpty,
+    /// There were no rows, and what was there was dropped from the catalog.
+    DroppedEmpty,
+}
+
+/// What to do after a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Keep the state, then call again.
+    Next(PublishState),
+    /// Nothing to do yet: call again with the same state after a while.
+    Wait,
+    /// It is done.
+    Done(PublishOutcome),
+}

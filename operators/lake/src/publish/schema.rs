@@ -1,0 +1,255 @@
+//! The columns of a query against those of the table: every difference at once, and the wrapper that mends what may be mended.
+//!
+//! Names are compared in lower case, types in their canonical form; order, remarks and parameters never count, because the
+//! wrapper puts the columns into the table's order.
+
+use serde::{Deserialize, Serialize};
+
+use super::dml::WrappedColumn;
+use crate::catalog::{Column, Table};
+use crate::error::{Error, ErrorKind, Result};
+use crate::query::ResultColumn;
+use crate::sql::Type;
+
+/// What to do with a column that the table does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnSchemaChange {
+    /// Fail.
+    #[default]
+    Fail,
+    /// Add it to the table, at the end.
+    Append,
+    /// Leave it out.
+    Ignore,
+}
+
+/// What to do with a column that the query does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnMissingColumn {
+    /// Fail.
+    #[default]
+    Fail,
+    /// Fill it with NULL.
+    NullFill,
+}
+
+/// How a query becomes rows of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaPlan {
+    /// The columns of the wrapper, in the table's order, added ones last.
+    pub columns: Vec<WrappedColumn>,
+    /// The columns that the table gets.
+    pub added: Vec<Column>,
+}
+
+/// Plans how the rows of a query become rows of an existing table.
+///
+/// # Errors
+/// `SchemaMismatch` that lists every difference; `InvalidData` for a table with a type that is none.
+pub fn plan_schema(
+    table: &Table,
+    query: &[ResultColumn],
+    on_schema_change: OnSchemaChange,
+    on_missing_column: OnMissingColumn,
+) -> Result<SchemaPlan> {
+    let mut problems = Vec::new();
+    let mut plan = SchemaPlan { columns: Vec::new(), added: Vec::new() };
+    repeated(query, &mut problems);
+    for column in &table.columns {
+        let expected = Type::from_hive(&column.hive_type)?;
+        match query.iter().find(|found| found.name.to_lowercase() == column.name) {
+            Some(found) if widens(&found.data_type, &expected) => {
+                plan.columns.push(WrappedColumn::new(&column.name, &expected, Some(&found.name)));
+            }
+            Some(found) => problems.push(format!(
+                "column `{}` is {expected} in the table and {} in the query",
+                column.name, found.data_type
+            )),
+            None if on_missing_column == OnMissingColumn::NullFill => {
+                plan.columns.push(WrappedColumn::new(&column.name, &expected, None));
+            }
+            None => problems.push(format!("column `{}` ({expected}) is missing in the query", column.name)),
+        }
+    }
+    for found in query {
+        let name = found.name.to_lowercase();
+        if table.columns.iter().any(|column| column.name == name) {
+            continue;
+        }
+        if table.partition_keys.iter().any(|key| key.name == name) {
+            problems
+                .push(format!("`{name}` is a partition key: its value is given by the partition, do not select it"));
+            continue;
+        }
+        match (on_schema_change, found.data_type.to_hive()) {
+            (OnSchemaChange::Ignore, _) => {}
+            (OnSchemaChange::Append, Some(hive_type)) => {
+                plan.columns.push(WrappedColumn::new(&name, &found.data_type, Some(&found.name)));
+                plan.added.push(Column::new(&name, &hive_type));
+            }
+            (OnSchemaChange::Append, None) => problems.push(unstorable(found)),
+            (OnSchemaChange::Fail, _) => {
+                problems.push(format!("column `{name}` ({}) is not in the table", found.data_type));
+            }
+        }
+    }
+    if problems.is_empty() {
+        return Ok(plan);
+    }
+    Err(mismatch(&format!("the query does not fit table `{}`", table.name), &problems))
+}
+
+/// Plans the columns of a table that is made from a query.
+///
+/// # Errors
+/// `SchemaMismatch` that lists every column without a name of its own or of a type that no table holds.
+pub fn new_schema(query: &[ResultColumn]) -> Result<SchemaPlan> {
+    let mut problems = Vec::new();
+    let mut plan = SchemaPlan { columns: Vec::new(), added: Vec::new() };
+    repeated(query, &mut problems);
+    for found in query {
+        let name = found.name.to_lowercase();
+        match found.data_type.to_hive() {
+            Some(hive_type) => {
+                plan.columns.push(WrappedColumn::new(&name, &found.data_type, Some(&found.name)));
+                plan.added.push(Column::new(&name, &hive_type));
+            }
+            None => problems.push(unstorable(found)),
+        }
+    }
+    if problems.is_empty() { Ok(plan) } else { Err(mismatch("the query cannot become a table", &problems)) }
+}
+
+fn repeated(query: &[ResultColumn], problems: &mut Vec<String>) {
+    let mut seen = std::collections::HashSet::new();
+    let mut told = std::collections::HashSet::new();
+    for column in query {
+        let name = column.name.to_lowercase();
+        if !seen.insert(name.clone()) && told.insert(name.clone()) {
+            problems.push(format!("the query has two columns named `{name}`"));
+        }
+    }
+}
+
+fn unstorable(column: &ResultColumn) -> String {
+    format!("column `{}` is {}, which no table holds: cast it", column.name.to_lowercase(), column.data_type)
+}
+
+fn mismatch(what: &str, problems: &[String]) -> Error {
+    Error::new(ErrorKind::SchemaMismatch, "compare columns", format!("{what}: {}", problems.join("; ")))
+}
+
+/// Tells whether every value of `from` is one of `to`, so that the wrapper may cast without loss.
+pub fn widens(from: &Type, to: &Type) -> bool {
+    if from == to {
+        return true;
+    }
+    match (from, to) {
+        // NULL alone is of every type.
+        (Type::Unknown, _)
+        | (Type::Tinyint, Type::Smallint | Type::Integer | Type::Bigint)
+        | (Type::Smallint, Type::Integer | Type::Bigint)
+        | (Type::Integer, Type::Bigint)
+        | (Type::Real, Type::Double)
+        | (Type::Varchar(Some(_)), Type::Varchar(None)) => true,
+        (Type::Varchar(Some(from)), Type::Varchar(Some(to))) | (Type::Char(from), Type::Char(to)) => from <= to,
+        (Type::Decimal(from, from_scale), Type::Decimal(to, to_scale)) => from_scale == to_scale && from <= to,
+        (Type::Timestamp(from), Type::Timestamp(to)) => from <= to,
+        (Type::Array(from), Type::Array(to)) => widens(from, to),
+        (Type::Map(from_key, from), Type::Map(to_key, to)) => widens(from_key, to_key) && widens(from, to),
+        (Type::Row(from), Type::Row(to)) => {
+            from.len() == to.len()
+                && from.iter().zip(to.iter()).all(|((from_name, from), (to_name, to))| {
+                    let lower = |name: &Option<String>| name.as_ref().map(|name| name.to_lowercase());
+                    lower(from_name) == lower(to_name) && widens(from, to)
+                })
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::TableFormat;
+    use crate::name::{Location, TableName};
+
+    fn table() -> Table {
+        Table::new(
+            TableName::new("web", "t").unwrap(),
+            vec![
+                Column::new("a", "bigint"),
+                Column::new("b", "string"),
+                Column::new("c", "decimal(10,2)"),
+                Column::new("d", "date"),
+            ],
+            vec![Column::new("dt", "string")],
+            Location::parse("s3://b/t/").unwrap(),
+            TableFormat::Parquet,
+        )
+    }
+
+    fn query(columns: &[(&str, &str)]) -> Vec<ResultColumn> {
+        columns
+            .iter()
+            .map(|(name, text)| ResultColumn { name: (*name).to_owned(), data_type: Type::from_trino(text).unwrap() })
+            .collect()
+    }
+
+    #[test]
+    fn every_difference_is_listed_at_once() {
+        let query = query(&[
+            ("x", "integer"),
+            ("A", "varchar(3)"),
+            ("c", "decimal(12,2)"),
+            ("b", "varchar(3)"),
+            ("dt", "varchar(10)"),
+            ("B", "varchar(3)"),
+        ]);
+        let error = plan_schema(&table(), &query, OnSchemaChange::Fail, OnMissingColumn::Fail).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::SchemaMismatch);
+        insta::assert_snapshot!(error.message.replace("; ", ";\n"), @r"
+        the query does not fit table `web.t`: the query has two columns named `b`;
+        column `a` is bigint in the table and varchar(3) in the query;
+        column `c` is decimal(10,2) in the table and decimal(12,2) in the query;
+        column `d` (date) is missing in the query;
+        column `x` (integer) is not in the table;
+        `dt` is a partition key: its value is given by the partition, do not select it
+        ");
+    }
+
+    #[test]
+    fn order_does_not_count_and_types_widen() {
+        let query = query(&[("d", "date"), ("c", "decimal(4,2)"), ("b", "varchar(3)"), ("a", "integer")]);
+        let plan = plan_schema(&table(), &query, OnSchemaChange::Fail, OnMissingColumn::Fail).unwrap();
+        let columns: Vec<String> =
+            plan.columns.iter().map(|column| format!("{} {}", column.name, column.data_type)).collect();
+        assert_eq!(columns, ["a bigint", "b varchar", "c decimal(10,2)", "d date"]);
+        assert!(plan.added.is_empty());
+    }
+
+    #[test]
+    fn columns_are_added_ignored_and_filled() {
+        let query = query(&[("a", "bigint"), ("new", "double"), ("b", "varchar"), ("c", "decimal(10,2)")]);
+        let plan = plan_schema(&table(), &query, OnSchemaChange::Append, OnMissingColumn::NullFill).unwrap();
+        assert_eq!(plan.added, [Column::new("new", "double")]);
+        assert_eq!(plan.columns.last().unwrap().source.as_deref(), Some("new"));
+        assert_eq!(plan.columns[3], WrappedColumn::new("d", &Type::Date, None));
+        let plan = plan_schema(&table(), &query, OnSchemaChange::Ignore, OnMissingColumn::NullFill).unwrap();
+        assert_eq!(plan.columns.len(), 4);
+    }
+
+    #[test]
+    fn a_new_table_takes_what_tables_hold() {
+        let plan = new_schema(&query(&[("A", "integer"), ("b", "varchar(3)")])).unwrap();
+        assert_eq!(plan.added, [Column::new("a", "int"), Column::new("b", "varchar(3)")]);
+        let error = new_schema(&query(&[("t", "time(3)"), ("z", "timestamp(3) with time zone")])).unwrap_err();
+        assert_eq!(
+            error.message,
+            "the query cannot become a table: column `t` is time(3), which no table holds: cast it; column `z` is \
+             timestamp(3) with time zone, which no table holds: cast it"
+        );
+    }
+}

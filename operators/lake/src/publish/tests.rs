@@ -1,0 +1,393 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use indexmap::IndexMap;
+
+use super::*;
+use crate::catalog::{Catalog as _, Column, Database, Expect, Table, TableFormat};
+use crate::clock::ManualClock;
+use crate::crash::CrashPoints;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lake::{Lake, LakeSettings};
+use crate::name::{Location, TableName};
+use crate::query::conformance::rows;
+
+struct World {
+    folder: tempfile::TempDir,
+    clock: Arc<ManualClock>,
+}
+
+fn daily() -> TableName {
+    TableName::new("web", "daily").unwrap()
+}
+
+impl World {
+    async fn new() -> Self {
+        let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(1_767_323_045).unwrap()));
+        let world = Self { folder: tempfile::tempdir().unwrap(), clock };
+        let lake = world.open(CrashPoints::default()).await;
+        lake.catalog.create_database(&Database::new("web")).await.unwrap();
+        let table = Table::new(
+            daily(),
+            vec![Column::new("k", "string"), Column::new("n", "bigint")],
+            vec![Column::new("dt", "string")],
+            Location::parse("s3://b/web/daily/").unwrap(),
+            TableFormat::Parquet,
+        );
+        lake.catalog.put_table(&table, Expect::Absent).await.unwrap();
+        world
+    }
+
+    async fn open(&self, crash_points: CrashPoints) -> Lake {
+        Lake::open(self.settings(self.folder.path(), crash_points)).await.unwrap()
+    }
+
+    fn settings(&self, folder: &Path, crash_points: CrashPoints) -> LakeSettings {
+        LakeSettings {
+            clock: Arc::clone(&self.clock) as _,
+            crash_points,
+            parallelism: Some(2),
+            ..LakeSettings::new(folder.join(".suiro"), folder.join("warehouse"))
+        }
+    }
+
+    fn tick(&self) {
+        self.clock.advance(Duration::from_secs(1));
+    }
+
+    fn files(&self) -> BTreeSet<String> {
+        fn walk(folder: &Path, files: &mut BTreeSet<String>) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { walk(&path, files) } else { assert!(files.insert(path.display().to_string())) }
+            }
+        }
+        let mut files = BTreeSet::new();
+        walk(&self.folder.path().join("warehouse"), &mut files);
+        files
+    }
+}
+
+fn request(dt: &str, sql: &str) -> PublishRequest {
+    PublishRequest {
+        target: Target::Partition { table: daily(), values: IndexMap::from([("dt".to_owned(), dt.to_owned())]) },
+        sql: sql.to_owned(),
+        database: Some("web".to_owned()),
+        options: PublishOptions::default(),
+        attempt: "1".to_owned(),
+        token: "+main+daily".to_owned(),
+    }
+}
+
+fn table_request(table: &str, sql: &str) -> PublishRequest {
+    PublishRequest { target: Target::Table { table: TableName::new("web", table).unwrap() }, ..request("x", sql) }
+}
+
+/// Goes on from a state to the end, as an operator does: each state goes through its text, as a database would keep it.
+async fn go_on(lake: &Lake, request: &PublishRequest, kept: &Mutex<Option<PublishState>>) -> Result<PublishOutcome> {
+    loop {
+        let state = kept.lock().unwrap().clone();
+        let step = match &state {
+            None => lake.plan_publish(request).await?,
+            Some(state) => lake.publish_step(request, state).await?,
+        };
+        match step {
+            Step::Next(state) => {
+                let text = serde_json::to_string(&state).unwrap();
+                *kept.lock().unwrap() = Some(serde_json::from_str(&text).unwrap());
+            }
+            Step::Wait => tokio::task::yield_now().await,
+            Step::Done(outcome) => return Ok(outcome),
+        }
+    }
+}
+
+async fn publish(lake: &Lake, request: &PublishRequest) -> Result<PublishOutcome> {
+    go_on(lake, request, &Mutex::new(None)).await
+}
+
+async fn shown(lake: &Lake, sql: &str) -> Vec<String> {
+    rows(lake.engine.as_ref(), sql).await.unwrap()
+}
+
+const ONE: &str = "SELECT 'a' AS k, CAST(1 AS bigint) AS n";
+const TWO: &str = "SELECT CAST(2 AS bigint) AS n, 'b' AS k;";
+const NONE: &str = "SELECT k, n FROM (SELECT 'a' AS k, CAST(1 AS bigint) AS n) AS t WHERE n = 2";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_is_published_replaced_undone_and_collected() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    let first = publish(&lake, &request("2026-01-01", ONE)).await.unwrap();
+    assert_eq!((first.result, first.stats.rows), (PublishResult::Published, 1));
+    assert_eq!(shown(&lake, "SELECT k, n, dt FROM web.daily").await, ["a|1|2026-01-01"]);
+
+    world.tick();
+    let second = publish(&lake, &request("2026-01-01", TWO)).await.unwrap();
+    assert_eq!(second.previous_location, first.location);
+    assert_eq!(shown(&lake, "SELECT k, n FROM web.daily").await, ["b|2"]);
+    let values = ["2026-01-01".to_owned()];
+    let partition = lake.catalog.partition(&daily(), &values).await.unwrap().unwrap();
+    let record = record::Record::read(&partition.parameters).unwrap().unwrap();
+    assert_eq!((record.rows, record.attempt.as_str()), (1, "1"));
+    assert_eq!(record.previous_location, first.location);
+
+    let undone = lake.undo_partition(&daily(), &values).await.unwrap();
+    assert_eq!((Some(&undone.from), Some(&undone.to)), (second.location.as_ref(), first.location.as_ref()));
+    assert_eq!(shown(&lake, "SELECT k, n FROM web.daily").await, ["a|1"]);
+    lake.undo_partition(&daily(), &values).await.unwrap();
+    assert_eq!(shown(&lake, "SELECT k, n FROM web.daily").await, ["b|2"]);
+
+    world.clock.advance(Duration::from_secs(23 * 3600));
+    assert!(lake.collect().await.unwrap().versions.is_empty(), "kept until the retention is over");
+    world.clock.advance(Duration::from_secs(2 * 3600));
+    assert_eq!(lake.collect().await.unwrap().versions, [first.location.unwrap()]);
+    let error = lake.undo_partition(&daily(), &values).await.unwrap_err();
+    assert_eq!(error.message, "cannot undo: the version before it is no longer kept");
+    assert_eq!(shown(&lake, "SELECT k, n FROM web.daily").await, ["b|2"]);
+    // One object, its marker, and the marker of the version root.
+    assert_eq!(world.files().len(), 3, "{:?}", world.files());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_at_any_point_changes_nothing_in_the_end() {
+    let undisturbed = World::new().await;
+    let lake = undisturbed.open(CrashPoints::default()).await;
+    publish(&lake, &request("d", ONE)).await.unwrap();
+    undisturbed.tick();
+    publish(&lake, &request("d", TWO)).await.unwrap();
+    let expected = visible(&lake).await;
+
+    let mut points = Vec::new();
+    for stop_at in 0.. {
+        let world = World::new().await;
+        let lake = world.open(CrashPoints::default()).await;
+        publish(&lake, &request("d", ONE)).await.unwrap();
+        let old = visible(&lake).await;
+        world.tick();
+        drop(lake);
+        let passed = Arc::new(AtomicUsize::new(0));
+        let stopped_in = Arc::new(Mutex::new(None));
+        let hook = {
+            let (passed, stopped_in) = (Arc::clone(&passed), Arc::clone(&stopped_in));
+            move |name: &str| {
+                let goes_on = passed.fetch_add(1, Ordering::SeqCst) != stop_at;
+                if !goes_on {
+                    *stopped_in.lock().unwrap() = Some(name.to_owned());
+                }
+                goes_on
+            }
+        };
+        let kept = Mutex::new(None);
+        let lake = world.open(CrashPoints::new(Arc::new(hook))).await;
+        let ended = go_on(&lake, &request("d", TWO), &kept).await;
+        drop(lake);
+        let lake = world.open(CrashPoints::default()).await;
+        let seen = visible(&lake).await;
+        assert!(seen == old || seen == expected, "stopped {:?}: {seen:?}", stopped_in.lock().unwrap());
+        if ended.is_err() {
+            go_on(&lake, &request("d", TWO), &kept).await.unwrap();
+        }
+        assert_eq!(visible(&lake).await, expected, "stopped {:?}", stopped_in.lock().unwrap());
+        world.clock.advance(Duration::from_secs(72 * 3600));
+        lake.collect().await.unwrap();
+        assert_eq!(world.files().len(), 3, "stopped {:?}: {:?}", stopped_in.lock().unwrap(), world.files());
+        match stopped_in.lock().unwrap().take() {
+            Some(name) => points.push(name),
+            None => break,
+        }
+    }
+    assert!(points.len() >= 12, "{points:?}");
+}
+
+/// Returns the bytes that a reader of the partition `d` sees.
+async fn visible(lake: &Lake) -> Vec<(String, Bytes)> {
+    let partition = lake.catalog.partition(&daily(), &["d".to_owned()]).await.unwrap().unwrap();
+    let mut objects = Vec::new();
+    for object in lake.storage.list_data(&partition.location).await.unwrap() {
+        let bytes = lake.storage.read(&object.location).await.unwrap();
+        objects.push((object.location.file_name().to_owned(), bytes));
+    }
+    objects
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_sees_the_old_or_the_new() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    publish(&lake, &request("d", ONE)).await.unwrap();
+    let sampler = {
+        let lake = lake.clone();
+        tokio::spawn(async move {
+            let mut seen = BTreeSet::new();
+            while seen.last().map(String::as_str) != Some("k9") {
+                let rows = rows(lake.engine.as_ref(), "SELECT k, n FROM web.daily WHERE dt = 'd'").await.unwrap();
+                assert_eq!(rows.len(), 1, "{rows:?}");
+                seen.insert(rows[0].split('|').next().unwrap().to_owned());
+            }
+        })
+    };
+    for round in 0..10 {
+        world.tick();
+        let sql = format!("SELECT 'k{round}' AS k, CAST({round} AS bigint) AS n");
+        publish(&lake, &request("d", &sql)).await.unwrap();
+    }
+    sampler.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_writers_one_is_told() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    let (slow, quick) = (request("d", ONE), PublishRequest { attempt: "2".to_owned(), ..request("d", TWO) });
+    let Step::Next(planned) = lake.plan_publish(&slow).await.unwrap() else { panic!("it proceeds") };
+    publish(&lake, &quick).await.unwrap();
+    let error = go_on(&lake, &slow, &Mutex::new(Some(planned))).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::AlreadyExists, "{error}");
+    assert_eq!(shown(&lake, "SELECT k FROM web.daily").await, ["b"]);
+    assert_eq!(world.files().len(), 3, "the loser's version is gone: {:?}", world.files());
+
+    world.tick();
+    let Step::Next(planned) = lake.plan_publish(&slow).await.unwrap() else { panic!("it proceeds") };
+    world.tick();
+    publish(&lake, &quick).await.unwrap();
+    let error = go_on(&lake, &slow, &Mutex::new(Some(planned))).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Conflict, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_check_publishes_nothing_and_leaves_nothing() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    publish(&lake, &request("d", ONE)).await.unwrap();
+    world.tick();
+    let mut bad = request("d", TWO);
+    bad.options.checks = vec![
+        Check { name: "good.sql".to_owned(), sql: "SELECT * FROM web.daily WHERE n < 0".to_owned() },
+        Check { name: "bad.sql".to_owned(), sql: "SELECT k, n, dt FROM daily".to_owned() },
+    ];
+    let error = publish(&lake, &bad).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::DataQuality);
+    assert_eq!(
+        error.message, "the check `bad.sql` returned 1 rows, it must return none: {k: b, n: 2, dt: d}",
+        "a check sees the new version alone"
+    );
+    let broken = PublishRequest { sql: "SELECT 'c' AS k".to_owned(), ..request("d", ONE) };
+    assert_eq!(publish(&lake, &broken).await.unwrap_err().kind, ErrorKind::SchemaMismatch);
+    let mut few = request("d", ONE);
+    few.options.limits.min_rows = Some(2);
+    assert_eq!(publish(&lake, &few).await.unwrap_err().message, "expected at least 2 rows, found 1");
+    assert_eq!(shown(&lake, "SELECT k FROM web.daily").await, ["a"]);
+    assert_eq!(world.files().len(), 3, "{:?}", world.files());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_rows_are_what_on_empty_says() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    let with = |on_empty: OnEmpty| {
+        let mut request = request("d", NONE);
+        request.options.on_empty = on_empty;
+        request
+    };
+    let exists = || async { lake.catalog.partition(&daily(), &["d".to_owned()]).await.unwrap().is_some() };
+    publish(&lake, &request("d", ONE)).await.unwrap();
+    world.tick();
+    assert_eq!(publish(&lake, &with(OnEmpty::Error)).await.unwrap_err().kind, ErrorKind::DataQuality);
+    world.tick();
+    assert_eq!(publish(&lake, &with(OnEmpty::Skip)).await.unwrap().result, PublishResult::KeptEmpty);
+    assert_eq!(shown(&lake, "SELECT k FROM web.daily").await, ["a"]);
+    world.tick();
+    let published = publish(&lake, &with(OnEmpty::Publish)).await.unwrap();
+    assert_eq!((published.result, published.stats.rows), (PublishResult::Published, 0));
+    assert!(exists().await);
+    assert!(shown(&lake, "SELECT k FROM web.daily").await.is_empty());
+    world.tick();
+    assert_eq!(publish(&lake, &with(OnEmpty::Drop)).await.unwrap().result, PublishResult::DroppedEmpty);
+    assert!(!exists().await);
+    world.clock.advance(Duration::from_secs(72 * 3600));
+    lake.collect().await.unwrap();
+    assert_eq!(world.files().len(), 1, "only the marker of the root is left: {:?}", world.files());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_made_replaced_and_undone() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    let first = publish(&lake, &table_request("made", "SELECT 1 AS a, 'x' AS b")).await.unwrap();
+    assert_eq!(shown(&lake, "SELECT a, b FROM web.made").await, ["1|x"]);
+    world.tick();
+    publish(&lake, &table_request("made", "SELECT DATE '2026-01-02' AS day")).await.unwrap();
+    assert_eq!(shown(&lake, "SELECT * FROM web.made").await, ["2026-01-02"]);
+    let prefix = first.location.unwrap().to_string();
+    assert!(prefix.starts_with("s3://warehouse/web/made--versions/"), "{prefix}");
+
+    let mut skip = table_request("made", ONE);
+    skip.options.save_mode = SaveMode::SkipIfExists;
+    assert_eq!(publish(&lake, &skip).await.unwrap().result, PublishResult::Skipped);
+    skip.options.save_mode = SaveMode::ErrorIfExists;
+    assert_eq!(publish(&lake, &skip).await.unwrap_err().to_string(), "table `web.made` is there already");
+
+    let mut empty = table_request("shape", "SELECT 1 AS a");
+    empty.options.contents = Contents::Nothing;
+    empty.options.on_empty = OnEmpty::Error;
+    publish(&lake, &empty).await.unwrap();
+    assert_eq!(shown(&lake, "SELECT count(*) FROM web.shape").await, ["0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_are_added_to_the_table_first() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    publish(&lake, &request("old", ONE)).await.unwrap();
+    let mut wider = request("new", "SELECT 'c' AS k, CAST(3 AS bigint) AS n, 1.5E0 AS extra");
+    wider.options.on_schema_change = OnSchemaChange::Append;
+    publish(&lake, &wider).await.unwrap();
+    assert_eq!(shown(&lake, "SELECT k, extra, dt FROM web.daily ORDER BY k").await, ["a|NULL|old", "c|1.5|new"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_place_leaves_one_copy_where_it_always_is() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    let mut in_place = request("2026-01-01 00:00", ONE);
+    in_place.options.mode = PublishMode::InPlace;
+    for sql in [ONE, TWO] {
+        world.tick();
+        let outcome = publish(&lake, &PublishRequest { sql: sql.to_owned(), ..in_place.clone() }).await.unwrap();
+        assert_eq!(outcome.location.unwrap().to_string(), "s3://b/web/daily/dt=2026-01-01 00%3A00/");
+    }
+    assert_eq!(shown(&lake, "SELECT k, dt FROM web.daily").await, ["b|2026-01-01 00:00"]);
+    assert_eq!(world.files().len(), 2, "the object and the marker of the version root: {:?}", world.files());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_published_to_is_refused_before_anything_runs() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    let refused = |request: PublishRequest| {
+        let lake = lake.clone();
+        async move { publish(&lake, &request).await.unwrap_err() }
+    };
+    for value in ["..", "a/b", "a\0b"] {
+        let error: Error = refused(request(value, ONE)).await;
+        assert_eq!(error.kind, ErrorKind::InvalidInput, "{value:?}");
+    }
+    let mut keys = request("d", ONE);
+    keys.target = Target::Partition { table: daily(), values: IndexMap::from([("day".to_owned(), "x".to_owned())]) };
+    assert_eq!(
+        refused(keys).await.to_string(),
+        "the partition does not fit table `web.daily` with the keys `dt`: key `dt` is missing; key `day` is not a partition \
+         key"
+    );
+    let mut table = lake.catalog.table(&daily()).await.unwrap().unwrap();
+    table.parameters.insert("projection.enabled".to_owned(), "TRUE".to_owned());
+    lake.catalog.put_table(&table, Expect::Any).await.unwrap();
+    let error = refused(request("d", ONE)).await;
+    assert!(error.message.contains("partition projection"), "{error}");
+    assert!(world.files().is_empty());
+}

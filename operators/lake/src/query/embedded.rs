@@ -1,0 +1,407 @@
+//! The query engine of the embedded lake: Athena's dialect on `DataFusion`, in this process.
+//!
+//! A query lives as long as the process; after a restart the engine answers `Unknown`, and the caller starts it again with
+//! the same token. Only a result with [`Destination::Keep`](super::Destination::Keep) outlives the process.
+
+mod failure;
+mod plan;
+mod result;
+mod temporary;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::StreamExt as _;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{Description, Destination, Query, QueryEngine, QueryId, QueryStats, QueryStatus, ResultColumn};
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::publish::parquet::{ParquetWriter, StoredColumn};
+use crate::sql::function::Session;
+use crate::storage::Storage;
+use plan::{Planner, Prepared};
+use result::FetchedResult;
+use temporary::TemporaryFolder;
+
+/// How many queries run at a time; the others wait in the order of their start.
+const QUERIES: usize = 8;
+
+/// How many ended queries are remembered; older ones become `Unknown`.
+const REMEMBERED: usize = 1000;
+
+const OPERATION: &str = "run a query";
+
+/// A query engine in this process. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct EmbeddedEngine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    storage: Storage,
+    planner: Planner,
+    clock: Arc<dyn Clock>,
+    runtime: Arc<RuntimeEnv>,
+    parallelism: Option<usize>,
+    queries: Mutex<Queries>,
+    turns: Arc<Semaphore>,
+    /// Removed when the engine goes.
+    _temporary: TemporaryFolder,
+}
+
+#[derive(Debug, Default)]
+struct Queries {
+    by_id: HashMap<QueryId, Arc<Running>>,
+    /// In the order of their start.
+    order: std::collections::VecDeque<QueryId>,
+}
+
+/// A query that was started in this process.
+#[derive(Debug)]
+struct Running {
+    query: Query,
+    started_ms: i64,
+    cancellation: CancellationToken,
+    plan: Mutex<Option<Arc<dyn ExecutionPlan>>>,
+    state: watch::Sender<State>,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    Queued,
+    Running,
+    Succeeded(QueryStats, Option<FetchedResult>),
+    Failed(Arc<Error>),
+    Canceled,
+}
+
+impl EmbeddedEngine {
+    /// Makes an engine. Queries hold up to `memory_limit` bytes together, then they spill below `temporary`.
+    ///
+    /// # Errors
+    /// `PermissionDenied` or `ResourcesExhausted` when the folder of temporary files cannot be made.
+    pub fn open(
+        storage: Storage,
+        catalog: Arc<dyn Catalog>,
+        clock: Arc<dyn Clock>,
+        temporary: &Path,
+        memory_limit: usize,
+        parallelism: Option<usize>,
+    ) -> Result<Self> {
+        let temporary = TemporaryFolder::open(temporary)?;
+        let disk = DiskManagerMode::Directories(vec![temporary.path().to_owned()]);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(memory_limit)))
+            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
+            .build_arc()
+            .map_err(|error| failure::of("open the query engine", error))?;
+        let url = Storage::object_store_url()?;
+        runtime.register_object_store(url.as_ref(), storage.object_store());
+        let planner = Planner { storage: storage.clone(), catalog, runtime: Arc::clone(&runtime) };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                storage,
+                planner,
+                clock,
+                runtime,
+                parallelism,
+                queries: Mutex::default(),
+                turns: Arc::new(Semaphore::new(QUERIES)),
+                _temporary: temporary,
+            }),
+        })
+    }
+
+    fn running(&self, id: &QueryId) -> Option<Arc<Running>> {
+        self.inner.queries().by_id.get(id).cloned()
+    }
+}
+
+impl Inner {
+    fn queries(&self) -> MutexGuard<'_, Queries> {
+        self.queries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn session(&self, database: Option<&str>) -> Session {
+        Session {
+            time_zone: "UTC".to_owned(),
+            start_us: self.clock.now().as_microsecond(),
+            database: database.map(str::to_owned),
+        }
+    }
+
+    /// Runs a query to its end or its cancellation.
+    async fn run(self: Arc<Self>, id: QueryId, running: Arc<Running>) {
+        let ended = tokio::select! {
+            biased;
+            () = running.cancellation.cancelled() => State::Canceled,
+            ended = self.work(&id, &running) => match ended {
+                Ok((stats, result)) => State::Succeeded(stats, result),
+                Err(error) => State::Failed(Arc::new(error)),
+            },
+        };
+        running.plan().take();
+        running.state.send_replace(ended);
+    }
+
+    async fn work(&self, id: &QueryId, running: &Running) -> Result<(QueryStats, Option<FetchedResult>)> {
+        let _turn = Arc::clone(&self.turns)
+            .acquire_owned()
+            .await
+            .map_err(|_| Error::new(ErrorKind::Canceled, OPERATION, "the query engine was closed"))?;
+        running.state.send_replace(State::Running);
+        let query = &running.query;
+        // Written rows must come in the same order each time, so that the same query writes the same bytes.
+        let parallelism = match query.destination {
+            Destination::Objects { .. } => Some(1),
+            Destination::Fetch | Destination::Keep => self.parallelism,
+        };
+        let prepared = self
+            .planner
+            .plan(query.sql.clone(), self.session(query.database.as_deref()), query.tables.clone(), parallelism)
+            .await?;
+        *running.plan() = Some(Arc::clone(&prepared.physical));
+        let rows = execute_stream(Arc::clone(&prepared.physical), prepared.context.task_ctx())
+            .map_err(|error| failure::of(OPERATION, error))?;
+        match &query.destination {
+            Destination::Fetch => {
+                let (result, count) = FetchedResult::collect(prepared.columns.clone(), rows, &self.runtime).await?;
+                Ok((QueryStats { rows: count, ..self.stats(running) }, Some(result)))
+            }
+            Destination::Keep => {
+                let prefix = result::kept_location(id)?;
+                if !self.storage.is_empty(&prefix).await? {
+                    // A process that stopped before the marker left pieces; the prefix is the engine's own.
+                    let pieces = self.storage.list(&prefix).await?;
+                    let pieces: Vec<_> = pieces.into_iter().map(|object| object.location).collect();
+                    self.storage.delete(&pieces).await?;
+                }
+                let writer = result::kept_writer(&self.storage, id, &prepared.columns)?;
+                let stats = self.write(running, writer, rows).await?;
+                result::keep(&self.storage, id, &prepared.columns, &stats).await?;
+                Ok((stats, None))
+            }
+            Destination::Objects { prefix, format } => {
+                if !self.storage.is_empty(prefix).await? {
+                    return Err(Error::new(
+                        ErrorKind::AlreadyExists,
+                        OPERATION,
+                        format!("HIVE_PATH_ALREADY_EXISTS: expected an empty prefix, found objects below `{prefix}`"),
+                    ));
+                }
+                let crate::publish::Format::Parquet(compression) = format;
+                let columns = storable(&prepared)?;
+                let writer = ParquetWriter::new(&self.storage, prefix, &columns, *compression)?;
+                Ok((self.write(running, writer, rows).await?, None))
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        running: &Running,
+        mut writer: ParquetWriter,
+        mut rows: SendableRecordBatchStream,
+    ) -> Result<QueryStats> {
+        while let Some(batch) = rows.next().await {
+            let batch = batch.map_err(|error| failure::of(OPERATION, error))?;
+            writer.write(&batch).await?;
+        }
+        let objects = writer.finish().await?;
+        Ok(QueryStats {
+            rows: objects.iter().map(|object| object.rows).sum(),
+            written_bytes: objects.iter().map(|object| object.bytes).sum(),
+            objects,
+            ..self.stats(running)
+        })
+    }
+
+    /// Returns what is known of a query while it runs.
+    fn stats(&self, running: &Running) -> QueryStats {
+        let elapsed = self.clock.now().as_millisecond().saturating_sub(running.started_ms);
+        QueryStats {
+            scanned_bytes: running.plan().as_ref().map_or(0, plan::scanned_bytes),
+            elapsed_ms: u64::try_from(elapsed).unwrap_or(0),
+            ..QueryStats::default()
+        }
+    }
+}
+
+impl Running {
+    fn plan(&self) -> MutexGuard<'_, Option<Arc<dyn ExecutionPlan>>> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Checks that a table can hold the columns of a result.
+fn storable(prepared: &Prepared) -> Result<Vec<StoredColumn>> {
+    let unstorable: Vec<String> = prepared
+        .columns
+        .iter()
+        .filter(|column| column.data_type.to_hive().is_none())
+        .map(|column| format!("`{}` is {}", column.name, column.data_type))
+        .collect();
+    if !unstorable.is_empty() {
+        return Err(Error::new(
+            ErrorKind::InvalidSql,
+            OPERATION,
+            format!("NOT_SUPPORTED: a table cannot hold these columns, cast them first: {}", unstorable.join(", ")),
+        ));
+    }
+    Ok(prepared
+        .columns
+        .iter()
+        .map(|column| StoredColumn { name: column.name.clone(), data_type: column.data_type.clone() })
+        .collect())
+}
+
+fn unknown(id: &QueryId) -> Error {
+    Error::new(ErrorKind::NotFound, "fetch a result", format!("the query `{}` is not known (any more)", id.0))
+}
+
+#[async_trait]
+impl QueryEngine for EmbeddedEngine {
+    async fn describe(&self, sql: &str, database: Option<&str>) -> Result<Description> {
+        let inner = &self.inner;
+        let prepared =
+            inner.planner.plan(sql.to_owned(), inner.session(database), Vec::new(), inner.parallelism).await?;
+        Ok(Description {
+            predicted_bytes: plan::predicted_bytes(&prepared.physical),
+            columns: prepared.columns,
+            tables: prepared.tables,
+        })
+    }
+
+    async fn start(&self, query: &Query) -> Result<QueryId> {
+        let hash = Sha256::digest(query.token.as_bytes());
+        let id = QueryId(hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect());
+        if query.destination == Destination::Keep
+            && self.running(&id).is_none()
+            && result::kept(&self.inner.storage, &id).await?.is_some()
+        {
+            return Ok(id);
+        }
+        let running = {
+            let mut queries = self.inner.queries();
+            if let Some(known) = queries.by_id.get(&id) {
+                if known.query == *query {
+                    return Ok(id);
+                }
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    "start a query",
+                    format!("the token `{}` was used for another query", query.token),
+                ));
+            }
+            let running = Arc::new(Running {
+                query: query.clone(),
+                started_ms: self.inner.clock.now().as_millisecond(),
+                cancellation: CancellationToken::new(),
+                plan: Mutex::new(None),
+                state: watch::Sender::new(State::Queued),
+            });
+            queries.by_id.insert(id.clone(), Arc::clone(&running));
+            queries.order.push_back(id.clone());
+            queries.forget();
+            running
+        };
+        tokio::spawn(Arc::clone(&self.inner).run(id.clone(), running));
+        Ok(id)
+    }
+
+    async fn poll(&self, id: &QueryId) -> Result<QueryStatus> {
+        let Some(running) = self.running(id) else {
+            return Ok(match result::kept(&self.inner.storage, id).await? {
+                Some((_, stats)) => QueryStatus::Succeeded(stats),
+                None => QueryStatus::Unknown,
+            });
+        };
+        let state = running.state.borrow().clone();
+        Ok(match state {
+            State::Queued => QueryStatus::Queued,
+            State::Running => QueryStatus::Running(self.inner.stats(&running)),
+            State::Succeeded(stats, _) => QueryStatus::Succeeded(stats),
+            State::Failed(error) => QueryStatus::Failed(error.without_source()),
+            State::Canceled => QueryStatus::Canceled,
+        })
+    }
+
+    async fn fetch(&self, id: &QueryId) -> Result<(Vec<ResultColumn>, SendableRecordBatchStream)> {
+        if let Some(running) = self.running(id) {
+            if matches!(running.query.destination, Destination::Objects { .. }) {
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    "fetch a result",
+                    format!("the result of the query `{}` was written to objects", id.0),
+                ));
+            }
+            match running.ended().await {
+                State::Succeeded(_, Some(result)) => return result.open(),
+                State::Failed(error) => return Err(error.without_source()),
+                State::Canceled => {
+                    return Err(Error::new(ErrorKind::Canceled, "fetch a result", "the query was cancelled"));
+                }
+                State::Queued | State::Running => return Err(unknown(id)),
+                State::Succeeded(_, None) => {}
+            }
+        }
+        match result::kept(&self.inner.storage, id).await? {
+            Some((columns, stats)) => result::open_kept(&self.inner.storage, columns, &stats).await,
+            None => Err(unknown(id)),
+        }
+    }
+
+    async fn cancel(&self, id: &QueryId) -> Result<()> {
+        if let Some(running) = self.running(id) {
+            running.cancellation.cancel();
+            running.ended().await;
+        }
+        Ok(())
+    }
+}
+
+impl Running {
+    /// Waits for the end.
+    async fn ended(&self) -> State {
+        let mut state = self.state.subscribe();
+        match state.wait_for(|state| !matches!(state, State::Queued | State::Running)).await {
+            Ok(state) => state.clone(),
+            // The sender lives in `self`.
+            Err(_) => State::Canceled,
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        !matches!(*self.state.borrow(), State::Queued | State::Running)
+    }
+}
+
+impl Queries {
+    /// Forgets the oldest ended queries beyond [`REMEMBERED`].
+    fn forget(&mut self) {
+        while self.order.len() > REMEMBERED {
+            let oldest = self.order.iter().position(|id| self.by_id.get(id).is_none_or(|running| running.has_ended()));
+            match oldest.and_then(|at| self.order.remove(at)) {
+                Some(id) => {
+                    self.by_id.remove(&id);
+                }
+                None => return,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

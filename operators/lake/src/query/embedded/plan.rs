@@ -1,0 +1,141 @@
+//! From a statement to a physical plan, on a stack that deep statements fit on.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::SessionContext;
+
+use super::failure;
+use crate::catalog::Catalog;
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::TableName;
+use crate::query::table::CatalogTable;
+use crate::query::{QueryTable, ResultColumn};
+use crate::sql::function::Session;
+use crate::sql::plan::{ResolvedTable, Settings, TableResolver};
+use crate::storage::Storage;
+
+/// The stack of a planning thread: a tokio worker's 2 MiB is too little for a statement of some hundred nested terms.
+const STACK_BYTES: usize = 16 << 20;
+
+/// A statement, ready to run.
+pub(super) struct Prepared {
+    pub(super) context: SessionContext,
+    pub(super) physical: Arc<dyn ExecutionPlan>,
+    pub(super) columns: Vec<ResultColumn>,
+    pub(super) tables: Vec<TableName>,
+}
+
+/// What a statement is planned with.
+#[derive(Debug, Clone)]
+pub(super) struct Planner {
+    pub(super) storage: Storage,
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) runtime: Arc<RuntimeEnv>,
+}
+
+impl Planner {
+    /// Plans a statement.
+    pub(super) async fn plan(
+        &self,
+        sql: String,
+        session: Session,
+        tables: Vec<QueryTable>,
+        parallelism: Option<usize>,
+    ) -> Result<Prepared> {
+        let planner = self.clone();
+        on_large_stack(async move { planner.plan_here(&sql, session, tables, parallelism).await }).await
+    }
+
+    async fn plan_here(
+        &self,
+        sql: &str,
+        session: Session,
+        tables: Vec<QueryTable>,
+        parallelism: Option<usize>,
+    ) -> Result<Prepared> {
+        const OPERATION: &str = "plan a query";
+        let resolver = CatalogResolver { storage: self.storage.clone(), catalog: Arc::clone(&self.catalog), tables };
+        // As Athena does, a `;` at the end is passed over.
+        let sql = crate::publish::dml::without_semicolon(sql);
+        let planned = crate::sql::plan::plan(sql, &session, &resolver).await?;
+        let made = crate::sql::plan::context(&Settings { parallelism, ..Settings::default() })?;
+        let state =
+            SessionStateBuilder::new_from_existing(made.state()).with_runtime_env(Arc::clone(&self.runtime)).build();
+        let context = SessionContext::new_with_state(state);
+        let physical =
+            context.state().create_physical_plan(&planned.plan).await.map_err(|error| failure::of(OPERATION, error))?;
+        let columns = planned.columns.into_iter().map(|(name, data_type)| ResultColumn { name, data_type }).collect();
+        Ok(Prepared { context, physical, columns, tables: planned.tables })
+    }
+}
+
+/// Runs a future on a thread of its own with a large stack.
+async fn on_large_stack<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    let spawned = std::thread::Builder::new().name("plan".to_owned()).stack_size(STACK_BYTES).spawn(move || {
+        // Nobody listens any more when the query was cancelled.
+        let _canceled = sender.send(runtime.block_on(work));
+    });
+    spawned.map_err(|error| {
+        Error::new(ErrorKind::ResourcesExhausted, "plan a query", format!("cannot start a thread: {error}")).retryable()
+    })?;
+    receiver.await.map_err(|_| {
+        Error::new(ErrorKind::External, "plan a query", "GENERIC_INTERNAL_ERROR: planning the statement stopped early")
+    })?
+}
+
+/// Adds up the bytes of the objects that a plan may read.
+pub(super) fn predicted_bytes(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let own = plan
+        .downcast_ref::<DataSourceExec>()
+        .and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>())
+        .map_or(0, |config| {
+            let files = config.file_groups.iter().flat_map(|group| group.files());
+            files
+                .map(|file| match &file.range {
+                    Some(range) => u64::try_from(range.end.saturating_sub(range.start)).unwrap_or(0),
+                    None => file.object_meta.size,
+                })
+                .sum()
+        });
+    plan.children().into_iter().map(predicted_bytes).sum::<u64>() + own
+}
+
+/// Adds up the bytes that a plan has read so far.
+pub(super) fn scanned_bytes(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let own =
+        plan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned")).map_or(0, |value| value.as_usize());
+    plan.children().into_iter().map(scanned_bytes).sum::<u64>() + u64::try_from(own).unwrap_or(u64::MAX)
+}
+
+/// Finds tables in the catalog, or among those of the query alone.
+struct CatalogResolver {
+    storage: Storage,
+    catalog: Arc<dyn Catalog>,
+    tables: Vec<QueryTable>,
+}
+
+#[async_trait]
+impl TableResolver for CatalogResolver {
+    async fn resolve(&self, database: &str, table: &str) -> Result<Option<ResolvedTable>> {
+        let name = TableName::new(database, table)?;
+        let (table, partitions) = match self.tables.iter().find(|own| own.table.name == name) {
+            Some(own) => (own.table.clone(), own.partitions.clone()),
+            None => {
+                let Some(table) = self.catalog.table(&name).await? else { return Ok(None) };
+                let partitions =
+                    if table.partition_keys.is_empty() { Vec::new() } else { self.catalog.partitions(&name).await? };
+                (table, partitions)
+            }
+        };
+        let provider = CatalogTable::try_new(self.storage.clone(), table, partitions)?;
+        Ok(Some(ResolvedTable { columns: provider.columns(), provider: Arc::new(provider) }))
+    }
+}

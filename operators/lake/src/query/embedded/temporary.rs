@@ -1,0 +1,85 @@
+//! The folder that queries spill to: one for each process, removed when the process is gone.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// A folder of this process; its lock is held as long as the process lives, however it ends.
+#[derive(Debug)]
+pub(super) struct TemporaryFolder {
+    folder: PathBuf,
+    lock_file: PathBuf,
+    _lock: File,
+}
+
+impl TemporaryFolder {
+    /// Makes a folder below `parent`, and removes those of processes that are gone.
+    pub(super) fn open(parent: &Path) -> Result<Self> {
+        let failed = |error| Error::io("open the folder of temporary files", parent, error);
+        std::fs::create_dir_all(parent).map_err(failed)?;
+        for entry in std::fs::read_dir(parent).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_some_and(|extension| extension == "lock") {
+                remove_abandoned(&path);
+            }
+        }
+        let name = uuid::Uuid::new_v4().simple().to_string();
+        let lock_file = parent.join(format!("{name}.lock"));
+        let folder = parent.join(name);
+        let lock = File::create_new(&lock_file).map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        std::fs::create_dir(&folder).map_err(failed)?;
+        Ok(Self { folder, lock_file, _lock: lock })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next process.
+        if std::fs::remove_dir_all(&self.folder).is_ok() {
+            let _next_process_tries_again = std::fs::remove_file(&self.lock_file);
+        }
+    }
+}
+
+/// Removes the folder of a lock that nobody holds.
+fn remove_abandoned(lock_file: &Path) {
+    let Ok(lock) = File::open(lock_file) else { return };
+    if lock.try_lock().is_err() {
+        return;
+    }
+    let folder = lock_file.with_extension("");
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(path = %folder.display(), %error, "cannot remove temporary files");
+        }
+        _ => {
+            let _gone_or_next_time = std::fs::remove_file(lock_file);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_the_dead_go_and_those_of_the_living_stay() {
+        let parent = tempfile::tempdir().unwrap();
+        let living = TemporaryFolder::open(parent.path()).unwrap();
+        let dead = parent.path().join("dead");
+        std::fs::create_dir(&dead).unwrap();
+        std::fs::write(dead.join("spill"), "x").unwrap();
+        std::fs::write(parent.path().join("dead.lock"), "").unwrap();
+        let second = TemporaryFolder::open(parent.path()).unwrap();
+        assert!(living.path().is_dir() && second.path().is_dir());
+        assert!(!dead.try_exists().unwrap());
+        drop((living, second));
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+}

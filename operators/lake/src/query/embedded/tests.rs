@@ -1,0 +1,241 @@
+use super::*;
+use crate::catalog::{Column, Database, Expect, Table, TableFormat};
+use crate::lake::{Lake, LakeSettings};
+use crate::name::{Location, TableName};
+use crate::query::QueryTable;
+use crate::query::conformance::{ended, rows, written};
+use crate::storage::Put;
+use bytes::Bytes;
+
+/// Returns a statement that gives the numbers 0, 1, … below 10 to the power of `digits` as `n`.
+fn numbers(digits: u32) -> String {
+    let tables: Vec<String> = (0..digits).map(|digit| format!("d AS d{digit}")).collect();
+    let sum: Vec<String> = (0..digits).map(|digit| format!("d{digit}.x * {}", 10_u64.pow(digit))).collect();
+    format!(
+        "WITH d AS (SELECT CAST(x AS bigint) AS x FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS v (x)) \
+         SELECT {} AS n FROM {}",
+        sum.join(" + "),
+        tables.join(" CROSS JOIN ")
+    )
+}
+
+struct Fixture {
+    lake: Lake,
+    folder: tempfile::TempDir,
+}
+
+async fn open(folder: &Path) -> Lake {
+    let settings =
+        LakeSettings { parallelism: Some(2), ..LakeSettings::new(folder.join(".suiro"), folder.join("warehouse")) };
+    Lake::open(settings).await.unwrap()
+}
+
+async fn fixture() -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path()).await;
+    lake.catalog.create_database(&Database::new("web")).await.unwrap();
+    Fixture { lake, folder }
+}
+
+impl Fixture {
+    async fn rows(&self, sql: &str) -> Vec<String> {
+        rows(self.lake.engine.as_ref(), sql).await.unwrap()
+    }
+
+    async fn fails(&self, sql: &str) -> Error {
+        rows(self.lake.engine.as_ref(), sql).await.unwrap_err()
+    }
+
+    async fn put(&self, location: &str, bytes: impl Into<Bytes>) {
+        self.lake.storage.put(&Location::parse(location).unwrap(), bytes.into(), Put::Replace).await.unwrap();
+    }
+
+    async fn table(&self, name: &str, columns: &[(&str, &str)], keys: &[(&str, &str)], format: TableFormat) -> Table {
+        let made = |columns: &[(&str, &str)]| columns.iter().map(|(name, hive)| Column::new(name, hive)).collect();
+        let table = Table::new(
+            TableName::new("web", name).unwrap(),
+            made(columns),
+            made(keys),
+            Location::parse(&format!("s3://b/{name}/")).unwrap(),
+            format,
+        );
+        self.lake.catalog.put_table(&table, Expect::Any).await.unwrap()
+    }
+
+    async fn partition(&self, table: &Table, values: &[&str], sql: &str) {
+        let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+        let location = table.hive_location(&values).unwrap();
+        written(self.lake.engine.as_ref(), sql, &location.to_string(), &format!("{values:?}")).await;
+        let partition = table.new_partition(values, location);
+        self.lake.catalog.put_partition(&table.name, &partition, Expect::Any).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_behaves_as_a_query_engine() {
+    let fixture = fixture().await;
+    crate::query::conformance::run(fixture.lake.engine.as_ref(), "b").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_are_pruned_by_keys_of_any_type() {
+    let fixture = fixture().await;
+    let table = fixture.table("t", &[("n", "bigint")], &[("dt", "date"), ("hour", "int")], TableFormat::Parquet).await;
+    for (day, hour) in [("2026-01-01", "1"), ("2026-01-01", "10"), ("2026-01-02", "1")] {
+        fixture.partition(&table, &[day, hour], &format!("SELECT CAST({hour} AS bigint) AS n")).await;
+    }
+    let all = fixture.lake.engine.describe("SELECT * FROM web.t", None).await.unwrap().predicted_bytes;
+    let bytes = |sql: &'static str| {
+        let engine = Arc::clone(&fixture.lake.engine);
+        async move { engine.describe(sql, None).await.unwrap().predicted_bytes }
+    };
+    assert!(all > 0);
+    assert_eq!(bytes("SELECT * FROM web.t WHERE dt = DATE '2026-01-02'").await * 3, all);
+    assert_eq!(bytes("SELECT * FROM web.t WHERE hour > 2").await * 3, all, "numbers are compared as numbers");
+    assert_eq!(bytes("SELECT * FROM web.t WHERE hour = 5").await, 0);
+    assert_eq!(
+        fixture.rows("SELECT n, hour FROM web.t WHERE dt = DATE '2026-01-01' ORDER BY n").await,
+        ["1|1", "10|10"]
+    );
+    assert_eq!(fixture.rows("SELECT count(*) FROM web.t").await, ["3"]);
+    // The object of a pruned partition is not even opened.
+    fixture.put("s3://b/t/dt=2026-01-02/hour=1/part-00000.parquet", "broken").await;
+    assert_eq!(fixture.rows("SELECT sum(n) FROM web.t WHERE dt < DATE '2026-01-02'").await, ["11"]);
+    assert_eq!(fixture.fails("SELECT sum(n) FROM web.t").await.kind, ErrorKind::InvalidData);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_are_read_as_the_catalogs_types() {
+    let fixture = fixture().await;
+    written(
+        fixture.lake.engine.as_ref(),
+        "SELECT CAST(1 AS int) AS \"N\", CAST(1.5 AS decimal(4,1)) AS d, TIMESTAMP '2026-01-02 03:04:05.678' AS at, 'abc' AS s",
+        "s3://b/t/",
+        "t",
+    )
+    .await;
+    fixture
+        .table(
+            "t",
+            &[("at", "timestamp"), ("absent", "string"), ("n", "bigint"), ("d", "decimal(10,2)"), ("s", "varchar(2)")],
+            &[],
+            TableFormat::Parquet,
+        )
+        .await;
+    assert_eq!(
+        fixture.rows("SELECT n, d, at, absent, s FROM web.t WHERE n = 1").await,
+        ["1|1.50|2026-01-02T03:04:05.678|NULL|ab"]
+    );
+    assert_eq!(fixture.rows("SELECT count(*) FROM web.t WHERE at >= TIMESTAMP '2026-01-02 03:04:05.679'").await, ["0"]);
+    fixture.table("t", &[("s", "bigint")], &[], TableFormat::Parquet).await;
+    let error = fixture.fails("SELECT s FROM web.t").await;
+    assert_eq!(error.message, "column `s` of table `web.t` is bigint, and the object holds `Utf8`");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_tables_are_read_whatever_their_compression() {
+    use std::io::Write as _;
+    let fixture = fixture().await;
+    let mut table = fixture.table("c", &[("a", "int"), ("b", "string")], &[], TableFormat::OpenCsv).await;
+    table.parameters.insert("skip.header.line.count".to_owned(), "1".to_owned());
+    fixture.lake.catalog.put_table(&table, Expect::Any).await.unwrap();
+    let text = "a,b\n1,\"x, y\"\n2,z\n";
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(text.as_bytes()).unwrap();
+    let gzip = gzip.finish().unwrap();
+    fixture.put("s3://b/c/plain.csv", text).await;
+    fixture.put("s3://b/c/named_wrongly.csv", gzip.clone()).await;
+    fixture.put("s3://b/c/z", zstd::encode_all(text.as_bytes(), 3).unwrap()).await;
+    fixture.put("s3://b/c/_hidden", "no record").await;
+    assert_eq!(fixture.rows("SELECT a, b, count(*) FROM web.c GROUP BY a, b ORDER BY a").await, ["1|x, y|3", "2|z|3"]);
+    assert_eq!(fixture.rows("SELECT count(*) FROM web.c").await, ["6"]);
+    fixture.put("s3://b/c/truncated", gzip.split_at(gzip.len() - 9).0.to_vec()).await;
+    let error = fixture.fails("SELECT a FROM web.c").await;
+    assert_eq!(error.kind, ErrorKind::InvalidData, "{error}");
+    assert!(error.to_string().contains("s3://b/c/truncated"), "{error}");
+
+    fixture.table("j", &[("id", "bigint"), ("tags", "array<string>")], &[], TableFormat::HiveJson).await;
+    fixture.put("s3://b/j/x", "{\"id\":1,\"tags\":[\"a\"]}\n{\"ID\":2}\n").await;
+    assert_eq!(fixture.rows("SELECT id, tags FROM web.j ORDER BY id").await, ["1|[a]", "2|NULL"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_query_writes_the_same_bytes() {
+    let fixture = fixture().await;
+    let table = fixture.table("src", &[("n", "bigint")], &[("p", "int")], TableFormat::Parquet).await;
+    for part in 0..5 {
+        fixture.partition(&table, &[&part.to_string()], &numbers(3)).await;
+    }
+    let sql = "SELECT n % 97 AS k, count(*) AS c, sum(n) AS s FROM web.src GROUP BY n % 97";
+    let mut bytes = Vec::new();
+    for run in 0..3 {
+        let stats =
+            written(fixture.lake.engine.as_ref(), sql, &format!("s3://b/out{run}/"), &format!("run {run}")).await;
+        assert_eq!(stats.objects.len(), 1);
+        assert!(stats.scanned_bytes > 0);
+        bytes.push(fixture.lake.storage.read(&stats.objects[0].location).await.unwrap());
+    }
+    assert!(bytes.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_result_survives_a_restart_and_others_are_unknown() {
+    let fixture = fixture().await;
+    let keep = Query { destination: Destination::Keep, ..Query::new("SELECT 7 AS n, NULL AS nothing", None, "kept") };
+    let kept = fixture.lake.engine.start(&keep).await.unwrap();
+    let status = ended(fixture.lake.engine.as_ref(), &kept).await;
+    assert!(matches!(status, QueryStatus::Succeeded(_)), "{status:?}");
+    let lost = fixture.lake.engine.start(&Query::new("SELECT 1", None, "lost")).await.unwrap();
+    ended(fixture.lake.engine.as_ref(), &lost).await;
+    let second = open(fixture.folder.path()).await;
+    assert!(matches!(second.engine.poll(&lost).await.unwrap(), QueryStatus::Unknown));
+    assert!(matches!(second.engine.poll(&kept).await.unwrap(), QueryStatus::Succeeded(_)));
+    assert_eq!(second.engine.start(&keep).await.unwrap(), kept);
+    let (columns, stream) = second.engine.fetch(&kept).await.unwrap();
+    assert_eq!(columns[1], ResultColumn { name: "nothing".to_owned(), data_type: crate::sql::Type::Unknown });
+    let batches: Vec<_> = futures::TryStreamExt::try_collect(stream).await.unwrap();
+    let batches: Vec<datafusion::arrow::record_batch::RecordBatch> = batches;
+    assert_eq!(batches.iter().map(datafusion::arrow::record_batch::RecordBatch::num_rows).sum::<usize>(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_is_cancelled_promptly() {
+    let fixture = fixture().await;
+    let endless = format!("SELECT count(*) FROM ({}) AS t WHERE n % 7 = -1", numbers(15));
+    let id = fixture.lake.engine.start(&Query::new(endless, None, "endless")).await.unwrap();
+    while !matches!(fixture.lake.engine.poll(&id).await.unwrap(), QueryStatus::Running(_)) {
+        tokio::task::yield_now().await;
+    }
+    fixture.lake.engine.cancel(&id).await.unwrap();
+    assert!(matches!(fixture.lake.engine.poll(&id).await.unwrap(), QueryStatus::Canceled));
+    assert_eq!(fixture.lake.engine.fetch(&id).await.err().unwrap().kind, ErrorKind::Canceled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_sees_tables_of_its_own() {
+    let fixture = fixture().await;
+    let table = fixture.table("t", &[("n", "bigint")], &[("dt", "string")], TableFormat::Parquet).await;
+    fixture.partition(&table, &["a"], "SELECT CAST(1 AS bigint) AS n").await;
+    written(fixture.lake.engine.as_ref(), "SELECT CAST(2 AS bigint) AS n", "s3://b/new/", "new").await;
+    let version = table.new_partition(vec!["b".to_owned()], Location::parse("s3://b/new/").unwrap());
+    let query = Query {
+        tables: vec![QueryTable { table: table.clone(), partitions: vec![version] }],
+        ..Query::new("SELECT n, dt FROM t", Some("web"), "own tables")
+    };
+    let id = fixture.lake.engine.start(&query).await.unwrap();
+    assert!(matches!(
+        ended(fixture.lake.engine.as_ref(), &id).await,
+        QueryStatus::Succeeded(QueryStats { rows: 1, .. })
+    ));
+    assert_eq!(fixture.rows("SELECT n, dt FROM web.t").await, ["1|a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_result_goes_through_a_temporary_file() {
+    let fixture = fixture().await;
+    let id = fixture.lake.engine.start(&Query::new(numbers(7), None, "large")).await.unwrap();
+    let (_, stream) = fixture.lake.engine.fetch(&id).await.unwrap();
+    let batches: Vec<datafusion::arrow::record_batch::RecordBatch> =
+        futures::TryStreamExt::try_collect(stream).await.unwrap();
+    assert_eq!(batches.iter().map(datafusion::arrow::record_batch::RecordBatch::num_rows).sum::<usize>(), 10_000_000);
+}
