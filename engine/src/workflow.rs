@@ -1,5 +1,7 @@
 //! Workflows in normal form: plain data, made by [`load`] from a document, stored with the attempt.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -65,9 +67,9 @@ pub struct TaskDef {
     /// Where the task stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
-    /// Where its parameters stand, by path.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub param_places: IndexMap<String, Place>,
+    /// Where its parameters stand, by path. Shared by the tasks that a loop makes of one body.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub param_places: Arc<IndexMap<String, Place>>,
 }
 
 impl TaskDef {
@@ -78,7 +80,7 @@ impl TaskDef {
 
     /// Makes a task that runs an operator (its name without `>`) with the keys as written.
     pub fn action(name: impl Into<String>, operator: impl Into<String>, params: Params) -> Self {
-        Self::new(name.into(), TaskKind::Action { operator: operator.into(), params })
+        Self::new(name.into(), TaskKind::Action { operator: operator.into(), params: Arc::new(params) })
     }
 
     fn new(name: String, kind: TaskKind) -> Self {
@@ -95,9 +97,13 @@ impl TaskDef {
             error: None,
             check: None,
             place: None,
-            param_places: IndexMap::new(),
+            param_places: Arc::default(),
         }
     }
+}
+
+fn is_empty(places: &Arc<IndexMap<String, Place>>) -> bool {
+    places.is_empty()
 }
 
 /// What a task is.
@@ -111,8 +117,9 @@ pub enum TaskKind {
         /// The operator's name without `>`; may be a template when it was written as `_type`.
         operator: String,
         /// The task's own keys in order, templates unevaluated: `_command` (the value after `name>:`), `_do`, and the
-        /// operator's options. No `_export`, `_retry` or other key of the engine.
-        params: Params,
+        /// operator's options. No `_export`, `_retry` or other key of the engine. Shared by the tasks that a loop makes of
+        /// one body.
+        params: Arc<Params>,
     },
 }
 

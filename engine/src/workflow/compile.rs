@@ -10,6 +10,8 @@ mod key_value;
 mod task_name;
 mod templates;
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use super::{Place, TaskDef};
@@ -186,7 +188,7 @@ impl<'a> Compiler<'a> {
     /// Remembers where the parts of a parameter stand.
     fn remember_places(&self, task: &mut TaskDef, path: &ParamPath, node: &Node) {
         if let Some(place) = self.origin.place(node.span) {
-            task.param_places.insert(path.0.clone(), place);
+            Arc::make_mut(&mut task.param_places).insert(path.0.clone(), place);
         }
         if let Some(entries) = node.as_map() {
             for (key, value) in entries {

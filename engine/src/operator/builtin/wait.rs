@@ -89,7 +89,8 @@ mod tests {
         assert_eq!(seconds("10s"), Ok(10));
         assert_eq!(seconds("1H30m"), Ok(5_400));
         assert_eq!(seconds(" 1d 1s "), Ok(86_401));
-        for text in ["1", "abc", "", "0s", "10s 1m", "1.5s", "99999999999999999999d"] {
+        assert_eq!(seconds("0s"), Err("expected at least a second, found `0s`".to_owned()));
+        for text in ["1", "abc", "", "10s 1m", "1.5s", "99999999999999999999d"] {
             assert_eq!(seconds(text), Err(format!("expected a duration such as `1h 30m` or `10s`, found `{text}`")));
         }
     }

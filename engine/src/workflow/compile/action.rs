@@ -1,5 +1,7 @@
 //! A task with an operator: which one, its parameters, and what the operator says of them.
 
+use std::sync::Arc;
+
 use super::{Call, Compiler, Entry, Position};
 use crate::diagnostic::{Diagnostic, code, suggest};
 use crate::document::{Key, Node, NodeKind, Span};
@@ -50,7 +52,7 @@ impl Compiler<'_> {
     pub(super) fn action(&mut self, task: &mut TaskDef, task_key: Span, entries: &[Entry<'_>], position: Position<'_>) {
         let Some((operator_key, operator)) = self.operator(entries) else { return };
         // Marks the task as an action before its keys are read: `_retry` may hold a template only then.
-        task.kind = TaskKind::Action { operator: operator.clone(), params: Params::new() };
+        task.kind = TaskKind::Action { operator: operator.clone(), params: Arc::default() };
         let mut params = Params::new();
         let mut disabled = false;
         for (key, node) in entries {
@@ -90,7 +92,7 @@ impl Compiler<'_> {
             params.insert(name.to_owned(), node.to_value());
         }
         self.check_operator(&operator, operator_key, task_key, entries, &params);
-        task.kind = TaskKind::Action { operator, params };
+        task.kind = TaskKind::Action { operator, params: Arc::new(params) };
         if disabled {
             task.kind = TaskKind::Group;
         }
