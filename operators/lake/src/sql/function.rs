@@ -10,7 +10,9 @@ mod datetime_convert;
 mod datetime_format;
 mod datetime_math;
 mod datetime_pattern;
+mod decimal_text;
 mod encoding;
+mod format;
 mod hash;
 mod json;
 mod json_reader;
@@ -22,6 +24,7 @@ mod moment;
 mod regexp;
 mod regexp_pattern;
 mod string;
+mod string_more;
 mod string_split;
 #[cfg(test)]
 mod testing;
@@ -132,6 +135,7 @@ pub static TABLE: &[&[Function]] = &[
     datetime_format::FAMILY,
     datetime_math::FAMILY,
     encoding::FAMILY,
+    format::FAMILY,
     hash::FAMILY,
     json::FAMILY,
     map::FAMILY,
@@ -139,6 +143,7 @@ pub static TABLE: &[&[Function]] = &[
     math_round::FAMILY,
     regexp::FAMILY,
     string::FAMILY,
+    string_more::FAMILY,
     string_split::FAMILY,
     url::FAMILY,
 ];

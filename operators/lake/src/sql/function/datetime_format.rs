@@ -151,6 +151,11 @@ impl Parts<'_> {
     }
 }
 
+/// Writes a civil time, in microseconds since 1970, by tokens that show no zone.
+pub(super) fn write_local(local: i64, tokens: &[Token], out: &mut String) -> Result<(), EvalError> {
+    Parts { local, zone: None }.write(tokens, out)
+}
+
 /// Writes times by patterns.
 fn write_by(
     call: &Call<'_>,

@@ -1,7 +1,7 @@
 //! Signatures of the function table, `(array(E), bigint) -> E`, and fitting them to arguments.
 //!
 //! A word of one capital letter (with digits) stands for any type; a small word in the place of a number, `varchar(x)`,
-//! for the argument's; `T...` for any count, from none.
+//! for the argument's; `any` for every type; `T...` for any count, from none.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ enum Parameter {
     Map(Box<Self>, Box<Self>),
     /// `row(K,V)`
     Row(Vec<Self>),
+    /// `any`: whatever is given, each of its own type.
+    Any,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +108,9 @@ impl Signature {
 impl Parameter {
     fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
+        if text == "any" {
+            return Ok(Self::Any);
+        }
         if is_variable(text) {
             return Ok(Self::Variable(text.to_owned()));
         }
@@ -160,7 +165,7 @@ impl Parameter {
             Self::Array(element) => element.has_variable(),
             Self::Map(key, value) => key.has_variable() || value.has_variable(),
             Self::Row(fields) => fields.iter().any(Self::has_variable),
-            Self::Type(_) | Self::Sized(..) | Self::Decimal(_) => false,
+            Self::Type(_) | Self::Sized(..) | Self::Decimal(_) | Self::Any => false,
         }
     }
 
@@ -176,7 +181,7 @@ impl Parameter {
         }
         match (self, argument) {
             (Self::Variable(name), _) => join(&mut bindings.types, name, argument.clone()),
-            (Self::Type(_), _) | (_, Type::Unknown) => Some(()),
+            (Self::Type(_) | Self::Any, _) | (_, Type::Unknown) => Some(()),
             (Self::Array(element), Type::Array(found)) => element.unify(found, bindings),
             (Self::Map(key, value), Type::Map(found_key, found_value)) => {
                 key.unify(found_key, bindings)?;
@@ -222,6 +227,7 @@ impl Parameter {
     fn fill(&self, bindings: &Bindings, argument: &Type) -> Option<Type> {
         Some(match self {
             Self::Type(concrete) => concrete.clone(),
+            Self::Any => argument.clone(),
             Self::Variable(name) => bindings.types.get(name)?.clone(),
             Self::Array(element) => {
                 Type::Array(Arc::new(element.fill(bindings, &Type::Unknown).or_else(|| unknown(argument))?))
