@@ -1,6 +1,7 @@
 //! Runs the statements that a real Trino answered: the same answer or a refusal, never another answer.
 //!
-//! `SQL_SHOW=<start of a name>|all` prints each statement that is not equal, with both answers.
+//! `SQL_SHOW=<start of a name>|all` prints each statement that is not equal, with both answers; `SQL_EXTRA=<file>` runs
+//! further statements of the same form.
 
 #[path = "trino/compare.rs"]
 mod compare;
@@ -76,6 +77,7 @@ fn root() -> PathBuf {
 }
 
 fn statements(file: &str) -> Vec<Statement> {
+    // A path of its own stands for itself: statements that are still being looked at.
     let path = root().join("tests/sql/trino").join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
@@ -132,16 +134,19 @@ fn run() -> BTreeMap<String, Figures> {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let tables = Tables::load(&root().join("tests/sql/trino/tables"));
     let mut figures: BTreeMap<String, Figures> = BTreeMap::new();
-    let mut marks: BTreeMap<&str, Figures> = BTreeMap::new();
+    let mut marks: BTreeMap<String, Figures> = BTreeMap::new();
     let mut report = String::new();
-    for (file, rounded) in [("visible_expr.jsonl", false), ("visible_tables.jsonl", true)] {
+    let extra = std::env::var("SQL_EXTRA").ok();
+    let mut files = vec![("visible_expr.jsonl", false), ("visible_tables.jsonl", true)];
+    files.extend(extra.as_deref().map(|file| (file, false)));
+    for (file, rounded) in files {
         for statement in statements(file) {
             let given = runtime.block_on(answer(&statement, &tables));
             let verdict = verdict(&statement, &given, rounded);
             let group = statement.name.split('.').next().unwrap_or_default().to_owned();
             figures.entry(group).or_default().count(&verdict);
             if statement.athena.is_none() {
-                marks.entry(file).or_default().count(&verdict);
+                marks.entry(file.to_owned()).or_default().count(&verdict);
             }
             let shown = match (&verdict, &show) {
                 (Verdict::Equal, _) => false,

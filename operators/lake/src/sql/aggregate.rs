@@ -163,8 +163,22 @@ impl Builder<'_, '_> {
             }
             ("approx_distinct", [value] | [value, _]) => {
                 // Exact, which is within every error that is asked for.
-                let value = self.comparable(value.clone());
+                let value = value.clone();
+                if let Some(error) = arguments.get(1) {
+                    let error = analyzer.coerce(error.clone(), &Type::Double).map_err(|_| not_found())?;
+                    match analyzer.constant(&error.expr)? {
+                        Some(ScalarValue::Float64(Some(error))) if (0.004_062_5..=0.26).contains(&error) => {}
+                        Some(ScalarValue::Float64(Some(error))) => {
+                            return Err(SqlError::trino(
+                                "INVALID_FUNCTION_ARGUMENT",
+                                format!("Max standard error must be in [0.0040625, 0.26]: {error}"),
+                            ));
+                        }
+                        _ => return Err(SqlError::unsupported("a standard error that is not a constant")),
+                    }
+                }
                 self.modifiers.distinct = true;
+                let value = self.comparable(value);
                 self.raw(df::count::count_udaf(), vec![value.expr], Type::Bigint)
             }
             ("sum", [value]) => self.sum(value.clone()).ok_or_else(not_found)?,
@@ -293,10 +307,7 @@ impl Builder<'_, '_> {
 
     /// What a value is compared by, where it is for comparison only.
     fn comparable(&self, value: Typed) -> Typed {
-        match (self.modifiers.distinct, &value.data_type) {
-            (true, Type::TimestampTz(_)) => values::instant(value, &self.context.analyzer.session),
-            _ => value,
-        }
+        if self.modifiers.distinct { values::key(value, &self.context.analyzer.session) } else { value }
     }
 
     fn sum(&mut self, value: Typed) -> Option<SqlResult<Typed>> {
@@ -353,11 +364,20 @@ impl Builder<'_, '_> {
     }
 
     fn extreme(&mut self, name: &str, value: Typed) -> SqlResult<Typed> {
-        let native = super::expression::compares_natively(&value.data_type)
-            || matches!(value.data_type, Type::Real | Type::Double | Type::Char(_) | Type::IntervalYearToMonth);
-        if native {
-            let function = if name == "max" { df::min_max::max_udaf() } else { df::min_max::min_udaf() };
-            return self.raw(function, vec![value.expr], value.data_type);
+        let function = || if name == "max" { df::min_max::max_udaf() } else { df::min_max::min_udaf() };
+        if super::expression::compares_natively(&value.data_type)
+            || matches!(value.data_type, Type::Char(_) | Type::IntervalYearToMonth)
+        {
+            return self.raw(function(), vec![value.expr], value.data_type);
+        }
+        if matches!(value.data_type, Type::Real | Type::Double) {
+            // NaN only where there is nothing else.
+            let data_type = value.data_type.clone();
+            let numbers = values::number(value.clone(), &self.context.analyzer.session);
+            let number = self.raw(function(), vec![numbers.expr], data_type.clone())?;
+            let any = self.raw(function(), vec![value.expr], data_type)?;
+            let there = Typed::new(number.expr.clone().is_not_null(), Type::Boolean);
+            return self.context.conditional(vec![(there, number)], Some(any), "min and max");
         }
         if value.data_type == Type::Unknown {
             return Ok(value);
@@ -374,7 +394,10 @@ impl Builder<'_, '_> {
             return Err(SqlError::unsupported(format!("an order by {}", key.data_type)));
         }
         self.also_where(key.expr.clone().is_not_null());
-        let key = self.context.sort_key(key)?;
+        let key = match &key.data_type {
+            Type::Real | Type::Double => values::number(key, &self.context.analyzer.session).expr,
+            _ => self.context.sort_key(key)?,
+        };
         self.modifiers.order_by = vec![Sort::new(key, !largest, false)];
         self.raw(df::first_last::first_value_udaf(), vec![value.expr], value.data_type)
     }
@@ -387,7 +410,10 @@ impl Builder<'_, '_> {
             return Err(SqlError::unsupported("a number of values that is not a constant"));
         }
         self.also_where(key.expr.clone().is_not_null());
-        let key = self.context.sort_key(key)?;
+        let key = match &key.data_type {
+            Type::Real | Type::Double => values::number(key, &self.context.analyzer.session).expr,
+            _ => self.context.sort_key(key)?,
+        };
         self.modifiers.order_by = vec![Sort::new(key, !largest, false)];
         let list = self.list(value)?;
         let one = Typed::new(lit(1_i64), Type::Bigint);
@@ -416,8 +442,8 @@ impl Builder<'_, '_> {
         let analyzer = self.context.analyzer;
         let element = match &value.data_type {
             Type::Tinyint | Type::Smallint | Type::Integer | Type::Bigint => Type::Bigint,
-            Type::Real => Type::Real,
-            Type::Double | Type::Decimal(..) => Type::Double,
+            Type::Real | Type::Decimal(..) => Type::Real,
+            Type::Double => Type::Double,
             _ => return None,
         };
         let returns = match &value.data_type {
@@ -449,7 +475,7 @@ impl Context<'_> {
             data_type if !data_type.is_orderable() => Err(SqlError::type_mismatch(format!(
                 "Type {data_type} is not orderable, and therefore cannot be used in ORDER BY"
             ))),
-            Type::TimestampTz(_) => Ok(values::instant(value, &self.analyzer.session).expr),
+            Type::TimestampTz(_) | Type::Real | Type::Double => Ok(values::key(value, &self.analyzer.session).expr),
             Type::TimeTz(_) | Type::Uuid | Type::IpAddress => {
                 Err(SqlError::unsupported(format!("an order by {}", value.data_type)))
             }

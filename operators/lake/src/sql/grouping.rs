@@ -150,7 +150,11 @@ impl Grouping {
         let mut ids = Vec::with_capacity(keys.len());
         for key in &keys {
             let id = analyzer.fresh();
-            projected.push(analyzer.lowered(key.expr.clone(), plan.schema())?.alias(&id));
+            let value = match &key.data_type {
+                Type::Real | Type::Double => values::key(key.clone(), &analyzer.session).expr,
+                _ => key.expr.clone(),
+            };
+            projected.push(analyzer.lowered(value, plan.schema())?.alias(&id));
             ids.push(id);
         }
         let input = LogicalPlanBuilder::from(plan).project(projected)?.build()?;
@@ -246,7 +250,7 @@ fn positions(groups: &[Vec<Sql>], add: &mut dyn FnMut(&Sql) -> SqlResult<usize>)
 /// Trino wants columns in grouping sets.
 fn column_only(sql: &Sql) -> SqlResult<&Sql> {
     match sql {
-        Sql::Identifier(_) | Sql::CompoundIdentifier(_) | Sql::CompoundFieldAccess { .. } | Sql::Value(_) => Ok(sql),
+        Sql::Identifier(_) | Sql::CompoundIdentifier(_) | Sql::CompoundFieldAccess { .. } => Ok(sql),
         Sql::Nested(inner) => column_only(inner),
         other => Err(SqlError::trino(
             "INVALID_COLUMN_REFERENCE",

@@ -199,6 +199,7 @@ fn adapt(text: &str, tokens: Vec<TokenWithSpan>) -> SqlResult<Vec<TokenWithSpan>
         adapted.push(TokenWithSpan { token, span });
     }
     refuse_special_calls(&adapted)?;
+    refuse_offset_after_limit(&adapted)?;
     Ok(parenthesise_values(adapted))
 }
 
@@ -230,6 +231,22 @@ fn refuse_special_calls(tokens: &[TokenWithSpan]) -> SqlResult<()> {
         }
         if let Some(name) = SPECIAL.iter().find(|name| word.value.eq_ignore_ascii_case(name)) {
             return Err(SqlError::unsupported(format!("`{}`", name.to_ascii_uppercase())).at_span(first.span));
+        }
+    }
+    Ok(())
+}
+
+/// In Trino OFFSET stands before LIMIT; the parser takes both orders and forgets which it was.
+fn refuse_offset_after_limit(tokens: &[TokenWithSpan]) -> SqlResult<()> {
+    for group in tokens.windows(3) {
+        if let [
+            TokenWithSpan { token: Token::Word(Word { keyword: Keyword::LIMIT, .. }), .. },
+            _,
+            TokenWithSpan { token: Token::Word(Word { keyword: Keyword::OFFSET, .. }), span },
+        ] = group
+        {
+            let message = "mismatched input 'OFFSET'. Expecting: <EOF> (OFFSET stands before LIMIT)";
+            return Err(SqlError::trino("SYNTAX_ERROR", message).at_span(*span));
         }
     }
     Ok(())

@@ -378,7 +378,7 @@ impl Analyzer<'_> {
         };
         let left = self.body(left, around)?;
         let right = self.body(right, around)?;
-        let (left, right, columns) = self.aligned(left, right, op)?;
+        let (left, right, columns) = self.aligned(left, right, op, !(all && op == SetOperator::Union))?;
         if !(all && op == SetOperator::Union)
             && let Some(odd) = columns.iter().find(|column| !groups_natively(&column.data_type))
         {
@@ -398,12 +398,14 @@ impl Analyzer<'_> {
         Ok(Relation { plan, columns })
     }
 
-    /// Brings two relations to the same types; the columns of the result are called as the left ones.
+    /// Brings two relations to the same types, with `keys` also to values that are equal when Trino says so; the columns of
+    /// the result are called as the left ones.
     fn aligned(
         &self,
         left: Relation,
         right: Relation,
         op: SetOperator,
+        keys: bool,
     ) -> SqlResult<(LogicalPlan, LogicalPlan, Vec<ScopeColumn>)> {
         let (mut left, mut right) = (left, right);
         left.columns.retain(|column| !column.hidden);
@@ -427,8 +429,13 @@ impl Analyzer<'_> {
                 ))
             })?;
             let id = self.fresh();
-            sides.0.push(self.coerce(own.typed(), &data_type)?.expr.alias(&id));
-            sides.1.push(self.coerce(other.typed(), &data_type)?.expr.alias(&id));
+            let side = |column: &ScopeColumn| -> SqlResult<Expr> {
+                let value = self.coerce(column.typed(), &data_type)?;
+                let value = if keys && is_floating(&data_type) { values::key(value, &self.session) } else { value };
+                Ok(value.expr.alias(&id))
+            };
+            sides.0.push(side(own)?);
+            sides.1.push(side(other)?);
             columns.push(ScopeColumn { name: own.name.clone(), relation: None, data_type, id, hidden: false });
         }
         let left = LogicalPlanBuilder::from(left.plan).project(sides.0)?.build()?;
@@ -482,10 +489,15 @@ impl Analyzer<'_> {
 pub(super) fn groups_natively(data_type: &Type) -> bool {
     match data_type {
         Type::TimestampTz(_) | Type::TimeTz(_) | Type::Map(..) | Type::Json => false,
-        Type::Array(element) => groups_natively(element),
-        Type::Row(fields) => fields.iter().all(|(_, field)| groups_natively(field)),
+        Type::Array(element) => !is_floating(element) && groups_natively(element),
+        Type::Row(fields) => fields.iter().all(|(_, field)| !is_floating(field) && groups_natively(field)),
         _ => true,
     }
+}
+
+/// Zeros and NaNs of several forms: by themselves they are brought to one (`values::key`), inside of others they are not.
+fn is_floating(data_type: &Type) -> bool {
+    matches!(data_type, Type::Real | Type::Double)
 }
 
 /// Reads a position in the select list, from 0.

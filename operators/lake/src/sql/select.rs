@@ -332,7 +332,18 @@ impl Analyzer<'_> {
 
     /// Computes the select list, removes duplicates, sorts and cuts.
     fn finish(&self, unfinished: Unfinished, distinct: bool, order: Order<'_>) -> SqlResult<Relation> {
-        let Unfinished { plan, items, mut sorts } = unfinished;
+        let Unfinished { plan, mut items, mut sorts } = unfinished;
+        if distinct {
+            for (_, item) in &mut items {
+                if matches!(item.data_type, Type::Real | Type::Double) {
+                    let key = values::key(item.clone(), &self.session);
+                    for sort in sorts.iter_mut().filter(|sort| sort.expr == item.expr) {
+                        sort.expr = key.expr.clone();
+                    }
+                    *item = key;
+                }
+            }
+        }
         let mut projected: Vec<Typed> = items.iter().map(|(_, typed)| typed.clone()).collect();
         // A key that is an output column is sorted by it; others are computed besides.
         let mut positions = Vec::with_capacity(sorts.len());

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StructArray, UInt64Array, new_empty_array};
 use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::{interleave, nullif, take};
-use arrow::datatypes::{DataType, Field, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use datafusion::logical_expr::lit;
 
 use super::function::{Argument, Call, EvalError, Nulls, Session};
+use super::operator::compare;
 use super::scope::Typed;
 use super::types::Type;
 use super::udf::KernelUdf;
@@ -47,6 +48,43 @@ pub(super) fn zone(value: Typed, session: &Arc<Session>) -> Typed {
 /// A timestamp with time zone of its instant and zone.
 pub(super) fn zoned(instant: Typed, zone: Typed, returns: Type, session: &Arc<Session>) -> Typed {
     KernelUdf::call("zoned", zoned_kernel, Nulls::ReturnNull, vec![instant, zone], returns, session)
+}
+
+/// What a value is grouped and ordered by: zones fall away, floating point has one zero and one NaN.
+pub(super) fn key(value: Typed, session: &Arc<Session>) -> Typed {
+    match &value.data_type {
+        Type::TimestampTz(_) => instant(value, session),
+        Type::Real | Type::Double => {
+            let returns = value.data_type.clone();
+            KernelUdf::call("key", key_kernel, Nulls::ReturnNull, vec![value], returns, session)
+        }
+        _ => value,
+    }
+}
+
+/// A floating-point number, or NULL for NaN: Trino's `min` and `max` pass over NaN.
+pub(super) fn number(value: Typed, session: &Arc<Session>) -> Typed {
+    let returns = value.data_type.clone();
+    KernelUdf::call("number", number_kernel, Nulls::ReturnNull, vec![value], returns, session)
+}
+
+fn key_kernel(call: &Call<'_>, arguments: &[Argument]) -> Result<ArrayRef, EvalError> {
+    let ([value], [data_type]) = (arguments, call.arguments) else { return Err(EvalError::layout("a key")) };
+    let array = compare::key(data_type, &value.array)?;
+    expanded(&Argument { array, constant: value.constant }, call.rows)
+}
+
+fn number_kernel(call: &Call<'_>, arguments: &[Argument]) -> Result<ArrayRef, EvalError> {
+    let [value] = arguments else { return Err(EvalError::layout("a number")) };
+    let nan: BooleanArray = if let Some(numbers) = value.array.as_primitive_opt::<Float64Type>() {
+        BooleanArray::from_unary(numbers, f64::is_nan)
+    } else if let Some(numbers) = value.array.as_primitive_opt::<Float32Type>() {
+        BooleanArray::from_unary(numbers, f32::is_nan)
+    } else {
+        return Err(EvalError::layout("a floating-point number"));
+    };
+    let array = if nan.true_count() == 0 { Arc::clone(&value.array) } else { nullif(&value.array, &nan)? };
+    expanded(&Argument { array, constant: value.constant }, call.rows)
 }
 
 /// Repeats a constant for every row.

@@ -15,6 +15,7 @@ use super::aggregate::{Builder, Modifiers, RawAggregate, constant_integer, not_f
 use super::analyze::Analyzer;
 use super::error::{SqlError, SqlResult};
 use super::expression::{Clause, Context};
+use super::query::groups_natively;
 use super::scope::{Typed, column, same};
 use super::types::Type;
 use super::values;
@@ -117,12 +118,14 @@ impl Context<'_> {
                 format!("Cannot specify null treatment clause for {name} function"),
             ));
         }
+        if call.filter.is_some() {
+            return Err(SqlError::trino("NOT_SUPPORTED", "FILTER is not yet supported for window functions"));
+        }
         if call.distinct || !call.order_by.is_empty() {
             return Err(SqlError::unsupported("DISTINCT and ORDER BY in an aggregation over a window"));
         }
         let arguments = call.arguments.iter().map(|argument| inner.expr(argument)).collect::<SqlResult<Vec<_>>>()?;
-        let filter = call.filter.map(|filter| inner.condition(filter, "FILTER clause")).transpose()?;
-        let modifiers = Modifiers { filter: filter.map(|filter| filter.expr), ..Modifiers::default() };
+        let modifiers = Modifiers::default();
         let mut register = |raw: RawAggregate| {
             if !raw.order_by.is_empty() {
                 return Err(SqlError::unsupported(format!("the aggregation `{name}` over a window")));
@@ -311,8 +314,13 @@ impl Context<'_> {
         for item in partition_by {
             let typed = self.expr(item)?;
             partitions.push(match &typed.data_type {
-                Type::TimestampTz(_) => values::instant(typed, &self.analyzer.session).expr,
-                data_type if data_type.is_comparable() => typed.expr,
+                data_type if data_type.is_comparable() && groups_natively(data_type) => {
+                    values::key(typed, &self.analyzer.session).expr
+                }
+                Type::TimestampTz(_) => values::key(typed, &self.analyzer.session).expr,
+                data_type if data_type.is_comparable() => {
+                    return Err(SqlError::unsupported(format!("PARTITION BY {data_type}")));
+                }
                 other => {
                     return Err(SqlError::type_mismatch(format!(
                         "{other} is not comparable, and therefore cannot be used in window function PARTITION BY"
@@ -438,6 +446,12 @@ impl Context<'_> {
                 let Some(ScalarValue::DurationMillisecond(Some(value))) = self.analyzer.constant(&offset.expr)? else {
                     return Err(not_constant());
                 };
+                if *key == Type::Date && value % 86_400_000 != 0 {
+                    return Err(SqlError::trino(
+                        "INVALID_FUNCTION_ARGUMENT",
+                        "Cannot subtract hour, minutes or seconds from a date",
+                    ));
+                }
                 let interval = arrow::datatypes::IntervalMonthDayNano::new(0, 0, value * 1_000_000);
                 Ok(ScalarValue::IntervalMonthDayNano(Some(interval)))
             }

@@ -1,6 +1,6 @@
 //! `sum` of integers and decimals: exact, and an error where the result does not fit.
 //!
-//! Sums are kept in 128 bits; that a bigint's sum fits is looked at once, at the end.
+//! Sums are kept in 128 bits, and looked at after every value.
 
 use std::collections::HashSet;
 use std::mem::size_of;
@@ -97,7 +97,13 @@ impl Sum {
     }
 
     fn add(&self, total: i128, value: i128) -> DfResult<i128> {
-        total.checked_add(value).ok_or_else(|| external(self.overflow()))
+        let total = total.checked_add(value);
+        // As Trino does, an error also where a later value would bring the sum back.
+        match (total, &self.returns) {
+            (Some(total), Type::Decimal(..)) => Ok(total),
+            (Some(total), _) if i64::try_from(total).is_ok() => Ok(total),
+            _ => Err(external(self.overflow())),
+        }
     }
 
     fn finish(&self, values: Vec<Option<i128>>) -> DfResult<ArrayRef> {
