@@ -184,7 +184,7 @@ struct Advance<'a> {
 impl Advance<'_> {
     async fn work(&mut self, deadline: Deadline) -> Result<Progress, EngineError> {
         let parts = &self.engine.parts;
-        let mut heartbeat = tokio::time::interval(parts.settings.lease / 3);
+        let mut heartbeat = tokio::time::interval((parts.settings.lease / 3).max(Duration::from_millis(1)));
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         heartbeat.reset();
         loop {

@@ -278,6 +278,53 @@ async fn a_crash_at_any_point_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_interrupted_script_is_stopped_and_run_again() {
+    let project = Project::new(
+        "+a:\n  sh>: |\n    echo begin >> log\n    test -f go && exit 0\n    sleep 100\n+b: {echo>: end}\n",
+    );
+    let log = project.path().join("log");
+    let engine = Arc::new(project.engine().await);
+    let submitted = engine.submit(project.request()).await.unwrap();
+    let running = tokio::spawn({
+        let engine = Arc::clone(&engine);
+        async move { engine.advance(Deadline::End).await }
+    });
+    while !log.is_file() {
+        tokio::task::yield_now().await;
+    }
+    engine.interrupt();
+    assert_eq!(running.await.unwrap().unwrap(), Progress::Interrupted);
+    let summary = engine.summary(submitted.attempt()).await.unwrap();
+    assert_eq!(summary.exit_class(), ExitClass::Interrupted);
+    assert_eq!(states(&summary)[1], ("+t+a", TaskState::Ready));
+    drop(engine);
+    std::fs::write(project.path().join("go"), "").unwrap();
+    let (again, summary) = project.run().await;
+    assert_eq!(again, Submitted::Continued { attempt: submitted.attempt(), number: 1 });
+    assert_eq!(summary.exit_class(), ExitClass::Success);
+    assert_eq!(std::fs::read_to_string(log).unwrap(), "begin\nbegin\n");
+    assert_eq!(project.output(), "end\n");
+}
+
+#[tokio::test]
+async fn a_changed_file_ends_an_unfinished_attempt_and_starts_the_next() {
+    let project = Project::new("+a: {sh>: echo a >> log}\n+w: {wait>: 1h}\n");
+    let engine = project.engine().await;
+    engine.submit(project.request()).await.unwrap();
+    engine.advance(Deadline::Idle).await.unwrap();
+    engine.interrupt();
+    engine.advance(Deadline::End).await.unwrap();
+    drop(engine);
+    std::fs::write(project.path().join("t.dig"), "+a: {sh>: echo a >> log}\n+w: {echo>: no wait}\n").unwrap();
+    project.ends();
+    let (submitted, summary) = project.run().await;
+    assert!(matches!(submitted, Submitted::Started { number: 2, skips_those_of: Some(_), .. }), "{submitted:?}");
+    assert_eq!(summary.exit_class(), ExitClass::Success);
+    assert_eq!(project.output(), "no wait\n");
+    assert_eq!(std::fs::read_to_string(project.path().join("log")).unwrap(), "a\n");
+}
+
+#[tokio::test]
 async fn a_task_limit_is_an_error_of_the_workflow() {
     let project = Project::new("+a:\n  loop>: 100\n  _do: {echo>: x}\n");
     let engine = project.engine_with(|settings| settings.task_limit = 50).await;
@@ -356,24 +403,4 @@ fn a_lease_that_ran_out_is_nobodys() {
     let identity = ProcessIdentity::current();
     let holder = identity.holder(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
     assert!(!identity.is_alive(&holder, Timestamp::UNIX_EPOCH));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "prints figures"]
-async fn figures() {
-    for (what, workflow) in [
-        ("parallel", "+a:\n  loop>: 20000\n  _parallel: true\n  _do: {if>: false, _do: {echo>: x}}\n"),
-        ("sequential", "+a:\n  loop>: 1000\n  _do: {if>: false, _do: {echo>: x}}\n"),
-        ("100k", "+a:\n  loop>: 99990\n  _parallel: true\n  _do: {if>: false, _do: {echo>: x}}\n"),
-    ] {
-        let project = Project::new(workflow);
-        let engine = project.engine().await;
-        let begin = std::time::Instant::now();
-        engine.submit(project.request()).await.unwrap();
-        engine.advance(Deadline::End).await.unwrap();
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let peak: Vec<_> =
-            status.lines().filter(|line| line.starts_with("VmHWM") || line.starts_with("VmRSS")).collect();
-        println!("{what}: {:?} {peak:?}", begin.elapsed());
-    }
 }

@@ -148,7 +148,10 @@ fn a_workflow_becomes_its_normal_form() {
     assert_eq!(group.parallel, Parallel::Limit(2));
     let [a, b] = group.children.as_slice() else { panic!("{:?}", group.children) };
     let TaskKind::Action { operator, params } = &a.kind else { panic!("{a:?}") };
-    assert_eq!((operator.as_str(), Value::Object(crate::params::Params::clone(params))), ("echo", json!({"_command": 1.5})));
+    assert_eq!(
+        (operator.as_str(), Value::Object(crate::params::Params::clone(params))),
+        ("echo", json!({"_command": 1.5}))
+    );
     assert_eq!(a.retry, Some(json!("${n}")));
     assert_eq!(a.place, Some(Place { file: "t.dig".into(), line: 7, column: 3 }));
     assert_eq!(a.param_places["_command"], Place { file: "t.dig".into(), line: 7, column: 15 });
