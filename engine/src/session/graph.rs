@@ -427,7 +427,7 @@ impl TaskGraph {
                 old.upstreams.iter().filter_map(|upstream| copies.get(upstream).copied()).collect();
             let mut task = Task::new(id, parent, Role::Written, Arc::clone(&old.def), upstreams);
             task.name = old.name.clone();
-            task.bound = old.bound.clone();
+            task.bound.clone_from(&old.bound);
             task.retry_count = old.retry_count + 1;
             if old.is_group() {
                 task.retry = old.retry;
