@@ -61,9 +61,9 @@ pub struct Storage {
     pub input_format: String,
     /// The output format's class.
     pub output_format: String,
-    /// The SerDe's class.
+    /// The `SerDe`'s class.
     pub serde: String,
-    /// The SerDe's parameters.
+    /// The `SerDe`'s parameters.
     pub serde_parameters: IndexMap<String, String>,
     /// Whether objects are compressed.
     pub compressed: bool,
@@ -164,7 +164,7 @@ impl Table {
             table_type: EXTERNAL_TABLE.to_owned(),
             columns,
             partition_keys,
-            location: Some(location.as_prefix()),
+            location: Some(location.into_prefix()),
             storage: format.storage(),
             parameters: IndexMap::from([
                 ("EXTERNAL".to_owned(), "TRUE".to_owned()),
@@ -209,7 +209,7 @@ impl Table {
         Partition {
             values,
             columns: self.columns.clone(),
-            location: location.as_prefix(),
+            location: location.into_prefix(),
             storage: self.storage.clone(),
             parameters: IndexMap::new(),
             created_ms: 0,

@@ -13,7 +13,10 @@ use crate::query::{EmbeddedEngine, QueryEngine};
 use crate::storage::Storage;
 
 /// How long a version that was replaced is kept: queries that started before the change still read it, and an undo wants it.
-const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+const DEFAULT_RETENTION: Duration = Duration::from_hours(24);
+
+/// How long results of queries are kept that were asked to be kept: Athena's own history is 45 days.
+const DEFAULT_RESULT_RETENTION: Duration = Duration::from_hours(45 * 24);
 
 /// How much memory queries and loads may use together.
 const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
@@ -29,6 +32,8 @@ pub struct LakeSettings {
     pub memory_limit: usize,
     /// How long a replaced version is kept.
     pub retention: Duration,
+    /// How long kept results of queries are there.
+    pub result_retention: Duration,
     /// How many parts of a query run at a time; none for as many as there are processors.
     pub parallelism: Option<usize>,
     /// The clock.
@@ -38,13 +43,15 @@ pub struct LakeSettings {
 }
 
 impl LakeSettings {
-    /// Makes settings with the defaults: 1 GiB of memory, a retention of 24 hours, the system's clock.
+    /// Makes settings with the defaults: 1 GiB of memory, retentions of 24 hours for versions and 45 days for results,
+    /// the system's clock.
     pub fn new(state_dir: impl Into<PathBuf>, warehouse: impl Into<PathBuf>) -> Self {
         Self {
             state_dir: state_dir.into(),
             warehouse: warehouse.into(),
             memory_limit: DEFAULT_MEMORY_LIMIT,
             retention: DEFAULT_RETENTION,
+            result_retention: DEFAULT_RESULT_RETENTION,
             parallelism: None,
             clock: Arc::new(SystemClock),
             crash_points: CrashPoints::default(),

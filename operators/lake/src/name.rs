@@ -114,6 +114,15 @@ impl Location {
         Self { bucket: self.bucket.clone(), key }
     }
 
+    /// Turns this place into a prefix: ending in `/` (or the whole bucket).
+    #[must_use]
+    pub fn into_prefix(mut self) -> Self {
+        if !self.is_prefix() {
+            self.key.push('/');
+        }
+        self
+    }
+
     /// Returns a place below this prefix.
     ///
     /// # Errors

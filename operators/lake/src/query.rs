@@ -16,6 +16,9 @@ use crate::sql::Type;
 
 pub use embedded::EmbeddedEngine;
 
+/// Where the embedded engine keeps results: `QUERY ID/` below it.
+pub const RESULTS: &str = "s3://suiro-results/";
+
 /// A statement to run.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Query {

@@ -1,4 +1,4 @@
-//! The lake's SQLite file: opening it, its tables, and what its errors mean.
+//! The lake's `SQLite` file: opening it, its tables, and what its errors mean.
 //!
 //! `synchronous=FULL` in WAL mode: what a call has returned survives the loss of power (<https://sqlite.org/wal.html>).
 
@@ -74,7 +74,7 @@ async fn prepare(pool: &SqlitePool) -> Result<()> {
     Ok(())
 }
 
-/// Makes our error of SQLite's.
+/// Makes our error of `SQLite`'s.
 pub(crate) fn failed(operation: &'static str, error: sqlx::Error) -> Error {
     // Primary result codes: https://sqlite.org/rescode.html
     let code = error

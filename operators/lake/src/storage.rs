@@ -16,6 +16,7 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use futures::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
@@ -223,11 +224,16 @@ impl Storage {
     /// # Errors
     /// `NotFound`, `ResourcesExhausted`, `PermissionDenied`, `External`.
     pub async fn copy(&self, from: &Location, to: &Location) -> Result<()> {
-        self.store
-            .copy(&Self::store_path(from)?, &Self::store_path(to)?)
-            .await
-            .map_err(|error| error::of("copy an object", Some(to), &self.file(to), error))?;
-        self.sync(to).await
+        // Byte by byte: the store's own copy makes a second name of the same file, and repeated over such a copy it leaves
+        // a stray third one behind, because renaming a file to another name of itself does nothing (rename(2)).
+        let mut bytes = self.stream(from).await?;
+        let mut writer = self.writer(to)?;
+        while let Some(chunk) = bytes.next().await {
+            if let Err(error) = writer.write_all(&chunk?).await {
+                return Err(writer.failed(error));
+            }
+        }
+        writer.finish().await.map(|_bytes| ())
     }
 
     /// Deletes objects; those that are not there are passed over, so a repeated call ends well.

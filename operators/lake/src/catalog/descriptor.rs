@@ -20,9 +20,9 @@ pub enum TableFormat {
     Delimited,
     /// CSV with quotes (`OpenCSVSerde`).
     OpenCsv,
-    /// One JSON object a line, by Hive's `hcatalog` SerDe.
+    /// One JSON object a line, by Hive's `hcatalog` `SerDe`.
     HiveJson,
-    /// One JSON object a line, by openx's SerDe.
+    /// One JSON object a line, by openx's `SerDe`.
     OpenxJson,
 }
 
@@ -35,7 +35,7 @@ struct Classes {
     parameters: &'static [(&'static str, &'static str)],
 }
 
-/// The first SerDe of a format is the one that is written; the others are read as well.
+/// The first `SerDe` of a format is the one that is written; the others are read as well.
 static FORMATS: [Classes; 5] = [
     Classes {
         format: TableFormat::Parquet,
@@ -111,13 +111,13 @@ impl TableFormat {
         self.classes().classification
     }
 
-    /// Finds the format of a descriptor by its SerDe; none for one that this lake does not read.
+    /// Finds the format of a descriptor by its `SerDe`; none for one that this lake does not read.
     pub fn of(storage: &Storage) -> Option<Self> {
         FORMATS.iter().find(|classes| classes.serdes.contains(&storage.serde.as_str())).map(|classes| classes.format)
     }
 }
 
-/// Returns a parameter of the SerDe, else of the table.
+/// Returns a parameter of the `SerDe`, else of the table.
 pub fn parameter<'a>(
     storage: &'a Storage,
     table_parameters: &'a IndexMap<String, String>,

@@ -1,4 +1,4 @@
-//! The embedded catalog: Glue's model in SQLite, one transaction a call.
+//! The embedded catalog: Glue's model in `SQLite`, one transaction a call.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::sqlite::{failed, undecodable};
 /// The database that is always there, as in Athena.
 const DEFAULT_DATABASE: &str = "default";
 
-/// A catalog in a SQLite file.
+/// A catalog in a `SQLite` file.
 #[derive(Debug, Clone)]
 pub struct SqliteCatalog {
     pool: SqlitePool,

@@ -8,11 +8,13 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::lake::Lake;
 use crate::name::Location;
+use crate::query::RESULTS;
+use crate::storage::MARKER;
 
 use super::versions::{VersionState, WrittenVersion};
 
 /// How old a version must be that was written, or about to be published, by an attempt that never came back.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(48 * 60 * 60);
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(48);
 
 /// What a collection did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,17 +33,20 @@ impl Lake {
     pub async fn collect(&self) -> Result<Collected> {
         let mut candidates = self.versions.due().await?;
         candidates.extend(self.versions.unfinished(FORGOTTEN_AFTER).await?);
-        let mut collected = Collected::default();
-        if candidates.is_empty() {
-            return Ok(collected);
-        }
-        let referenced = self.referenced().await?;
+        let referenced = if candidates.is_empty() { BTreeSet::new() } else { self.referenced().await? };
+        candidates.retain(|version| version.state != VersionState::Published || !is_referenced(&referenced, version));
+        let mut claimed = Vec::new();
         for version in candidates {
+            if self.versions.claim(&version).await? {
+                claimed.push(version);
+            }
+        }
+        let mut collected = Collected::default();
+        // Once more, now that nobody can point to what is claimed: an undo may have come between.
+        let referenced = if claimed.is_empty() { BTreeSet::new() } else { self.referenced().await? };
+        for version in claimed {
             if is_referenced(&referenced, &version) {
-                // A stop between the catalog call and its note, or an undo: the catalog is right.
-                if version.state != VersionState::Published {
-                    self.versions.published(&version.location).await?;
-                }
+                self.versions.give_back(&version.location).await?;
                 continue;
             }
             let points = &self.settings.crash_points;
@@ -50,7 +55,24 @@ impl Lake {
             points.around("collect: forget the version", self.versions.forget(&version.location)).await?;
             collected.versions.push(version.location);
         }
+        self.collect_results().await?;
         Ok(collected)
+    }
+
+    /// Deletes kept results of queries that are older than their retention.
+    async fn collect_results(&self) -> Result<()> {
+        let results = Location::parse(RESULTS)?;
+        let retention_ms = i64::try_from(self.settings.result_retention.as_millis()).unwrap_or(i64::MAX);
+        let before_ms = self.settings.clock.now().as_millisecond().saturating_sub(retention_ms);
+        for object in self.storage.list(&results).await? {
+            if object.location.file_name() == MARKER
+                && object.modified_ms < before_ms
+                && let Some(prefix) = object.location.parent()
+            {
+                self.storage.delete_prefix(&prefix).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Lists every location that the catalog points to.

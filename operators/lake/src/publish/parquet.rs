@@ -174,13 +174,8 @@ impl ParquetWriter {
     /// Encodes the pieces that are whole.
     async fn encode(&mut self) -> Result<()> {
         while let Some(piece) = self.pieces.next_completed_batch() {
-            let writer = match self.current.take() {
-                Some(writer) => self.current.insert(writer),
-                None => {
-                    let opened = self.open()?;
-                    self.current.insert(opened)
-                }
-            };
+            let writer = if let Some(writer) = self.current.take() { writer } else { self.open()? };
+            let writer = self.current.insert(writer);
             writer.write(&piece).await.map_err(failed)?;
             self.rows += u64::try_from(piece.num_rows()).unwrap_or(u64::MAX);
             // Only at the end of a row group, so that the cut depends on rows alone.

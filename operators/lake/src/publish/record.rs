@@ -91,7 +91,9 @@ pub fn schema_hash(columns: &[Column]) -> String {
     for column in columns {
         hasher.update(format!("{:?} {:?}\n", column.name, column.hive_type));
     }
-    hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let mut hash = super::version::hex(&hasher.finalize());
+    hash.truncate(16);
+    hash
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 
 use super::*;
-use crate::catalog::{Catalog as _, Column, Database, Expect, Table, TableFormat};
+use crate::catalog::{Column, Database, Expect, Table, TableFormat};
 use crate::clock::ManualClock;
 use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
@@ -142,9 +142,9 @@ async fn a_partition_is_published_replaced_undone_and_collected() {
     lake.undo_partition(&daily(), &values).await.unwrap();
     assert_eq!(shown(&lake, "SELECT k, n FROM web.daily").await, ["b|2"]);
 
-    world.clock.advance(Duration::from_secs(23 * 3600));
+    world.clock.advance(Duration::from_hours(23));
     assert!(lake.collect().await.unwrap().versions.is_empty(), "kept until the retention is over");
-    world.clock.advance(Duration::from_secs(2 * 3600));
+    world.clock.advance(Duration::from_hours(2));
     assert_eq!(lake.collect().await.unwrap().versions, [first.location.unwrap()]);
     let error = lake.undo_partition(&daily(), &values).await.unwrap_err();
     assert_eq!(error.message, "cannot undo: the version before it is no longer kept");
@@ -154,20 +154,44 @@ async fn a_partition_is_published_replaced_undone_and_collected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_at_any_point_changes_nothing_in_the_end() {
+async fn a_stop_at_any_point_of_a_partition_changes_nothing_in_the_end() {
+    let points = stop_everywhere(&|sql| request("d", sql), true, 3).await;
+    assert!(points.len() >= 12, "{points:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_at_any_point_of_a_table_changes_nothing_in_the_end() {
+    let points = stop_everywhere(&|sql| table_request("made", sql), true, 3).await;
+    assert!(points.len() >= 12, "{points:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_at_any_point_in_place_ends_well() {
+    let in_place = |sql: &str| {
+        let mut request = request("d", sql);
+        request.options.mode = PublishMode::InPlace;
+        request
+    };
+    // The object and the marker of the version root.
+    let points = stop_everywhere(&in_place, false, 2).await;
+    assert!(points.len() >= 12, "{points:?}");
+}
+
+/// Publishes once, then again with a stop before or after each effect, each time in a new world, and goes on after it.
+async fn stop_everywhere(make: &dyn Fn(&str) -> PublishRequest, atomic: bool, files: usize) -> Vec<String> {
     let undisturbed = World::new().await;
     let lake = undisturbed.open(CrashPoints::default()).await;
-    publish(&lake, &request("d", ONE)).await.unwrap();
+    publish(&lake, &make(ONE)).await.unwrap();
     undisturbed.tick();
-    publish(&lake, &request("d", TWO)).await.unwrap();
-    let expected = visible(&lake).await;
+    publish(&lake, &make(TWO)).await.unwrap();
+    let expected = visible(&lake, &make(ONE)).await;
 
     let mut points = Vec::new();
     for stop_at in 0.. {
         let world = World::new().await;
         let lake = world.open(CrashPoints::default()).await;
-        publish(&lake, &request("d", ONE)).await.unwrap();
-        let old = visible(&lake).await;
+        publish(&lake, &make(ONE)).await.unwrap();
+        let old = visible(&lake, &make(ONE)).await;
         world.tick();
         drop(lake);
         let passed = Arc::new(AtomicUsize::new(0));
@@ -184,35 +208,64 @@ async fn a_stop_at_any_point_changes_nothing_in_the_end() {
         };
         let kept = Mutex::new(None);
         let lake = world.open(CrashPoints::new(Arc::new(hook))).await;
-        let ended = go_on(&lake, &request("d", TWO), &kept).await;
+        let ended = go_on(&lake, &make(TWO), &kept).await;
         drop(lake);
         let lake = world.open(CrashPoints::default()).await;
-        let seen = visible(&lake).await;
-        assert!(seen == old || seen == expected, "stopped {:?}: {seen:?}", stopped_in.lock().unwrap());
+        let seen = visible(&lake, &make(ONE)).await;
+        let name = stopped_in.lock().unwrap().take();
+        assert!(!atomic || seen == old || seen == expected, "stopped {name:?}: {seen:?}");
         if ended.is_err() {
-            go_on(&lake, &request("d", TWO), &kept).await.unwrap();
+            go_on(&lake, &make(TWO), &kept).await.unwrap();
         }
-        assert_eq!(visible(&lake).await, expected, "stopped {:?}", stopped_in.lock().unwrap());
-        world.clock.advance(Duration::from_secs(72 * 3600));
+        let bytes = |objects: &[(String, Bytes)]| objects.iter().map(|(_, bytes)| bytes.clone()).collect::<Vec<_>>();
+        assert_eq!(bytes(&visible(&lake, &make(ONE)).await), bytes(&expected), "stopped {name:?}");
+        world.clock.advance(Duration::from_hours(72));
         lake.collect().await.unwrap();
-        assert_eq!(world.files().len(), 3, "stopped {:?}: {:?}", stopped_in.lock().unwrap(), world.files());
-        match stopped_in.lock().unwrap().take() {
+        assert_eq!(world.files().len(), files, "stopped {name:?}: {:?}", world.files());
+        match name {
             Some(name) => points.push(name),
             None => break,
         }
     }
-    assert!(points.len() >= 12, "{points:?}");
+    points
 }
 
-/// Returns the bytes that a reader of the partition `d` sees.
-async fn visible(lake: &Lake) -> Vec<(String, Bytes)> {
-    let partition = lake.catalog.partition(&daily(), &["d".to_owned()]).await.unwrap().unwrap();
+/// Returns the bytes that a reader of the target sees.
+async fn visible(lake: &Lake, request: &PublishRequest) -> Vec<(String, Bytes)> {
+    let location = match &request.target {
+        Target::Partition { table, .. } => {
+            lake.catalog.partition(table, &["d".to_owned()]).await.unwrap().unwrap().location
+        }
+        Target::Table { table } => lake.catalog.table(table).await.unwrap().unwrap().location.unwrap(),
+    };
     let mut objects = Vec::new();
-    for object in lake.storage.list_data(&partition.location).await.unwrap() {
+    for object in lake.storage.list_data(&location).await.unwrap() {
         let bytes = lake.storage.read(&object.location).await.unwrap();
         objects.push((object.location.file_name().to_owned(), bytes));
     }
     objects
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_that_was_stopped_goes_on_and_takes_nothing_that_is_used() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    for sql in [ONE, TWO] {
+        publish(&lake, &request("d", sql)).await.unwrap();
+        world.tick();
+    }
+    world.clock.advance(Duration::from_hours(72));
+    drop(lake);
+    let stops = Arc::new(|name: &str| name != "before collect: delete the objects");
+    let lake = world.open(CrashPoints::new(stops)).await;
+    lake.collect().await.unwrap_err();
+    let error = lake.undo_partition(&daily(), &["d".to_owned()]).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound, "what is being collected is no way back: {error}");
+    drop(lake);
+    let lake = world.open(CrashPoints::default()).await;
+    assert_eq!(lake.collect().await.unwrap().versions.len(), 1);
+    assert_eq!(shown(&lake, "SELECT k FROM web.daily").await, ["b"]);
+    assert_eq!(world.files().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -309,7 +362,7 @@ async fn no_rows_are_what_on_empty_says() {
     world.tick();
     assert_eq!(publish(&lake, &with(OnEmpty::Drop)).await.unwrap().result, PublishResult::DroppedEmpty);
     assert!(!exists().await);
-    world.clock.advance(Duration::from_secs(72 * 3600));
+    world.clock.advance(Duration::from_hours(72));
     lake.collect().await.unwrap();
     assert_eq!(world.files().len(), 1, "only the marker of the root is left: {:?}", world.files());
 }

@@ -22,6 +22,8 @@ pub enum VersionState {
     Retired,
     /// It will never be published; it goes at once.
     Abandoned,
+    /// Its objects are being deleted: nobody can point to it any more.
+    Collecting,
 }
 
 impl VersionState {
@@ -31,11 +33,12 @@ impl VersionState {
             Self::Published => "published",
             Self::Retired => "retired",
             Self::Abandoned => "abandoned",
+            Self::Collecting => "collecting",
         }
     }
 
     fn from_word(word: &str) -> Result<Self> {
-        [Self::Writing, Self::Published, Self::Retired, Self::Abandoned]
+        [Self::Writing, Self::Published, Self::Retired, Self::Abandoned, Self::Collecting]
             .into_iter()
             .find(|state| state.word() == word)
             .ok_or_else(|| {
@@ -152,7 +155,7 @@ impl Versions {
         let done = sqlx::query(
             "UPDATE version_prefix SET \
              collect_after_ms = CASE WHEN state = ?1 AND ?2 IS NOT NULL THEN collect_after_ms ELSE ?2 END, state = ?1 \
-             WHERE location = ?3",
+             WHERE location = ?3 AND state <> 'collecting'",
         )
         .bind(state.word())
         .bind(collect_after_ms)
@@ -222,6 +225,37 @@ impl Versions {
         .await
         .map_err(|error| failed("read the ledger of versions", error))?;
         rows.iter().map(read).collect()
+    }
+
+    /// Claims a version for the collection, if it is still as it was found; from then on it cannot be published.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub(super) async fn claim(&self, version: &WrittenVersion) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE version_prefix SET state = 'collecting', collect_after_ms = coalesce(collect_after_ms, 0) \
+             WHERE location = ? AND state = ? AND collect_after_ms IS ?",
+        )
+        .bind(version.location.to_string())
+        .bind(version.state.word())
+        .bind(version.collect_after_ms)
+        .execute(&self.pool)
+        .await
+        .map_err(|error| failed("claim a version", error))?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Gives a claimed version back: the catalog points to it.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub(super) async fn give_back(&self, location: &Location) -> Result<()> {
+        sqlx::query("UPDATE version_prefix SET state = 'published', collect_after_ms = NULL WHERE location = ?")
+            .bind(location.to_string())
+            .execute(&self.pool)
+            .await
+            .map_err(|error| failed("claim a version", error))?;
+        Ok(())
     }
 
     /// Forgets a version whose objects are gone.

@@ -181,13 +181,7 @@ impl Inner {
                 Ok((QueryStats { rows: count, ..self.stats(running) }, Some(result)))
             }
             Destination::Keep => {
-                let prefix = result::kept_location(id)?;
-                if !self.storage.is_empty(&prefix).await? {
-                    // A process that stopped before the marker left pieces; the prefix is the engine's own.
-                    let pieces = self.storage.list(&prefix).await?;
-                    let pieces: Vec<_> = pieces.into_iter().map(|object| object.location).collect();
-                    self.storage.delete(&pieces).await?;
-                }
+                result::prepare_kept(&self.storage, id).await?;
                 let writer = result::kept_writer(&self.storage, id, &prepared.columns)?;
                 let stats = self.write(running, writer, rows).await?;
                 result::keep(&self.storage, id, &prepared.columns, &stats).await?;
@@ -285,8 +279,9 @@ impl QueryEngine for EmbeddedEngine {
     }
 
     async fn start(&self, query: &Query) -> Result<QueryId> {
-        let hash = Sha256::digest(query.token.as_bytes());
-        let id = QueryId(hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect());
+        let mut hash = crate::publish::version::hex(&Sha256::digest(query.token.as_bytes()));
+        hash.truncate(32);
+        let id = QueryId(hash);
         if query.destination == Destination::Keep
             && self.running(&id).is_none()
             && result::kept(&self.inner.storage, &id).await?.is_some()

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DataFusionError, ScalarValue, project_schema};
+use datafusion::common::stats::Precision;
+use datafusion::common::{DataFusionError, ScalarValue, Statistics, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
@@ -27,6 +28,7 @@ use object_store::ObjectMeta;
 use crate::catalog::{Partition, Storage as Descriptor, Table, TableFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
+use crate::publish::record::Record;
 use crate::sql::Type;
 use crate::storage::Storage;
 
@@ -48,6 +50,16 @@ pub(crate) struct CatalogTable {
 struct Part {
     descriptor: Descriptor,
     files: Vec<PartitionedFile>,
+    /// The rows as the publishes recorded them; none when one of the places has no record.
+    rows: Option<u64>,
+}
+
+/// A place to list.
+struct Place {
+    location: Location,
+    descriptor: Descriptor,
+    values: Vec<ScalarValue>,
+    rows: Option<u64>,
 }
 
 impl CatalogTable {
@@ -85,17 +97,31 @@ impl CatalogTable {
 
     /// Lists the objects of the places that are left after pruning, grouped by how they are read.
     async fn parts(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Part>> {
-        let places: Vec<(Location, Descriptor, Vec<ScalarValue>)> = if self.keys.is_empty() {
+        let recorded = |parameters| Record::read(parameters).ok().flatten().map(|record| record.rows);
+        let places: Vec<Place> = if self.keys.is_empty() {
             let location = self.table.location.clone();
-            location.into_iter().map(|location| (location, self.table.storage.clone(), Vec::new())).collect()
+            location
+                .into_iter()
+                .map(|location| Place {
+                    location,
+                    descriptor: self.table.storage.clone(),
+                    values: Vec::new(),
+                    rows: recorded(&self.table.parameters),
+                })
+                .collect()
         } else {
             let kept = partition::prune(state, &self.keys, &self.partitions, filters)?;
             kept.into_iter()
-                .map(|(partition, values)| (partition.location.clone(), partition.storage.clone(), values))
+                .map(|(partition, values)| Place {
+                    location: partition.location.clone(),
+                    descriptor: partition.storage.clone(),
+                    values,
+                    rows: recorded(&partition.parameters),
+                })
                 .collect()
         };
-        let listed: Vec<(Descriptor, Vec<PartitionedFile>)> = futures::stream::iter(places)
-            .map(|(location, descriptor, values)| async move {
+        let listed: Vec<Part> = futures::stream::iter(places)
+            .map(|Place { location, descriptor, values, rows }| async move {
                 let objects = self.storage.list_data(&location).await?;
                 let files = objects
                     .into_iter()
@@ -113,19 +139,22 @@ impl CatalogTable {
                         Ok(file)
                     })
                     .collect::<Result<Vec<_>>>()?;
-                Ok::<_, Error>((descriptor, files))
+                Ok::<_, Error>(Part { descriptor, files, rows })
             })
             .buffered(LISTINGS)
             .try_collect()
             .await?;
         let mut parts: Vec<Part> = Vec::new();
-        for (descriptor, files) in listed {
-            if files.is_empty() {
+        for found in listed {
+            if found.files.is_empty() {
                 continue;
             }
-            match parts.iter_mut().find(|part| part.descriptor == descriptor) {
-                Some(part) => part.files.extend(files),
-                None => parts.push(Part { descriptor, files }),
+            match parts.iter_mut().find(|part| part.descriptor == found.descriptor) {
+                Some(part) => {
+                    part.files.extend(found.files);
+                    part.rows = part.rows.zip(found.rows).map(|(rows, more)| rows.saturating_add(more));
+                }
+                None => parts.push(found),
             }
         }
         Ok(parts)
@@ -148,6 +177,13 @@ impl CatalogTable {
                 format!("table `{}` is in a format that is not supported yet: `{}`", self.table.name, descriptor.serde),
             )),
         }
+    }
+}
+
+fn guess(number: Option<u64>) -> Precision<usize> {
+    match number.and_then(|number| usize::try_from(number).ok()) {
+        Some(number) => Precision::Inexact(number),
+        None => Precision::Absent,
     }
 }
 
@@ -185,9 +221,15 @@ impl TableProvider for CatalogTable {
         let mut scans: Vec<Arc<dyn ExecutionPlan>> = Vec::with_capacity(parts.len());
         for part in parts {
             let source = self.source(&part.descriptor).map_err(external)?;
+            // Guesses for the order of joins, never answers: objects may have changed since they were recorded.
+            let bytes: u64 = part.files.iter().map(|file| file.object_meta.size).sum();
+            let mut statistics = Statistics::new_unknown(&self.schema);
+            statistics.total_byte_size = guess(Some(bytes));
+            statistics.num_rows = guess(part.rows);
             let groups = FileGroup::new(part.files).split_files(state.config().target_partitions().max(1));
             let config = FileScanConfigBuilder::new(Storage::object_store_url().map_err(external)?, source)
                 .with_file_groups(groups)
+                .with_statistics(statistics)
                 .with_limit(limit)
                 .with_expr_adapter(Some(Arc::new(adapt::TypeAdapterFactory::new(
                     self.table.name.to_string(),

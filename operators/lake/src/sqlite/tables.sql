@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS catalog_version (
 INSERT OR IGNORE INTO catalog_version (one, latest) VALUES (1, 0);
 
 -- What publishing wrote or will write: one row for each version prefix, before its first byte.
--- state: writing | published | retired | abandoned
+-- state: writing | published | retired | abandoned | collecting
 CREATE TABLE IF NOT EXISTS version_prefix (
     location TEXT PRIMARY KEY,
     database_name TEXT NOT NULL,

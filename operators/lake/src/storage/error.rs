@@ -42,3 +42,23 @@ pub(super) fn io_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Opti
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_a_refused_access_are_told_apart() {
+        for (code, kind, text) in [
+            (28, ErrorKind::ResourcesExhausted, "cannot write an object: the disk is full"),
+            (13, ErrorKind::PermissionDenied, "cannot write an object: permission denied"),
+            (30, ErrorKind::PermissionDenied, "cannot write an object: the file system is read-only"),
+        ] {
+            let source = Box::new(std::io::Error::from_raw_os_error(code));
+            let store = object_store::Error::Generic { store: "LocalFileSystem", source };
+            let error = of("write an object", None, Path::new("/lake/s3/b/k"), store);
+            assert_eq!(error.kind, kind);
+            assert_eq!(error.to_string(), format!("{text}\n  path: /lake/s3/b/k"));
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -97,7 +97,7 @@ pub(super) fn predicted_bytes(plan: &Arc<dyn ExecutionPlan>) -> u64 {
         .downcast_ref::<DataSourceExec>()
         .and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>())
         .map_or(0, |config| {
-            let files = config.file_groups.iter().flat_map(|group| group.files());
+            let files = config.file_groups.iter().flat_map(FileGroup::files);
             files
                 .map(|file| match &file.range {
                     Some(range) => u64::try_from(range.end.saturating_sub(range.start)).unwrap_or(0),
@@ -126,14 +126,14 @@ struct CatalogResolver {
 impl TableResolver for CatalogResolver {
     async fn resolve(&self, database: &str, table: &str) -> Result<Option<ResolvedTable>> {
         let name = TableName::new(database, table)?;
-        let (table, partitions) = match self.tables.iter().find(|own| own.table.name == name) {
-            Some(own) => (own.table.clone(), own.partitions.clone()),
-            None => {
-                let Some(table) = self.catalog.table(&name).await? else { return Ok(None) };
-                let partitions =
-                    if table.partition_keys.is_empty() { Vec::new() } else { self.catalog.partitions(&name).await? };
-                (table, partitions)
-            }
+        let own = self.tables.iter().find(|own| own.table.name == name);
+        let (table, partitions) = if let Some(own) = own {
+            (own.table.clone(), own.partitions.clone())
+        } else {
+            let Some(table) = self.catalog.table(&name).await? else { return Ok(None) };
+            let partitioned = !table.partition_keys.is_empty();
+            let partitions = if partitioned { self.catalog.partitions(&name).await? } else { Vec::new() };
+            (table, partitions)
         };
         let provider = CatalogTable::try_new(self.storage.clone(), table, partitions)?;
         Ok(Some(ResolvedTable { columns: provider.columns(), provider: Arc::new(provider) }))

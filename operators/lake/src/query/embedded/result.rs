@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 use crate::publish::parquet::{ParquetWriter, StoredColumn};
 use crate::publish::reader::ParquetObject;
-use crate::query::{QueryId, QueryStats, ResultColumn};
+use crate::query::{QueryId, QueryStats, RESULTS, ResultColumn};
 use crate::sql::Type;
 use crate::storage::{Marker, MarkerKind, Storage};
 
@@ -115,7 +115,7 @@ struct KeptRecord {
 
 /// Returns where the result of a query is kept.
 pub(super) fn kept_location(id: &QueryId) -> Result<Location> {
-    Location::parse(&format!("s3://suiro-results/{}/", id.0))
+    Location::parse(RESULTS)?.join(&format!("{}/", id.0))
 }
 
 /// Columns of a result under names that no two share, as objects need them.
@@ -127,6 +127,15 @@ fn numbered(columns: &[ResultColumn]) -> Vec<StoredColumn> {
         .collect()
 }
 
+/// Clears what a process that stopped left of a result, and marks the prefix as ours before anything is written there.
+pub(super) async fn prepare_kept(storage: &Storage, id: &QueryId) -> Result<()> {
+    let prefix = kept_location(id)?;
+    if !storage.is_empty(&prefix).await? {
+        storage.delete_prefix(&prefix).await?;
+    }
+    storage.mark(&prefix, &Marker::new(MarkerKind::Prefix, None)).await
+}
+
 /// Makes the writer of a kept result.
 pub(super) fn kept_writer(storage: &Storage, id: &QueryId, columns: &[ResultColumn]) -> Result<ParquetWriter> {
     let writer =
@@ -134,7 +143,7 @@ pub(super) fn kept_writer(storage: &Storage, id: &QueryId, columns: &[ResultColu
     Ok(writer.keep_arrow_schema())
 }
 
-/// Completes a kept result: with its marker it counts as there.
+/// Completes a kept result: with the record in its marker it counts as there.
 pub(super) async fn keep(storage: &Storage, id: &QueryId, columns: &[ResultColumn], stats: &QueryStats) -> Result<()> {
     let record = KeptRecord {
         columns: columns.iter().map(|column| (column.name.clone(), column.data_type.to_string())).collect(),

@@ -130,14 +130,13 @@ fn is_plain_cast(found: &DataType, target: &DataType) -> bool {
 fn fits(found: &DataType, data_type: &Type) -> bool {
     match (found, data_type) {
         (DataType::Dictionary(_, values), _) => fits(values, data_type),
-        (DataType::Null, _) | (DataType::Boolean, Type::Boolean) => true,
-        (_, Type::Tinyint | Type::Smallint | Type::Integer | Type::Bigint) => found.is_integer(),
-        (DataType::Float32, Type::Real | Type::Double) | (DataType::Float64, Type::Double) => true,
-        (_, Type::Decimal(_, _)) => {
-            found.is_integer()
-                || matches!(found, DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..))
-        }
-        (
+        (_, Type::Tinyint | Type::Smallint | Type::Integer | Type::Bigint) => found.is_integer() || found.is_null(),
+        (DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..), Type::Decimal(_, _))
+        | (DataType::Null, _)
+        | (DataType::Boolean, Type::Boolean)
+        | (DataType::Float32, Type::Real | Type::Double)
+        | (DataType::Float64, Type::Double)
+        | (
             DataType::Utf8
             | DataType::LargeUtf8
             | DataType::Utf8View
@@ -149,7 +148,8 @@ fn fits(found: &DataType, data_type: &Type) -> bool {
         | (DataType::FixedSizeBinary(_), Type::Varbinary)
         | (DataType::Date32, Type::Date)
         | (DataType::Timestamp(_, _), Type::Timestamp(_)) => true,
-        (DataType::List(field) | DataType::LargeList(field), Type::Array(element)) => fits(field.data_type(), element),
+        (_, Type::Decimal(_, _)) => found.is_integer(),
+        (DataType::List(field), Type::Array(element)) => fits(field.data_type(), element),
         (DataType::Map(entries, _), Type::Map(key, value)) => match entries.data_type() {
             DataType::Struct(fields) => match fields.as_ref() {
                 [found_key, found_value] => fits(found_key.data_type(), key) && fits(found_value.data_type(), value),

@@ -64,7 +64,7 @@ impl LineForm {
     /// Turns lines into the wanted columns (by index among all of the table's).
     ///
     /// # Errors
-    /// `InvalidData` that names the column and the value, where the SerDe does not take a bad value for NULL.
+    /// `InvalidData` that names the column and the value, where the `SerDe` does not take a bad value for NULL.
     pub(super) fn columns(
         &self,
         lines: &[String],
@@ -272,7 +272,7 @@ fn from_text(name: &str, values: &[Option<&str>], data_type: &Type, badness: Bad
             let unit = DataType::Timestamp(datafusion::arrow::datatypes::TimeUnit::Millisecond, None);
             cast_with_options(&millis, &unit, &CastOptions::default()).map_err(|error| cast_failed(name, &error))?
         }
-        _ => Arc::new(StringArray::from_iter(values.iter().copied())),
+        _ => Arc::new(values.iter().copied().collect::<StringArray>()),
     };
     let options = CastOptions { safe: badness == Badness::Null, ..CastOptions::default() };
     let array = match (&target, text.data_type()) {
@@ -314,7 +314,7 @@ fn cast_failed(name: &str, error: &dyn std::error::Error) -> Error {
 
 /// Turns the JSON values of a column into its type.
 fn from_json(name: &str, values: &[Option<&Value>], data_type: &Type) -> Result<ArrayRef> {
-    let present = |value: &Option<&Value>| value.is_some_and(|value| !value.is_null());
+    let present = |value: Option<&Value>| value.is_some_and(|value| !value.is_null());
     match data_type {
         Type::Array(element) => {
             let mut lengths = Vec::with_capacity(values.len());
@@ -329,7 +329,7 @@ fn from_json(name: &str, values: &[Option<&Value>], data_type: &Type) -> Result<
                     Some(other) => return Err(bad_value(name, &other.to_string(), data_type)),
                 }
             }
-            let nulls: NullBuffer = values.iter().map(present).collect();
+            let nulls: NullBuffer = values.iter().copied().map(present).collect();
             let items = from_json(name, &elements, element)?;
             let field = Arc::new(Field::new("item", element.to_arrow(), true));
             let list = ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), items, Some(nulls));
@@ -350,7 +350,7 @@ fn from_json(name: &str, values: &[Option<&Value>], data_type: &Type) -> Result<
                     Some(other) => return Err(bad_value(name, &other.to_string(), data_type)),
                 }
             }
-            let nulls: NullBuffer = values.iter().map(present).collect();
+            let nulls: NullBuffer = values.iter().copied().map(present).collect();
             let entries = StructArray::try_new(
                 vec![Field::new("key", key.to_arrow(), false), Field::new("value", value_type.to_arrow(), true)].into(),
                 vec![from_text(name, &keys, key, Badness::Error)?, from_json(name, &items, value_type)?],
@@ -382,7 +382,7 @@ fn from_json(name: &str, values: &[Option<&Value>], data_type: &Type) -> Result<
                     from_json(name, &inner, field_type)
                 })
                 .collect::<Result<Vec<_>>>()?;
-            let nulls: NullBuffer = values.iter().map(present).collect();
+            let nulls: NullBuffer = values.iter().copied().map(present).collect();
             let DataType::Struct(fields) = data_type.to_arrow() else {
                 return Ok(new_null_array(&data_type.to_arrow(), values.len()));
             };
@@ -409,7 +409,7 @@ fn from_json(name: &str, values: &[Option<&Value>], data_type: &Type) -> Result<
 }
 
 fn from_strict_text(name: &str, values: &[Option<&str>], data_type: &Type) -> Result<ArrayRef> {
-    let text: ArrayRef = Arc::new(StringArray::from_iter(values.iter().copied()));
+    let text: ArrayRef = Arc::new(values.iter().copied().collect::<StringArray>());
     let options = CastOptions { safe: false, ..CastOptions::default() };
     let array = cast_with_options(&text, &data_type.to_arrow(), &options).map_err(|error| cast_failed(name, &error))?;
     super::adapt::adapt(&array, data_type).map_err(|error| cast_failed(name, &error))
