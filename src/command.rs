@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod explain;
 pub(crate) mod init;
+pub(crate) mod load;
 pub(crate) mod log;
 pub(crate) mod partition;
 pub(crate) mod run;

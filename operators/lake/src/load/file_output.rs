@@ -107,11 +107,11 @@ fn publish_files(folder: &Path, start: &str, paths: &[PathBuf]) -> Result<()> {
         .map_err(|error| io_error("sync a folder", error).with("path", folder.display().to_string()))
 }
 
-/// Removes files that will not be published.
+/// Removes files that will not be published, and the folder when nothing else is in it.
 ///
 /// # Errors
 /// `PermissionDenied` or `External` with the path; files that are gone are fine.
-pub(crate) async fn abandon(parts: &[NewPart]) -> Result<()> {
+pub(crate) async fn abandon(folder: &Path, parts: &[NewPart]) -> Result<()> {
     for path in parts.iter().flat_map(|part| &part.files) {
         match tokio::fs::remove_file(path).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -120,6 +120,8 @@ pub(crate) async fn abandon(parts: &[NewPart]) -> Result<()> {
             _ => {}
         }
     }
+    // A folder that holds something else stays.
+    let _removed = tokio::fs::remove_dir(folder).await;
     Ok(())
 }
 

@@ -425,7 +425,9 @@ async fn check_limit(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Result<
                 table_output::abandon(lake, part).await?;
             }
         }
-        OutputConfig::File(_) => file_output::abandon(&written.parts).await?,
+        OutputConfig::File(file) => {
+            file_output::abandon(&file_output::folder(plan, file), &written.parts).await?;
+        }
     }
     let allowed = match limit {
         MaxRejected::Rows(_) => format!("`max_rejected` is {limit}"),
@@ -434,7 +436,7 @@ async fn check_limit(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Result<
     let mut message = format!(
         "{} of {lines} {} rejected, and {allowed}: nothing was published",
         report.rejected,
-        if report.rejected == 1 { "record was" } else { "records were" },
+        if report.rejected == 1 { "records was" } else { "records were" },
     );
     for line in &report.first_rejected {
         message.push_str("\n  ");
@@ -464,7 +466,10 @@ fn rejected_place(plan: &Plan, part: &NewPart) -> String {
                 part.values.join("/")
             )
         }
-        OutputConfig::File(file) => file_output::rejected_folder(plan, file).display().to_string(),
+        OutputConfig::File(file) => {
+            let folder = file_output::rejected_folder(plan, file);
+            folder.strip_prefix(&plan.base).unwrap_or(&folder).display().to_string()
+        }
     }
 }
 

@@ -290,6 +290,23 @@ async fn files_are_written_without_a_catalog() {
 }
 
 #[tokio::test]
+async fn files_over_the_limit_leave_no_folder() {
+    let fixture = Fixture::new();
+    fixture.write("in.csv", "id,name\n1,a\n2\n");
+    let config = serde_json::json!({
+        "in": {"type": "file", "path": "in.csv", "parser": {"type": "csv"}},
+        "out": {"type": "file", "path": "out"},
+    });
+    let error = fixture.run(&config, "export").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "1 of 2 records was rejected, and `max_rejected` is 0: nothing was published\n  \
+         in.csv:3: expected 2 fields, found 1: too short\n  rejected records: out__rejected"
+    );
+    assert!(!fixture.base().join("out").try_exists().unwrap());
+}
+
+#[tokio::test]
 async fn the_same_input_gives_the_same_bytes_whatever_the_threads() {
     let mut fixture = Fixture::new();
     let mut text = String::from("day,name,price\n");

@@ -1,0 +1,124 @@
+//! `suiro load run`: the loader without a workflow.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::operator::TaskError;
+use engine::params::template::TemplateSettings;
+use engine::params::{Params, command_line, scope};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use lake::Lake;
+use lake::load::{self, LoadConfig, LoadControl, LoadReport, LoadToken};
+use serde_json::json;
+
+use crate::cli;
+use crate::compose::Base;
+use crate::failure::{Exit, Failure};
+use crate::output::{bytes, count, duration, right, table, text};
+
+/// Runs the command.
+pub(crate) async fn run(base: &Base, command: &cli::Load) -> Result<(), Failure> {
+    let cli::Load::Run { config: file, params } = command;
+    let settings = base.settings(Some(file))?;
+    let config = read(file, params)?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder
+        .canonicalize()
+        .map_err(|error| Failure::usage(format!("cannot open the folder `{}`: {error}", folder.display())))?;
+    let lake = base.lake(&settings).await?;
+    // The file's name in the project names the load: running it again replaces what it appended.
+    let name = folder.join(file.file_name().unwrap_or_default());
+    let name = name.strip_prefix(&settings.project).unwrap_or(&name).to_string_lossy().replace(['/', '\\'], ".");
+    let token = LoadToken { token: uuid::Uuid::new_v4().to_string(), scope: name };
+    let started = Instant::now();
+    let report = load(base, &lake, &config, token, &folder).await?;
+    tell(base, &report, started.elapsed())?;
+    Ok(())
+}
+
+/// Reads the config; `-p` gives `${…}` in it their values.
+fn read(file: &Path, params: &[String]) -> Result<LoadConfig, Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::usage(format!("cannot read the load's config `{}`: {error}", file.display())))?;
+    let params = command_line::parse(params).map_err(|error| Failure::usage(error.to_string()))?;
+    let mut scope = scope::Scope::new();
+    scope.push(scope::Layer::command_line(params));
+    let templates = TemplateSettings { zone: jiff::tz::TimeZone::UTC, now: jiff::Timestamp::UNIX_EPOCH, seed: 0 };
+    let values = scope.task("load", &Params::new(), &Params::new(), templates);
+    let mut evaluate = |text: &str| values.render_text(text).map_err(|error| TaskError::from(*error));
+    Ok(operators::read_load_config(&file.to_string_lossy(), &text, &mut evaluate)?)
+}
+
+/// Loads with a bar of the bytes read, until it is done or interrupted.
+async fn load(
+    base: &Base,
+    lake: &Lake,
+    config: &LoadConfig,
+    token: LoadToken,
+    folder: &Path,
+) -> Result<LoadReport, Failure> {
+    let target = if base.output.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let bar = ProgressBar::with_draw_target(None, target);
+    let style = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}  {msg}  {binary_bytes_per_sec}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let shown = bar.clone();
+    let control = LoadControl {
+        progress: Arc::new(move |progress| {
+            shown.set_length(progress.bytes_total);
+            shown.set_position(progress.bytes_read);
+            shown.set_message(format!("{} rows", count(progress.rows)));
+        }),
+        ..LoadControl::default()
+    };
+    let work = load::run(config, lake, token, folder, &control);
+    tokio::pin!(work);
+    let done = tokio::select! {
+        done = &mut work => done,
+        _ = tokio::signal::ctrl_c() => {
+            control.cancel.cancel();
+            // The threads end at the next chunk; what they wrote is given up before this returns.
+            let stopped = work.await;
+            bar.finish_and_clear();
+            if stopped.is_err() {
+                base.output.note("the load was stopped; nothing was published");
+                return Err(Failure::said(Exit::Interrupted));
+            }
+            stopped
+        }
+    };
+    bar.finish_and_clear();
+    Ok(done?)
+}
+
+/// Says what was done.
+fn tell(base: &Base, report: &LoadReport, took: Duration) -> Result<(), Failure> {
+    if base.output.json {
+        base.output.json_line(&json!({"event": "loaded", "report": report}))?;
+        return Ok(());
+    }
+    let mut rows = table(&["published", "partition", "rows", "bytes"]);
+    for part in report.published.iter().chain(&report.rejected_kept) {
+        let pairs: Vec<String> = part.partition.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        rows.add_row(vec![
+            part.table.clone().unwrap_or_else(|| part.location.clone()),
+            pairs.join("/"),
+            count(part.rows),
+            bytes(part.bytes),
+        ]);
+    }
+    right(&mut rows, &[2, 3]);
+    base.output.note(&text(&rows));
+    for line in &report.first_rejected {
+        base.output.note(&format!("rejected: {line}"));
+    }
+    base.output.note(&format!(
+        "{} rows, {} rejected, from {} of {} in {}",
+        count(report.rows),
+        count(report.rejected),
+        bytes(report.bytes_read),
+        if report.files == 1 { "1 file".to_owned() } else { format!("{} files", count(report.files)) },
+        duration(took)
+    ));
+    Ok(())
+}
