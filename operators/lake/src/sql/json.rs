@@ -124,6 +124,12 @@ pub fn write_text(out: &mut String, text: &str) {
             control if control < ' ' => {
                 let _ = write!(out, "\\u{:04X}", u32::from(control));
             }
+            // Trino writes what UTF-16 needs two units for as escapes.
+            beyond if beyond > '\u{ffff}' => {
+                for unit in beyond.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(out, "\\u{unit:04X}");
+                }
+            }
             other => out.push(other),
         }
     }
@@ -299,7 +305,7 @@ mod tests {
             ("100000000000000000000000", "100000000000000000000000"),
             (" { \"b\" : 1 , \"a\" : [ 1.0 , \"é\\u00e9\\n\" ] } ", "{\"a\":[1.0,\"éé\\n\"],\"b\":1}"),
             ("{\"a\":1,\"a\":2}", "{\"a\":2}"),
-            ("\"\\ud83d\\ude00\\/\\u0001\"", "\"😀/\\u0001\""),
+            ("\"\\ud83d\\ude00\\/\\u0001\"", "\"\\uD83D\\uDE00/\\u0001\""),
             ("[]", "[]"),
             ("{}", "{}"),
         ] {

@@ -10,8 +10,8 @@ use arrow::compute::{SortOptions, interleave, sort_to_indices, take};
 use arrow::datatypes::{Float32Type, Float64Type};
 
 use super::kernel::{
-    Column, Evaluated, argument, bigint, broken, called, each, form, integer, invalid, list, list_of, map, text,
-    unsupported,
+    Column, Evaluated, argument, bigint, broken, called, each, form, integer, invalid, is_null, list, list_of, map,
+    text, unsupported,
 };
 use super::map::value_at;
 use super::{Argument, Call, EvalError, Function};
@@ -157,13 +157,13 @@ fn contains(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
     let mut builder = BooleanBuilder::with_capacity(call.rows);
     for row in 0..call.rows {
         let wanted = needle.index(row);
-        let (Some(span), false) = (span(&column, row), needle.array.is_null(wanted)) else {
+        let (Some(span), false) = (span(&column, row), is_null(&needle.array, wanted)) else {
             builder.append_null();
             continue;
         };
         let mut found = Some(false);
         for index in span {
-            if elements.is_null(index) {
+            if is_null(elements, index) {
                 found = None;
                 continue;
             }
@@ -188,7 +188,7 @@ fn contains(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
 
 /// Whether an element equals a value; comparing a NULL within is refused.
 fn equals(of: &Type, elements: &ArrayRef, index: usize, value: &ArrayRef, at: usize) -> Result<bool, EvalError> {
-    if elements.is_null(index) {
+    if is_null(elements, index) {
         return Ok(false);
     }
     is_equal(of, elements, index, value, at)?.ok_or_else(|| unsupported("comparing elements with NULL within"))
@@ -201,7 +201,7 @@ fn position(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
     let mut builder = Int64Builder::with_capacity(call.rows);
     for row in 0..call.rows {
         let wanted = needle.index(row);
-        let (Some(span), false) = (span(&column, row), needle.array.is_null(wanted)) else {
+        let (Some(span), false) = (span(&column, row), is_null(&needle.array, wanted)) else {
             builder.append_null();
             continue;
         };
@@ -224,7 +224,7 @@ fn remove(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
     let mut chosen = Chosen::new(call.rows);
     for row in 0..call.rows {
         let wanted = needle.index(row);
-        let (Some(span), false) = (span(&column, row), needle.array.is_null(wanted)) else {
+        let (Some(span), false) = (span(&column, row), is_null(&needle.array, wanted)) else {
             chosen.null_row();
             continue;
         };
@@ -295,7 +295,7 @@ fn extreme(call: &Call<'_>, arguments: &[Argument], descending: bool) -> Evaluat
     let mut indices: Vec<Option<u64>> = Vec::with_capacity(call.rows);
     for row in 0..call.rows {
         let span = span(&column, row).filter(|span| !span.is_empty() && *of != Type::Unknown);
-        let Some(span) = span.filter(|span| span.clone().all(|index| elements.is_valid(index))) else {
+        let Some(span) = span.filter(|span| span.clone().all(|index| !is_null(elements, index))) else {
             indices.push(None);
             continue;
         };

@@ -13,7 +13,8 @@ use arrow::row::{RowConverter, Rows, SortField};
 
 use super::array::{Chosen, element_type, interleaved, span};
 use super::kernel::{
-    Column, Columns, Evaluated, argument, bigint, broken, date, invalid, list, list_of, map_of, primitive, unsupported,
+    Column, Columns, Evaluated, argument, bigint, broken, date, invalid, is_null, list, list_of, map_of, primitive,
+    unsupported,
 };
 use super::{Argument, Call, EvalError};
 use crate::sql::operator::compare::key;
@@ -166,11 +167,11 @@ fn overlap(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
             continue;
         }
         let has_null =
-            left.clone().any(|index| arrays[0].is_null(index)) || right.clone().any(|index| arrays[1].is_null(index));
+            left.clone().any(|index| is_null(arrays[0], index)) || right.clone().any(|index| is_null(arrays[1], index));
         let others: HashSet<&[u8]> =
-            right.filter(|index| arrays[1].is_valid(*index)).map(|index| identities.of(1, index)).collect();
+            right.filter(|index| !is_null(arrays[1], *index)).map(|index| identities.of(1, index)).collect();
         let found =
-            left.filter(|index| arrays[0].is_valid(*index)).any(|index| others.contains(identities.of(0, index)));
+            left.filter(|index| !is_null(arrays[0], *index)).any(|index| others.contains(identities.of(0, index)));
         builder.append_option(if found || !has_null { Some(found) } else { None });
     }
     Ok(Arc::new(builder.finish()))
@@ -188,7 +189,7 @@ fn histogram(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
         };
         let before = picked.len();
         let mut places: HashMap<&[u8], usize> = HashMap::new();
-        for index in span.filter(|index| elements.is_valid(*index)) {
+        for index in span.filter(|index| !is_null(elements, *index)) {
             let place = *places.entry(identities.of(0, index)).or_insert_with(|| {
                 picked.push((0, index));
                 counts.push(0_i64);
@@ -230,7 +231,7 @@ fn extended(call: &Call<'_>, column: &Column<&arrow::array::ListArray>, element:
     let (mut picked, mut lengths) = (Vec::new(), Vec::with_capacity(call.rows));
     for row in 0..call.rows {
         let index = element.index(row);
-        let (Some(span), false) = (span(column, row), element.array.is_null(index)) else {
+        let (Some(span), false) = (span(column, row), is_null(&element.array, index)) else {
             lengths.push(None);
             continue;
         };

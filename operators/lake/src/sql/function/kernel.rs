@@ -319,6 +319,11 @@ impl<T> Prepared<T> {
     }
 }
 
+/// Whether a value is NULL, also where the array has only those.
+pub(super) fn is_null(array: &dyn Array, index: usize) -> bool {
+    *array.data_type() == DataType::Null || array.is_null(index)
+}
+
 /// An argument as an array of all rows.
 pub(super) fn expand(argument: &Argument, rows: usize) -> Evaluated {
     if !argument.constant {

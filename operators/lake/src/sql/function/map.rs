@@ -11,7 +11,7 @@ use arrow::datatypes::DataType;
 
 use super::array::{interleaved, span};
 use super::array_set::Identities;
-use super::kernel::{Column, Evaluated, argument, broken, form, invalid, list, list_of, map, map_of};
+use super::kernel::{Column, Evaluated, argument, broken, form, invalid, is_null, list, list_of, map, map_of};
 use super::{Argument, Call, EvalError, Function};
 use crate::sql::operator::compare::is_equal;
 use crate::sql::text;
@@ -88,7 +88,7 @@ fn of_arrays(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
         lengths.push(Some(key_span.len()));
         let mut seen = HashSet::with_capacity(key_span.len());
         for (key, value) in key_span.zip(value_span) {
-            if keys.is_null(key) {
+            if is_null(keys, key) {
                 return Err(invalid("map key cannot be null"));
             }
             if !seen.insert(identities.of(0, key)) {
@@ -111,7 +111,7 @@ pub(super) fn value_at(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
     let mut indices: Vec<Option<u64>> = Vec::with_capacity(call.rows);
     for row in 0..call.rows {
         let at = wanted.index(row);
-        let (Some(span), false) = (entry_span(&column, row), wanted.array.is_null(at)) else {
+        let (Some(span), false) = (entry_span(&column, row), is_null(&wanted.array, at)) else {
             indices.push(None);
             continue;
         };
@@ -172,7 +172,7 @@ fn check_entry(rows: &StructArray, keys: &ArrayRef, index: usize) -> Result<(), 
     if rows.is_null(index) {
         return Err(invalid("map entry cannot be null"));
     }
-    if keys.is_null(index) {
+    if is_null(keys, index) {
         return Err(invalid("map key cannot be null"));
     }
     Ok(())

@@ -169,6 +169,22 @@ impl Parameter {
         }
     }
 
+    /// Names without a type have that of NULL, until another argument says more.
+    fn leave_unknown(&self, bindings: &mut Bindings) {
+        match self {
+            Self::Variable(name) => {
+                bindings.types.entry(name.clone()).or_insert(Type::Unknown);
+            }
+            Self::Array(element) => element.leave_unknown(bindings),
+            Self::Map(key, value) => {
+                key.leave_unknown(bindings);
+                value.leave_unknown(bindings);
+            }
+            Self::Row(fields) => fields.iter().for_each(|field| field.leave_unknown(bindings)),
+            Self::Type(_) | Self::Sized(..) | Self::Decimal(_) | Self::Any => {}
+        }
+    }
+
     /// Fills holes from an argument's type; none when it cannot fit.
     fn unify(&self, argument: &Type, bindings: &mut Bindings) -> Option<()> {
         fn join(known: &mut HashMap<String, Type>, name: &str, found: Type) -> Option<()> {
@@ -181,7 +197,11 @@ impl Parameter {
         }
         match (self, argument) {
             (Self::Variable(name), _) => join(&mut bindings.types, name, argument.clone()),
-            (Self::Type(_) | Self::Any, _) | (_, Type::Unknown) => Some(()),
+            (Self::Type(_) | Self::Any, _) => Some(()),
+            (_, Type::Unknown) => {
+                self.leave_unknown(bindings);
+                Some(())
+            }
             (Self::Array(element), Type::Array(found)) => element.unify(found, bindings),
             (Self::Map(key, value), Type::Map(found_key, found_value)) => {
                 key.unify(found_key, bindings)?;
