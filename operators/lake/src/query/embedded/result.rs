@@ -24,7 +24,7 @@ use crate::sql::Type;
 use crate::storage::{Marker, MarkerKind, Storage};
 
 /// Bytes of a result that stay in memory.
-const MEMORY_BYTES: usize = 16 << 20;
+const MEMORY_BYTES: usize = 4 << 20;
 
 const OPERATION: &str = "run a query";
 
