@@ -6,6 +6,8 @@ pub(crate) mod init;
 pub(crate) mod load;
 pub(crate) mod log;
 pub(crate) mod partition;
+pub(crate) mod plan;
+pub(crate) mod query;
 pub(crate) mod run;
 pub(crate) mod table;
 mod workflow;

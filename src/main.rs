@@ -52,8 +52,9 @@ async fn dispatch(base: &Base, command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(command) => command::run::run(base, &command).await,
         Command::Check(command) => command::check::run(base, &command),
+        Command::Plan(command) => command::plan::run(base, &command).await,
+        Command::Query(command) => command::query::run(base, &command).await,
         Command::Load(command) => command::load::run(base, &command).await,
-        Command::Plan(_) | Command::Query(_) => Err(Failure::usage("T")),
         Command::Table(command) => command::table::run(base, &command).await,
         Command::Partition(command) => command::partition::run(base, &command).await,
         Command::Log(command) => command::log::run(base, &command).await,

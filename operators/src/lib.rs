@@ -7,6 +7,7 @@ mod door;
 mod error;
 mod load;
 mod partition;
+mod plan;
 mod sql_text;
 mod state;
 
@@ -18,15 +19,20 @@ use lake::Lake;
 
 pub use door::LakeDoor;
 pub use load::read_config as read_load_config;
+pub use plan::{LakePlan, plan};
 
 /// Adds every operator to the registry: this is the list.
 pub fn register_all(registry: &mut Registry, door: &Arc<LakeDoor>) {
     registry.register(athena::add_partition::AddPartition::new(Arc::clone(door)));
+    registry.register(athena::apas::Apas::new(Arc::clone(door)));
+    registry.register(athena::ctas::Ctas::new(Arc::clone(door)));
     registry.register(athena::drop_partition::DropPartition::new(Arc::clone(door)));
     registry.register(athena::drop_table::DropTable::new(Arc::clone(door)));
     registry.register(athena::drop_table_multi::DropTableMulti::new(Arc::clone(door)));
     registry.register(athena::each_database::EachDatabase::new(Arc::clone(door)));
     registry.register(athena::partition_exists::PartitionExists::new(Arc::clone(door)));
+    registry.register(athena::preview::Preview::new(Arc::clone(door)));
+    registry.register(athena::query::Query::new(Arc::clone(door)));
     registry.register(athena::table_exists::TableExists::new(Arc::clone(door)));
     registry.register(load::Load::new(Arc::clone(door)));
 }

@@ -3,6 +3,8 @@
 //! DIFFERENCE(digdag-operator-athena): what looks like a file is a file. A missing `foo.sql` is an error that says so, and is
 //! never sent as SQL.
 
+use std::path::PathBuf;
+
 use engine::diagnostic::code;
 use engine::operator::{TaskContext, TaskError};
 use engine::params::Params;
@@ -15,30 +17,78 @@ use crate::error::task_error;
 /// (<https://docs.aws.amazon.com/athena/latest/ug/service-limits.html>).
 const MAX_SQL_BYTES: usize = 262_144;
 
-/// Reads and renders the text of a query.
-///
-/// `command` is SQL, the path of a file (`….sql`, relative to the task's folder), or `s3://bucket/key`. A file's text may hold
-/// `${…}`; `extra` are parameters for it besides those in scope.
+/// Where the files of a task are.
+#[derive(Debug, Clone)]
+pub(crate) struct Files {
+    /// The project's folder: nothing outside of it is read.
+    pub(crate) project: PathBuf,
+    /// Where relative paths start.
+    pub(crate) work_dir: PathBuf,
+}
+
+impl Files {
+    /// Reads a text file of the project.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(crate) async fn read(&self, path: &str) -> Result<String, String> {
+        let project = tokio::fs::canonicalize(&self.project).await.map_err(|error| error.to_string())?;
+        let real = tokio::fs::canonicalize(self.work_dir.join(path)).await.map_err(|error| error.to_string())?;
+        if !real.starts_with(&project) {
+            return Err("it is outside of the project".to_owned());
+        }
+        let bytes = tokio::fs::read(&real).await.map_err(|error| error.to_string())?;
+        String::from_utf8(bytes).map_err(|_| "it is no text in UTF-8".to_owned())
+    }
+}
+
+/// Reads and renders the text of a query for a running task; `extra` are parameters for it besides those in scope.
 ///
 /// # Errors
-/// Of the workflow's author: the file is missing, is no text, or a template in it is wrong.
+/// As [`read`].
 pub(crate) async fn resolve(
     lake: &Lake,
     context: &TaskContext,
     command: &str,
     extra: &Params,
 ) -> Result<String, TaskError> {
+    let files = Files { project: context.project_dir.clone(), work_dir: context.work_dir.clone() };
+    read(Some(lake), &files, command, &|text| context.host.render(text, extra)).await
+}
+
+/// Reads and renders the text of a query.
+///
+/// `command` is SQL, the path of a file (`….sql`, relative to the task's folder), or `s3://bucket/key`. A file's text may hold
+/// `${…}`, which `render` evaluates; SQL in the workflow was evaluated with the task's other parameters.
+///
+/// # Errors
+/// Of the workflow's author: the file is missing, is no text, or a template in it is wrong.
+pub(crate) async fn read(
+    lake: Option<&Lake>,
+    files: &Files,
+    command: &str,
+    render: &(dyn Fn(&str) -> Result<String, TaskError> + Sync),
+) -> Result<String, TaskError> {
     let trimmed = command.trim();
     let text = if trimmed.starts_with("s3://") {
         let location = Location::parse(trimmed).map_err(task_error)?;
+        let Some(lake) = lake else {
+            let message = format!("cannot read `{location}`: the project has no lake yet");
+            return Err(TaskError::config(code::SQL_FILE, message));
+        };
         let bytes = lake.storage.read(&location).await.map_err(task_error)?;
         let text = String::from_utf8(bytes.to_vec()).map_err(|_| {
             TaskError::config(code::SQL_FILE, format!("expected SQL text in UTF-8, found other bytes in `{location}`"))
         })?;
-        context.host.render(&text, extra).map_err(|error| in_file(error, trimmed))?
+        render(&text).map_err(|error| in_file(error, trimmed))?
     } else if is_path(trimmed) {
-        let text = read_file(context, trimmed).await?;
-        context.host.render(&text, extra).map_err(|error| in_file(error, trimmed))?
+        let text = files.read(trimmed).await.map_err(|why| {
+            TaskError::config(code::SQL_FILE, format!("cannot read the SQL file `{trimmed}`: {why}")).help(format!(
+                "paths start at `{}`; SQL may also stand in the workflow itself",
+                files.work_dir.display()
+            ))
+        })?;
+        render(&text).map_err(|error| in_file(error, trimmed))?
     } else {
         command.to_owned()
     };
@@ -57,24 +107,6 @@ pub(crate) async fn resolve(
 /// Tells a path from SQL: no SELECT is one word that ends in `.sql`.
 fn is_path(text: &str) -> bool {
     !text.contains(char::is_whitespace) && text.to_ascii_lowercase().ends_with(".sql")
-}
-
-/// Reads a file of the project.
-async fn read_file(context: &TaskContext, path: &str) -> Result<String, TaskError> {
-    let file = context.work_dir.join(path);
-    let missing = |error: &std::io::Error| {
-        TaskError::config(code::SQL_FILE, format!("cannot read the SQL file `{path}`: {error}"))
-            .help(format!("paths start at `{}`; SQL may also stand in the workflow itself", context.work_dir.display()))
-    };
-    let project = tokio::fs::canonicalize(&context.project_dir).await.map_err(|error| missing(&error))?;
-    let real = tokio::fs::canonicalize(&file).await.map_err(|error| missing(&error))?;
-    if !real.starts_with(&project) {
-        return Err(TaskError::config(code::SQL_FILE, format!("the SQL file `{path}` is outside of the project")));
-    }
-    let bytes = tokio::fs::read(&real).await.map_err(|error| missing(&error))?;
-    String::from_utf8(bytes).map_err(|_| {
-        TaskError::config(code::SQL_FILE, format!("expected SQL text in UTF-8, found other bytes in `{path}`"))
-    })
 }
 
 /// Names the file in which a template was wrong.

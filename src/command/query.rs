@@ -5,9 +5,11 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Instant;
 
+use arrow::array::RecordBatch;
 use comfy_table::CellAlignment;
 use futures::TryStreamExt;
-use lake::query::{Destination, Query, QueryEngine as _, QueryStatus, ResultColumn};
+use lake::publish::ParquetFile;
+use lake::query::{Query, QueryStatus, ResultColumn};
 use lake::sql::{Type, text as sql_text};
 use serde_json::{Map, Value};
 
@@ -26,19 +28,13 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
     let settings = base.settings(None)?;
     let lake = base.lake(&settings).await?;
     let started = Instant::now();
-    let query = Query {
-        sql,
-        database: Some(command.database.clone()),
-        token: uuid::Uuid::new_v4().to_string(),
-        destination: Destination::Fetch,
-        tables: Vec::new(),
-    };
+    let query = Query::new(sql, Some(&command.database), uuid::Uuid::new_v4().to_string());
     let id = lake.engine.start(&query).await?;
     let result = async {
         let (columns, mut batches) = lake.engine.fetch(&id).await?;
         let mut sink = Sink::open(format, command.output.as_deref(), &columns)?;
         let mut n_rows = 0_u64;
-        while let Some(batch) = batches.try_next().await.map_err(lake::query::stream_error)? {
+        while let Some(batch) = batches.try_next().await.map_err(lake::sql::from_execution)? {
             n_rows += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
             sink.write(&columns, &batch)?;
         }
@@ -103,7 +99,7 @@ enum Sink {
     Table { rows: Vec<Vec<Option<String>>>, n_more: usize, out: Box<dyn Write> },
     Csv(Box<dyn Write>),
     Json(Box<dyn Write>),
-    Parquet(Box<lake::publish::parquet::ParquetFile>),
+    Parquet(Box<ParquetFile>),
 }
 
 impl Sink {
@@ -117,9 +113,7 @@ impl Sink {
         Ok(match (format, output) {
             (QueryFormat::Table, _) => Self::Table { rows: Vec::new(), n_more: 0, out: out()? },
             (QueryFormat::Json, _) => Self::Json(out()?),
-            (QueryFormat::Parquet, Some(path)) => {
-                Self::Parquet(Box::new(lake::publish::parquet::ParquetFile::create(create(path)?, columns)?))
-            }
+            (QueryFormat::Parquet, Some(path)) => Self::Parquet(Box::new(ParquetFile::create(create(path)?, columns)?)),
             (QueryFormat::Csv | QueryFormat::Parquet, _) => {
                 let mut out = out()?;
                 let names: Vec<Option<String>> = columns.iter().map(|column| Some(column.name.clone())).collect();
@@ -129,9 +123,13 @@ impl Sink {
         })
     }
 
-    fn write(&mut self, columns: &[ResultColumn], batch: &lake::RecordBatch) -> Result<(), Failure> {
+    fn write(&mut self, columns: &[ResultColumn], batch: &RecordBatch) -> Result<(), Failure> {
         let values = |row: usize| -> Vec<Option<String>> {
-            columns.iter().zip(batch.columns()).map(|(column, array)| sql_text::display(&column.data_type, array, row)).collect()
+            columns
+                .iter()
+                .zip(batch.columns())
+                .map(|(column, array)| sql_text::display(&column.data_type, array, row))
+                .collect()
         };
         match self {
             Self::Table { rows, n_more, .. } => {
@@ -149,7 +147,9 @@ impl Sink {
                     let object: Map<String, Value> = columns
                         .iter()
                         .zip(batch.columns())
-                        .map(|(column, array)| (column.name.clone(), sql_text::json(&column.data_type, array, row)))
+                        .map(|(column, array)| {
+                            (column.name.clone(), sql_text::json_value(array, row, &column.data_type))
+                        })
                         .collect();
                     serde_json::to_writer(&mut *out, &object).map_err(io::Error::from)?;
                     out.write_all(b"\n")?;
@@ -177,7 +177,11 @@ impl Sink {
                 }
                 writeln!(out, "{}", text(&drawn))?;
                 if n_more > 0 {
-                    writeln!(out, "… and {} more rows; `--format csv` prints all", count(u64::try_from(n_more).unwrap_or(u64::MAX)))?;
+                    writeln!(
+                        out,
+                        "… and {} more rows; `--format csv` prints all",
+                        count(u64::try_from(n_more).unwrap_or(u64::MAX))
+                    )?;
                 }
                 out.flush()?;
             }

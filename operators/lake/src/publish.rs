@@ -8,6 +8,7 @@ pub mod decide;
 pub mod dml;
 mod in_place;
 pub mod parquet;
+mod parquet_file;
 pub(crate) mod reader;
 pub mod record;
 mod request;
@@ -23,6 +24,7 @@ mod versions;
 pub use collect::Collected;
 pub use commit::{NewVersion, Published};
 pub use decide::{OnEmpty, PublishMode, RowLimits, SaveMode};
+pub use parquet_file::ParquetFile;
 pub use request::{
     Check, Contents, Plan, Probed, PublishOptions, PublishOutcome, PublishRequest, PublishResult, PublishState, Step,
     Submitted, Target, Written,

@@ -7,8 +7,8 @@ use engine::params::Params as EngineParams;
 use lake::Lake;
 use lake::name::Location;
 use lake::publish::{
-    OnEmpty, OnMissingColumn, OnSchemaChange, PublishMode, PublishOptions, PublishOutcome, PublishRequest, PublishResult,
-    RowLimits, SaveMode, Target,
+    OnEmpty, OnMissingColumn, OnSchemaChange, PublishMode, PublishOptions, PublishOutcome, PublishRequest,
+    PublishResult, RowLimits, SaveMode, Target,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -62,7 +62,8 @@ pub(crate) struct Params {
     min_rows: Option<u64>,
     /// By how many per cent the rows may fall from the version before.
     #[serde(default)]
-    max_drop_pct: Option<f64>,
+    #[schemars(range(min = 0, max = 100))]
+    max_drop_percent: Option<u8>,
     /// What to do when the SELECT returns no rows.
     #[serde(default)]
     on_empty: OnEmptyName,
@@ -277,7 +278,7 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
         version_location: location("version_location", params.version_location.as_deref())?,
         location: location("location", params.location.as_deref())?,
         format: format(params.format, params.compression)?,
-        limits: RowLimits { min_rows: params.min_rows, max_drop_pct: params.max_drop_pct },
+        limits: RowLimits { min_rows: params.min_rows, max_drop_percent: params.max_drop_percent },
         checks: checks::resolve(lake, context, &params.checks, &extra).await?,
         create_table: true,
         ..PublishOptions::default()

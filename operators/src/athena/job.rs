@@ -102,8 +102,11 @@ impl Job {
 
 /// The query ran out of its time.
 pub(super) fn timed_out(timeout: Duration) -> TaskError {
-    TaskError::failed(code::QUERY_TIMEOUT, format!("the query was stopped after its timeout of {} s", timeout.as_secs()))
-        .help("set `timeout:` to what the query needs")
+    TaskError::failed(
+        code::QUERY_TIMEOUT,
+        format!("the query was stopped after its timeout of {} s", timeout.as_secs()),
+    )
+    .help("set `timeout:` to what the query needs")
 }
 
 /// Says in the task's log what became of a publish, and what is known of it in the report.

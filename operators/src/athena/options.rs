@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use engine::operator::{ParamProblem, TaskContext, TaskError};
 use engine::diagnostic::code;
+use engine::operator::{ParamProblem, TaskContext, TaskError};
 use engine::params::{Params, duration};
 use serde_json::Value;
 
@@ -17,11 +17,12 @@ pub(super) fn timeout(text: Option<&str>) -> Result<Option<Duration>, TaskError>
 /// Returns what an SQL file may use besides the parameters in scope: the keys of the exported mappings `athena` and
 /// `athena.<operator>`, as in digdag-operator-athena; the nearer one wins.
 pub(super) fn athena_scope(context: &TaskContext, operator: &str) -> Params {
+    let scope = context.scope();
     let mut extra = Params::new();
     for name in [super::DEFAULTS, operator] {
-        if let Some(Value::Object(map)) = context.scope.get(name) {
+        if let Some(Value::Object(map)) = scope.get(name) {
             for (key, value) in map {
-                if !context.scope.contains_key(key) {
+                if !scope.contains_key(key) {
                     extra.insert(key.clone(), value.clone());
                 }
             }

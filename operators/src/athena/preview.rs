@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
 use futures::TryStreamExt;
-use lake::query::{QueryEngine, QueryId, ResultColumn};
+use lake::query::{QueryId, ResultColumn};
 use lake::sql::Type;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -73,7 +73,7 @@ IAM actions on AWS: `athena:GetQueryResults`, `s3:GetObject`.";
         let (columns, mut batches) = lake.engine.fetch(&id).await.map_err(task_error)?;
         let mut found: Vec<Vec<Option<String>>> = Vec::new();
         while found.len() < params.max_rows {
-            let next = batches.try_next().await.map_err(|error| task_error(lake::query::stream_error(error)))?;
+            let next = batches.try_next().await.map_err(|error| task_error(lake::sql::from_execution(error)))?;
             let Some(batch) = next else { break };
             for row in 0..batch.num_rows().min(params.max_rows - found.len()) {
                 found.push(rows::values(&columns, &batch, row));

@@ -8,16 +8,15 @@ use engine::operator::error::Retry;
 use engine::operator::{TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskReport, TaskResult, TypedOperator};
 use engine::params::Params as EngineParams;
 use engine::workflow::TaskDef;
-use lake::Lake;
-use lake::query::{Destination, Query as LakeQuery, QueryEngine, QueryId, QueryStats, QueryStatus};
+use lake::query::{Destination, Query as LakeQuery, QueryId, QueryStats, QueryStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::job::timed_out;
 use super::options::{athena_scope, timeout};
 use super::output::{path, store};
 use super::poll::pause;
-use super::job::timed_out;
 use crate::door::LakeDoor;
 use crate::error::task_error;
 use crate::{sql_text, state};
@@ -107,7 +106,8 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
         } else {
             let sql = sql_text::resolve(lake, context, &params.command, &athena_scope(context, "athena.query")).await?;
             let token = context.token("query", 1, &sql);
-            let token = params.token_prefix.as_ref().map_or_else(|| token.clone(), |prefix| format!("{prefix}-{token}"));
+            let token =
+                params.token_prefix.as_ref().map_or_else(|| token.clone(), |prefix| format!("{prefix}-{token}"));
             let progress =
                 Progress { sql, token, query: None, submitted_ms: context.clock.now().as_millisecond(), polls: 0 };
             state::write(context, &progress).await?;
@@ -135,7 +135,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
                     return Err(timed_out(timeout));
                 }
             }
-            QueryStatus::Succeeded(stats) => return Ok(done(context, lake, &params, &progress, &query, &stats)),
+            QueryStatus::Succeeded(stats) => return Ok(done(context, &params, &progress, &query, &stats)),
             QueryStatus::Failed(error) => return Err(task_error(error)),
             QueryStatus::Canceled => {
                 let message = format!("the query {} was cancelled", query.0);
@@ -160,19 +160,17 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 /// Tells what the query did, and asks for a preview if wanted.
 fn done(
     context: &TaskContext,
-    lake: &Lake,
     params: &Params,
     progress: &Progress,
     query: &QueryId,
     stats: &QueryStats,
 ) -> TaskOutcome {
-    let output = lake.engine.kept_at(query).map(|location| location.to_string());
     let last_query = json!({
         "id": query.0,
         "database": params.database,
         "workgroup": params.workgroup,
         "query": progress.sql,
-        "output": output,
+        "output": stats.objects.first().and_then(|object| object.location.parent()).map(|prefix| prefix.to_string()),
         "scan_bytes": stats.scanned_bytes,
         "exec_millis": stats.elapsed_ms,
         "state": "SUCCEEDED",

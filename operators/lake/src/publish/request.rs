@@ -37,10 +37,13 @@ pub enum Target {
         /// The values by the names of the keys.
         values: IndexMap<String, String>,
     },
-    /// A whole table without partitions, which is made when it is not there.
+    /// A whole table, which is made when it is not there.
     Table {
         /// The table.
         table: TableName,
+        /// The last columns of the query that become partition keys; none for a table without partitions.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        partitioned_by: Vec<String>,
     },
 }
 
@@ -48,7 +51,7 @@ impl Target {
     /// Returns the table.
     pub fn table(&self) -> &TableName {
         match self {
-            Self::Partition { table, .. } | Self::Table { table } => table,
+            Self::Partition { table, .. } | Self::Table { table, .. } => table,
         }
     }
 }
@@ -77,8 +80,11 @@ pub struct PublishOptions {
     pub contents: Contents,
     /// How many rows there must be.
     pub limits: RowLimits,
-    /// SELECTs that must return no rows. In them the table's name stands for the new version alone.
+    /// SELECTs that must return no rows. In them the table's name, and `new_version`, stand for the new version alone.
     pub checks: Vec<Check>,
+    /// Whether a missing database is made, and for a partition a missing table: its columns are the query's, its keys are
+    /// text. Neither is there before the version is.
+    pub create_table: bool,
     /// Parameters that a table which is made or replaced gets.
     pub table_parameters: IndexMap<String, String>,
 }
@@ -163,6 +169,9 @@ pub struct Plan {
     pub version_root: Location,
     /// Which try at writing comes next, from 1.
     pub generation: u32,
+    /// Whether the table of the partition is to be made.
+    #[serde(default)]
+    pub creates_table: bool,
 }
 
 /// What the query gives.

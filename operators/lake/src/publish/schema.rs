@@ -122,6 +122,19 @@ pub fn new_schema(query: &[ResultColumn]) -> Result<SchemaPlan> {
     if problems.is_empty() { Ok(plan) } else { Err(mismatch("the query cannot become a table", &problems)) }
 }
 
+/// Plans the columns of a table that is made from a query and gets partition keys besides.
+///
+/// # Errors
+/// As [`new_schema`], and `SchemaMismatch` for columns that are partition keys.
+pub fn new_partitioned_schema<'a>(query: &[ResultColumn], keys: impl Iterator<Item = &'a str>) -> Result<SchemaPlan> {
+    let problems: Vec<String> = keys
+        .map(str::to_lowercase)
+        .filter(|key| query.iter().any(|column| column.name.to_lowercase() == *key))
+        .map(|key| format!("`{key}` is a partition key: its value is given by the partition, do not select it"))
+        .collect();
+    if problems.is_empty() { new_schema(query) } else { Err(mismatch("the query cannot become a table", &problems)) }
+}
+
 fn repeated(query: &[ResultColumn], problems: &mut Vec<String>) {
     let mut seen = std::collections::HashSet::new();
     let mut told = std::collections::HashSet::new();

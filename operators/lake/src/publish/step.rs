@@ -14,7 +14,7 @@ use super::request::{
 };
 use super::version::{VersionName, version_root};
 use super::{NewVersion, schema, validate};
-use crate::catalog::{Expect, Table, TableFormat};
+use crate::catalog::{Column, Database, Expect, Table, TableFormat};
 use crate::error::{Error, ErrorKind, Result, Retryable};
 use crate::lake::Lake;
 use crate::name::{Location, TableName};
@@ -25,6 +25,9 @@ const GENERATIONS: u32 = 5;
 
 /// The parameter of a table that keeps where it stood first, because its location moves with each version.
 const TABLE_ROOT: &str = "suiro.table_root";
+
+/// The table that holds the new version alone while checks run, besides the target's own name.
+const NEW_VERSION: &str = "new_version";
 
 /// Rows of a failed check that its message shows.
 const SHOWN_ROWS: usize = 3;
@@ -37,11 +40,18 @@ impl Lake {
     /// published to, or options that exclude each other; `AlreadyExists` by the save mode.
     pub async fn plan_publish(&self, request: &PublishRequest) -> Result<Step> {
         let name = request.target.table();
-        if self.catalog.database(&name.database).await?.is_none() {
+        let create = request.options.create_table;
+        if !create && self.catalog.database(&name.database).await?.is_none() {
             return Err(not_found(format!("database `{}` is not in the catalog", name.database)));
         }
         let table = self.catalog.table(name).await?;
+        let creates_table = create && table.is_none() && matches!(request.target, Target::Partition { .. });
         let (values, replaces, previous, table_root) = match (&request.target, &table) {
+            (Target::Partition { values, .. }, None) if create => {
+                let root = self.default_location(name).await?;
+                let table = keyed_table(name, values.keys(), Vec::new(), root.clone());
+                (Some(table.partition_values(values)?), None, None, root)
+            }
             (Target::Partition { .. }, None) => {
                 return Err(not_found(format!("table `{name}` is not in the catalog")));
             }
@@ -95,6 +105,7 @@ impl Lake {
             table_root,
             version_root,
             generation: 1,
+            creates_table,
         })))
     }
 
@@ -142,14 +153,9 @@ impl Lake {
     /// Returns where a table goes that is given no place: below its database's location, else `s3://warehouse/DATABASE/TABLE/`.
     ///
     /// # Errors
-    /// `NotFound` for a database that is not there; `InvalidInput` for names that make no place.
+    /// `InvalidInput` for names that make no place.
     pub async fn default_location(&self, name: &TableName) -> Result<Location> {
-        let database = self
-            .catalog
-            .database(&name.database)
-            .await?
-            .ok_or_else(|| not_found(format!("database `{}` is not in the catalog", name.database)))?;
-        match database.location {
+        match self.catalog.database(&name.database).await?.and_then(|database| database.location) {
             Some(location) => location.join(&format!("{}/", name.table)),
             None => Location::parse(&format!("s3://warehouse/{}/{}/", name.database, name.table)),
         }
@@ -161,6 +167,9 @@ impl Lake {
         let options = &request.options;
         let schema = match &request.target {
             Target::Table { .. } => schema::new_schema(&description.columns)?,
+            Target::Partition { values, .. } if plan.creates_table => {
+                schema::new_partitioned_schema(&description.columns, values.keys().map(String::as_str))?
+            }
             Target::Partition { table, .. } => {
                 let table = self.existing(table).await?;
                 schema::plan_schema(&table, &description.columns, options.on_schema_change, options.on_missing_column)?
@@ -290,9 +299,12 @@ impl Lake {
             return Ok(Step::Next(PublishState::Validated(written.clone())));
         };
         let plan = &written.submitted.probed.plan;
+        let version = self.version_as_table(request, written).await?;
+        let mut named = version.clone();
+        named.table.name.table = NEW_VERSION.to_owned();
         let query = Query {
             database: request.database.clone(),
-            tables: vec![self.version_as_table(request, written).await?],
+            tables: vec![version, named],
             ..Query::new(
                 check.sql.clone(),
                 None,
@@ -341,6 +353,11 @@ impl Lake {
         let name = request.target.table();
         let root = probed.plan.table_root.clone();
         match &request.target {
+            Target::Partition { values, .. } if probed.plan.creates_table => {
+                // A sibling that publishes another partition of the same new table may have made it.
+                let wanted = keyed_table(name, values.keys(), probed.schema.added.clone(), root);
+                Ok(self.catalog.table(name).await?.unwrap_or(wanted))
+            }
             Target::Partition { .. } => {
                 let mut table = self.existing(name).await?;
                 for added in &probed.schema.added {
@@ -381,7 +398,12 @@ impl Lake {
             return Ok(Step::Next(PublishState::Published(outcome)));
         }
         let mut table = self.future_table(request, &submitted.probed).await?;
-        if plan.values.is_some() {
+        if request.options.create_table {
+            self.make_database(name).await?;
+        }
+        if plan.creates_table {
+            table = self.make_table(request, &submitted.probed).await?;
+        } else if plan.values.is_some() {
             table = self.add_columns(plan, &submitted.probed, table).await?;
         }
         let new = NewVersion {
@@ -424,6 +446,39 @@ impl Lake {
             query_id: Some(submitted.query_id.clone()),
             stats: written.stats.clone(),
         })))
+    }
+
+    /// Makes the database of a new table, unless it is there.
+    async fn make_database(&self, name: &TableName) -> Result<()> {
+        if self.catalog.database(&name.database).await?.is_some() {
+            return Ok(());
+        }
+        let database = Database::new(&name.database);
+        let made = self.catalog.create_database(&database);
+        self.settings.crash_points.around("publish: make the database", made).await
+    }
+
+    /// Makes the table of a partition; one that a sibling made meanwhile must be the same.
+    async fn make_table(&self, request: &PublishRequest, probed: &Probed) -> Result<Table> {
+        let Target::Partition { table: name, values } = &request.target else {
+            return self.existing(request.target.table()).await;
+        };
+        let wanted = keyed_table(name, values.keys(), probed.schema.added.clone(), probed.plan.table_root.clone());
+        let put = self.catalog.put_table(&wanted, Expect::Absent);
+        match self.settings.crash_points.around("publish: make the table", put).await {
+            Err(error) if error.kind == ErrorKind::AlreadyExists => {
+                let found = self.existing(name).await?;
+                if found.columns == wanted.columns && found.partition_keys == wanted.partition_keys {
+                    return Ok(found);
+                }
+                Err(Error::new(
+                    ErrorKind::Conflict,
+                    "publish a version",
+                    format!("table `{name}` was made with other columns since the query was planned"),
+                ))
+            }
+            made => made,
+        }
     }
 
     /// Adds columns to the table of a partition, unless they are there; refuses when the columns changed meanwhile.
@@ -498,6 +553,17 @@ impl Lake {
         let table = self.catalog.table(name).await?;
         table.ok_or_else(|| not_found(format!("table `{name}` is not in the catalog")))
     }
+}
+
+/// Makes the description of a table whose partition keys are text.
+fn keyed_table<'a>(
+    name: &TableName,
+    keys: impl Iterator<Item = &'a String>,
+    columns: Vec<Column>,
+    root: Location,
+) -> Table {
+    let keys = keys.map(|key| Column::new(&key.to_lowercase(), "string")).collect();
+    Table::new(name.clone(), columns, keys, root, TableFormat::Parquet)
 }
 
 /// Refuses tables whose partitions a version cannot become.
