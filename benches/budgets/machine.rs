@@ -1,6 +1,12 @@
 //! The machine that the figures are of, as far as Linux tells.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::Result;
+use crate::figure::{Figure, milliseconds, percentile};
 
 /// Describes processor, memory, kernel and how busy the machine is.
 pub(crate) fn describe() -> String {
@@ -15,6 +21,19 @@ pub(crate) fn describe() -> String {
 /// figures of time are worse than the machine's.
 pub(crate) fn load_average() -> String {
     read("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" ")
+}
+
+/// Adds blocks to a file and waits for each until it is on the disk: what no durable commit can be quicker than.
+pub(crate) fn flush(folder: &Path) -> Result<Figure> {
+    let mut file = File::create(folder.join("flush"))?;
+    let mut took = Vec::new();
+    for _ in 0..200 {
+        file.write_all(&[1; 4096])?;
+        let started = Instant::now();
+        file.sync_data()?;
+        took.push(started.elapsed().as_secs_f64());
+    }
+    Ok(Figure::informative("the disk itself: one durable 4 KiB append, p50", milliseconds(percentile(&took, 50))))
 }
 
 fn read(path: &str) -> String {
