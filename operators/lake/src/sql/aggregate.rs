@@ -153,7 +153,7 @@ impl Builder<'_, '_> {
         match (name, arguments.as_mut_slice()) {
             ("count", []) => self.raw(df::count::count_udaf(), vec![lit(1_i64)], Type::Bigint),
             ("count", [value]) => {
-                let value = self.comparable(value.clone());
+                let value = self.comparable(value.clone())?;
                 self.raw(df::count::count_udaf(), vec![value.expr], Type::Bigint)
             }
             ("count_if", [condition]) => {
@@ -178,7 +178,7 @@ impl Builder<'_, '_> {
                     }
                 }
                 self.modifiers.distinct = true;
-                let value = self.comparable(value);
+                let value = self.comparable(value)?;
                 self.raw(df::count::count_udaf(), vec![value.expr], Type::Bigint)
             }
             ("sum", [value]) => self.sum(value.clone()).ok_or_else(not_found)?,
@@ -306,8 +306,15 @@ impl Builder<'_, '_> {
     }
 
     /// What a value is compared by, where it is for comparison only.
-    fn comparable(&self, value: Typed) -> Typed {
-        if self.modifiers.distinct { values::key(value, &self.context.analyzer.session) } else { value }
+    fn comparable(&self, value: Typed) -> SqlResult<Typed> {
+        if !self.modifiers.distinct {
+            return Ok(value);
+        }
+        if holds_map(&value.data_type) {
+            // Two maps are the same in whatever order their entries are.
+            return Err(SqlError::unsupported(format!("a DISTINCT {}", value.data_type)));
+        }
+        Ok(values::key(value, &self.context.analyzer.session))
     }
 
     fn sum(&mut self, value: Typed) -> Option<SqlResult<Typed>> {
@@ -365,9 +372,7 @@ impl Builder<'_, '_> {
 
     fn extreme(&mut self, name: &str, value: Typed) -> SqlResult<Typed> {
         let function = || if name == "max" { df::min_max::max_udaf() } else { df::min_max::min_udaf() };
-        if super::expression::compares_natively(&value.data_type)
-            || matches!(value.data_type, Type::Char(_) | Type::IntervalYearToMonth)
-        {
+        if super::expression::compares_natively(&value.data_type) || value.data_type == Type::IntervalYearToMonth {
             return self.raw(function(), vec![value.expr], value.data_type);
         }
         if matches!(value.data_type, Type::Real | Type::Double) {
@@ -475,12 +480,20 @@ impl Context<'_> {
             data_type if !data_type.is_orderable() => Err(SqlError::type_mismatch(format!(
                 "Type {data_type} is not orderable, and therefore cannot be used in ORDER BY"
             ))),
-            Type::TimestampTz(_) | Type::Real | Type::Double => Ok(values::key(value, &self.analyzer.session).expr),
             Type::TimeTz(_) | Type::Uuid | Type::IpAddress => {
                 Err(SqlError::unsupported(format!("an order by {}", value.data_type)))
             }
-            _ => Ok(value.expr),
+            _ => Ok(values::key(value, &self.analyzer.session).expr),
         }
+    }
+}
+
+fn holds_map(data_type: &Type) -> bool {
+    match data_type {
+        Type::Map(..) => true,
+        Type::Array(element) => holds_map(element),
+        Type::Row(fields) => fields.iter().any(|(_, field)| holds_map(field)),
+        _ => false,
     }
 }
 

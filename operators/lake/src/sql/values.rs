@@ -52,14 +52,14 @@ pub(super) fn zoned(instant: Typed, zone: Typed, returns: Type, session: &Arc<Se
 
 /// What a value is grouped and ordered by: zones fall away, floating point has one zero and one NaN.
 pub(super) fn key(value: Typed, session: &Arc<Session>) -> Typed {
-    match &value.data_type {
-        Type::TimestampTz(_) => instant(value, session),
-        Type::Real | Type::Double => {
-            let returns = value.data_type.clone();
-            KernelUdf::call("key", key_kernel, Nulls::ReturnNull, vec![value], returns, session)
-        }
-        _ => value,
+    if matches!(value.data_type, Type::TimestampTz(_)) {
+        return instant(value, session);
     }
+    if !compare::needs_key(&value.data_type) {
+        return value;
+    }
+    let returns = compare::key_type(&value.data_type);
+    KernelUdf::call("key", key_kernel, Nulls::ReturnNull, vec![value], returns, session)
 }
 
 /// A floating-point number, or NULL for NaN: Trino's `min` and `max` pass over NaN.

@@ -2,6 +2,7 @@
 //! arrays, maps and rows.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Datum, ListArray, MapArray, Scalar, StructArray, new_null_array,
@@ -9,8 +10,8 @@ use arrow::array::{
 use arrow::buffer::NullBuffer;
 use arrow::compute::kernels::cmp;
 use arrow::datatypes::{
-    ArrowPrimitiveType, Date32Type, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type, Int8Type,
-    Int16Type, Int32Type, Int64Type, IntervalYearMonthType, Time64MicrosecondType, TimestampMicrosecondType,
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type,
+    Int8Type, Int16Type, Int32Type, Int64Type, IntervalYearMonthType, Time64MicrosecondType, TimestampMicrosecondType,
     TimestampNanosecondType,
 };
 use arrow::error::ArrowError;
@@ -46,11 +47,11 @@ fn by_arrow(call: &Call<'_>, arguments: &[Argument], comparison: ArrowComparison
         (true, false) => comparison(&Scalar::new(&left.array), &right.array)?,
         (true, true) => {
             let single = comparison(&left.array.slice(0, 1), &right.array.slice(0, 1))?;
-            let single = Argument { array: std::sync::Arc::new(single), constant: true };
+            let single = Argument { array: Arc::new(single), constant: true };
             return super::arguments::expand(&single, call.rows);
         }
     };
-    Ok(std::sync::Arc::new(result))
+    Ok(Arc::new(result))
 }
 
 fn operand<'a>(call: &Call<'a>) -> Result<&'a Type, EvalError> {
@@ -109,7 +110,7 @@ pub(super) fn equal(call: &Call<'_>, arguments: &[Argument]) -> Result<ArrayRef,
             None
         });
     }
-    Ok(std::sync::Arc::new(BooleanArray::from(result)))
+    Ok(Arc::new(BooleanArray::from(result)))
 }
 
 /// `a IS DISTINCT FROM b`
@@ -425,40 +426,83 @@ fn entries(array: &dyn Array, row: usize) -> Result<StructArray, EvalError> {
     Ok(array.as_any().downcast_ref::<MapArray>().ok_or_else(|| EvalError::layout("a map"))?.value(row))
 }
 
-/// Returns an array that Arrow groups, joins and sorts as Trino does the original: zoned types as instants, floating point
-/// numbers with one zero and one NaN, `char` with its blanks; other arrays as they are.
+/// Tells whether Arrow would group or sort values of the type otherwise than Trino, unless they are replaced by [`key`].
+#[must_use]
+pub fn needs_key(operand: &Type) -> bool {
+    match operand {
+        Type::Real | Type::Double | Type::Char(_) | Type::TimestampTz(_) | Type::TimeTz(_) => true,
+        Type::Array(element) => needs_key(element),
+        Type::Row(fields) => fields.iter().any(|(_, field)| needs_key(field)),
+        _ => false,
+    }
+}
+
+/// Returns the type of [`key`].
+#[must_use]
+pub fn key_type(operand: &Type) -> Type {
+    match operand {
+        Type::Char(_) => Type::Varchar(None),
+        Type::TimestampTz(_) => Type::Timestamp(6),
+        Type::TimeTz(_) => Type::Time(6),
+        Type::Array(element) => Type::Array(Arc::new(key_type(element))),
+        Type::Row(fields) => Type::Row(fields.iter().map(|(name, field)| (name.clone(), key_type(field))).collect()),
+        other => other.clone(),
+    }
+}
+
+/// Returns an array that Arrow groups and sorts as Trino does the original: zoned types as instants, floating point
+/// numbers with one zero and one NaN, `char` with its blanks, also within arrays and rows; other arrays as they are.
 ///
 /// # Errors
 /// When the array is not in the layout of the type.
 pub fn key(operand: &Type, array: &ArrayRef) -> Result<ArrayRef, EvalError> {
     let layout = || EvalError::layout(&operand.to_string());
+    if !needs_key(operand) {
+        return Ok(Arc::clone(array));
+    }
     Ok(match operand {
         Type::Real => {
             let numbers = array.as_primitive_opt::<Float32Type>().ok_or_else(layout)?;
-            std::sync::Arc::new(numbers.unary::<_, Float32Type>(|x| if x.is_nan() { f32::NAN } else { x + 0.0 }))
+            Arc::new(numbers.unary::<_, Float32Type>(|x| if x.is_nan() { f32::NAN } else { x + 0.0 }))
         }
         Type::Double => {
             let numbers = array.as_primitive_opt::<Float64Type>().ok_or_else(layout)?;
-            std::sync::Arc::new(numbers.unary::<_, Float64Type>(|x| if x.is_nan() { f64::NAN } else { x + 0.0 }))
+            Arc::new(numbers.unary::<_, Float64Type>(|x| if x.is_nan() { f64::NAN } else { x + 0.0 }))
         }
         Type::Char(length) => {
             let texts = array.as_string_opt::<i32>().ok_or_else(layout)?;
             let width = usize::try_from(*length).unwrap_or(usize::MAX);
             let padded: arrow::array::StringArray =
                 texts.iter().map(|text| text.map(|text| crate::sql::text::pad(text, width))).collect();
-            std::sync::Arc::new(padded)
+            Arc::new(padded)
         }
         Type::TimestampTz(_) => {
             let parts = Instants::new(array.as_ref())?;
             let nulls = NullBuffer::union(parts.nulls, parts.instants.nulls());
-            std::sync::Arc::new(arrow::array::TimestampMicrosecondArray::new(parts.instants.values().clone(), nulls))
+            Arc::new(arrow::array::TimestampMicrosecondArray::new(parts.instants.values().clone(), nulls))
         }
         Type::TimeTz(_) => {
             let parts = OffsetTimes::new(array.as_ref())?;
             let times: arrow::array::Time64MicrosecondArray =
                 (0..array.len()).map(|row| array.is_valid(row).then(|| parts.utc(row))).collect();
-            std::sync::Arc::new(times)
+            Arc::new(times)
         }
-        _ => std::sync::Arc::clone(array),
+        Type::Array(element) => {
+            let lists = array.as_any().downcast_ref::<ListArray>().ok_or_else(layout)?;
+            let DataType::List(field) = key_type(operand).to_arrow() else { return Err(layout()) };
+            let values = key(element, lists.values())?;
+            Arc::new(ListArray::try_new(field, lists.offsets().clone(), values, lists.nulls().cloned())?)
+        }
+        Type::Row(fields) => {
+            let rows = structure(array.as_ref())?;
+            let DataType::Struct(arrow_fields) = key_type(operand).to_arrow() else { return Err(layout()) };
+            let columns = fields
+                .iter()
+                .zip(rows.columns())
+                .map(|((_, field), column)| key(field, column))
+                .collect::<Result<Vec<_>, _>>()?;
+            Arc::new(StructArray::try_new(arrow_fields, columns, rows.nulls().cloned())?)
+        }
+        _ => Arc::clone(array),
     })
 }
