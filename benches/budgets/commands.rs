@@ -43,7 +43,7 @@ fn workflow(number: usize) -> Result<String> {
          \"${{source}} of ${{session_date}}\"\n\n+each_region:\n  for_each>:\n    region: [eu, us, jp]\n  _parallel: \
          true\n  _do:\n    echo>: \"${{source}}/${{region}}\"\n\n+steps:\n  _retry: 2\n"
     );
-    for step in 0..5 {
+    for step in 0..6 {
         write!(text, "\n  +step_{step}:\n    sh>: process --day ${{session_date_compact}} --step {step}\n")?;
     }
     text.push_str("\n+table:\n  athena.table_exists?>: shop.orders\n");
