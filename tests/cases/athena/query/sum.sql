@@ -1,0 +1,1 @@
+SELECT sum(price) + ${value} AS total FROM fruit

@@ -1,0 +1,158 @@
+//! Bad input that needs more than files: a document of great depth, a state folder that cannot be written, a full disk,
+//! a session that another process holds. What files can show is in `tests/cases/bad_input`.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Stdio;
+
+use crate::support::{Outcome, Project, SUIRO};
+
+/// A load that fills a table of one column.
+const LOAD: &str = "\
++load:
+  load>:
+    in: {type: file, path: rows.csv, parser: {type: csv, columns: [{name: a, type: varchar}]}}
+    out: {type: table, database: web, table: rows, mode: replace}
+";
+
+#[test]
+fn a_document_of_great_depth_is_refused_at_its_place() {
+    let project = Project::new();
+    for (name, text) in [
+        ("flow.dig", format!("+a:\n  echo>: {}{}\n", "[".repeat(10_000), "]".repeat(10_000))),
+        ("block.dig", format!("+a:\n  echo>:\n    {}x\n", "- ".repeat(10_000))),
+        ("mapping.dig", format!("+a:\n  echo>: {}{}\n", "{a: ".repeat(10_000), "}".repeat(10_000))),
+    ] {
+        project.write(name, text);
+        let outcome = project.suiro(&["run", name]);
+        assert_eq!(outcome.exit, Some(2), "{name}\n{outcome}");
+        assert!(outcome.stderr.contains("error[E01") && outcome.stderr.contains(&format!("{name}:")), "{outcome}");
+        assert!(outcome.stderr.len() < 10_000, "the error of {name} is longer than anyone reads");
+    }
+    assert!(!project.path().join(".suiro").is_dir());
+}
+
+#[test]
+fn a_document_that_explodes_is_refused() {
+    let project = Project::new();
+    let mut text = "_export:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let below = vec![format!("*a{}", level - 1); 10].join(", ");
+        text.push_str(&format!("  a{level}: &a{level} [{below}]\n"));
+    }
+    project.write("bomb.dig", text + "+say:\n  echo>: ${a11}\n");
+    let outcome = project.suiro(&["run", "bomb.dig"]);
+    assert_eq!(outcome.exit, Some(2), "{outcome}");
+    assert!(outcome.stderr.contains("error[E01") && outcome.stderr.contains("bomb.dig:"), "{outcome}");
+    assert!(!project.path().join(".suiro").is_dir());
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_written_is_said() {
+    let project = Project::new();
+    project.write("main.dig", "+say:\n  echo>: hi\n");
+    // A file stands where the folder should be: that stops root as well.
+    project.write(".suiro", "");
+    let outcome = project.suiro(&["run", "main.dig", "--session", "2024-03-01"]);
+    assert_eq!(outcome.exit, Some(2), "{outcome}");
+    assert!(outcome.stderr.contains("error[S0105]") && outcome.stderr.contains("[PROJECT]/.suiro"), "{outcome}");
+    assert_eq!(outcome.stdout, "", "no task ran");
+}
+
+#[test]
+fn a_session_is_run_by_one_process_at_a_time() {
+    let project = Project::new();
+    project.write("main.dig", "+hold:\n  sh>: echo holding; cat gate\n+after:\n  echo>: after\n");
+    project.shell("mkfifo gate");
+    let arguments = ["run", "main.dig", "--session", "2024-03-01"];
+    let mut holder = project.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "holding");
+
+    let second = project.suiro(&arguments);
+    assert_eq!(second.exit, Some(2), "{second}");
+    assert!(second.stderr.contains("error[S0107]"), "{second}");
+    assert!(
+        second.stderr.contains(&holder.id().to_string()) || second.stderr.contains("[PID]"),
+        "who holds it\n{second}"
+    );
+    assert_eq!(second.stdout, "");
+    // Another session is nobody's.
+    project.write("other.dig", "+say:\n  echo>: other\n");
+    assert_eq!(project.succeed(&["run", "other.dig", "--session", "2024-03-01"]).stdout, "other\n");
+
+    std::fs::OpenOptions::new().write(true).open(project.path().join("gate")).unwrap().write_all(b"open\n").unwrap();
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(rest, ["open", "after"]);
+    assert_eq!(holder.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn an_interrupt_stops_the_tasks_and_the_next_run_continues() {
+    let project = Project::new();
+    project.write(
+        "main.dig",
+        "+once:\n  echo>: once\n+hold:\n  sh>: echo holding; test -e open || exec tail -f /dev/null\n+after:\n  echo>: after\n",
+    );
+    let arguments = ["run", "main.dig", "--session", "2024-03-01"];
+    let mut first = project.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "once");
+    assert_eq!(lines.next().unwrap().unwrap(), "holding");
+    project.shell(&format!("kill -INT {}", first.id()));
+    assert_eq!(first.wait().unwrap().code(), Some(130));
+
+    project.write("open", "");
+    let outcome = project.succeed(&arguments);
+    assert_eq!(outcome.stdout, "holding\nafter\n", "{outcome}");
+}
+
+#[test]
+fn a_killed_process_is_continued() {
+    let project = Project::new();
+    project.write(
+        "main.dig",
+        "+once:\n  echo>: once\n+hold:\n  sh>: echo holding; test -e open || exec tail -f /dev/null\n+after:\n  echo>: after\n",
+    );
+    let arguments = ["run", "main.dig", "--session", "2024-03-01"];
+    let mut first = project.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "once");
+    assert_eq!(lines.next().unwrap().unwrap(), "holding");
+    first.kill().unwrap();
+    assert_eq!(first.wait().unwrap().code(), None);
+
+    project.write("open", "");
+    let outcome = project.succeed(&arguments);
+    assert_eq!(outcome.stdout, "holding\nafter\n", "{outcome}");
+}
+
+/// The warehouse on a file system of a few pages. Its namespaces end with the shell, and the mount with them.
+#[test]
+fn a_full_disk_is_said_and_nothing_is_published() {
+    let project = Project::new();
+    let probe = project.program("unshare").args(["-rm", "true"]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        println!("skipped: a full disk (no `unshare -rm` here)");
+        return;
+    }
+    project.write("main.dig", LOAD);
+    // What does not compress, so that the file is as large as its rows.
+    project.shell("head -c 3000000 /dev/urandom | base64 -w 60 > rows.csv; mkdir small");
+    let script = format!(
+        "mount -t tmpfs -o size=1m tmpfs small || exit 99
+         SUIRO_WAREHOUSE=small {SUIRO} run main.dig --session 2024-03-01; echo \"exit $?\"
+         {SUIRO} table list
+         head -n 100 rows.csv > few.csv && mv few.csv rows.csv
+         SUIRO_WAREHOUSE=small {SUIRO} run main.dig --session 2024-03-01; echo \"exit $?\"
+         {SUIRO} table list"
+    );
+    let outcome =
+        Outcome::of(&project, &project.program("unshare").args(["-rm", "sh", "-c", &script]).output().unwrap());
+    if outcome.exit == Some(99) {
+        println!("skipped: a full disk (a small file system cannot be mounted here)");
+        return;
+    }
+    assert!(outcome.stdout.starts_with("exit 1\n"), "a full disk fails the task, and can be mended\n{outcome}");
+    assert!(outcome.stderr.contains("error[T050") && outcome.stderr.contains("there are no tables"), "{outcome}");
+    assert!(outcome.stdout.contains("exit 0\n") && outcome.stdout.contains("web.rows"), "{outcome}");
+}

@@ -1,0 +1,17 @@
+//! The product as its users meet it: the real binary, the shipped examples and workflows, the written pages.
+//!
+//! One binary, so that everything is linked once. `UPDATE=1` writes what is generated and what is expected to the letter;
+//! the difference is then read as any other change.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test stops at the first thing it did not expect, says what it skipped, and reads its own switches"
+)]
+
+mod bad_input;
+mod cases;
+mod generated;
+mod support;
+mod tidy;
