@@ -14,6 +14,7 @@ mod expression;
 pub mod function;
 mod grouping;
 pub mod json;
+mod lazy;
 pub mod literal;
 pub mod operator;
 pub mod parse;

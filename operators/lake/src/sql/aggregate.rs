@@ -6,6 +6,7 @@
 mod collect;
 pub(super) mod single;
 mod sum;
+mod sum_double;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use datafusion::logical_expr::expr::{NullTreatment, Sort};
 use datafusion::logical_expr::{AggregateUDF, Case, Expr, lit};
 
 use self::sum::ExactSum;
+use self::sum_double::DoubleSum;
 use super::error::{SqlError, SqlResult};
 use super::expression::{Context, own_call};
 use super::scope::Typed;
@@ -150,6 +152,12 @@ impl Builder<'_, '_> {
         let analyzer = self.context.analyzer;
         let types: Vec<Type> = arguments.iter().map(|argument| argument.data_type.clone()).collect();
         let not_found = || not_found(name, &types);
+        if matches!((name, types.as_slice()), ("sum" | "avg", [Type::Unknown])) {
+            return Err(SqlError::trino(
+                "AMBIGUOUS_FUNCTION_CALL",
+                "Could not choose a best candidate operator. Explicit type casts must be added.",
+            ));
+        }
         match (name, arguments.as_mut_slice()) {
             ("count", []) => self.raw(df::count::count_udaf(), vec![lit(1_i64)], Type::Bigint),
             ("count", [value]) => {
@@ -255,7 +263,7 @@ impl Builder<'_, '_> {
             ("geometric_mean", [value]) => {
                 let value = analyzer.coerce(value.clone(), &Type::Double).map_err(|_| not_found())?;
                 let logarithm = self.context.scalar("ln", vec![value])?;
-                let mean = self.raw(df::average::avg_udaf(), vec![logarithm.expr], Type::Double)?;
+                let mean = self.added(true, logarithm)?;
                 self.context.scalar("exp", vec![mean])
             }
             ("map_agg" | "multimap_agg", [key, value]) => {
@@ -332,9 +340,9 @@ impl Builder<'_, '_> {
                 let returns = Type::Decimal(38, *scale);
                 sum(self, Ok(value), returns)
             }
-            Type::Double => self.raw(df::sum::sum_udaf(), vec![value.expr], Type::Double),
+            Type::Double => self.added(false, value),
             Type::Real => analyzer.coerce(value, &Type::Double).and_then(|value| {
-                let sum = self.raw(df::sum::sum_udaf(), vec![value.expr], Type::Double)?;
+                let sum = self.added(false, value)?;
                 analyzer.cast(sum, &Type::Real, false)
             }),
             Type::IntervalDayToSecond | Type::IntervalYearToMonth => {
@@ -344,14 +352,24 @@ impl Builder<'_, '_> {
         })
     }
 
+    /// The sum or mean of doubles.
+    fn added(&mut self, mean: bool, value: Typed) -> SqlResult<Typed> {
+        let function = match (self.modifiers.distinct, mean) {
+            (false, mean) => Arc::new(AggregateUDF::new_from_impl(DoubleSum::new(mean))),
+            (true, false) => df::sum::sum_udaf(),
+            (true, true) => df::average::avg_udaf(),
+        };
+        self.raw(function, vec![value.expr], Type::Double)
+    }
+
     fn average(&mut self, value: Typed) -> Option<SqlResult<Typed>> {
         let analyzer = self.context.analyzer;
         Some(match &value.data_type {
-            Type::Tinyint | Type::Smallint | Type::Integer | Type::Bigint | Type::Double => analyzer
-                .coerce(value, &Type::Double)
-                .and_then(|value| self.raw(df::average::avg_udaf(), vec![value.expr], Type::Double)),
+            Type::Tinyint | Type::Smallint | Type::Integer | Type::Bigint | Type::Double => {
+                analyzer.coerce(value, &Type::Double).and_then(|value| self.added(true, value))
+            }
             Type::Real => analyzer.coerce(value, &Type::Double).and_then(|value| {
-                let mean = self.raw(df::average::avg_udaf(), vec![value.expr], Type::Double)?;
+                let mean = self.added(true, value)?;
                 analyzer.cast(mean, &Type::Real, false)
             }),
             Type::Decimal(precision, scale) => {

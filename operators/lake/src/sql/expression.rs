@@ -15,6 +15,7 @@ use super::coerce::common_super_type;
 use super::dialect::is_reserved;
 use super::error::{SqlError, SqlResult};
 use super::function::Nulls;
+use super::lazy;
 use super::literal;
 use super::operator::{self, Operator};
 use super::resolve;
@@ -516,8 +517,7 @@ impl<'c> Context<'c> {
                 let name = if *op == BinaryOperator::And { "AND" } else { "OR" };
                 let left = self.condition(left, &format!("Logical expression term of {name}"))?;
                 let right = self.condition(right, &format!("Logical expression term of {name}"))?;
-                let native = if *op == BinaryOperator::And { Native::And } else { Native::Or };
-                Ok(native_binary(left.expr, native, right.expr, Type::Boolean))
+                Ok(Typed::new(lazy::logical(left.expr, *op == BinaryOperator::And, right.expr), Type::Boolean))
             }
             BinaryOperator::Eq
             | BinaryOperator::NotEq
@@ -738,14 +738,17 @@ impl<'c> Context<'c> {
         }
         let branches = branches
             .into_iter()
-            .map(|(condition, result)| {
-                Ok((Box::new(condition.expr), Box::new(self.analyzer.coerce(result, &common)?.expr)))
-            })
+            .map(|(condition, result)| Ok((condition.expr, self.analyzer.coerce(result, &common)?.expr)))
             .collect::<SqlResult<Vec<_>>>()?;
         let default = match default {
             Some(default) => self.analyzer.coerce(default, &common)?,
             None => null(&common)?,
         };
+        let risky = branches.iter().any(|(when, then)| lazy::may_fail(when) || lazy::may_fail(then));
+        if common == Type::Boolean && (risky || lazy::may_fail(&default.expr)) {
+            return Ok(Typed::new(lazy::opaque(branches, default.expr), common));
+        }
+        let branches = branches.into_iter().map(|(when, then)| (Box::new(when), Box::new(then))).collect();
         Ok(Typed::new(Expr::Case(Case::new(None, branches, Some(Box::new(default.expr)))), common))
     }
 

@@ -122,6 +122,11 @@ impl Grouping {
         Ok(Self { keys, sets: (several || empty).then_some(sets) })
     }
 
+    /// Tells whether there are no keys.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Groups a plan. Returns it and what stands for each group expression after it.
     pub(super) fn apply(
         self,

@@ -167,7 +167,7 @@ impl Analyzer<'_> {
             let rows = quantity.as_ref().map_or(Ok(1), count)?;
             if rows == 0 {
                 return Err(SqlError::trino(
-                    "INVALID_LIMIT_CLAUSE",
+                    "NUMERIC_VALUE_OUT_OF_RANGE",
                     "FETCH FIRST row count must be positive (actual value: 0)",
                 ));
             }

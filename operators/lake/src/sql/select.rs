@@ -5,8 +5,7 @@ use std::cell::RefCell;
 use datafusion::common::JoinType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::{AggregateFunction, Sort};
-use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use sqlparser::ast::{
     BinaryOperator, Distinct, Expr as Sql, GroupByExpr, Ident, ObjectName, ObjectNamePart, Select, SelectFlavor,
     SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
@@ -16,6 +15,7 @@ use super::analyze::Analyzer;
 use super::error::{SqlError, SqlResult};
 use super::expression::{Clause, Collected, Context, check_identifier};
 use super::grouping::Grouping;
+use super::lazy;
 use super::query::{Order, groups_natively, ordinal, sort_of};
 use super::relation::Around;
 use super::scope::{Relation, Scope, ScopeColumn, Typed, column};
@@ -142,7 +142,7 @@ impl Analyzer<'_> {
             }
         }
         plan = self.attached(plan, collected.into_inner().before)?;
-        if let Some(condition) = conjunction(conditions) {
+        if let Some(condition) = lazy::filter(conditions) {
             plan = self.filter(plan, condition)?;
         }
         for (value, set, element) in members {
@@ -302,6 +302,12 @@ impl Analyzer<'_> {
                 Ok(self.lowered(Expr::AggregateFunction(function), plan.schema())?.alias(&call.id))
             })
             .collect::<SqlResult<Vec<Expr>>>()?;
+        let mut calls = calls;
+        if calls.is_empty() && grouping.is_empty() {
+            // HAVING without anything else still makes one group of all rows.
+            let one = super::subquery::call(datafusion::functions_aggregate::count::count_udaf(), vec![lit(1_i64)]);
+            calls.push(one.alias(self.fresh()));
+        }
         let (mut plan, groups) = grouping.apply(self, plan, calls, &groupings)?;
         let mut rebase = |expr: Expr| rebased(expr, &groups, &known);
 
