@@ -81,18 +81,14 @@ impl<'a> Analyzer<'a> {
 
     /// Looks a table up. One that was not asked for yet is noted, and the analysis starts again with it.
     pub(super) fn table(&self, name: &TableName) -> SqlResult<Option<&'a ResolvedTable>> {
-        match self.tables.get(name) {
-            Some(found) => {
-                if found.is_some() {
-                    self.read.borrow_mut().insert(name.clone());
-                }
-                Ok(found.as_ref())
-            }
-            None => {
-                *self.missing.borrow_mut() = Some(name.clone());
-                Err(SqlError::unsupported(format!("the table {name} was not looked up")))
-            }
+        let Some(found) = self.tables.get(name) else {
+            *self.missing.borrow_mut() = Some(name.clone());
+            return Err(SqlError::unsupported(format!("the table {name} was not looked up")));
+        };
+        if found.is_some() {
+            self.read.borrow_mut().insert(name.clone());
         }
+        Ok(found.as_ref())
     }
 
     /// Returns the table that the analysis stopped at, if that is why it stopped.
@@ -129,14 +125,14 @@ impl<'a> Analyzer<'a> {
         self.cast(value, to, false)
     }
 
-    /// Converts a value as CAST (or TRY_CAST) does.
+    /// Converts a value as `CAST` (or `TRY_CAST`) does.
     pub(super) fn cast(&self, value: Typed, to: &Type, safe: bool) -> SqlResult<Typed> {
         let Typed { expr, data_type: from } = value;
         if &from == to {
             return Ok(Typed::new(expr, from));
         }
         if from == Type::Unknown {
-            return Ok(null(to)?);
+            return null(to);
         }
         if keeps_values(&from, to) {
             return Ok(Typed::new(expr, to.clone()));
@@ -239,8 +235,7 @@ pub(super) fn null(data_type: &Type) -> SqlResult<Typed> {
 fn keeps_values(from: &Type, to: &Type) -> bool {
     match (from, to) {
         (Type::Varchar(_), Type::Varchar(None)) => true,
-        (Type::Varchar(Some(from)), Type::Varchar(Some(to))) => from <= to,
-        (Type::Char(from), Type::Char(to)) => from <= to,
+        (Type::Varchar(Some(from)), Type::Varchar(Some(to))) | (Type::Char(from), Type::Char(to)) => from <= to,
         (Type::Timestamp(from), Type::Timestamp(to)) => from <= to && (*from > 6) == (*to > 6),
         (Type::Time(from), Type::Time(to)) | (Type::TimestampTz(from), Type::TimestampTz(to)) => from <= to,
         (Type::Array(from), Type::Array(to)) => from == to || keeps_values(from, to),

@@ -11,7 +11,7 @@ use sqlparser::tokenizer::Token;
 
 /// The dialect.
 #[derive(Debug)]
-pub struct TrinoDialect;
+pub(super) struct TrinoDialect;
 
 impl Dialect for TrinoDialect {
     fn is_delimited_identifier_start(&self, character: char) -> bool {
@@ -166,7 +166,7 @@ fn parse_cast(parser: &mut Parser<'_>, kind: CastKind) -> Result<Expr, ParserErr
 }
 
 /// Tells whether a word cannot be an identifier unless quoted.
-pub fn is_reserved(word: &str) -> bool {
+pub(super) fn is_reserved(word: &str) -> bool {
     let upper = word.to_ascii_uppercase();
     RESERVED.binary_search(&upper.as_str()).is_ok()
 }
@@ -260,7 +260,7 @@ const RESERVED: &[&str] = &[
 ];
 
 /// The words that `sqlparser` may read as keywords. Every other word is an identifier.
-pub const KEYWORDS: &[Keyword] = &[
+pub(super) const KEYWORDS: &[Keyword] = &[
     Keyword::ALL,
     Keyword::AND,
     Keyword::ANY,

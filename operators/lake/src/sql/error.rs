@@ -187,10 +187,11 @@ pub fn eval_error(error: &DataFusionError) -> Option<EvalError> {
             return Some(eval.clone());
         }
         next = match (current.downcast_ref::<DataFusionError>(), current.downcast_ref::<arrow::error::ArrowError>()) {
-            (Some(DataFusionError::External(inner)), _) => Some(&**inner),
+            (Some(DataFusionError::External(inner)), _) | (_, Some(arrow::error::ArrowError::ExternalError(inner))) => {
+                Some(&**inner)
+            }
             (Some(DataFusionError::Shared(inner)), _) => Some(&**inner),
             (Some(DataFusionError::ArrowError(inner, _)), _) => Some(&**inner),
-            (_, Some(arrow::error::ArrowError::ExternalError(inner))) => Some(&**inner),
             _ => current.source(),
         };
     }

@@ -84,7 +84,7 @@ pub(super) struct Context<'c> {
     pub(super) windows: &'c NamedWindows<'c>,
 }
 
-impl<'c> Context<'c> {
+impl Context<'_> {
     pub(super) fn in_clause(self, clause: Clause) -> Self {
         Self { clause, ..self }
     }
@@ -112,12 +112,12 @@ impl<'c> Context<'c> {
             Sql::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain),
             Sql::Nested(inner) => self.expr(inner),
             Sql::Value(ValueWithSpan { value, span }) => {
-                self.literal(value, false).map_err(|error| error.at_span(*span))
+                Self::literal(value, false).map_err(|error| error.at_span(*span))
             }
             Sql::TypedString(sqlparser::ast::TypedString { data_type, value, uses_odbc_syntax: false }) => {
                 self.typed_literal(data_type, value)
             }
-            Sql::Interval(interval) => self.interval(interval, false),
+            Sql::Interval(interval) => Self::interval(interval, false),
             Sql::IsNull(operand) => {
                 let operand = self.operand(operand)?;
                 Ok(Typed::new(operand.expr.is_null(), Type::Boolean))
@@ -158,7 +158,7 @@ impl<'c> Context<'c> {
                 let pattern = self.operand(pattern)?;
                 let escape = match escape_char {
                     Some(ValueWithSpan { value, span }) => {
-                        Some(self.literal(value, false).map_err(|error| error.at_span(*span))?)
+                        Some(Self::literal(value, false).map_err(|error| error.at_span(*span))?)
                     }
                     None => None,
                 };
@@ -368,7 +368,7 @@ impl<'c> Context<'c> {
 
     // --- literals ------------------------------------------------------------------------------------------------------
 
-    fn literal(&self, value: &Value, negative: bool) -> SqlResult<Typed> {
+    fn literal(value: &Value, negative: bool) -> SqlResult<Typed> {
         let literal = match value {
             Value::Number(text, false) if negative => literal::number(&format!("-{text}"))?,
             Value::Number(text, false) => literal::number(text)?,
@@ -419,7 +419,7 @@ impl<'c> Context<'c> {
         Ok(Typed::new(lit(literal.value), literal.data_type))
     }
 
-    fn interval(&self, interval: &Interval, negative: bool) -> SqlResult<Typed> {
+    fn interval(interval: &Interval, negative: bool) -> SqlResult<Typed> {
         let Interval { value, leading_field, leading_precision: None, last_field, fractional_seconds_precision: None } =
             interval
         else {
@@ -484,9 +484,9 @@ impl<'c> Context<'c> {
         match op {
             UnaryOperator::Minus => match operand {
                 Sql::Value(ValueWithSpan { value: value @ Value::Number(..), span }) => {
-                    self.literal(value, true).map_err(|error| error.at_span(*span))
+                    Self::literal(value, true).map_err(|error| error.at_span(*span))
                 }
-                Sql::Interval(interval) => self.interval(interval, true),
+                Sql::Interval(interval) => Self::interval(interval, true),
                 other => {
                     let value = self.operand(other)?;
                     self.operator(Operator::Negate, vec![value])
@@ -758,7 +758,7 @@ impl<'c> Context<'c> {
             ("if", [condition, then]) => self.if_form(condition, then, None),
             ("if", [condition, then, otherwise]) => self.if_form(condition, then, Some(otherwise)),
             ("if", _) => Err(SqlError::trino("SYNTAX_ERROR", "Invalid number of arguments for 'if' function")),
-            ("coalesce", []) | ("coalesce", [_]) => {
+            ("coalesce", [] | [_]) => {
                 Err(SqlError::trino("SYNTAX_ERROR", "The 'coalesce' function must have at least two arguments"))
             }
             ("coalesce", arguments) => self.coalesce(arguments),

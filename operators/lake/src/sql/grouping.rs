@@ -132,7 +132,7 @@ impl Grouping {
         self,
         analyzer: &Analyzer<'_>,
         plan: LogicalPlan,
-        calls: Vec<Expr>,
+        calls: &[Expr],
         groupings: &[(String, Vec<Expr>)],
     ) -> SqlResult<(LogicalPlan, Vec<(Expr, Expr)>)> {
         let Self { keys, sets } = self;
@@ -167,7 +167,7 @@ impl Grouping {
         let call_ids: Vec<String> = calls.iter().map(|call| call.schema_name().to_string()).collect();
         let mut result: Option<LogicalPlan> = None;
         for set in &sets {
-            let branch = one_set(analyzer, &input, &keys, &ids, &outputs, &calls, &call_ids, set, groupings)?;
+            let branch = one_set(analyzer, &input, &keys, &ids, &outputs, calls, &call_ids, set, groupings)?;
             result = Some(match result {
                 None => branch,
                 Some(so_far) => LogicalPlanBuilder::from(so_far).union(branch)?.build()?,

@@ -103,7 +103,7 @@ impl Analyzer<'_> {
         }
         let ctes = self.with(with.as_ref(), around)?;
         let around = Around { ctes: &ctes, outer: around.outer };
-        let order = self.order(order_by.as_ref(), limit_clause.as_ref(), fetch.as_ref())?;
+        let order = Self::order(order_by.as_ref(), limit_clause.as_ref(), fetch.as_ref())?;
         match &**body {
             SetExpr::Select(select) => self.select(select, order, around),
             body => {
@@ -135,7 +135,6 @@ impl Analyzer<'_> {
     // --- ORDER BY and LIMIT ----------------------------------------------------------------------------------------------
 
     fn order<'q>(
-        &self,
         order_by: Option<&'q OrderBy>,
         limit: Option<&LimitClause>,
         fetch: Option<&Fetch>,

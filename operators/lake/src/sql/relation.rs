@@ -49,13 +49,13 @@ impl Analyzer<'_> {
             let mut current = match factor {
                 Factor::Relation(relation) => match result.take() {
                     // The first table's joins bind closer than the comma.
-                    Some(left) if joins.is_empty() => self.cross(left, relation)?,
+                    Some(left) if joins.is_empty() => Self::cross(left, relation)?,
                     Some(left) => {
                         let mut right = relation;
                         for join in joins {
                             right = self.join(right, join, around)?;
                         }
-                        result = Some(self.cross(left, right)?);
+                        result = Some(Self::cross(left, right)?);
                         continue;
                     }
                     None => relation,
@@ -73,7 +73,7 @@ impl Analyzer<'_> {
         Ok(result.unwrap_or_else(one_row))
     }
 
-    fn cross(&self, left: Relation, right: Relation) -> SqlResult<Relation> {
+    fn cross(left: Relation, right: Relation) -> SqlResult<Relation> {
         let plan = if is_no_table(&left) {
             right.plan
         } else {
@@ -317,7 +317,7 @@ impl Analyzer<'_> {
             }
         };
         match kind {
-            Kind::Cross => self.cross(left, right),
+            Kind::Cross => Self::cross(left, right),
             Kind::On(join_type, JoinConstraint::On(condition)) => {
                 let columns: Vec<ScopeColumn> = left.columns.iter().chain(&right.columns).cloned().collect();
                 let condition = {
@@ -526,7 +526,7 @@ fn holds_the_same(from: &arrow::datatypes::DataType, to: &arrow::datatypes::Data
         (Arrow::LargeUtf8 | Arrow::Utf8View | Arrow::Utf8, Arrow::Utf8)
         | (Arrow::LargeBinary | Arrow::BinaryView | Arrow::FixedSizeBinary(_), Arrow::Binary)
         | (Arrow::Timestamp(_, None), Arrow::Timestamp(_, None)) => true,
-        (Arrow::List(from) | Arrow::LargeList(from), Arrow::List(to)) => {
+        (Arrow::List(from) | Arrow::LargeList(from), Arrow::List(to)) | (Arrow::Map(from, _), Arrow::Map(to, _)) => {
             from.data_type() == to.data_type() || holds_the_same(from.data_type(), to.data_type())
         }
         (Arrow::Struct(from), Arrow::Struct(to)) => {
@@ -534,9 +534,6 @@ fn holds_the_same(from: &arrow::datatypes::DataType, to: &arrow::datatypes::Data
                 && from.iter().zip(to).all(|(from, to)| {
                     from.data_type() == to.data_type() || holds_the_same(from.data_type(), to.data_type())
                 })
-        }
-        (Arrow::Map(from, _), Arrow::Map(to, _)) => {
-            from.data_type() == to.data_type() || holds_the_same(from.data_type(), to.data_type())
         }
         _ => false,
     }

@@ -100,7 +100,7 @@ pub(super) struct Relation {
 /// The queries of WITH that can be named.
 #[derive(Debug, Default)]
 pub(super) struct Ctes<'p> {
-    pub(super) parent: Option<&'p Ctes<'p>>,
+    pub(super) parent: Option<&'p Self>,
     pub(super) queries: Vec<(String, Relation)>,
 }
 
@@ -119,13 +119,13 @@ pub(super) struct Scope<'p> {
     /// What ORDER BY sees before the columns of FROM: the output columns.
     pub(super) output: &'p [(Option<String>, Typed)],
     /// The scope of the query around.
-    pub(super) outer: Option<&'p Scope<'p>>,
+    pub(super) outer: Option<&'p Self>,
     /// Its columns that a subquery used, as `DataFusion`'s outer references.
     pub(super) used: RefCell<Vec<Expr>>,
 }
 
 impl<'p> Scope<'p> {
-    pub(super) fn new(columns: &'p [ScopeColumn], outer: Option<&'p Scope<'p>>) -> Self {
+    pub(super) fn new(columns: &'p [ScopeColumn], outer: Option<&'p Self>) -> Self {
         Self { columns, output: &[], outer, used: RefCell::new(Vec::new()) }
     }
 

@@ -80,7 +80,7 @@ impl Analyzer<'_> {
         let scope = Scope::new(&source.columns, around.outer);
         let context = self.context(&scope, around.ctes, Clause::Select, &collected, &windows);
         let items = self.select_list(&context, projection)?;
-        let grouping = self.grouping_of(&context.in_clause(Clause::GroupBy), group_by, &items)?;
+        let grouping = Self::grouping_of(&context.in_clause(Clause::GroupBy), group_by, &items)?;
         let having = having
             .as_ref()
             .map(|having| context.in_clause(Clause::Having).condition(having, "HAVING clause"))
@@ -179,7 +179,7 @@ impl Analyzer<'_> {
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), options) => {
                     no_options(options)?;
                     let value = context.expr(expr)?;
-                    self.all_fields(value, &mut items)?;
+                    self.all_fields(&value, &mut items)?;
                 }
                 SelectItem::ExprWithAliases { expr, aliases: _ } => {
                     return Err(SqlError::unsupported(format!("several aliases for `{expr}`")));
@@ -214,10 +214,10 @@ impl Analyzer<'_> {
         if !rest.is_empty() {
             return Err(SqlError::unsupported(format!("`{name}.*`")));
         }
-        self.all_fields(value, items)
+        self.all_fields(&value, items)
     }
 
-    fn all_fields(&self, value: Typed, items: &mut Vec<Item>) -> SqlResult<()> {
+    fn all_fields(&self, value: &Typed, items: &mut Vec<Item>) -> SqlResult<()> {
         let Type::Row(fields) = value.data_type.clone() else {
             return Err(SqlError::type_mismatch("expected expression of type Row"));
         };
@@ -227,12 +227,7 @@ impl Analyzer<'_> {
         Ok(())
     }
 
-    fn grouping_of(
-        &self,
-        context: &Context<'_>,
-        group_by: &GroupByExpr,
-        items: &[Item],
-    ) -> SqlResult<Option<Grouping>> {
+    fn grouping_of(context: &Context<'_>, group_by: &GroupByExpr, items: &[Item]) -> SqlResult<Option<Grouping>> {
         match group_by {
             GroupByExpr::Expressions(expressions, modifiers) if modifiers.is_empty() => {
                 if expressions.is_empty() {
@@ -308,7 +303,7 @@ impl Analyzer<'_> {
             let one = super::subquery::call(datafusion::functions_aggregate::count::count_udaf(), vec![lit(1_i64)]);
             calls.push(one.alias(self.fresh()));
         }
-        let (mut plan, groups) = grouping.apply(self, plan, calls, &groupings)?;
+        let (mut plan, groups) = grouping.apply(self, plan, &calls, &groupings)?;
         let mut rebase = |expr: Expr| rebased(expr, &groups, &known);
 
         let after = after.into_iter().map(|attachment| attachment.map(&mut rebase)).collect::<SqlResult<Vec<_>>>()?;

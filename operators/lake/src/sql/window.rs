@@ -106,7 +106,7 @@ impl Context<'_> {
             return if RANKING.contains(&name) {
                 inner.ranking(name, &arguments, &window, call.null_treatment)
             } else {
-                inner.value_of_row(name, arguments, &window, call.null_treatment)
+                inner.value_of_row(name, &arguments, &window, call.null_treatment)
             };
         }
         if !super::aggregate::is_aggregate(name) {
@@ -216,7 +216,7 @@ impl Context<'_> {
     fn value_of_row(
         &self,
         name: &str,
-        arguments: Vec<Typed>,
+        arguments: &[Typed],
         window: &Window,
         null_treatment: Option<ast::NullTreatment>,
     ) -> SqlResult<Typed> {
@@ -235,7 +235,7 @@ impl Context<'_> {
             }
             Ok(offset)
         };
-        let (function, arguments, returns): (Arc<WindowUDF>, Vec<Expr>, Type) = match (name, arguments.as_slice()) {
+        let (function, arguments, returns): (Arc<WindowUDF>, Vec<Expr>, Type) = match (name, arguments) {
             ("first_value", [value]) => {
                 (df::nth_value::first_value_udwf(), vec![value.expr.clone()], value.data_type.clone())
             }

@@ -39,8 +39,7 @@ pub(crate) enum Verdict {
 
 pub(crate) fn verdict(statement: &Statement, given: &Answer, rounded: bool) -> Verdict {
     match (statement.status.as_str(), given) {
-        (_, Answer::Refused(_)) => Verdict::Refused,
-        ("ok", Answer::Error { .. }) => Verdict::Refused,
+        (_, Answer::Refused(_)) | ("ok", Answer::Error { .. }) => Verdict::Refused,
         ("ok", Answer::Rows { columns, rows }) => {
             if same_columns(statement, columns) && same_rows(statement, rows, rounded) {
                 Verdict::Equal
@@ -106,7 +105,8 @@ fn same(left: &Value, right: &Value, rounded: bool, approximate: bool) -> bool {
                 (false, true) => 1e-11 * left.abs(),
                 (false, false) => 0.0,
             };
-            left == right || (left - right).abs() <= tolerance
+            // Infinities are their own neighbours.
+            left.total_cmp(&right).is_eq() || (left - right).abs() <= tolerance
         }
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len()

@@ -84,7 +84,9 @@ fn load(folder: &Path, described: &Described) -> ResolvedTable {
 
 fn parquet(file: &Path) -> Vec<RecordBatch> {
     let file = File::open(file).expect("a file");
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| builder.build()).expect("Parquet");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .and_then(ParquetRecordBatchReaderBuilder::build)
+        .expect("Parquet");
     reader.map(|batch| batch.expect("a batch")).collect()
 }
 

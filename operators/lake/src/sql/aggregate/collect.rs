@@ -197,8 +197,8 @@ pub(super) fn percentile(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
     let slices: Vec<&dyn Array> = picked.iter().map(AsRef::as_ref).collect();
     let Type::Array(_) = call.returns else { return Ok(concat(&slices)?) };
     let DataType::List(item) = call.returns.to_arrow() else { return Err(EvalError::layout("an array")) };
-    let nulls = NullBuffer::from_iter((0..call.rows).map(|row| !range(&list, row).is_empty()));
-    let offsets = OffsetBuffer::from_lengths(picked.iter().map(|values| values.len()));
+    let nulls: NullBuffer = (0..call.rows).map(|row| !range(&list, row).is_empty()).collect();
+    let offsets = OffsetBuffer::from_lengths(picked.iter().map(Array::len));
     Ok(Arc::new(ListArray::try_new(item, offsets, concat(&slices)?, Some(nulls))?))
 }
 

@@ -107,24 +107,20 @@ impl Sum {
     }
 
     fn finish(&self, values: Vec<Option<i128>>) -> DfResult<ArrayRef> {
-        match self.returns {
-            Type::Decimal(precision, scale) => {
-                if values.iter().flatten().any(|value| value.abs() >= DECIMAL_LIMIT) {
-                    return Err(external(self.overflow()));
-                }
-                let array = Decimal128Array::from(values);
-                let scale = i8::try_from(scale).unwrap_or(i8::MAX);
-                Ok(Arc::new(array.with_precision_and_scale(precision, scale)?))
+        if let Type::Decimal(precision, scale) = self.returns {
+            if values.iter().flatten().any(|value| value.abs() >= DECIMAL_LIMIT) {
+                return Err(external(self.overflow()));
             }
-            _ => {
-                let values = values
-                    .into_iter()
-                    .map(|value| value.map(i64::try_from).transpose())
-                    .collect::<Result<Vec<Option<i64>>, _>>()
-                    .map_err(|_| external(self.overflow()))?;
-                Ok(Arc::new(Int64Array::from(values)))
-            }
+            let array = Decimal128Array::from(values);
+            let scale = i8::try_from(scale).unwrap_or(i8::MAX);
+            return Ok(Arc::new(array.with_precision_and_scale(precision, scale)?));
         }
+        let values = values
+            .into_iter()
+            .map(|value| value.map(i64::try_from).transpose())
+            .collect::<Result<Vec<Option<i64>>, _>>()
+            .map_err(|_| external(self.overflow()))?;
+        Ok(Arc::new(Int64Array::from(values)))
     }
 }
 
