@@ -36,25 +36,25 @@ impl Base {
         Settings::read(project, &self.global.profile, &self.environment)
     }
 
-    /// Makes the door to a project's lake; nothing is opened.
-    pub(crate) fn door(&self, settings: &Settings) -> LakeDoor {
-        let mut lake = LakeSettings::new(settings.state_dir.clone(), settings.warehouse.clone());
-        if let Some(memory_limit) = settings.memory_limit {
-            lake.memory_limit = memory_limit;
-        }
-        if let Some(retention) = settings.retention {
-            lake.retention = retention;
-        }
-        if let Some(hook) = settings.crash_points.hook() {
-            lake.crash_points = CrashPoints::new(Arc::new(hook));
-        }
-        LakeDoor::new(lake)
-    }
-
     /// Opens the lake of a project.
     pub(crate) async fn lake(&self, settings: &Settings) -> Result<Lake, Failure> {
-        Ok(self.door(settings).lake().await?.clone())
+        Ok(door(settings).lake().await?.clone())
     }
+}
+
+/// Makes the door to a project's lake; nothing is opened.
+pub(crate) fn door(settings: &Settings) -> LakeDoor {
+    let mut lake = LakeSettings::new(settings.state_dir.clone(), settings.warehouse.clone());
+    if let Some(memory_limit) = settings.memory_limit {
+        lake.memory_limit = memory_limit;
+    }
+    if let Some(retention) = settings.retention {
+        lake.retention = retention;
+    }
+    if let Some(hook) = settings.crash_points.hook() {
+        lake.crash_points = CrashPoints::new(Arc::new(hook));
+    }
+    LakeDoor::new(lake)
 }
 
 /// Makes the registry of all operators over a lake.

@@ -29,6 +29,7 @@ impl Output {
     }
 
     /// Prints one JSON object as a line on stdout.
+    #[expect(clippy::unused_self, reason = "commands print through their output and nowhere else")]
     pub(crate) fn json_line(self, value: &impl Serialize) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         serde_json::to_writer(&mut stdout, value)?;
@@ -36,6 +37,7 @@ impl Output {
     }
 
     /// Prints a line on stdout.
+    #[expect(clippy::unused_self, reason = "commands print through their output and nowhere else")]
     pub(crate) fn line(self, line: &str) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(line.as_bytes())?;
@@ -43,6 +45,7 @@ impl Output {
     }
 
     /// Prints a line on stderr; what cannot be said there is lost, as nobody reads it.
+    #[expect(clippy::unused_self, reason = "commands print through their output and nowhere else")]
     pub(crate) fn note(self, line: &str) {
         let mut stderr = io::stderr().lock();
         let _lost = stderr.write_all(line.as_bytes()).and_then(|()| stderr.write_all(b"\n"));

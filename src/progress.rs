@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use engine::operator::TaskReport;
 use engine::run::RunObserver;
+use engine::run::observer::TaskRef;
 use engine::session::TaskState;
 
 use crate::output::{Output, bytes, count, duration};
@@ -23,6 +24,35 @@ pub(crate) fn observer(output: Output, quiet: bool) -> Arc<dyn RunObserver> {
         Arc::new(live::LiveTree::new(output))
     } else {
         Arc::new(lines::Lines::new(output, quiet))
+    }
+}
+
+/// Where a task stands in the tree that is shown: the root and the groups `^sub` that loops make are not.
+#[derive(Debug, Clone)]
+struct Place {
+    /// The task's full name.
+    full_name: String,
+    /// What is shown of it; none when it is not shown.
+    own_name: Option<String>,
+    /// How deep its line stands.
+    depth: usize,
+    /// How deep its children's lines stand.
+    children_depth: usize,
+}
+
+impl Place {
+    /// Finds the place of a task below its parent's.
+    fn below(parent: Option<&Self>, task: &TaskRef<'_>) -> Self {
+        let full_name = task.name.to_owned();
+        let Some(parent) = parent else {
+            return Self { full_name, own_name: None, depth: 0, children_depth: 0 };
+        };
+        let own_name = task.name.strip_prefix(parent.full_name.as_str()).unwrap_or(task.name).to_owned();
+        let depth = parent.children_depth;
+        if own_name == "^sub" && task.operator.is_none() {
+            return Self { full_name, own_name: None, depth, children_depth: depth };
+        }
+        Self { full_name, own_name: Some(own_name), depth, children_depth: depth + 1 }
     }
 }
 

@@ -8,14 +8,14 @@ use engine::workflow;
 use serde_json::json;
 
 use crate::cli;
-use crate::compose::{Base, in_project, registry};
+use crate::compose::{Base, door, in_project, registry};
 use crate::failure::{Exit, Failure};
 use crate::settings::{self, find_project};
 
 /// Runs the command.
 pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
     let settings = base.settings(command.files.first().map(PathBuf::as_path))?;
-    let registry = registry(&Arc::new(base.door(&settings)));
+    let registry = registry(&Arc::new(door(&settings)));
     let mut files = Vec::new();
     if command.files.is_empty() {
         workflows_in(&settings.project, false, &mut files)?;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::run::{PROJECT, engine_settings, failure};
 use crate::cli;
-use crate::compose::{Base, in_project, registry};
+use crate::compose::{Base, door, in_project, registry};
 use crate::failure::Failure;
 
 /// How much of a log is read at a time.
@@ -24,20 +24,18 @@ pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> 
     if !settings.state_dir.is_dir() {
         return Err(Failure::usage(format!("`{name}` has never run here")));
     }
-    let registry = Arc::new(registry(&Arc::new(base.door(&settings))));
+    let registry = Arc::new(registry(&Arc::new(door(&settings))));
     let engine = Engine::open(registry, Arc::new(SystemClock), Arc::new(Unobserved), engine_settings(&settings, None))
         .await
         .map_err(failure)?;
-    let attempt = match command.attempt {
-        Some(attempt) => AttemptId(attempt),
-        None => {
-            let sessions =
-                engine.store().sessions(PROJECT, Some(&name), 1).await.map_err(|error| failure(error.into()))?;
-            let Some(session) = sessions.first() else {
-                return Err(Failure::usage(format!("`{name}` has never run here")));
-            };
-            session.last_attempt.id
-        }
+    let attempt = if let Some(attempt) = command.attempt {
+        AttemptId(attempt)
+    } else {
+        let sessions = engine.store().sessions(PROJECT, Some(&name), 1).await.map_err(|error| failure(error.into()))?;
+        let Some(session) = sessions.first() else {
+            return Err(Failure::usage(format!("`{name}` has never run here")));
+        };
+        session.last_attempt.id
     };
     let summary = engine.summary(attempt).await.map_err(failure)?;
     let mut any = false;

@@ -12,14 +12,14 @@ use serde_json::json;
 use super::run::{PROJECT, failure};
 use super::workflow;
 use crate::cli;
-use crate::compose::{Base, registry};
+use crate::compose::{Base, door, registry};
 use crate::failure::{Exit, Failure};
 use crate::output::bytes;
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure> {
     let settings = base.settings(Some(&command.file))?;
-    let door = Arc::new(base.door(&settings));
+    let door = Arc::new(door(&settings));
     let registry = Arc::new(registry(&door));
     let workflow = workflow::load(base, &settings, &command.file, &registry)?;
     let params = workflow::params(&command.session)?;

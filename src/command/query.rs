@@ -169,10 +169,9 @@ impl Sink {
                     drawn.add_row(row.iter().map(|value| value.as_deref().unwrap_or("NULL")));
                 }
                 for (index, column) in columns.iter().enumerate() {
-                    if is_number(&column.data_type) {
-                        if let Some(column) = drawn.column_mut(index) {
-                            column.set_cell_alignment(CellAlignment::Right);
-                        }
+                    let drawn = drawn.column_mut(index).filter(|_| is_number(&column.data_type));
+                    if let Some(drawn) = drawn {
+                        drawn.set_cell_alignment(CellAlignment::Right);
                     }
                 }
                 writeln!(out, "{}", text(&drawn))?;

@@ -12,16 +12,16 @@ use serde_json::json;
 
 use super::workflow;
 use crate::cli;
-use crate::compose::{Base, registry};
+use crate::compose::{Base, door, registry};
 use crate::failure::{Exit, Failure, What};
 use crate::output::{bytes, count, duration, right, table, text};
 use crate::progress;
-use crate::settings::Settings;
+use crate::settings::{Settings, find_project};
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> {
     let settings = base.settings(Some(&command.file))?;
-    let door = Arc::new(base.door(&settings));
+    let door = Arc::new(door(&settings));
     let registry = Arc::new(registry(&door));
     let workflow = workflow::load(base, &settings, &command.file, &registry)?;
     let params = workflow::params(&command.session)?;
@@ -64,7 +64,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     if base.output.json {
         base.output.json_line(&json!({"event": "summary", "summary": summary}))?;
     } else {
-        finish(base, &summary, progress, quiet);
+        finish(base, &settings, &summary, progress, quiet);
     }
     match (progress, summary.exit_class()) {
         (Progress::Interrupted, _) | (_, ExitClass::Interrupted) => Err(Failure::said(Exit::Interrupted)),
@@ -96,6 +96,7 @@ pub(super) fn engine_settings(settings: &Settings, max_tasks: Option<usize>) -> 
 pub(super) fn failure(error: EngineError) -> Failure {
     let help = error.help();
     let what = What::Message { code: Some(error.code()), text: error.to_string(), help };
+    drop(error);
     Failure { exit: Exit::Usage, what }
 }
 
@@ -165,7 +166,7 @@ fn heading(name: &str, session_time: &jiff::Zoned, submitted: &Submitted) -> Str
 }
 
 /// What is said after a run: errors, what was published, and how to look at it.
-fn finish(base: &Base, summary: &RunSummary, progress: Progress, quiet: bool) {
+fn finish(base: &Base, settings: &Settings, summary: &RunSummary, progress: Progress, quiet: bool) {
     let output = base.output;
     for task in summary.failed() {
         let Some(failure) = &task.failure else { continue };
@@ -181,10 +182,8 @@ fn finish(base: &Base, summary: &RunSummary, progress: Progress, quiet: bool) {
         for param in &failure.params {
             if let Some(place) = &param.place {
                 let message = if param.message == failure.message { "" } else { param.message.as_str() };
-                output.note(
-                    &format!("  --> {}:{}:{} `{}` {message}", place.file, place.line, place.column, param.path)
-                        .trim_end(),
-                );
+                let place = format!("  --> {}:{}:{} `{}` {message}", place.file, place.line, place.column, param.path);
+                output.note(place.trim_end());
             }
             if let Some(help) = &param.help {
                 output.note(&format!("  = help: {help}"));
@@ -215,7 +214,7 @@ fn finish(base: &Base, summary: &RunSummary, progress: Progress, quiet: bool) {
         output.note("");
         output.note(&format!(
             "Look at it: suiro query{} \"SELECT * FROM {}{} LIMIT 10\"",
-            project(base),
+            project(settings),
             last.table,
             filter(&last.partition)
         ));
@@ -234,9 +233,15 @@ fn finish(base: &Base, summary: &RunSummary, progress: Progress, quiet: bool) {
     });
 }
 
-/// How to name the project on the command line, when it is not the current folder.
-fn project(base: &Base) -> String {
-    base.global.project.as_ref().map_or_else(String::new, |project| format!(" --project {}", project.display()))
+/// How to name the project on the command line, when the current folder does not lead to it.
+fn project(settings: &Settings) -> String {
+    if find_project(None).is_ok_and(|found| found == settings.project) {
+        return String::new();
+    }
+    let here = std::path::absolute(".").ok();
+    let project =
+        here.as_deref().and_then(|here| settings.project.strip_prefix(here).ok()).unwrap_or(&settings.project);
+    format!(" --project {}", project.display())
 }
 
 /// A WHERE for a partition: `dt=2024-03-01` → ` WHERE dt = '2024-03-01'`.

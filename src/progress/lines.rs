@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
+use engine::run::observer::TaskRef;
 use engine::run::{RunEvent, RunObserver};
 use engine::session::TaskId;
 
-use super::{line, sign};
+use super::{Place, line, sign};
 use crate::output::Output;
 
 /// Prints a line for each task that comes to its end.
@@ -15,7 +16,7 @@ use crate::output::Output;
 pub(super) struct Lines {
     output: Output,
     quiet: bool,
-    tasks: Mutex<HashMap<TaskId, (String, usize)>>,
+    tasks: Mutex<HashMap<TaskId, Place>>,
 }
 
 impl Lines {
@@ -23,16 +24,13 @@ impl Lines {
         Self { output, quiet, tasks: Mutex::default() }
     }
 
-    /// Returns a task's own name and how deep it is.
-    fn place(&self, task: &engine::run::observer::TaskRef<'_>) -> (String, usize) {
+    /// Returns what is shown of a task and how deep, if it is shown.
+    fn place(&self, task: &TaskRef<'_>) -> Option<(String, usize)> {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        let (own, depth) = match task.parent.and_then(|parent| tasks.get(&parent)) {
-            Some((parent, depth)) => (task.name.strip_prefix(parent.as_str()).unwrap_or(task.name), depth + 1),
-            None => (task.name, 0),
-        };
-        let own = own.to_owned();
-        tasks.insert(task.id, (task.name.to_owned(), depth));
-        (own, depth)
+        let parent = task.parent.and_then(|parent| tasks.get(&parent));
+        let place = Place::below(parent, task);
+        tasks.insert(task.id, place.clone());
+        place.own_name.map(|own_name| (own_name, place.depth))
     }
 }
 
@@ -47,8 +45,8 @@ impl RunObserver for Lines {
             RunEvent::TaskStarted { task, .. } => {
                 self.place(task);
             }
-            RunEvent::TaskWaits { task, until: _, failure: Some(failure) } if !self.quiet => {
-                let (name, depth) = self.place(task);
+            RunEvent::TaskWaits { task, failure: Some(failure), .. } if !self.quiet => {
+                let Some((name, depth)) = self.place(task) else { return };
                 self.output.note(&format!(
                     "↻ {:indent$}{name}: {}; tried again",
                     "",
@@ -57,7 +55,7 @@ impl RunObserver for Lines {
                 ));
             }
             RunEvent::TaskFinished { task, state, skipped, duration, report, .. } if !self.quiet => {
-                let (name, depth) = self.place(task);
+                let Some((name, depth)) = self.place(task) else { return };
                 let line = line(depth, &name, *duration, *skipped, *report);
                 self.output.note(&format!("{} {line}", sign(*state, *skipped, self.output.color)));
             }

@@ -10,7 +10,7 @@ use engine::run::{RunEvent, RunObserver};
 use engine::session::TaskId;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::{line, sign};
+use super::{Place, line, sign};
 use crate::output::{Output, bytes, count};
 
 /// How many finished tasks stay in the tree; older ones scroll away above it.
@@ -31,14 +31,12 @@ struct Tree {
     entries: HashMap<TaskId, Entry>,
 }
 
-/// A line of the tree.
+/// A line of the tree; the root and the groups `^sub` have none.
 #[derive(Debug)]
 struct Entry {
     parent: Option<TaskId>,
-    full_name: String,
-    own_name: String,
-    depth: usize,
-    bar: ProgressBar,
+    place: Place,
+    bar: Option<ProgressBar>,
 }
 
 impl LiveTree {
@@ -46,23 +44,20 @@ impl LiveTree {
         Self { output, multi: MultiProgress::new(), tree: Mutex::default() }
     }
 
-    /// Does something with a task's line, which is made when it is not there.
-    fn with(&self, task: &TaskRef<'_>, act: impl FnOnce(&Entry)) {
+    /// Does something with a task's name, depth and line, which is made when it is not there.
+    fn with(&self, task: &TaskRef<'_>, act: impl FnOnce(&str, usize, &ProgressBar)) {
         let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
         if !tree.entries.contains_key(&task.id) {
             self.add(&mut tree, task);
         }
-        if let Some(entry) = tree.entries.get(&task.id) {
-            act(entry);
-        }
+        let Some(Entry { place, bar: Some(bar), .. }) = tree.entries.get(&task.id) else { return };
+        act(place.own_name.as_deref().unwrap_or_default(), place.depth, bar);
     }
 
     /// Adds a task's line below the last line of its parent's.
     fn add(&self, tree: &mut Tree, task: &TaskRef<'_>) {
-        let parent = task.parent.and_then(|parent| tree.entries.get(&parent));
-        let depth = parent.map_or(0, |parent| parent.depth + 1);
-        let own_name =
-            parent.and_then(|parent| task.name.strip_prefix(parent.full_name.as_str())).unwrap_or(task.name).to_owned();
+        let parent = task.parent.and_then(|id| tree.entries.get(&id));
+        let place = Place::below(parent.map(|parent| &parent.place), task);
         let index = match task.parent.and_then(|parent| tree.order.iter().position(|id| *id == parent)) {
             Some(parent) => {
                 let below = tree.order[parent + 1..].iter().position(|id| !tree.is_below(*id, task.parent));
@@ -70,17 +65,24 @@ impl LiveTree {
             }
             None => tree.order.len(),
         };
+        let bar = place.own_name.as_ref().map(|own_name| self.bar(tree, index, own_name, place.depth));
+        tree.order.insert(index, task.id);
+        tree.entries.insert(task.id, Entry { parent: task.parent, place, bar });
+    }
+
+    /// Makes the line at a position of the tree.
+    fn bar(&self, tree: &Tree, index: usize, own_name: &str, depth: usize) -> ProgressBar {
+        let shown = |id: &&TaskId| tree.entries.get(*id).is_some_and(|entry| entry.bar.is_some());
+        let line = tree.order[..index].iter().filter(shown).count();
         let bar = ProgressBar::new_spinner();
-        let bar = if tree.order.len() < KEPT_LINES { self.multi.insert(index, bar) } else { self.multi.add(bar) };
+        let bar = if tree.order.len() < KEPT_LINES { self.multi.insert(line, bar) } else { self.multi.add(bar) };
         let style = ProgressStyle::with_template("{spinner} {msg}")
             .unwrap_or_else(|_| ProgressStyle::default_spinner())
             .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏·");
         bar.set_style(style);
         bar.set_message(format!("{:indent$}{own_name}", "", indent = depth * 2));
         bar.enable_steady_tick(Duration::from_millis(100));
-        tree.order.insert(index, task.id);
-        tree.entries
-            .insert(task.id, Entry { parent: task.parent, full_name: task.name.to_owned(), own_name, depth, bar });
+        bar
     }
 }
 
@@ -101,22 +103,24 @@ impl Tree {
 impl RunObserver for LiveTree {
     fn event(&self, event: &RunEvent<'_>) {
         match event {
-            RunEvent::TaskStarted { task, .. } => self.with(task, |_| {}),
-            RunEvent::TaskProgress { task, rows, bytes: written } => self.with(task, |entry| {
-                let name = format!("{:indent$}{}", "", entry.own_name, indent = entry.depth * 2);
-                entry.bar.set_message(format!("{name:<55}  {:>10} rows  {:>10}", count(*rows), bytes(*written)));
+            RunEvent::TaskStarted { task, .. } => self.with(task, |_, _, _| {}),
+            RunEvent::TaskProgress { task, rows, bytes: written } => self.with(task, |name, depth, bar| {
+                let name = format!("{:indent$}{name}", "", indent = depth * 2);
+                bar.set_message(format!("{name:<55}  {:>10} rows  {:>10}", count(*rows), bytes(*written)));
             }),
-            RunEvent::TaskWaits { task, failure: Some(failure), .. } => self.with(task, |entry| {
-                let name = format!("{:indent$}{}", "", entry.own_name, indent = entry.depth * 2);
-                entry.bar.set_message(format!("{name}  waits for its retry: {}", failure.message));
+            RunEvent::TaskWaits { task, failure: Some(failure), .. } => self.with(task, |name, depth, bar| {
+                let name = format!("{:indent$}{name}", "", indent = depth * 2);
+                bar.set_message(format!("{name}  waits for its retry: {}", failure.message));
             }),
-            RunEvent::TaskFinished { task, state, skipped, duration, report, .. } => self.with(task, |entry| {
-                let line = line(entry.depth, &entry.own_name, *duration, *skipped, *report);
-                let finished =
-                    ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-                entry.bar.set_style(finished);
-                entry.bar.finish_with_message(format!("{} {line}", sign(*state, *skipped, self.output.color)));
-            }),
+            RunEvent::TaskFinished { task, state, skipped, duration, report, .. } => {
+                self.with(task, |name, depth, bar| {
+                    let line = line(depth, name, *duration, *skipped, *report);
+                    let finished =
+                        ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+                    bar.set_style(finished);
+                    bar.finish_with_message(format!("{} {line}", sign(*state, *skipped, self.output.color)));
+                });
+            }
             RunEvent::Output { bytes, .. } => self.multi.suspend(|| {
                 let mut stdout = std::io::stdout().lock();
                 // A reader that has gone must not end the run.

@@ -59,6 +59,7 @@ pub(crate) struct Params {
 }
 
 /// Which tables are kept.
+#[expect(clippy::struct_field_names, reason = "the names are digdag-operator-athena's")]
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Protect {

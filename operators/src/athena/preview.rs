@@ -103,7 +103,6 @@ IAM actions on AWS: `athena:GetQueryResults`, `s3:GetObject`.";
 fn describe(column: &ResultColumn) -> Value {
     let (precision, scale) = match &column.data_type {
         Type::Decimal(precision, scale) => (i64::from(*precision), i64::from(*scale)),
-        Type::Boolean => (0, 0),
         Type::Tinyint => (3, 0),
         Type::Smallint => (5, 0),
         Type::Integer => (10, 0),
