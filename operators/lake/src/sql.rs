@@ -1,4 +1,4 @@
-//! Athena's dialect on DataFusion: our own type rules and one table of functions; what it does not know it refuses.
+//! Athena's dialect on `DataFusion`: our own type rules and one table of functions; what it does not know it refuses.
 //!
 //! [`parse`] reads one statement with `sqlparser` → the analyzer types the syntax tree by Trino's rules → `DataFusion`'s
 //! logical plan over functions of ours ([`plan`]).

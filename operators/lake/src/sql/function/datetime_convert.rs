@@ -85,16 +85,13 @@ pub(super) fn zoned_column<C: Columns>(
     let mut names = StringBuilder::new();
     let mut valid = Vec::with_capacity(call.rows);
     for row in 0..call.rows {
-        match columns.row(row) {
-            Some(item) => {
-                values.push(compute(item, &mut names)?);
-                valid.push(true);
-            }
-            None => {
-                values.push(0);
-                names.append_value("");
-                valid.push(false);
-            }
+        if let Some(item) = columns.row(row) {
+            values.push(compute(item, &mut names)?);
+            valid.push(true);
+        } else {
+            values.push(0);
+            names.append_value("");
+            valid.push(false);
         }
     }
     instants(values, names.finish(), Some(NullBuffer::from(valid)))

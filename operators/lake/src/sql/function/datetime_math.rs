@@ -141,17 +141,14 @@ fn map_zoned<C: Columns>(
     let mut names = StringBuilder::new();
     let mut valid = Vec::with_capacity(call.rows);
     for row in 0..call.rows {
-        match (others.row(row), moments.zoned(row)) {
-            (Some(item), Some((instant, name))) => {
-                values.push(compute(item, instant, zone_of(&mut zones, name)?)?);
-                names.append_value(name);
-                valid.push(true);
-            }
-            _ => {
-                values.push(0);
-                names.append_value("");
-                valid.push(false);
-            }
+        if let (Some(item), Some((instant, name))) = (others.row(row), moments.zoned(row)) {
+            values.push(compute(item, instant, zone_of(&mut zones, name)?)?);
+            names.append_value(name);
+            valid.push(true);
+        } else {
+            values.push(0);
+            names.append_value("");
+            valid.push(false);
         }
     }
     instants(values, names.finish(), Some(NullBuffer::from(valid)))

@@ -1,4 +1,4 @@
-//! Patterns of times in text, in MySQL's words (`%Y-%m-%d`) and Joda's (`yyyy-MM-dd`): one list of tokens for writing and
+//! Patterns of times in text, in `MySQL`'s words (`%Y-%m-%d`) and Joda's (`yyyy-MM-dd`): one list of tokens for writing and
 //! reading.
 //!
 //! Left out: names of zones, and reading years of two digits in Joda's words (they depend on the present day).
@@ -67,7 +67,7 @@ fn number(field: Field, least: usize) -> Token {
     Token::Number { field, least, most: most.max(least) }
 }
 
-/// Reads a pattern in MySQL's words.
+/// Reads a pattern in `MySQL`'s words.
 ///
 /// # Errors
 ///

@@ -191,9 +191,9 @@ impl Place {
             out.extend(std::iter::repeat_n(' ', blanks));
         }
         if self.upper {
-            out.push_str(&shown.to_uppercase())
+            out.push_str(&shown.to_uppercase());
         } else {
-            out.push_str(shown)
+            out.push_str(shown);
         }
         if self.flags.left {
             out.extend(std::iter::repeat_n(' ', blanks));

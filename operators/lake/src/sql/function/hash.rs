@@ -73,7 +73,7 @@ fn murmur3(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
     })
 }
 
-/// MurmurHash3 for 64-bit machines, 128 bits, seed 0 (<https://github.com/aappleby/smhasher>, public domain).
+/// `MurmurHash3` for 64-bit machines, 128 bits, seed 0 (<https://github.com/aappleby/smhasher>, public domain).
 fn murmur3_128(value: &[u8]) -> [u64; 2] {
     const C1: u64 = 0x87c3_7b91_1142_53d5;
     const C2: u64 = 0x4cf5_ad43_2745_937f;

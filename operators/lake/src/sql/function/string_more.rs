@@ -158,11 +158,7 @@ fn write_with_unit(value: i64, out: &mut String) {
     }
     let places = if figure < 10.0 {
         2
-    } else if figure < 100.0 {
-        1
-    } else {
-        0
-    };
+    } else { usize::from(figure < 100.0) };
     let digits = Digits::exact(figure).rounded(places).plain(false);
     if figure < 0.0 {
         out.push('-');
