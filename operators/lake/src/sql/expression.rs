@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator as Native, lit};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator as Native, lit};
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, Expr as Sql, ExtractSyntax, Ident,
-    Interval, Spanned, Subscript, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
+    AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, Expr as Sql, ExtractSyntax, Ident, Interval,
+    Spanned, Subscript, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
 };
 
 use super::aggregate::AggregateCall;
@@ -15,14 +15,12 @@ use super::coerce::common_super_type;
 use super::dialect::is_reserved;
 use super::error::{SqlError, SqlResult};
 use super::function::Nulls;
-use super::lazy;
 use super::literal;
-use super::operator::{self, Operator};
-use super::resolve;
+use super::operator::Operator;
 use super::scope::{Ctes, Scope, Typed, same};
 use super::subquery::Attachment;
 use super::types::Type;
-use super::udf::{KernelUdf, TryMarker};
+use super::udf::KernelUdf;
 use super::values;
 use super::window::{NamedWindows, WindowCall};
 
@@ -263,7 +261,7 @@ impl Context<'_> {
     }
 
     /// Types an operand of a predicate. In Trino a predicate is no operand of another unless it stands in parentheses.
-    fn operand(&self, sql: &Sql) -> SqlResult<Typed> {
+    pub(super) fn operand(&self, sql: &Sql) -> SqlResult<Typed> {
         if is_predicate(sql) {
             return Err(SqlError::trino(
                 "SYNTAX_ERROR",
@@ -368,7 +366,7 @@ impl Context<'_> {
 
     // --- literals ------------------------------------------------------------------------------------------------------
 
-    fn literal(value: &Value, negative: bool) -> SqlResult<Typed> {
+    pub(super) fn literal(value: &Value, negative: bool) -> SqlResult<Typed> {
         let literal = match value {
             Value::Number(text, false) if negative => literal::number(&format!("-{text}"))?,
             Value::Number(text, false) => literal::number(text)?,
@@ -419,7 +417,7 @@ impl Context<'_> {
         Ok(Typed::new(lit(literal.value), literal.data_type))
     }
 
-    fn interval(interval: &Interval, negative: bool) -> SqlResult<Typed> {
+    pub(super) fn interval(interval: &Interval, negative: bool) -> SqlResult<Typed> {
         let Interval { value, leading_field, leading_precision: None, last_field, fractional_seconds_precision: None } =
             interval
         else {
@@ -458,364 +456,6 @@ impl Context<'_> {
             .map(|element| self.analyzer.coerce(element, &common))
             .collect::<SqlResult<Vec<_>>>()?;
         Ok(values::array(elements, common, &self.analyzer.session))
-    }
-
-    // --- operators -------------------------------------------------------------------------------------------------------
-
-    pub(super) fn operator(&self, operator: Operator, operands: Vec<Typed>) -> SqlResult<Typed> {
-        let types: Vec<Type> = operands.iter().map(|operand| operand.data_type.clone()).collect();
-        let resolved = operator::resolve(operator, &types)?;
-        self.analyzer.call(resolved, operands)
-    }
-
-    /// Calls a function of the table.
-    pub(super) fn scalar(&self, name: &str, arguments: Vec<Typed>) -> SqlResult<Typed> {
-        let types: Vec<Type> = arguments.iter().map(|argument| argument.data_type.clone()).collect();
-        // Trino takes an untyped NULL here for an array.
-        if name == "concat" && types.contains(&Type::Unknown) && !types.iter().any(|own| matches!(own, Type::Array(_)))
-        {
-            return Err(SqlError::unsupported("an untyped NULL in a concatenation (write `CAST(NULL AS varchar)`)"));
-        }
-        let resolved = resolve::scalar(name, &types)?;
-        self.analyzer.call(resolved, arguments)
-    }
-
-    fn unary(&self, op: UnaryOperator, operand: &Sql) -> SqlResult<Typed> {
-        match op {
-            UnaryOperator::Minus => match operand {
-                Sql::Value(ValueWithSpan { value: value @ Value::Number(..), span }) => {
-                    Self::literal(value, true).map_err(|error| error.at_span(*span))
-                }
-                Sql::Interval(interval) => Self::interval(interval, true),
-                other => {
-                    let value = self.operand(other)?;
-                    self.operator(Operator::Negate, vec![value])
-                }
-            },
-            UnaryOperator::Plus => {
-                let value = self.operand(operand)?;
-                if value.data_type.is_numeric() {
-                    Ok(value)
-                } else {
-                    Err(SqlError::type_mismatch(format!(
-                        "Unary '+' operator cannot by applied to {} type",
-                        value.data_type
-                    )))
-                }
-            }
-            UnaryOperator::Not => {
-                let value = self.condition(operand, "Value of logical NOT expression")?;
-                Ok(negated(value))
-            }
-            other => Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input '{other}'"))),
-        }
-    }
-
-    fn binary(&self, left: &Sql, op: &BinaryOperator, right: &Sql) -> SqlResult<Typed> {
-        match op {
-            BinaryOperator::And | BinaryOperator::Or => {
-                let name = if *op == BinaryOperator::And { "AND" } else { "OR" };
-                let left = self.condition(left, &format!("Logical expression term of {name}"))?;
-                let right = self.condition(right, &format!("Logical expression term of {name}"))?;
-                Ok(Typed::new(lazy::logical(left.expr, *op == BinaryOperator::And, right.expr), Type::Boolean))
-            }
-            BinaryOperator::Eq
-            | BinaryOperator::NotEq
-            | BinaryOperator::Lt
-            | BinaryOperator::LtEq
-            | BinaryOperator::Gt
-            | BinaryOperator::GtEq => {
-                let left = self.operand(left)?;
-                let right = self.operand(right)?;
-                self.compare(op.clone(), left, right)
-            }
-            BinaryOperator::Plus
-            | BinaryOperator::Minus
-            | BinaryOperator::Multiply
-            | BinaryOperator::Divide
-            | BinaryOperator::Modulo => {
-                let left = self.operand(left)?;
-                let right = self.operand(right)?;
-                self.arithmetic(op, left, right)
-            }
-            BinaryOperator::StringConcat => {
-                let left = self.operand(left)?;
-                let right = self.operand(right)?;
-                self.scalar("concat", vec![left, right])
-            }
-            BinaryOperator::Arrow => {
-                Err(SqlError::type_mismatch("Lambda expression should always be used inside a function"))
-            }
-            other => Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input '{other}'"))),
-        }
-    }
-
-    fn arithmetic(&self, op: &BinaryOperator, left: Typed, right: Typed) -> SqlResult<Typed> {
-        let (operator, native) = match op {
-            BinaryOperator::Plus => (Operator::Add, Native::Plus),
-            BinaryOperator::Minus => (Operator::Subtract, Native::Minus),
-            BinaryOperator::Multiply => (Operator::Multiply, Native::Multiply),
-            BinaryOperator::Divide => (Operator::Divide, Native::Divide),
-            _ => (Operator::Modulus, Native::Modulo),
-        };
-        let types = [left.data_type.clone(), right.data_type.clone()];
-        let resolved = operator::resolve(operator, &types)?;
-        // IEEE arithmetic is the same in both; only its vectorised form is DataFusion's.
-        if matches!(resolved.arguments.as_slice(), [Type::Double, Type::Double]) && resolved.returns == Type::Double {
-            let left = self.analyzer.coerce(left, &Type::Double)?;
-            let right = self.analyzer.coerce(right, &Type::Double)?;
-            return Ok(native_binary(left.expr, native, right.expr, Type::Double));
-        }
-        self.analyzer.call(resolved, vec![left, right])
-    }
-
-    /// Compares two values: natively where `DataFusion` means the same, so that files and partitions can be skipped.
-    pub(super) fn compare(&self, op: BinaryOperator, left: Typed, right: Typed) -> SqlResult<Typed> {
-        let native = match op {
-            BinaryOperator::Eq => Native::Eq,
-            BinaryOperator::NotEq => Native::NotEq,
-            BinaryOperator::Lt => Native::Lt,
-            BinaryOperator::LtEq => Native::LtEq,
-            BinaryOperator::Gt => Native::Gt,
-            BinaryOperator::GtEq => Native::GtEq,
-            other => return Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input '{other}'"))),
-        };
-        let cannot =
-            || SqlError::type_mismatch(format!("Cannot apply operator: {} {op} {}", left.data_type, right.data_type));
-        let common = common_super_type(&left.data_type, &right.data_type).ok_or_else(cannot)?;
-        let equality = matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq);
-        if !(if equality { common.is_comparable() } else { common.is_orderable() }) {
-            return Err(cannot());
-        }
-        if common == Type::Unknown {
-            return null(&Type::Boolean);
-        }
-        let left = self.analyzer.coerce(left, &common)?;
-        let right = self.analyzer.coerce(right, &common)?;
-        if compares_natively(&common) {
-            return Ok(native_binary(left.expr, native, right.expr, Type::Boolean));
-        }
-        if matches!(common, Type::TimestampTz(_)) && equality {
-            let session = &self.analyzer.session;
-            return Ok(native_binary(
-                values::instant(left, session).expr,
-                native,
-                values::instant(right, session).expr,
-                Type::Boolean,
-            ));
-        }
-        match op {
-            BinaryOperator::Eq => self.operator(Operator::Equal, vec![left, right]),
-            BinaryOperator::NotEq => Ok(negated(self.operator(Operator::Equal, vec![left, right])?)),
-            BinaryOperator::Lt => self.operator(Operator::LessThan, vec![left, right]),
-            BinaryOperator::LtEq => self.operator(Operator::LessThanOrEqual, vec![left, right]),
-            BinaryOperator::Gt => self.operator(Operator::LessThan, vec![right, left]),
-            _ => self.operator(Operator::LessThanOrEqual, vec![right, left]),
-        }
-    }
-
-    fn distinct(&self, left: &Sql, right: &Sql) -> SqlResult<Typed> {
-        let left = self.operand(left)?;
-        let right = self.operand(right)?;
-        self.is_distinct(left, right)
-    }
-
-    pub(super) fn is_distinct(&self, left: Typed, right: Typed) -> SqlResult<Typed> {
-        let common = common_super_type(&left.data_type, &right.data_type).ok_or_else(|| {
-            SqlError::type_mismatch(format!("Cannot check if {} is distinct from {}", left.data_type, right.data_type))
-        })?;
-        if common == Type::Unknown {
-            return Ok(Typed::new(lit(false), Type::Boolean));
-        }
-        let left = self.analyzer.coerce(left, &common)?;
-        let right = self.analyzer.coerce(right, &common)?;
-        if compares_natively(&common) {
-            return Ok(native_binary(left.expr, Native::IsDistinctFrom, right.expr, Type::Boolean));
-        }
-        self.operator(Operator::IsDistinctFrom, vec![left, right])
-    }
-
-    fn like(&self, value: Typed, pattern: Typed, escape: Option<Typed>) -> SqlResult<Typed> {
-        // Without an escape and a backslash (DataFusion's own escape) the two mean the same.
-        let plain = match &pattern.expr {
-            Expr::Literal(ScalarValue::Utf8(Some(text)), _) => !text.contains('\\'),
-            _ => false,
-        };
-        if plain && escape.is_none() && matches!(value.data_type, Type::Varchar(_)) {
-            let like =
-                datafusion::logical_expr::Like::new(false, Box::new(value.expr), Box::new(pattern.expr), None, false);
-            return Ok(Typed::new(Expr::Like(like), Type::Boolean));
-        }
-        let mut operands = vec![value, pattern];
-        operands.extend(escape);
-        self.operator(Operator::Like, operands)
-    }
-
-    fn in_list(&self, value: &Sql, list: &[Sql], not: bool) -> SqlResult<Typed> {
-        let value = self.operand(value)?;
-        let items = list.iter().map(|item| self.expr(item)).collect::<SqlResult<Vec<_>>>()?;
-        let mut common = value.data_type.clone();
-        for (item, sql) in items.iter().zip(list) {
-            common = common_super_type(&common, &item.data_type).ok_or_else(|| {
-                SqlError::type_mismatch(format!(
-                    "IN value and list items must be the same type or coercible to a common type. Cannot find common type between {common} and {}",
-                    item.data_type
-                ))
-                .at_span(sql.span())
-            })?;
-        }
-        if common == Type::Unknown {
-            return null(&Type::Boolean);
-        }
-        let value = self.analyzer.coerce(value, &common)?;
-        let items = items.into_iter().map(|item| self.analyzer.coerce(item, &common)).collect::<SqlResult<Vec<_>>>()?;
-        if compares_natively(&common) {
-            let items = items.into_iter().map(|item| item.expr).collect();
-            return Ok(Typed::new(value.expr.in_list(items, not), Type::Boolean));
-        }
-        let mut result: Option<Typed> = None;
-        for item in items {
-            let equal = self.compare(BinaryOperator::Eq, value.clone(), item)?;
-            result = Some(match result {
-                Some(so_far) => native_binary(so_far.expr, Native::Or, equal.expr, Type::Boolean),
-                None => equal,
-            });
-        }
-        let result = result.ok_or_else(|| SqlError::trino("SYNTAX_ERROR", "mismatched input ')'"))?;
-        Ok(if not { negated(result) } else { result })
-    }
-
-    fn extract(&self, field: &DateTimeField, value: &Sql) -> SqlResult<Typed> {
-        let name = field.to_string().to_lowercase();
-        let function = match name.as_str() {
-            "year" | "quarter" | "month" | "week" | "day" | "day_of_month" | "day_of_week" | "dow" | "day_of_year"
-            | "doy" | "year_of_week" | "yow" | "hour" | "minute" | "second" | "timezone_hour" | "timezone_minute" => {
-                name.as_str()
-            }
-            _ => return Err(SqlError::trino("SYNTAX_ERROR", format!("Invalid EXTRACT field: {field}"))),
-        };
-        let value = self.expr(value)?;
-        self.scalar(function, vec![value])
-    }
-
-    // --- conditionals ----------------------------------------------------------------------------------------------------
-
-    fn case(&self, operand: Option<&Sql>, conditions: &[CaseWhen], default: Option<&Sql>) -> SqlResult<Typed> {
-        let operand = operand.map(|operand| self.expr(operand)).transpose()?;
-        let mut branches = Vec::with_capacity(conditions.len());
-        for CaseWhen { condition, result } in conditions {
-            let condition = match &operand {
-                Some(operand) => {
-                    let value = self.expr(condition)?;
-                    self.compare(BinaryOperator::Eq, operand.clone(), value).map_err(|_| {
-                        SqlError::type_mismatch("CASE operand type does not match WHEN clause operand type")
-                            .at_span(condition.span())
-                    })?
-                }
-                None => self.condition(condition, "CASE WHEN clause")?,
-            };
-            branches.push((condition, self.expr(result)?));
-        }
-        let default = default.map(|default| self.expr(default)).transpose()?;
-        self.conditional(branches, default, "All CASE results must be the same type or coercible to a common type")
-    }
-
-    /// Chooses the first branch whose condition is true; only that one is computed.
-    pub(super) fn conditional(
-        &self,
-        branches: Vec<(Typed, Typed)>,
-        default: Option<Typed>,
-        rule: &str,
-    ) -> SqlResult<Typed> {
-        let mut common = Type::Unknown;
-        for result in branches.iter().map(|(_, result)| result).chain(&default) {
-            common = common_super_type(&common, &result.data_type).ok_or_else(|| {
-                SqlError::type_mismatch(format!(
-                    "{rule}. Cannot find common type between {common} and {}",
-                    result.data_type
-                ))
-            })?;
-        }
-        let branches = branches
-            .into_iter()
-            .map(|(condition, result)| Ok((condition.expr, self.analyzer.coerce(result, &common)?.expr)))
-            .collect::<SqlResult<Vec<_>>>()?;
-        let default = match default {
-            Some(default) => self.analyzer.coerce(default, &common)?,
-            None => null(&common)?,
-        };
-        let risky = branches.iter().any(|(when, then)| lazy::may_fail(when) || lazy::may_fail(then));
-        if common == Type::Boolean && (risky || lazy::may_fail(&default.expr)) {
-            return Ok(Typed::new(lazy::opaque(branches, default.expr), common));
-        }
-        let branches = branches.into_iter().map(|(when, then)| (Box::new(when), Box::new(then))).collect();
-        Ok(Typed::new(Expr::Case(Case::new(None, branches, Some(Box::new(default.expr)))), common))
-    }
-
-    /// The forms that are no functions: they do not compute all their arguments, or not their values.
-    pub(super) fn special_form(&self, name: &str, arguments: &[&Sql]) -> Option<SqlResult<Typed>> {
-        let result = match (name, arguments) {
-            ("if", [condition, then]) => self.if_form(condition, then, None),
-            ("if", [condition, then, otherwise]) => self.if_form(condition, then, Some(otherwise)),
-            ("if", _) => Err(SqlError::trino("SYNTAX_ERROR", "Invalid number of arguments for 'if' function")),
-            ("coalesce", [] | [_]) => {
-                Err(SqlError::trino("SYNTAX_ERROR", "The 'coalesce' function must have at least two arguments"))
-            }
-            ("coalesce", arguments) => self.coalesce(arguments),
-            ("nullif", [left, right]) => self.nullif(left, right),
-            ("nullif", _) => Err(SqlError::trino("SYNTAX_ERROR", "Invalid number of arguments for 'nullif' function")),
-            ("try", [argument]) => self.expr(argument).map(TryMarker::call),
-            ("try", _) => Err(SqlError::trino("SYNTAX_ERROR", "The 'try' function must have exactly one argument")),
-            ("typeof", [argument]) => {
-                self.expr(argument).map(|value| Typed::new(lit(value.data_type.to_string()), Type::Varchar(None)))
-            }
-            ("row", arguments) if !arguments.is_empty() => arguments
-                .iter()
-                .map(|argument| self.expr(argument))
-                .collect::<SqlResult<Vec<_>>>()
-                .map(|items| values::row(items, &self.analyzer.session)),
-            ("normalize", [value, Sql::Identifier(form)]) => self.expr(value).and_then(|value| {
-                let form = form.value.to_uppercase();
-                let length = u32::try_from(form.len()).ok();
-                self.scalar("normalize", vec![value, Typed::new(lit(form), Type::Varchar(length))])
-            }),
-            _ => return None,
-        };
-        Some(result)
-    }
-
-    fn if_form(&self, condition: &Sql, then: &Sql, otherwise: Option<&Sql>) -> SqlResult<Typed> {
-        let condition = self.condition(condition, "IF condition")?;
-        let then = self.expr(then)?;
-        let otherwise = otherwise.map(|otherwise| self.expr(otherwise)).transpose()?;
-        self.conditional(
-            vec![(condition, then)],
-            otherwise,
-            "Result types for IF must be the same or coercible to a common type",
-        )
-    }
-
-    fn coalesce(&self, arguments: &[&Sql]) -> SqlResult<Typed> {
-        let mut arguments = arguments.iter().map(|argument| self.expr(argument)).collect::<SqlResult<Vec<_>>>()?;
-        let last = arguments.pop();
-        let branches = arguments
-            .into_iter()
-            .map(|argument| (Typed::new(argument.expr.clone().is_not_null(), Type::Boolean), argument))
-            .collect();
-        self.conditional(branches, last, "All COALESCE operands must be the same type or coercible to a common type")
-    }
-
-    fn nullif(&self, left: &Sql, right: &Sql) -> SqlResult<Typed> {
-        let left = self.expr(left)?;
-        let right = self.expr(right)?;
-        if left.data_type == Type::Unknown {
-            return Ok(left);
-        }
-        let equal = self
-            .compare(BinaryOperator::Eq, left.clone(), right)
-            .map_err(|_| SqlError::type_mismatch("Types are not comparable with NULLIF"))?;
-        let nothing = null(&left.data_type)?;
-        self.conditional(vec![(equal, nothing)], Some(left), "Types are not comparable with NULLIF")
     }
 
     /// Refuses an aggregation or window function where its clause has none.

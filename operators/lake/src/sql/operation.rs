@@ -1,0 +1,254 @@
+//! Operators, comparisons and calls of the table, natively where `DataFusion` means the same.
+
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{Expr, Operator as Native, lit};
+use sqlparser::ast::{BinaryOperator, DateTimeField, Expr as Sql, Spanned, UnaryOperator, Value, ValueWithSpan};
+
+use super::analyze::null;
+use super::coerce::common_super_type;
+use super::error::{SqlError, SqlResult};
+use super::expression::{Context, compares_natively, native_binary, negated};
+use super::lazy;
+use super::operator::{self, Operator};
+use super::resolve;
+use super::scope::Typed;
+use super::types::Type;
+use super::values;
+
+impl Context<'_> {
+    pub(super) fn operator(&self, operator: Operator, operands: Vec<Typed>) -> SqlResult<Typed> {
+        let types: Vec<Type> = operands.iter().map(|operand| operand.data_type.clone()).collect();
+        let resolved = operator::resolve(operator, &types)?;
+        self.analyzer.call(resolved, operands)
+    }
+
+    /// Calls a function of the table.
+    pub(super) fn scalar(&self, name: &str, arguments: Vec<Typed>) -> SqlResult<Typed> {
+        let types: Vec<Type> = arguments.iter().map(|argument| argument.data_type.clone()).collect();
+        // Trino takes an untyped NULL here for an array.
+        if name == "concat" && types.contains(&Type::Unknown) && !types.iter().any(|own| matches!(own, Type::Array(_)))
+        {
+            return Err(SqlError::unsupported("an untyped NULL in a concatenation (write `CAST(NULL AS varchar)`)"));
+        }
+        let resolved = resolve::scalar(name, &types)?;
+        self.analyzer.call(resolved, arguments)
+    }
+
+    pub(super) fn unary(&self, op: UnaryOperator, operand: &Sql) -> SqlResult<Typed> {
+        match op {
+            UnaryOperator::Minus => match operand {
+                Sql::Value(ValueWithSpan { value: value @ Value::Number(..), span }) => {
+                    Self::literal(value, true).map_err(|error| error.at_span(*span))
+                }
+                Sql::Interval(interval) => Self::interval(interval, true),
+                other => {
+                    let value = self.operand(other)?;
+                    self.operator(Operator::Negate, vec![value])
+                }
+            },
+            UnaryOperator::Plus => {
+                let value = self.operand(operand)?;
+                if value.data_type.is_numeric() {
+                    Ok(value)
+                } else {
+                    Err(SqlError::type_mismatch(format!(
+                        "Unary '+' operator cannot by applied to {} type",
+                        value.data_type
+                    )))
+                }
+            }
+            UnaryOperator::Not => {
+                let value = self.condition(operand, "Value of logical NOT expression")?;
+                Ok(negated(value))
+            }
+            other => Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input '{other}'"))),
+        }
+    }
+
+    pub(super) fn binary(&self, left: &Sql, op: &BinaryOperator, right: &Sql) -> SqlResult<Typed> {
+        match op {
+            BinaryOperator::And | BinaryOperator::Or => {
+                let name = if *op == BinaryOperator::And { "AND" } else { "OR" };
+                let left = self.condition(left, &format!("Logical expression term of {name}"))?;
+                let right = self.condition(right, &format!("Logical expression term of {name}"))?;
+                Ok(Typed::new(lazy::logical(left.expr, *op == BinaryOperator::And, right.expr), Type::Boolean))
+            }
+            BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq => {
+                let left = self.operand(left)?;
+                let right = self.operand(right)?;
+                self.compare(op.clone(), left, right)
+            }
+            BinaryOperator::Plus
+            | BinaryOperator::Minus
+            | BinaryOperator::Multiply
+            | BinaryOperator::Divide
+            | BinaryOperator::Modulo => {
+                let left = self.operand(left)?;
+                let right = self.operand(right)?;
+                self.arithmetic(op, left, right)
+            }
+            BinaryOperator::StringConcat => {
+                let left = self.operand(left)?;
+                let right = self.operand(right)?;
+                self.scalar("concat", vec![left, right])
+            }
+            BinaryOperator::Arrow => {
+                Err(SqlError::type_mismatch("Lambda expression should always be used inside a function"))
+            }
+            other => Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input '{other}'"))),
+        }
+    }
+
+    pub(super) fn arithmetic(&self, op: &BinaryOperator, left: Typed, right: Typed) -> SqlResult<Typed> {
+        let (operator, native) = match op {
+            BinaryOperator::Plus => (Operator::Add, Native::Plus),
+            BinaryOperator::Minus => (Operator::Subtract, Native::Minus),
+            BinaryOperator::Multiply => (Operator::Multiply, Native::Multiply),
+            BinaryOperator::Divide => (Operator::Divide, Native::Divide),
+            _ => (Operator::Modulus, Native::Modulo),
+        };
+        let types = [left.data_type.clone(), right.data_type.clone()];
+        let resolved = operator::resolve(operator, &types)?;
+        // IEEE arithmetic is the same in both; only its vectorised form is DataFusion's.
+        if matches!(resolved.arguments.as_slice(), [Type::Double, Type::Double]) && resolved.returns == Type::Double {
+            let left = self.analyzer.coerce(left, &Type::Double)?;
+            let right = self.analyzer.coerce(right, &Type::Double)?;
+            return Ok(native_binary(left.expr, native, right.expr, Type::Double));
+        }
+        self.analyzer.call(resolved, vec![left, right])
+    }
+
+    /// Compares two values: natively where `DataFusion` means the same, so that files and partitions can be skipped.
+    pub(super) fn compare(&self, op: BinaryOperator, left: Typed, right: Typed) -> SqlResult<Typed> {
+        let native = match op {
+            BinaryOperator::Eq => Native::Eq,
+            BinaryOperator::NotEq => Native::NotEq,
+            BinaryOperator::Lt => Native::Lt,
+            BinaryOperator::LtEq => Native::LtEq,
+            BinaryOperator::Gt => Native::Gt,
+            BinaryOperator::GtEq => Native::GtEq,
+            other => return Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input '{other}'"))),
+        };
+        let cannot =
+            || SqlError::type_mismatch(format!("Cannot apply operator: {} {op} {}", left.data_type, right.data_type));
+        let common = common_super_type(&left.data_type, &right.data_type).ok_or_else(cannot)?;
+        let equality = matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq);
+        if !(if equality { common.is_comparable() } else { common.is_orderable() }) {
+            return Err(cannot());
+        }
+        if common == Type::Unknown {
+            return null(&Type::Boolean);
+        }
+        let left = self.analyzer.coerce(left, &common)?;
+        let right = self.analyzer.coerce(right, &common)?;
+        if compares_natively(&common) {
+            return Ok(native_binary(left.expr, native, right.expr, Type::Boolean));
+        }
+        if matches!(common, Type::TimestampTz(_)) && equality {
+            let session = &self.analyzer.session;
+            return Ok(native_binary(
+                values::instant(left, session).expr,
+                native,
+                values::instant(right, session).expr,
+                Type::Boolean,
+            ));
+        }
+        match op {
+            BinaryOperator::Eq => self.operator(Operator::Equal, vec![left, right]),
+            BinaryOperator::NotEq => Ok(negated(self.operator(Operator::Equal, vec![left, right])?)),
+            BinaryOperator::Lt => self.operator(Operator::LessThan, vec![left, right]),
+            BinaryOperator::LtEq => self.operator(Operator::LessThanOrEqual, vec![left, right]),
+            BinaryOperator::Gt => self.operator(Operator::LessThan, vec![right, left]),
+            _ => self.operator(Operator::LessThanOrEqual, vec![right, left]),
+        }
+    }
+
+    pub(super) fn distinct(&self, left: &Sql, right: &Sql) -> SqlResult<Typed> {
+        let left = self.operand(left)?;
+        let right = self.operand(right)?;
+        self.is_distinct(left, right)
+    }
+
+    pub(super) fn is_distinct(&self, left: Typed, right: Typed) -> SqlResult<Typed> {
+        let common = common_super_type(&left.data_type, &right.data_type).ok_or_else(|| {
+            SqlError::type_mismatch(format!("Cannot check if {} is distinct from {}", left.data_type, right.data_type))
+        })?;
+        if common == Type::Unknown {
+            return Ok(Typed::new(lit(false), Type::Boolean));
+        }
+        let left = self.analyzer.coerce(left, &common)?;
+        let right = self.analyzer.coerce(right, &common)?;
+        if compares_natively(&common) {
+            return Ok(native_binary(left.expr, Native::IsDistinctFrom, right.expr, Type::Boolean));
+        }
+        self.operator(Operator::IsDistinctFrom, vec![left, right])
+    }
+
+    pub(super) fn like(&self, value: Typed, pattern: Typed, escape: Option<Typed>) -> SqlResult<Typed> {
+        // Without an escape and a backslash (DataFusion's own escape) the two mean the same.
+        let plain = match &pattern.expr {
+            Expr::Literal(ScalarValue::Utf8(Some(text)), _) => !text.contains('\\'),
+            _ => false,
+        };
+        if plain && escape.is_none() && matches!(value.data_type, Type::Varchar(_)) {
+            let like =
+                datafusion::logical_expr::Like::new(false, Box::new(value.expr), Box::new(pattern.expr), None, false);
+            return Ok(Typed::new(Expr::Like(like), Type::Boolean));
+        }
+        let mut operands = vec![value, pattern];
+        operands.extend(escape);
+        self.operator(Operator::Like, operands)
+    }
+
+    pub(super) fn in_list(&self, value: &Sql, list: &[Sql], not: bool) -> SqlResult<Typed> {
+        let value = self.operand(value)?;
+        let items = list.iter().map(|item| self.expr(item)).collect::<SqlResult<Vec<_>>>()?;
+        let mut common = value.data_type.clone();
+        for (item, sql) in items.iter().zip(list) {
+            common = common_super_type(&common, &item.data_type).ok_or_else(|| {
+                SqlError::type_mismatch(format!(
+                    "IN value and list items must be the same type or coercible to a common type. Cannot find common type between {common} and {}",
+                    item.data_type
+                ))
+                .at_span(sql.span())
+            })?;
+        }
+        if common == Type::Unknown {
+            return null(&Type::Boolean);
+        }
+        let value = self.analyzer.coerce(value, &common)?;
+        let items = items.into_iter().map(|item| self.analyzer.coerce(item, &common)).collect::<SqlResult<Vec<_>>>()?;
+        if compares_natively(&common) {
+            let items = items.into_iter().map(|item| item.expr).collect();
+            return Ok(Typed::new(value.expr.in_list(items, not), Type::Boolean));
+        }
+        let mut result: Option<Typed> = None;
+        for item in items {
+            let equal = self.compare(BinaryOperator::Eq, value.clone(), item)?;
+            result = Some(match result {
+                Some(so_far) => native_binary(so_far.expr, Native::Or, equal.expr, Type::Boolean),
+                None => equal,
+            });
+        }
+        let result = result.ok_or_else(|| SqlError::trino("SYNTAX_ERROR", "mismatched input ')'"))?;
+        Ok(if not { negated(result) } else { result })
+    }
+
+    pub(super) fn extract(&self, field: &DateTimeField, value: &Sql) -> SqlResult<Typed> {
+        let name = field.to_string().to_lowercase();
+        let function = match name.as_str() {
+            "year" | "quarter" | "month" | "week" | "day" | "day_of_month" | "day_of_week" | "dow" | "day_of_year"
+            | "doy" | "year_of_week" | "yow" | "hour" | "minute" | "second" | "timezone_hour" | "timezone_minute" => {
+                name.as_str()
+            }
+            _ => return Err(SqlError::trino("SYNTAX_ERROR", format!("Invalid EXTRACT field: {field}"))),
+        };
+        let value = self.expr(value)?;
+        self.scalar(function, vec![value])
+    }
+}
