@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use engine::run::observer::TaskRef;
 use engine::run::{RunEvent, RunObserver};
-use engine::session::TaskId;
+use engine::session::{TaskId, TaskState};
 
 use super::{Place, line, sign};
 use crate::output::Output;
@@ -54,7 +54,9 @@ impl RunObserver for Lines {
                     indent = depth * 2
                 ));
             }
-            RunEvent::TaskFinished { task, state, skipped, duration, report, .. } if !self.quiet => {
+            RunEvent::TaskFinished { task, state, skipped, duration, report, .. }
+                if !self.quiet && *state != TaskState::Unreached =>
+            {
                 let Some((name, depth)) = self.place(task) else { return };
                 let line = line(depth, &name, *duration, *skipped, *report);
                 self.output.note(&format!("{} {line}", sign(*state, *skipped, self.output.color)));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engine::run::observer::TaskRef;
 use engine::run::{RunEvent, RunObserver};
-use engine::session::TaskId;
+use engine::session::{TaskId, TaskState};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::{Place, line, sign};
@@ -112,7 +112,7 @@ impl RunObserver for LiveTree {
                 let name = format!("{:indent$}{name}", "", indent = depth * 2);
                 bar.set_message(format!("{name}  waits for its retry: {}", failure.message));
             }),
-            RunEvent::TaskFinished { task, state, skipped, duration, report, .. } => {
+            RunEvent::TaskFinished { task, state, skipped, duration, report, .. } if *state != TaskState::Unreached => {
                 self.with(task, |name, depth, bar| {
                     let line = line(depth, name, *duration, *skipped, *report);
                     let finished =

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Engine, EngineError};
+use crate::diagnostic::code;
 use crate::operator::TaskReport;
 use crate::session::{AttemptId, AttemptState, Role, TaskId, TaskState};
 use crate::store::record::FailureKind;
@@ -73,7 +74,7 @@ pub enum ExitClass {
     Success,
     /// 1: a task failed, or was killed.
     TaskFailed,
-    /// 2: every failure is one of the workflow or its configuration.
+    /// 2: every failure is one of the workflow, its configuration, or the machine (a full disk, no access).
     Config,
     /// 3: every failure is one of the data.
     DataQuality,
@@ -108,6 +109,12 @@ impl RunSummary {
                 self.failed().filter_map(|task| task.failure.as_ref()).map(|failure| failure.kind).peekable();
             kinds.peek().is_some() && kinds.all(|found| found == kind)
         };
+        // The disk is full, or access is refused: nothing to do here until whoever runs this has mended it.
+        let mut failures = self.failed().filter_map(|task| task.failure.as_ref()).peekable();
+        let machine = [code::RESOURCES.0, code::PERMISSION.0];
+        if failures.peek().is_some() && failures.all(|failure| machine.contains(&failure.code.as_str())) {
+            return ExitClass::Config;
+        }
         if all(FailureKind::DataQuality) {
             ExitClass::DataQuality
         } else if all(FailureKind::Config) {

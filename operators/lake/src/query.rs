@@ -49,6 +49,27 @@ impl Query {
     }
 }
 
+impl Query {
+    /// Tells whether another query asks for the same: the same text on the same objects. What else the catalog says of the
+    /// tables that the query alone sees (their versions, times, parameters) may change between two tries of one step.
+    pub(crate) fn is_same_request(&self, other: &Self) -> bool {
+        let places = |query: &Self| -> Vec<Location> {
+            let tables = query.tables.iter();
+            tables
+                .flat_map(|table| {
+                    let partitions = table.partitions.iter().map(|partition| partition.location.clone());
+                    let own = table.table.location.clone().filter(|_| table.partitions.is_empty());
+                    partitions.chain(own).collect::<Vec<_>>()
+                })
+                .collect()
+        };
+        self.sql == other.sql
+            && self.database == other.database
+            && self.destination == other.destination
+            && places(self) == places(other)
+    }
+}
+
 /// A table that one query sees.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct QueryTable {

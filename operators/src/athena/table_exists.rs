@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::output::store;
+use super::removal::prefixes;
 use crate::door::LakeDoor;
 use crate::error::task_error;
 use crate::partition::table_name;
@@ -36,7 +37,7 @@ pub(crate) struct Params {
     database: String,
     /// The table.
     table: String,
-    /// Also tell whether there are objects at the table's location.
+    /// Also tell whether there are objects at the location of the table or of one of its partitions.
     #[serde(default)]
     with_location: bool,
     /// Fail when the table is missing (or, with `with_location`, its objects).
@@ -78,10 +79,14 @@ IAM actions on AWS: `glue:GetTable`, `s3:ListBucket`.";
         let table = lake.catalog.table(&name).await.map_err(task_error)?;
         let location_exists = match (&table, params.with_location) {
             (_, false) => None,
-            (Some(lake::catalog::Table { location: Some(location), .. }), true) => {
-                Some(!lake.storage.list_data(location).await.map_err(task_error)?.is_empty())
+            (Some(table), true) => {
+                let mut any = false;
+                for prefix in prefixes(lake, table).await? {
+                    any = any || !lake.storage.list_data(&prefix).await.map_err(task_error)?.is_empty();
+                }
+                Some(any)
             }
-            (_, true) => Some(false),
+            (None, true) => Some(false),
         };
         if params.error_if_not_exist {
             if table.is_none() {

@@ -291,7 +291,7 @@ impl QueryEngine for EmbeddedEngine {
         let running = {
             let mut queries = self.inner.queries();
             if let Some(known) = queries.by_id.get(&id) {
-                if known.query == *query {
+                if known.query.is_same_request(query) {
                     return Ok(id);
                 }
                 return Err(Error::new(
