@@ -37,7 +37,7 @@ fn a_document_that_explodes_is_refused() {
     let mut text = "_export:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let below = vec![format!("*a{}", level - 1); 10].join(", ");
-        text.push_str(&format!("  a{level}: &a{level} [{below}]\n"));
+        text = text + &format!("  a{level}: &a{level} [{below}]\n");
     }
     project.write("bomb.dig", text + "+say:\n  echo>: ${a11}\n");
     let outcome = project.suiro(&["run", "bomb.dig"]);

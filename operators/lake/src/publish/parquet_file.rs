@@ -43,7 +43,8 @@ impl ParquetFile {
         let schema = Arc::new(Schema::new(fields));
         let options =
             ArrowWriterOptions::new().with_properties(properties(Compression::Zstd)?).with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(file, Arc::clone(&schema), options).map_err(failed)?;
+        let writer =
+            ArrowWriter::try_new_with_options(file, Arc::clone(&schema), options).map_err(|error| failed(&error))?;
         Ok(Self { writer, schema })
     }
 
@@ -61,7 +62,7 @@ impl ParquetFile {
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .map_err(|error| Error::new(ErrorKind::InvalidInput, OPERATION, error.to_string()))?;
-        self.writer.write(&batch).map_err(failed)
+        self.writer.write(&batch).map_err(|error| failed(&error))
     }
 
     /// Ends the file.
@@ -69,10 +70,10 @@ impl ParquetFile {
     /// # Errors
     /// As [`ParquetFile::write`].
     pub fn finish(self) -> Result<()> {
-        self.writer.close().map(drop).map_err(failed)
+        self.writer.close().map(drop).map_err(|error| failed(&error))
     }
 }
 
-fn failed(error: ParquetError) -> Error {
+fn failed(error: &ParquetError) -> Error {
     Error::new(ErrorKind::External, OPERATION, format!("cannot write the file: {error}"))
 }

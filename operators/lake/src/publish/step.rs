@@ -301,7 +301,7 @@ impl Lake {
         let plan = &written.submitted.probed.plan;
         let version = self.version_as_table(request, written).await?;
         let mut named = version.clone();
-        named.table.name.table = NEW_VERSION.to_owned();
+        NEW_VERSION.clone_into(&mut named.table.name.table);
         let query = Query {
             database: request.database.clone(),
             tables: vec![version, named],

@@ -84,7 +84,10 @@ fn request(dt: &str, sql: &str) -> PublishRequest {
 }
 
 fn table_request(table: &str, sql: &str) -> PublishRequest {
-    PublishRequest { target: Target::Table { table: TableName::new("web", table).unwrap() }, ..request("x", sql) }
+    PublishRequest {
+        target: Target::Table { table: TableName::new("web", table).unwrap(), partitioned_by: Vec::new() },
+        ..request("x", sql)
+    }
 }
 
 /// Goes on from a state to the end, as an operator does: each state goes through its text, as a database would keep it.
@@ -236,7 +239,7 @@ async fn visible(lake: &Lake, request: &PublishRequest) -> Vec<(String, Bytes)> 
         Target::Partition { table, .. } => {
             lake.catalog.partition(table, &["d".to_owned()]).await.unwrap().unwrap().location
         }
-        Target::Table { table } => lake.catalog.table(table).await.unwrap().unwrap().location.unwrap(),
+        Target::Table { table, .. } => lake.catalog.table(table).await.unwrap().unwrap().location.unwrap(),
     };
     let mut objects = Vec::new();
     for object in lake.storage.list_data(&location).await.unwrap() {

@@ -91,7 +91,9 @@ impl Pattern {
                 return Err(unsupported("(?m)^ on a text that ends in a line end"));
             }
             if self.segments.len() > 1 {
-                engine = if let Some(engine) = self.before_line_end.get() { engine } else {
+                engine = if let Some(engine) = self.before_line_end.get() {
+                    engine
+                } else {
                     let made = Engine::new(&self.segments.join(END_OR_BEFORE_LINE_END), true)?;
                     self.before_line_end.get_or_init(|| made)
                 };
@@ -325,10 +327,14 @@ impl<'a> Translator<'a> {
         while let Some(next) = self.rest.next_if(|next| *next != '|' && *next != ')') {
             let groups = self.groups;
             let atom = match next {
-                '(' => if let Some(atom) = self.group(depth)? { atom } else {
-                    options_within |= !is_first;
-                    continue;
-                },
+                '(' => {
+                    if let Some(atom) = self.group(depth)? {
+                        atom
+                    } else {
+                        options_within |= !is_first;
+                        continue;
+                    }
+                }
                 '[' => self.class()?,
                 '\\' => self.escape()?,
                 '.' => {

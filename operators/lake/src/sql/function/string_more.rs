@@ -156,9 +156,7 @@ fn write_with_unit(value: i64, out: &mut String) {
         figure /= 1_000.0;
         unit += 1;
     }
-    let places = if figure < 10.0 {
-        2
-    } else { usize::from(figure < 100.0) };
+    let places = if figure < 10.0 { 2 } else { usize::from(figure < 100.0) };
     let digits = Digits::exact(figure).rounded(places).plain(false);
     if figure < 0.0 {
         out.push('-');
