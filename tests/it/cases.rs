@@ -53,6 +53,21 @@ fn all_cases_of_workflow() {
 }
 
 #[test]
+fn all_cases_of_athena() {
+    all("athena");
+}
+
+#[test]
+fn all_cases_of_load() {
+    all("load");
+}
+
+#[test]
+fn all_cases_of_bad_input() {
+    all("bad_input");
+}
+
+#[test]
 fn no_family_is_left_out() {
     let mut families: Vec<String> = folders(&root().join("tests/cases")).iter().map(|path| name(path)).collect();
     families.sort();

@@ -172,7 +172,29 @@ impl<'s> Schema<'s> {
             problems.extend(found.iter().cloned());
             return fitted.clone();
         }
+        if let (Value::Object(map), Some((key, choices))) =
+            (value, distinguishing_key(attempts.iter().map(|one| one.0)))
+        {
+            problems.push(self.no_such_form(map, key, &choices, path));
+            return value.clone();
+        }
         self.wrong(schema, value, path, problems)
+    }
+
+    /// Says that a mapping is none of the forms that one of its keys tells apart.
+    fn no_such_form(self, map: &Map<String, Value>, key: &str, choices: &[&str], path: &ParamPath) -> ParamProblem {
+        let at = path.key(key);
+        let expected = either(choices.iter().map(|choice| format!("`{choice}`")).collect());
+        let Some(found) = map.get(key) else {
+            let message = format!("the parameter `{}` is missing: expected {expected}", self.name(&at));
+            return ParamProblem { code: code::PARAM_MISSING, ..ParamProblem::new(at, message) };
+        };
+        let message = format!("expected {expected} for `{}`, found {}", self.name(&at), describe(found));
+        let problem = ParamProblem::new(at, message);
+        match found.as_str().and_then(|text| suggest::did_you_mean(text, choices.iter().copied())) {
+            Some(help) => problem.help(help),
+            None => problem,
+        }
     }
 
     /// Follows `$ref` and a lone `allOf`.
@@ -307,6 +329,22 @@ fn has_fixed_keys(variant: &Value, value: &Value) -> bool {
     let Some(properties) = variant.get("properties").and_then(Value::as_object) else { return false };
     let mut fixed = properties.iter().filter_map(|(name, schema)| Some((name, schema.get("const")?))).peekable();
     fixed.peek().is_some() && fixed.all(|(name, wanted)| value.get(name) == Some(wanted))
+}
+
+/// Returns the key whose constants tell the mappings among some variants apart, such as `type`, and the constants.
+fn distinguishing_key<'v>(variants: impl Iterator<Item = &'v Value>) -> Option<(&'v str, Vec<&'v str>)> {
+    let mut key = None;
+    let mut choices = Vec::new();
+    for properties in variants.filter_map(|variant| variant.get("properties").and_then(Value::as_object)) {
+        let mut fixed =
+            properties.iter().filter_map(|(name, schema)| Some((name.as_str(), schema.get("const")?.as_str()?)));
+        let (name, choice) = fixed.next()?;
+        if *key.get_or_insert(name) != name {
+            return None;
+        }
+        choices.push(choice);
+    }
+    key.map(|key| (key, choices))
 }
 
 /// Returns whether a text holds a template.
