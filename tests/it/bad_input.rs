@@ -152,7 +152,7 @@ fn a_full_disk_is_said_and_nothing_is_published() {
         println!("skipped: a full disk (a small file system cannot be mounted here)");
         return;
     }
-    assert!(outcome.stdout.starts_with("exit 1\n"), "a full disk fails the task, and can be mended\n{outcome}");
+    assert!(outcome.stdout.starts_with("exit 2\n"), "a full disk is said\n{outcome}");
     assert!(outcome.stderr.contains("error[T050") && outcome.stderr.contains("there are no tables"), "{outcome}");
     assert!(outcome.stdout.contains("exit 0\n") && outcome.stdout.contains("web.rows"), "{outcome}");
 }

@@ -31,16 +31,20 @@ pub(super) fn of(
     made.with("path", file.display().to_string()).source(error)
 }
 
-/// Finds the system call that failed behind an error.
+/// Finds the system call that failed behind an error. A writer wraps its errors, so the first of the kind may not be it.
 pub(super) fn io_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a std::io::Error> {
+    let mut found: Option<&std::io::Error> = None;
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return Some(io);
+            if io.raw_os_error().is_some() {
+                return Some(io);
+            }
+            found = found.or(Some(io));
         }
         cause = error.source();
     }
-    None
+    found
 }
 
 #[cfg(test)]
