@@ -1,6 +1,7 @@
 //! Bad input that needs more than files: a document of great depth, a state folder that cannot be written, a full disk,
 //! a session that another process holds. What files can show is in `tests/cases/bad_input`.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 
@@ -37,7 +38,7 @@ fn a_document_that_explodes_is_refused() {
     let mut text = "_export:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let below = vec![format!("*a{}", level - 1); 10].join(", ");
-        text = text + &format!("  a{level}: &a{level} [{below}]\n");
+        writeln!(text, "  a{level}: &a{level} [{below}]").unwrap();
     }
     project.write("bomb.dig", text + "+say:\n  echo>: ${a11}\n");
     let outcome = project.suiro(&["run", "bomb.dig"]);

@@ -187,13 +187,12 @@ fn words(line: &str) -> Vec<String> {
     for character in line.chars() {
         match quote {
             Some(end) if character == end => quote = None,
-            Some(_) => word.get_or_insert_with(String::new).push(character),
             None if character == '\'' || character == '"' => {
                 quote = Some(character);
                 word.get_or_insert_with(String::new);
             }
             None if character.is_whitespace() => words.extend(word.take()),
-            None => word.get_or_insert_with(String::new).push(character),
+            Some(_) | None => word.get_or_insert_with(String::new).push(character),
         }
     }
     words.extend(word);

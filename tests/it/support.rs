@@ -103,11 +103,6 @@ impl Project {
         assert_eq!(outcome.exit, Some(0), "`{line}`\n{outcome}");
         outcome
     }
-
-    /// Returns the result of a query as CSV.
-    pub(crate) fn query(&self, sql: &str) -> String {
-        self.succeed(&["query", "--format", "csv", sql]).stdout
-    }
 }
 
 /// How a program ended, with what differs from run to run taken out of its texts.

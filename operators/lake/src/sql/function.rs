@@ -52,10 +52,13 @@ pub struct Overload {
     /// What a NULL argument does.
     pub nulls: Nulls,
     /// The result's type where the signature cannot say it: called with the coerced arguments' types.
-    pub returns: Option<fn(&[Type]) -> Option<Type>>,
+    pub returns: Option<ResultType>,
     /// The code.
     pub kernel: Kernel,
 }
+
+/// Tells the type of a result by the types of the arguments; nothing when there is no such function.
+pub type ResultType = fn(&[Type]) -> Option<Type>;
 
 /// What a NULL argument does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

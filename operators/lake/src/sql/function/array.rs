@@ -521,7 +521,9 @@ fn combinations(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
             if count > MOST {
                 return Err(invalid("combinations exceed max size"));
             }
-            picked.iter().for_each(|index| chosen.inner.push(*index));
+            for index in &picked {
+                chosen.inner.push(*index);
+            }
             chosen.inner.end_row();
             // The last place that can still move, moves; those behind it follow.
             let Some(place) = (0..size).rev().find(|place| picked[*place] < span.end - size + place) else { break };

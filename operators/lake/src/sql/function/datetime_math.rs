@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, Date32Builder, Int64Builder, PrimitiveBuilder, StringBuilder};
+use arrow::array::{Date32Builder, Int64Builder, PrimitiveBuilder, StringBuilder};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
     Date32Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType, TimestampNanosecondType,

@@ -202,16 +202,16 @@ fn power_of_ten(exponent: u32) -> Result<i128, EvalError> {
 }
 
 /// A column of decimals of the result's type.
-fn decimals(call: &Call<'_>, values: PrimitiveArray<Decimal128Type>) -> Evaluated {
-    Ok(Arc::new(values.with_data_type(call.returns.to_arrow())))
+fn decimals(call: &Call<'_>, values: PrimitiveArray<Decimal128Type>) -> ArrayRef {
+    Arc::new(values.with_data_type(call.returns.to_arrow()))
 }
 
 fn abs_decimal(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
-    decimals(call, each(call, decimal(arguments, 0)?).nullable(|value| Ok(Some(value.abs())))?)
+    Ok(decimals(call, each(call, decimal(arguments, 0)?).nullable(|value| Ok(Some(value.abs())))?))
 }
 
 fn sign_decimal(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
-    decimals(call, each(call, decimal(arguments, 0)?).nullable(|value| Ok(Some(value.signum())))?)
+    Ok(decimals(call, each(call, decimal(arguments, 0)?).nullable(|value| Ok(Some(value.signum())))?))
 }
 
 /// The remainder's type: the larger scale, and the fewer of the digits before the point.
@@ -241,7 +241,7 @@ fn mod_decimal(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
             _ => Err(unsupported("the remainder of such large decimals is not supported")),
         }
     })?;
-    decimals(call, values)
+    Ok(decimals(call, values))
 }
 
 /// The type of a decimal rounded to a whole number, where the carry may need a digit.
@@ -272,7 +272,7 @@ fn divide_half_up(value: i128, divisor: i128) -> i128 {
 fn to_whole(call: &Call<'_>, arguments: &[Argument], divide: fn(i128, i128) -> i128) -> Evaluated {
     let (_, scale) = decimal_type(call.arguments.first())?;
     let unit = power_of_ten(u32::from(scale))?;
-    decimals(call, each(call, decimal(arguments, 0)?).nullable(|value| Ok(Some(divide(value, unit))))?)
+    Ok(decimals(call, each(call, decimal(arguments, 0)?).nullable(|value| Ok(Some(divide(value, unit))))?))
 }
 
 fn ceil_decimal(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
@@ -316,14 +316,14 @@ fn round_decimal_to(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
             .map(Some)
             .ok_or_else(|| out_of_range(format!("decimal overflow: {value}")))
     })?;
-    decimals(call, values)
+    Ok(decimals(call, values))
 }
 
 fn truncate_decimal_to(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
     let (_, scale) = decimal_type(call.arguments.first())?;
     let values = each(call, (decimal(arguments, 0)?, integer(arguments, 1)?))
         .nullable(|(value, places)| Ok(Some(unit_of_place(scale, places).map_or(0, |unit| value - value % unit))))?;
-    decimals(call, values)
+    Ok(decimals(call, values))
 }
 
 /// Rounds a whole number at a place before the point.

@@ -160,7 +160,9 @@ fn split_to_multimap(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
         }
         for (key, group) in &grouped {
             keys.append_value(key);
-            group.iter().for_each(|value| values.values().append_value(value));
+            for value in group {
+                values.values().append_value(value);
+            }
             values.append(true);
         }
         lengths.push(Some(grouped.len()));

@@ -320,10 +320,8 @@ fn parameter(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
 
 /// The longest a text can become: each character as four escaped bytes.
 fn encoded_type(arguments: &[Type]) -> Option<Type> {
-    match arguments {
-        [Type::Varchar(Some(length))] => Some(bounded(u64::from(*length) * 12)),
-        _ => Some(Type::Varchar(None)),
-    }
+    let [Type::Varchar(length)] = arguments else { return None };
+    Some(length.map_or(Type::Varchar(None), |length| bounded(u64::from(length) * 12)))
 }
 
 fn encode(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
