@@ -253,6 +253,13 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// As [`Expect`] says; `NotFound` when the database is not there; `InvalidInput` for names that are none, two columns of
     /// one name, or partition keys that change while there are partitions.
     async fn put_table(&self, table: &Table, expect: Expect) -> Result<Table>;
+    /// Makes or replaces a table together with its partitions, in one step: those that it had before are gone, whatever its
+    /// keys were. Returns the table as kept.
+    ///
+    /// # Errors
+    /// As [`Expect`] says, of the table; `NotFound` when the database is not there; `InvalidInput` for names that are none,
+    /// two columns of one name, partitions whose values do not fit the keys, or two partitions of the same values.
+    async fn replace_table(&self, table: &Table, partitions: &[Partition], expect: Expect) -> Result<Table>;
     /// Drops a table with its partitions; false when it was not there.
     async fn drop_table(&self, name: &TableName) -> Result<bool>;
     /// Returns a partition.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use crate::catalog::{Catalog, SqliteCatalog};
@@ -72,6 +73,8 @@ pub struct Lake {
     pub engine: Arc<dyn QueryEngine>,
     /// The versions of tables and partitions that publishing wrote.
     pub versions: Versions,
+    /// The time of the last plan of a publish, in milliseconds since 1970: no two plans of a process have the same.
+    pub(crate) last_plan_ms: Arc<AtomicI64>,
 }
 
 impl Lake {
@@ -93,6 +96,6 @@ impl Lake {
             settings.parallelism,
         )?;
         let versions = Versions::new(pool, Arc::clone(&settings.clock));
-        Ok(Self { settings, storage, catalog, engine: Arc::new(engine), versions })
+        Ok(Self { settings, storage, catalog, engine: Arc::new(engine), versions, last_plan_ms: Arc::default() })
     }
 }

@@ -9,6 +9,7 @@ pub mod dml;
 mod in_place;
 pub mod parquet;
 mod parquet_file;
+pub(crate) mod partitioned;
 pub(crate) mod reader;
 pub mod record;
 mod request;
@@ -20,6 +21,7 @@ mod undo;
 pub mod validate;
 pub mod version;
 mod versions;
+mod whole;
 
 pub use collect::Collected;
 pub use commit::{NewVersion, Published};

@@ -92,6 +92,10 @@ pub enum Destination {
         prefix: Location,
         /// The format and its compression.
         format: crate::publish::Format,
+        /// The last columns of the result, which become partition keys: objects go to `key=value/…` below the prefix and do
+        /// not hold these columns. None of them for objects right below the prefix.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        partition_by: Vec<String>,
     },
 }
 
@@ -151,6 +155,9 @@ pub struct WrittenObject {
     pub bytes: u64,
     /// Its rows.
     pub rows: u64,
+    /// The values of its partition in the order of the keys, as the catalog keeps them; none outside of partitions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partition: Vec<String>,
 }
 
 /// A query engine.

@@ -27,6 +27,7 @@ pub(crate) async fn run(catalog: &dyn Catalog) {
     databases(catalog).await;
     tables(catalog).await;
     partitions(catalog).await;
+    replaced_tables(catalog).await;
     two_writers(catalog).await;
     refusals(catalog).await;
 }
@@ -103,6 +104,51 @@ async fn partitions(catalog: &dyn Catalog) {
     catalog.drop_table(&table.name).await.unwrap();
     catalog.put_table(&table, Expect::Absent).await.unwrap();
     assert!(catalog.partitions(&table.name).await.unwrap().is_empty());
+}
+
+async fn replaced_tables(catalog: &dyn Catalog) {
+    let name = TableName::new("default", "t").unwrap();
+    let old = catalog.table(&name).await.unwrap().unwrap();
+    catalog.put_partition(&name, &partition(&old, "2026-01-01"), Expect::Absent).await.unwrap();
+
+    // Other keys, other partitions: all at once.
+    let keys = vec![Column::new("b", "bigint"), Column::new("c", "string")];
+    let wanted = Table { partition_keys: keys, ..old.clone() };
+    let of = |b: &str, c: &str| {
+        let values = vec![b.to_owned(), c.to_owned()];
+        wanted.new_partition(values.clone(), wanted.hive_location(&values).unwrap())
+    };
+    let kept =
+        catalog.replace_table(&wanted, &[of("2", "x"), of("10", "y")], Expect::Version(old.version)).await.unwrap();
+    assert!(kept.version > old.version);
+    assert_eq!(catalog.table(&name).await.unwrap(), Some(kept.clone()));
+    let values = || async {
+        let partitions = catalog.partitions(&name).await.unwrap();
+        partitions.into_iter().map(|partition| partition.values.join("/")).collect::<Vec<_>>()
+    };
+    assert_eq!(values().await, ["10/y", "2/x"]);
+
+    // What is refused changes nothing.
+    let refused = [
+        (vec![of("1", "z")], Expect::Version(old.version), ErrorKind::Conflict),
+        (vec![of("1", "z")], Expect::Absent, ErrorKind::AlreadyExists),
+        (vec![of("1", "z"), of("1", "z")], Expect::Any, ErrorKind::InvalidInput),
+        (vec![of("1", "z"), partition(&old, "x")], Expect::Any, ErrorKind::InvalidInput),
+    ];
+    for (partitions, expect, kind) in refused {
+        assert_eq!(catalog.replace_table(&wanted, &partitions, expect).await.unwrap_err().kind, kind);
+        assert_eq!(values().await, ["10/y", "2/x"]);
+    }
+    assert_eq!(catalog.table(&name).await.unwrap(), Some(kept.clone()));
+
+    let plain = Table { partition_keys: Vec::new(), ..old };
+    catalog.replace_table(&plain, &[], Expect::Version(kept.version)).await.unwrap();
+    assert!(values().await.is_empty());
+    catalog.drop_table(&name).await.unwrap();
+    let made = catalog.replace_table(&wanted, &[of("3", "w")], Expect::Absent).await.unwrap();
+    assert_eq!((values().await, made.partition_keys.len()), (vec!["3/w".to_owned()], 2));
+    catalog.drop_table(&name).await.unwrap();
+    catalog.put_table(&table("t"), Expect::Absent).await.unwrap();
 }
 
 async fn two_writers(catalog: &dyn Catalog) {

@@ -1,5 +1,6 @@
 //! The embedded catalog: Glue's model in `SQLite`, one transaction a call.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -36,6 +37,65 @@ impl SqliteCatalog {
 
     async fn begin(&self, operation: &'static str) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>> {
         self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| failed(operation, error))
+    }
+
+    /// Writes a table in place of `old`, and returns it as kept.
+    async fn write_table(
+        &self,
+        connection: &mut SqliteConnection,
+        table: &Table,
+        old: Option<&Table>,
+        operation: &'static str,
+    ) -> Result<Table> {
+        let now_ms = self.now_ms();
+        let kept = Table {
+            created_ms: old.map_or(now_ms, |old| old.created_ms),
+            updated_ms: now_ms,
+            version: next_version(connection, operation).await?,
+            ..table.clone()
+        };
+        sqlx::query(
+            "INSERT INTO catalog_table (database_name, name, version, body) VALUES (?, ?, ?, ?) \
+             ON CONFLICT (database_name, name) DO UPDATE SET version = excluded.version, body = excluded.body",
+        )
+        .bind(&kept.name.database)
+        .bind(&kept.name.table)
+        .bind(kept.version)
+        .bind(encode(&kept)?)
+        .execute(connection)
+        .await
+        .map_err(|error| failed(operation, error))?;
+        Ok(kept)
+    }
+
+    /// Writes a partition in place of `old`, and returns it as kept.
+    async fn write_partition(
+        &self,
+        connection: &mut SqliteConnection,
+        name: &TableName,
+        partition: &Partition,
+        old: Option<&Partition>,
+        operation: &'static str,
+    ) -> Result<Partition> {
+        let kept = Partition {
+            created_ms: old.map_or_else(|| self.now_ms(), |old| old.created_ms),
+            version: next_version(connection, operation).await?,
+            ..partition.clone()
+        };
+        sqlx::query(
+            "INSERT INTO catalog_partition (database_name, table_name, partition_values, version, body) \
+             VALUES (?, ?, ?, ?, ?) ON CONFLICT (database_name, table_name, partition_values) \
+             DO UPDATE SET version = excluded.version, body = excluded.body",
+        )
+        .bind(&name.database)
+        .bind(&name.table)
+        .bind(encode(&kept.values)?)
+        .bind(kept.version)
+        .bind(encode(&kept)?)
+        .execute(connection)
+        .await
+        .map_err(|error| failed(operation, error))?;
+        Ok(kept)
     }
 }
 
@@ -115,20 +175,7 @@ impl Catalog for SqliteCatalog {
         validate::table(table)?;
         let name = &table.name;
         let mut transaction = self.begin(OPERATION).await?;
-        let database: Option<i64> = sqlx::query_scalar("SELECT 1 FROM catalog_database WHERE name = ?")
-            .bind(&name.database)
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(|error| failed(OPERATION, error))?;
-        if database.is_none() {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                OPERATION,
-                format!("database `{}` is not in the catalog", name.database),
-            ));
-        }
-        let old = read_table(&mut transaction, name).await?;
-        guard(expect, old.as_ref().map(|old| old.version), || format!("table `{name}`"), OPERATION)?;
+        let old = replaceable(&mut transaction, name, expect, OPERATION).await?;
         if let Some(old) = old.as_ref().filter(|old| old.partition_keys != table.partition_keys) {
             let partitions: i64 =
                 sqlx::query_scalar("SELECT count(*) FROM catalog_partition WHERE database_name = ? AND table_name = ?")
@@ -152,24 +199,38 @@ impl Catalog for SqliteCatalog {
                 ));
             }
         }
-        let now_ms = self.now_ms();
-        let kept = Table {
-            created_ms: old.as_ref().map_or(now_ms, |old| old.created_ms),
-            updated_ms: now_ms,
-            version: next_version(&mut transaction, OPERATION).await?,
-            ..table.clone()
-        };
-        sqlx::query(
-            "INSERT INTO catalog_table (database_name, name, version, body) VALUES (?, ?, ?, ?) \
-             ON CONFLICT (database_name, name) DO UPDATE SET version = excluded.version, body = excluded.body",
-        )
-        .bind(&name.database)
-        .bind(&name.table)
-        .bind(kept.version)
-        .bind(encode(&kept)?)
-        .execute(&mut *transaction)
-        .await
-        .map_err(|error| failed(OPERATION, error))?;
+        let kept = self.write_table(&mut transaction, table, old.as_ref(), OPERATION).await?;
+        transaction.commit().await.map_err(|error| failed(OPERATION, error))?;
+        Ok(kept)
+    }
+
+    async fn replace_table(&self, table: &Table, partitions: &[Partition], expect: Expect) -> Result<Table> {
+        const OPERATION: &str = "replace a table";
+        validate::table(table)?;
+        let mut seen = HashSet::new();
+        for partition in partitions {
+            validate::partition(table, partition)?;
+            if !seen.insert(&partition.values) {
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    OPERATION,
+                    format!("table `{}` has two partitions {}", table.name, describe(table, &partition.values)),
+                ));
+            }
+        }
+        let name = &table.name;
+        let mut transaction = self.begin(OPERATION).await?;
+        let old = replaceable(&mut transaction, name, expect, OPERATION).await?;
+        let kept = self.write_table(&mut transaction, table, old.as_ref(), OPERATION).await?;
+        sqlx::query("DELETE FROM catalog_partition WHERE database_name = ? AND table_name = ?")
+            .bind(&name.database)
+            .bind(&name.table)
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| failed(OPERATION, error))?;
+        for partition in partitions {
+            self.write_partition(&mut transaction, name, partition, None, OPERATION).await?;
+        }
         transaction.commit().await.map_err(|error| failed(OPERATION, error))?;
         Ok(kept)
     }
@@ -212,28 +273,10 @@ impl Catalog for SqliteCatalog {
             Error::new(ErrorKind::NotFound, OPERATION, format!("table `{name}` is not in the catalog"))
         })?;
         validate::partition(&table, partition)?;
-        let key = encode(&partition.values)?;
-        let old = read_partition(&mut transaction, name, &key).await?;
+        let old = read_partition(&mut transaction, name, &encode(&partition.values)?).await?;
         let what = || format!("partition {} of table `{name}`", describe(&table, &partition.values));
         guard(expect, old.as_ref().map(|old| old.version), what, OPERATION)?;
-        let kept = Partition {
-            created_ms: old.as_ref().map_or_else(|| self.now_ms(), |old| old.created_ms),
-            version: next_version(&mut transaction, OPERATION).await?,
-            ..partition.clone()
-        };
-        sqlx::query(
-            "INSERT INTO catalog_partition (database_name, table_name, partition_values, version, body) \
-             VALUES (?, ?, ?, ?, ?) ON CONFLICT (database_name, table_name, partition_values) \
-             DO UPDATE SET version = excluded.version, body = excluded.body",
-        )
-        .bind(&name.database)
-        .bind(&name.table)
-        .bind(&key)
-        .bind(kept.version)
-        .bind(encode(&kept)?)
-        .execute(&mut *transaction)
-        .await
-        .map_err(|error| failed(OPERATION, error))?;
+        let kept = self.write_partition(&mut transaction, name, partition, old.as_ref(), OPERATION).await?;
         transaction.commit().await.map_err(|error| failed(OPERATION, error))?;
         Ok(kept)
     }
@@ -250,6 +293,30 @@ impl Catalog for SqliteCatalog {
         .map_err(|error| failed("drop a partition", error))?;
         Ok(done.rows_affected() > 0)
     }
+}
+
+/// Returns the table that a put replaces, if there is one, and refuses a put that does not find what it expects.
+async fn replaceable(
+    connection: &mut SqliteConnection,
+    name: &TableName,
+    expect: Expect,
+    operation: &'static str,
+) -> Result<Option<Table>> {
+    let database: Option<i64> = sqlx::query_scalar("SELECT 1 FROM catalog_database WHERE name = ?")
+        .bind(&name.database)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(|error| failed(operation, error))?;
+    if database.is_none() {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            operation,
+            format!("database `{}` is not in the catalog", name.database),
+        ));
+    }
+    let old = read_table(connection, name).await?;
+    guard(expect, old.as_ref().map(|old| old.version), || format!("table `{name}`"), operation)?;
+    Ok(old)
 }
 
 async fn read_table(connection: &mut SqliteConnection, name: &TableName) -> Result<Option<Table>> {

@@ -303,7 +303,12 @@ impl TableDestination {
         let prefix = self.begin(&key).await?;
         let mut objects = Vec::with_capacity(files.len());
         for file in files {
-            objects.push(WrittenObject { location: Location::parse(&file.place)?, bytes: file.bytes, rows: file.rows });
+            objects.push(WrittenObject {
+                location: Location::parse(&file.place)?,
+                bytes: file.bytes,
+                rows: file.rows,
+                partition: Vec::new(),
+            });
         }
         let values = self.values(&key);
         let (replaces, old) = match &values {
@@ -360,7 +365,7 @@ async fn take_over(
         let target = prefix.join(below)?;
         lake.storage.copy(&object.location, &target).await?;
         let rows = rows(&lake.storage, &target, object.bytes).await?;
-        objects.push(WrittenObject { location: target, bytes: object.bytes, rows });
+        objects.push(WrittenObject { location: target, bytes: object.bytes, rows, partition: Vec::new() });
     }
     Ok(())
 }

@@ -107,7 +107,7 @@ impl Lake {
     }
 
     /// Leaves the record beside the objects, and takes the version out of reach of the collection.
-    async fn before_publish(&self, record: &Record) -> Result<()> {
+    pub(super) async fn before_publish(&self, record: &Record) -> Result<()> {
         let points = &self.settings.crash_points;
         let value = serde_json::to_value(record).map_err(|error| {
             Error::new(ErrorKind::InvalidInput, "publish a version", "the record cannot be written as JSON")
@@ -119,7 +119,12 @@ impl Lake {
     }
 
     /// Sets the tombstone of what was replaced.
-    async fn after_publish(&self, prefix: &Location, previous: Option<Location>, repeated: bool) -> Result<Published> {
+    pub(super) async fn after_publish(
+        &self,
+        prefix: &Location,
+        previous: Option<Location>,
+        repeated: bool,
+    ) -> Result<Published> {
         if let Some(previous) = previous.as_ref().filter(|previous| *previous != prefix) {
             let retire = self.versions.retire(previous, self.settings.retention);
             self.settings.crash_points.around("publish: set the tombstone", retire).await?;
@@ -129,7 +134,7 @@ impl Lake {
 }
 
 /// Checks that the catalog says what it was told.
-fn read_back(expected: &Location, found: Option<Location>) -> Result<()> {
+pub(super) fn read_back(expected: &Location, found: Option<Location>) -> Result<()> {
     if found.as_ref() == Some(expected) {
         return Ok(());
     }

@@ -63,6 +63,7 @@ pub struct ParquetWriter {
     properties: WriterProperties,
     keep_arrow_schema: bool,
     object_bytes: usize,
+    partition: Vec<String>,
     pieces: BatchCoalescer,
     current: Option<AsyncArrowWriter<Sink>>,
     rows: u64,
@@ -131,6 +132,7 @@ impl ParquetWriter {
             properties: properties(compression)?,
             keep_arrow_schema: false,
             object_bytes: OBJECT_BYTES,
+            partition: Vec::new(),
             pieces: BatchCoalescer::new(Arc::clone(&schema), BATCH_ROWS),
             schema,
             current: None,
@@ -143,6 +145,15 @@ impl ParquetWriter {
     #[must_use]
     pub fn object_bytes(mut self, bytes: usize) -> Self {
         self.object_bytes = bytes;
+        self
+    }
+
+    /// Sets the values of the partition that the objects are of, and encodes so many rows at a time: a writer of many
+    /// partitions holds that many rows of each.
+    #[must_use]
+    pub(super) fn partition(mut self, values: Vec<String>, piece_rows: usize) -> Self {
+        self.partition = values;
+        self.pieces = BatchCoalescer::new(Arc::clone(&self.schema), piece_rows);
         self
     }
 
@@ -201,13 +212,29 @@ impl ParquetWriter {
         let sink = writer.into_inner().0;
         let location = sink.location().clone();
         let bytes = sink.finish().await?;
-        self.objects.push(WrittenObject { location, bytes, rows: std::mem::take(&mut self.rows) });
+        self.objects.push(WrittenObject {
+            location,
+            bytes,
+            rows: std::mem::take(&mut self.rows),
+            partition: self.partition.clone(),
+        });
         Ok(())
     }
 
     /// Returns about how many bytes it holds in memory.
     pub fn memory(&self) -> usize {
         self.current.as_ref().map_or(0, AsyncArrowWriter::memory_size)
+    }
+
+    /// Ends the row group, so that its rows leave the memory.
+    ///
+    /// # Errors
+    /// As [`ParquetWriter::write`].
+    pub(super) async fn end_row_group(&mut self) -> Result<()> {
+        match &mut self.current {
+            Some(writer) => writer.flush().await.map_err(failed),
+            None => Ok(()),
+        }
     }
 
     /// Ends the last object and returns all: they survive the loss of power.

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::catalog::Column;
+use crate::catalog::{Column, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 
@@ -94,6 +94,12 @@ pub fn schema_hash(columns: &[Column]) -> String {
     let mut hash = super::version::hex(&hasher.finalize());
     hash.truncate(16);
     hash
+}
+
+/// Returns a hash of a table's columns and partition keys: [`schema_hash`] of its columns alone when it has no keys.
+pub fn table_hash(table: &Table) -> String {
+    let columns: Vec<Column> = table.columns.iter().chain(&table.partition_keys).cloned().collect();
+    schema_hash(&columns)
 }
 
 #[cfg(test)]

@@ -36,12 +36,15 @@ pub enum OnMissingColumn {
 }
 
 /// How a query becomes rows of the table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SchemaPlan {
     /// The columns of the wrapper, in the table's order, added ones last.
     pub columns: Vec<WrappedColumn>,
     /// The columns that the table gets.
     pub added: Vec<Column>,
+    /// The partition keys of a table that is made: the last of [`SchemaPlan::columns`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Column>,
 }
 
 /// Plans how the rows of a query become rows of an existing table.
@@ -55,7 +58,7 @@ pub fn plan_schema(
     on_missing_column: OnMissingColumn,
 ) -> Result<SchemaPlan> {
     let mut problems = Vec::new();
-    let mut plan = SchemaPlan { columns: Vec::new(), added: Vec::new() };
+    let mut plan = SchemaPlan::default();
     repeated(query, &mut problems);
     for column in &table.columns {
         let expected = Type::from_hive(&column.hive_type)?;
@@ -107,7 +110,7 @@ pub fn plan_schema(
 /// `SchemaMismatch` that lists every column without a name of its own or of a type that no table holds.
 pub fn new_schema(query: &[ResultColumn]) -> Result<SchemaPlan> {
     let mut problems = Vec::new();
-    let mut plan = SchemaPlan { columns: Vec::new(), added: Vec::new() };
+    let mut plan = SchemaPlan::default();
     repeated(query, &mut problems);
     for found in query {
         let name = found.name.to_lowercase();
@@ -133,6 +136,71 @@ pub fn new_partitioned_schema<'a>(query: &[ResultColumn], keys: impl Iterator<It
         .map(|key| format!("`{key}` is a partition key: its value is given by the partition, do not select it"))
         .collect();
     if problems.is_empty() { new_schema(query) } else { Err(mismatch("the query cannot become a table", &problems)) }
+}
+
+/// Plans the columns of a table that is made from a query whose last columns become partition keys.
+///
+/// # Errors
+/// As [`new_schema`], and `SchemaMismatch` when the keys are not the last columns, in their order and with another column
+/// before them, or are of a type that a path cannot hold.
+pub fn new_keyed_schema(query: &[ResultColumn], partitioned_by: &[String]) -> Result<SchemaPlan> {
+    let mut plan = new_schema(query)?;
+    let names: Vec<String> = plan.added.iter().map(|column| column.name.clone()).collect();
+    keys_are_last(&names, partitioned_by)?;
+    let first_key = plan.added.len().saturating_sub(partitioned_by.len());
+    let problems: Vec<String> =
+        query.iter().skip(first_key).filter_map(|key| unusable_key(&key.name.to_lowercase(), &key.data_type)).collect();
+    if !problems.is_empty() {
+        return Err(mismatch("the query cannot become a partitioned table", &problems));
+    }
+    plan.keys = plan.added.split_off(first_key);
+    Ok(plan)
+}
+
+/// Checks that partition keys are the last columns in their order, with another column before them.
+pub(super) fn keys_are_last(columns: &[String], partitioned_by: &[String]) -> Result<()> {
+    let first_key = columns.len().saturating_sub(partitioned_by.len());
+    let last = columns.get(first_key..).unwrap_or_default();
+    if first_key > 0 && last.iter().eq(partitioned_by.iter().map(|key| key.to_lowercase()).collect::<Vec<_>>().iter()) {
+        return Ok(());
+    }
+    let list = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    Err(Error::new(
+        ErrorKind::SchemaMismatch,
+        "compare columns",
+        format!(
+            "expected the partition keys as the last columns of the query, in their order, and another column before them: \
+             the keys are {}, the columns are {}",
+            list(partitioned_by),
+            list(columns)
+        ),
+    ))
+}
+
+/// Says why a column cannot be a partition key; none when it can.
+pub(super) fn unusable_key(name: &str, data_type: &Type) -> Option<String> {
+    if name.starts_with(['_', '.']) {
+        return Some(format!(
+            "`{name}` cannot be a partition key: readers pass over folders that begin with `_` or `.`"
+        ));
+    }
+    let holds_text = matches!(
+        data_type,
+        Type::Boolean
+            | Type::Tinyint
+            | Type::Smallint
+            | Type::Integer
+            | Type::Bigint
+            | Type::Real
+            | Type::Double
+            | Type::Decimal(..)
+            | Type::Varchar(_)
+            | Type::Char(_)
+            | Type::Date
+            | Type::Timestamp(_)
+    );
+    (!holds_text)
+        .then(|| format!("`{name}` cannot be a partition key: it is {data_type}, which has no place in a path"))
 }
 
 fn repeated(query: &[ResultColumn], problems: &mut Vec<String>) {

@@ -3,16 +3,19 @@
 //! The caller keeps the state between two steps, so a process that stops anywhere goes on with the step it was in: each one
 //! may be repeated. What a step leaves behind when it fails for good is given up and collected.
 
+use std::sync::atomic::Ordering;
+
 use futures::TryStreamExt as _;
 
 use super::decide::{self, Beginning, Ending, PublishMode};
 use super::dml::wrap;
-use super::record::{Record, schema_hash};
+use super::record::{Record, schema_hash, table_hash};
 use super::request::{
     Contents, Plan, Probed, PublishOutcome, PublishRequest, PublishResult, PublishState, Step, Submitted, Target,
     Written,
 };
 use super::version::{VersionName, version_root};
+use super::whole::partitions_of;
 use super::{NewVersion, schema, validate};
 use crate::catalog::{Column, Database, Expect, Table, TableFormat};
 use crate::error::{Error, ErrorKind, Result, Retryable};
@@ -40,6 +43,12 @@ impl Lake {
     /// published to, or options that exclude each other; `AlreadyExists` by the save mode.
     pub async fn plan_publish(&self, request: &PublishRequest) -> Result<Step> {
         let name = request.target.table();
+        if let Target::Table { partitioned_by, .. } = &request.target
+            && !partitioned_by.is_empty()
+            && request.options.mode == PublishMode::InPlace
+        {
+            return Err(invalid(format!("`{name}` is partitioned: it cannot be published in place as a whole")));
+        }
         let create = request.options.create_table;
         if !create && self.catalog.database(&name.database).await?.is_none() {
             return Err(not_found(format!("database `{}` is not in the catalog", name.database)));
@@ -71,11 +80,8 @@ impl Lake {
                 (None, None, None, root)
             }
             (Target::Table { .. }, Some(table)) => {
-                if table.is_view() || !table.partition_keys.is_empty() {
-                    let what = if table.is_view() { "a view" } else { "partitioned" };
-                    return Err(invalid(format!(
-                        "`{name}` is {what}: only a table without partitions can be replaced whole"
-                    )));
+                if table.is_view() {
+                    return Err(invalid(format!("`{name}` is a view: only a table can be replaced")));
                 }
                 let root = match &request.options.location {
                     Some(location) => location.as_prefix(),
@@ -97,7 +103,7 @@ impl Lake {
         }
         let version_root = version_root(&table_root, request.options.version_location.as_ref())?;
         Ok(Step::Next(PublishState::Planned(Plan {
-            planned_ms: self.settings.clock.now().as_millisecond(),
+            planned_ms: self.next_plan_ms(),
             schema_hash: table.as_ref().map(|table| schema_hash(&table.columns)),
             values,
             replaces,
@@ -107,6 +113,14 @@ impl Lake {
             generation: 1,
             creates_table,
         })))
+    }
+
+    /// Returns the time of a new plan. No two plans of a process have the same: the tokens of their queries are made of it.
+    fn next_plan_ms(&self) -> i64 {
+        let now_ms = self.settings.clock.now().as_millisecond();
+        let next = |last: i64| now_ms.max(last.saturating_add(1));
+        let last = self.last_plan_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        last.map_or(now_ms, next)
     }
 
     /// Takes a publish one step further. Repeating it from the same state is fine.
@@ -166,7 +180,10 @@ impl Lake {
         let description = self.engine.describe(&request.sql, request.database.as_deref()).await?;
         let options = &request.options;
         let schema = match &request.target {
-            Target::Table { .. } => schema::new_schema(&description.columns)?,
+            Target::Table { partitioned_by, .. } if partitioned_by.is_empty() => {
+                schema::new_schema(&description.columns)?
+            }
+            Target::Table { partitioned_by, .. } => schema::new_keyed_schema(&description.columns, partitioned_by)?,
             Target::Partition { values, .. } if plan.creates_table => {
                 schema::new_partitioned_schema(&description.columns, values.keys().map(String::as_str))?
             }
@@ -207,6 +224,7 @@ impl Lake {
             destination: Destination::Objects {
                 prefix: prefix.clone(),
                 format: request.options.format.unwrap_or_default(),
+                partition_by: probed.schema.keys.iter().map(|key| key.name.clone()).collect(),
             },
             tables: Vec::new(),
         };
@@ -344,7 +362,11 @@ impl Lake {
                 partition.storage = request.options.format.unwrap_or_default().storage();
                 QueryTable { table, partitions: vec![partition] }
             }
-            None => QueryTable { table: Table { location: Some(prefix), ..table }, partitions: Vec::new() },
+            None => {
+                let table = Table { location: Some(prefix), ..table };
+                let partitions = partitions_of(&table, &written.stats.objects)?;
+                QueryTable { partitions: partitions.into_iter().map(|written| written.partition).collect(), table }
+            }
         })
     }
 
@@ -368,8 +390,8 @@ impl Lake {
                 Ok(table)
             }
             Target::Table { .. } => {
-                let columns = probed.schema.added.clone();
-                let mut table = Table::new(name.clone(), columns, Vec::new(), root.clone(), TableFormat::Parquet);
+                let (columns, keys) = (probed.schema.added.clone(), probed.schema.keys.clone());
+                let mut table = Table::new(name.clone(), columns, keys, root.clone(), TableFormat::Parquet);
                 table.parameters.insert(TABLE_ROOT.to_owned(), root.to_string());
                 table.parameters.extend(request.options.table_parameters.clone());
                 Ok(table)
@@ -414,7 +436,10 @@ impl Lake {
                 bytes: written.stats.written_bytes,
                 query_id: submitted.query_id.0.clone(),
                 attempt: request.attempt.clone(),
-                schema_hash: schema_hash(&table.columns),
+                schema_hash: match &plan.values {
+                    Some(_) => schema_hash(&table.columns),
+                    None => table_hash(&table),
+                },
             },
             expect: plan.replaces.map_or(Expect::Absent, Expect::Version),
         };
@@ -422,7 +447,7 @@ impl Lake {
             PublishMode::Versioned => {
                 let published = match &plan.values {
                     Some(values) => self.publish_partition(&table, values, &new).await?,
-                    None => self.publish_table(&table, &new).await?,
+                    None => self.publish_whole(&table, &written.stats.objects, &new).await?,
                 };
                 (submitted.prefix.clone(), published)
             }
@@ -518,6 +543,9 @@ impl Lake {
         };
         self.settings.crash_points.around("publish: drop", dropped).await?;
         self.versions.retire(&location, self.settings.retention).await?;
+        if values.is_none() {
+            self.retire_unused(name).await?;
+        }
         Ok(())
     }
 
@@ -528,6 +556,7 @@ impl Lake {
                 error.kind,
                 ErrorKind::DataQuality
                     | ErrorKind::InvalidData
+                    | ErrorKind::InvalidInput
                     | ErrorKind::InvalidSql
                     | ErrorKind::UnsupportedSql
                     | ErrorKind::QueryFailed

@@ -16,6 +16,8 @@ use crate::lake::{Lake, LakeSettings};
 use crate::name::{Location, TableName};
 use crate::query::conformance::rows;
 
+mod whole;
+
 struct World {
     folder: tempfile::TempDir,
     clock: Arc<ManualClock>,
@@ -242,6 +244,10 @@ async fn visible(lake: &Lake, request: &PublishRequest) -> Vec<(String, Bytes)> 
         Target::Table { table, .. } => lake.catalog.table(table).await.unwrap().unwrap().location.unwrap(),
     };
     let mut objects = Vec::new();
+    for partition in lake.catalog.partitions(request.target.table()).await.unwrap() {
+        let told = format!("{:?} {:?}", partition.values, partition.parameters.get("suiro.rows"));
+        objects.push((partition.values.join("/"), Bytes::from(told)));
+    }
     for object in lake.storage.list_data(&location).await.unwrap() {
         let bytes = lake.storage.read(&object.location).await.unwrap();
         objects.push((object.location.file_name().to_owned(), bytes));
@@ -293,6 +299,21 @@ async fn a_reader_sees_the_old_or_the_new() {
         publish(&lake, &request("d", &sql)).await.unwrap();
     }
     sampler.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publish_that_begins_anew_at_once_is_another_one() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    let mut few = request("d", ONE);
+    few.options.limits.min_rows = Some(2);
+    for _ in 0..3 {
+        assert_eq!(publish(&lake, &few).await.unwrap_err().kind, ErrorKind::DataQuality);
+    }
+    for _ in 0..3 {
+        assert_eq!(publish(&lake, &request("d", ONE)).await.unwrap().result, PublishResult::Published);
+    }
+    assert_eq!(shown(&lake, "SELECT k FROM web.daily").await, ["a"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -108,7 +108,7 @@ mod tests {
         let mut claimed = objects.clone();
         claimed[0].rows = 4;
         for (name, bytes) in [("absent", 1), ("empty", 0), ("cut", 8)] {
-            claimed.push(WrittenObject { location: at(name), bytes, rows: 0 });
+            claimed.push(WrittenObject { location: at(name), bytes, rows: 0, partition: Vec::new() });
         }
         let error = validate(&storage, &prefix, &claimed).await.unwrap_err();
         for part in [

@@ -45,7 +45,11 @@ async fn fetched(engine: &dyn QueryEngine, id: &QueryId) -> Result<Vec<String>> 
 /// Runs a statement into objects and returns what was written.
 pub(crate) async fn written(engine: &dyn QueryEngine, sql: &str, prefix: &str, token: &str) -> QueryStats {
     let query = Query {
-        destination: Destination::Objects { prefix: Location::parse(prefix).unwrap(), format: Format::default() },
+        destination: Destination::Objects {
+            prefix: Location::parse(prefix).unwrap(),
+            format: Format::default(),
+            partition_by: Vec::new(),
+        },
         ..Query::new(sql, None, token)
     };
     let id = engine.start(&query).await.unwrap();
@@ -82,7 +86,11 @@ pub(crate) async fn run(engine: &dyn QueryEngine, bucket: &str) {
     assert_eq!(stats.rows, 2);
     assert_eq!(stats.objects.iter().map(|object| object.rows).sum::<u64>(), 2);
     let again = Query {
-        destination: Destination::Objects { prefix: Location::parse(&prefix).unwrap(), format: Format::default() },
+        destination: Destination::Objects {
+            prefix: Location::parse(&prefix).unwrap(),
+            format: Format::default(),
+            partition_by: Vec::new(),
+        },
         ..Query::new("SELECT 3 AS a", None, "objects again")
     };
     let id = engine.start(&again).await.unwrap();

@@ -23,11 +23,14 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Description, Destination, Query, QueryEngine, QueryId, QueryStats, QueryStatus, ResultColumn};
+use super::{
+    Description, Destination, Query, QueryEngine, QueryId, QueryStats, QueryStatus, ResultColumn, WrittenObject,
+};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::publish::parquet::{ParquetWriter, StoredColumn};
+use crate::publish::partitioned::PartitionedWriter;
 use crate::sql::function::Session;
 use crate::storage::Storage;
 use plan::{Planner, Prepared};
@@ -187,7 +190,7 @@ impl Inner {
                 result::keep(&self.storage, id, &prepared.columns, &stats).await?;
                 Ok((stats, None))
             }
-            Destination::Objects { prefix, format } => {
+            Destination::Objects { prefix, format, partition_by } => {
                 if !self.storage.is_empty(prefix).await? {
                     return Err(Error::new(
                         ErrorKind::AlreadyExists,
@@ -197,8 +200,14 @@ impl Inner {
                 }
                 let crate::publish::Format::Parquet(compression) = format;
                 let columns = storable(&prepared)?;
-                let writer = ParquetWriter::new(&self.storage, prefix, &columns, *compression)?;
-                Ok((self.write(running, writer, rows).await?, None))
+                if partition_by.is_empty() {
+                    let writer = ParquetWriter::new(&self.storage, prefix, &columns, *compression)?;
+                    return Ok((self.write(running, writer, rows).await?, None));
+                }
+                let session = self.session(query.database.as_deref());
+                let writer =
+                    PartitionedWriter::new(&self.storage, prefix, columns, partition_by, *compression, session)?;
+                Ok((self.write_partitions(running, writer, rows).await?, None))
             }
         }
     }
@@ -213,13 +222,29 @@ impl Inner {
             let batch = batch.map_err(|error| failure::of(OPERATION, error))?;
             writer.write(&batch).await?;
         }
-        let objects = writer.finish().await?;
-        Ok(QueryStats {
+        Ok(self.written(running, writer.finish().await?))
+    }
+
+    async fn write_partitions(
+        &self,
+        running: &Running,
+        mut writer: PartitionedWriter,
+        mut rows: SendableRecordBatchStream,
+    ) -> Result<QueryStats> {
+        while let Some(batch) = rows.next().await {
+            let batch = batch.map_err(|error| failure::of(OPERATION, error))?;
+            writer.write(&batch).await?;
+        }
+        Ok(self.written(running, writer.finish().await?))
+    }
+
+    fn written(&self, running: &Running, objects: Vec<WrittenObject>) -> QueryStats {
+        QueryStats {
             rows: objects.iter().map(|object| object.rows).sum(),
             written_bytes: objects.iter().map(|object| object.bytes).sum(),
             objects,
             ..self.stats(running)
-        })
+        }
     }
 
     /// Returns what is known of a query while it runs.

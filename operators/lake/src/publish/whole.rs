@@ -1,0 +1,122 @@
+//! Publishing a whole table with its partitions: one catalog call for all of them.
+//!
+//! The table's location is the version, its partitions are the folders below it; each one has a record of its own.
+
+use crate::catalog::{Partition, Table};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lake::Lake;
+use crate::name::{Location, TableName};
+use crate::query::WrittenObject;
+
+use super::commit::{NewVersion, Published, read_back};
+use super::record::{Record, schema_hash};
+use super::versions::VersionState;
+
+/// A partition of a version, and what was written to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WrittenPartition {
+    /// The partition, without a record.
+    pub(super) partition: Partition,
+    /// Its rows.
+    pub(super) rows: u64,
+    /// The bytes of its objects.
+    pub(super) bytes: u64,
+}
+
+/// Groups the objects of a version by their partitions; none for a table without partition keys. The table's location is
+/// the version.
+///
+/// # Errors
+/// `InvalidData` for an object that is not where its partition is.
+pub(super) fn partitions_of(table: &Table, objects: &[WrittenObject]) -> Result<Vec<WrittenPartition>> {
+    let mut partitions: Vec<WrittenPartition> = Vec::new();
+    if table.partition_keys.is_empty() {
+        return Ok(partitions);
+    }
+    for object in objects {
+        let location = table.hive_location(&object.partition)?;
+        if object.partition.len() != table.partition_keys.len() || object.location.parent().as_ref() != Some(&location)
+        {
+            return Err(Error::new(
+                ErrorKind::InvalidData,
+                "publish a version",
+                format!("expected the object `{}` below `{location}`, where its partition is", object.location),
+            ));
+        }
+        match partitions.iter_mut().find(|found| found.partition.values == object.partition) {
+            Some(found) => {
+                found.rows += object.rows;
+                found.bytes += object.bytes;
+            }
+            None => partitions.push(WrittenPartition {
+                partition: table.new_partition(object.partition.clone(), location),
+                rows: object.rows,
+                bytes: object.bytes,
+            }),
+        }
+    }
+    Ok(partitions)
+}
+
+impl Lake {
+    /// Makes a table with the partitions of a version, or replaces it with all that it had: one catalog call. Repeating it
+    /// after a lost answer is fine.
+    ///
+    /// `table` is the table as it shall be; its location becomes the version's, its parameters get the record.
+    ///
+    /// # Errors
+    /// As [`Lake::publish_table`]; `InvalidData` for an object that is not where its partition is.
+    pub async fn publish_whole(&self, table: &Table, objects: &[WrittenObject], new: &NewVersion) -> Result<Published> {
+        let prefix = &new.record.version;
+        let current = self.catalog.table(&table.name).await?;
+        if let Some(current) = current.as_ref().filter(|current| current.location.as_ref() == Some(prefix)) {
+            let previous = Record::read(&current.parameters)?.and_then(|record| record.previous_location);
+            let published = self.after_publish(prefix, previous, true).await?;
+            self.retire_unused(&table.name).await?;
+            return Ok(published);
+        }
+        let previous = current.as_ref().and_then(|current| current.location.clone());
+        let record = Record { previous_location: previous.clone(), ..new.record.clone() };
+        let mut table = Table { location: Some(prefix.clone()), ..table.clone() };
+        record.put(&mut table.parameters);
+        let partitions = partitions_of(&table, objects)?
+            .into_iter()
+            .map(|WrittenPartition { mut partition, rows, bytes }| {
+                let record = Record {
+                    version: partition.location.clone(),
+                    previous_location: None,
+                    rows,
+                    bytes,
+                    schema_hash: schema_hash(&table.columns),
+                    ..new.record.clone()
+                };
+                record.put(&mut partition.parameters);
+                partition
+            })
+            .collect::<Vec<_>>();
+        self.before_publish(&record).await?;
+        let put = self.catalog.replace_table(&table, &partitions, new.expect);
+        self.settings.crash_points.around("publish: the catalog call", put).await?;
+        let kept = self.catalog.table(&table.name).await?;
+        read_back(prefix, kept.and_then(|kept| kept.location))?;
+        let published = self.after_publish(prefix, previous, false).await?;
+        self.retire_unused(&table.name).await?;
+        Ok(published)
+    }
+
+    /// Sets the tombstone of every published version of a table that the catalog does not point to any more: the versions of
+    /// partitions that went with a replaced or dropped table.
+    pub(super) async fn retire_unused(&self, name: &TableName) -> Result<()> {
+        let table = self.catalog.table(name).await?;
+        let mut used: Vec<Location> = table.and_then(|table| table.location).into_iter().collect();
+        used.extend(self.catalog.partitions(name).await?.into_iter().map(|partition| partition.location));
+        for version in self.versions.of_table(name).await? {
+            let is_used = used.iter().any(|location| version.location.contains(location));
+            if version.state == VersionState::Published && !is_used {
+                let retire = self.versions.retire(&version.location, self.settings.retention);
+                self.settings.crash_points.around("publish: set the tombstone of a partition", retire).await?;
+            }
+        }
+        Ok(())
+    }
+}
