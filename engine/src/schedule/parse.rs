@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Days, Rule, Schedule};
 use crate::diagnostic::{Code, code, suggest};
-use crate::params::{ParamPath, Params};
+use crate::params::{ParamPath, Params, duration};
 
 /// What is wrong with a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -345,25 +345,14 @@ fn weekday(text: &str) -> Option<Weekday> {
     WEEKDAYS.iter().find(|(name, _)| *name == text || name.get(..3) == Some(&text)).map(|(_, weekday)| *weekday)
 }
 
-/// Reads `1d 2h 30m 10s` (at least one part, in this order) or a number of seconds.
+/// Reads a duration (`1h 30m`) or a number of seconds.
 fn duration(value: &Value) -> Option<SignedDuration> {
-    if let Some(seconds) = value.as_i64() {
-        return (seconds >= 0).then(|| SignedDuration::from_secs(seconds));
-    }
-    let text: String = value.as_str()?.to_ascii_lowercase().split_whitespace().collect();
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Some(SignedDuration::from_secs(i64::from(seconds)));
-    }
-    let mut rest = text.as_str();
-    let mut total = SignedDuration::ZERO;
-    for (letter, seconds) in [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)] {
-        if let Some((number, after)) = rest.split_once(letter) {
-            let number: i64 = number.parse().ok().filter(|n| *n >= 0)?;
-            total = total.checked_add(SignedDuration::from_secs(number.checked_mul(seconds)?))?;
-            rest = after;
-        }
-    }
-    (rest.is_empty() && !text.is_empty()).then_some(total)
+    let text = text(value)?;
+    let seconds = match text.trim().parse() {
+        Ok(seconds) => seconds,
+        Err(_) => duration::parse(&text).ok()?.as_secs(),
+    };
+    i64::try_from(seconds).ok().map(SignedDuration::from_secs)
 }
 
 fn text(value: &Value) -> Option<String> {

@@ -1,7 +1,7 @@
 //! The state store in one `SQLite` file, by `sqlx`.
 //!
 //! WAL with `synchronous=FULL`: what was committed survives the loss of power (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
-//! One connection does everything, one transaction after the other; other processes wait for up to [`BUSY_TIMEOUT`].
+//! One connection does everything, one transaction after the other; other processes wait for up to `BUSY_TIMEOUT`.
 //! The rows of a tick travel as one JSON array and are taken apart by `json_each`: one statement, however many tasks.
 
 use std::collections::HashMap;

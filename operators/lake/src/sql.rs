@@ -1,7 +1,7 @@
 //! Athena's dialect on `DataFusion`: our own type rules and one table of functions; what it does not know it refuses.
 //!
 //! [`parse`] reads one statement with `sqlparser` → the analyzer types the syntax tree by Trino's rules → `DataFusion`'s
-//! logical plan over functions of ours ([`plan`]).
+//! logical plan over functions of ours ([`plan()`]).
 
 mod aggregate;
 mod analyze;

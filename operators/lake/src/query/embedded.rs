@@ -1,7 +1,7 @@
 //! The query engine of the embedded lake: Athena's dialect on `DataFusion`, in this process.
 //!
 //! A query lives as long as the process; after a restart the engine answers `Unknown`, and the caller starts it again with
-//! the same token. Only a result with [`Destination::Keep`](super::Destination::Keep) outlives the process.
+//! the same token. Only a result with [`Destination::Keep`] outlives the process.
 
 mod failure;
 mod plan;

@@ -1,6 +1,6 @@
 //! Calendar and clock arithmetic of the dialect: the proleptic Gregorian calendar, units and rounding.
 //!
-//! Time zones are in [`zone`], reading in [`parse`], writing in [`format`]. Nothing here reads a clock.
+//! Time zones are in [`zone`], reading in [`parse`], writing in [`mod@format`]. Nothing here reads a clock.
 
 pub mod format;
 pub mod parse;
