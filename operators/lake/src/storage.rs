@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 
 pub(crate) use marker::is_version_name;
-pub use marker::{MARKER, Marker, MarkerKind};
+pub use marker::{MARKER, Marker, MarkerKind, PlaceRecord};
 pub use writer::ObjectWriter;
 
 /// An object in the storage.

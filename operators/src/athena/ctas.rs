@@ -220,6 +220,7 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
         limits: RowLimits { min_rows: params.min_rows, ..RowLimits::default() },
         checks: checks::resolve(lake, context, &params.checks, &extra).await?,
         create_table: true,
+        register: params.table_mode != TableMode::DataOnly,
         ..PublishOptions::default()
     };
     let partitioned_by = params.partitioned_by.iter().map(|name| name.to_lowercase()).collect();

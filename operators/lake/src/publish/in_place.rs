@@ -1,55 +1,130 @@
-//! The old way: objects are copied to where readers look, and what was there is deleted.
+//! The old way: objects are copied to where readers look, and those of the version before are deleted.
 //!
 //! Not atomic: between the first copy and the last deletion a reader sees rows of both versions. For tables whose readers go
-//! by path, or by partition projection.
+//! by path, or by partition projection, and for objects without a table. The marker of the place lists what is ours there;
+//! nothing else is ever deleted.
+
+use std::collections::BTreeSet;
 
 use crate::catalog::{Expect, Table};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::Location;
 use crate::query::WrittenObject;
+use crate::storage::{Marker, MarkerKind, PlaceRecord};
 
 use super::commit::{NewVersion, Published};
 use super::record::Record;
 
+/// Foreign objects that a message names.
+const SHOWN_OBJECTS: usize = 10;
+
+/// Where objects are published in place, and who is told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The prefix.
+    pub(super) location: &'a Location,
+    /// The table, as it shall be.
+    pub(super) table: &'a Table,
+    /// The values of the partition; none for a whole table.
+    pub(super) values: Option<&'a [String]>,
+    /// Whether the catalog is told.
+    pub(super) register: bool,
+}
+
 impl Lake {
-    /// Replaces the objects at a place by those of a version, and points the catalog there. Repeating it after a stop is fine.
+    /// Replaces our objects at a place by those of a version, and points the catalog there. Repeating it after a stop is fine.
+    ///
+    /// # Errors
+    /// `InvalidInput` when objects that are not ours lie there: then nothing has changed. Those of the catalog and the
+    /// storage.
     pub(super) async fn publish_in_place(
         &self,
-        table: &Table,
-        values: Option<&[String]>,
-        place: &Location,
+        place: Place<'_>,
         written: &[WrittenObject],
         new: &NewVersion,
     ) -> Result<Published> {
         let points = &self.settings.crash_points;
-        tracing::warn!(table = %table.name, location = %place, "publishing in place: readers may see both versions for a moment");
-        // The version's own name makes the copies' names: a repeated step writes the same ones, another publish others.
-        let version = new.record.version.file_name();
-        let mut copies = Vec::with_capacity(written.len());
-        for object in written {
-            let copy = place.join(&format!("{version}-{}", object.location.file_name()))?;
-            points.around("publish in place: copy", self.storage.copy(&object.location, &copy)).await?;
-            copies.push(copy);
+        let location = place.location;
+        let old = self.ours_at(location).await?;
+        tracing::warn!(table = %place.table.name, %location, "publishing in place: readers may see both versions for a moment");
+        let copies = copies(&new.record.version, written)?;
+        let coming = PlaceRecord { objects: copies.iter().map(|(_, name)| name.clone()).collect() };
+        // The same names once more: a stop after the end of this step, whose version may be collected by now.
+        if old != coming {
+            let both = PlaceRecord { objects: old.objects.union(&coming.objects).cloned().collect() };
+            points.around("publish in place: note the objects", self.mark_place(location, &both)).await?;
+            for (from, name) in &copies {
+                let copy = location.join(name)?;
+                points.around("publish in place: copy", self.storage.copy(from, &copy)).await?;
+            }
         }
-        let previous = match values {
-            Some(values) => self.point_partition(table, values, place, new).await?,
-            None => self.point_table(table, place, new).await?,
+        let previous = match place.values {
+            _ if !place.register => None,
+            Some(values) => self.point_partition(place.table, values, location, new).await?,
+            None => self.point_table(place.table, location, new).await?,
         };
-        let old: Vec<Location> = self
-            .storage
-            .list_data(place)
-            .await?
-            .into_iter()
-            .map(|object| object.location)
-            .filter(|location| location.parent().as_ref() == Some(place) && !copies.contains(location))
-            .collect();
-        points.around("publish in place: delete the old objects", self.storage.delete(&old)).await?;
+        let gone =
+            old.objects.difference(&coming.objects).map(|name| location.join(name)).collect::<Result<Vec<_>>>()?;
+        points.around("publish in place: delete the old objects", self.storage.delete(&gone)).await?;
+        points.around("publish in place: note what is left", self.mark_place(location, &coming)).await?;
         self.abandon_version(&new.record.version).await?;
-        if let Some(previous) = previous.as_ref().filter(|previous| *previous != place) {
+        if let Some(previous) = previous.as_ref().filter(|previous| *previous != location) {
             self.versions.retire(previous, self.settings.retention).await?;
         }
         Ok(Published { previous_location: previous, repeated: false })
+    }
+
+    /// Returns which objects at a place are ours.
+    ///
+    /// # Errors
+    /// `InvalidInput` that names the objects that are not.
+    pub(super) async fn ours_at(&self, place: &Location) -> Result<PlaceRecord> {
+        let found: BTreeSet<String> = self
+            .storage
+            .list_data(place)
+            .await?
+            .iter()
+            .map(|object| object.location.key().strip_prefix(place.key()).unwrap_or_default().to_owned())
+            .collect();
+        if found.is_empty() {
+            return Ok(self.place_record(place).await?.unwrap_or_default());
+        }
+        let record = match self.place_record(place).await? {
+            Some(record) => record,
+            // Below a version, or at the place of another table of ours.
+            None if self.storage.owns(place).await? => PlaceRecord { objects: found.clone() },
+            None => PlaceRecord::default(),
+        };
+        let foreign: Vec<&String> = found.difference(&record.objects).collect();
+        if foreign.is_empty() {
+            return Ok(record);
+        }
+        let mut shown: Vec<String> = foreign.iter().take(SHOWN_OBJECTS).map(|name| format!("`{name}`")).collect();
+        if foreign.len() > SHOWN_OBJECTS {
+            shown.push(format!("and {} more", foreign.len() - SHOWN_OBJECTS));
+        }
+        Err(Error::new(
+            ErrorKind::InvalidInput,
+            "publish in place",
+            format!(
+                "expected no objects but our own below `{place}`, found {}: suiro did not write them and will not delete \
+                 them, move them or publish elsewhere",
+                shown.join(", ")
+            ),
+        ))
+    }
+
+    async fn place_record(&self, place: &Location) -> Result<Option<PlaceRecord>> {
+        Ok(self.storage.marker(place).await?.and_then(|marker| PlaceRecord::of(&marker)))
+    }
+
+    async fn mark_place(&self, place: &Location, record: &PlaceRecord) -> Result<()> {
+        let value = serde_json::to_value(record).map_err(|error| {
+            Error::new(ErrorKind::InvalidInput, "publish in place", "the list of objects cannot be written as JSON")
+                .source(error)
+        })?;
+        self.storage.mark(place, &Marker::new(MarkerKind::Place, Some(value))).await
     }
 
     async fn point_partition(
@@ -87,4 +162,23 @@ impl Lake {
         self.settings.crash_points.around("publish: the catalog call", put).await?;
         Ok(current.and_then(|current| current.location))
     }
+}
+
+/// Returns the objects of a version with the names that their copies get below the place. The version's own name is part of
+/// them: a repeated step writes the same ones, another publish others.
+fn copies(version: &Location, written: &[WrittenObject]) -> Result<Vec<(Location, String)>> {
+    let mut copies = Vec::with_capacity(written.len());
+    for object in written {
+        let below = object.location.key().strip_prefix(version.key()).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidData,
+                "publish in place",
+                format!("expected the object `{}` below `{version}`", object.location),
+            )
+        })?;
+        let (folder, file) = below.rsplit_once('/').map_or(("", below), |(folder, file)| (folder, file));
+        let separator = if folder.is_empty() { "" } else { "/" };
+        copies.push((object.location.clone(), format!("{folder}{separator}{}-{file}", version.file_name())));
+    }
+    Ok(copies)
 }

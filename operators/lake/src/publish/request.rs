@@ -57,7 +57,7 @@ impl Target {
 }
 
 /// How a SELECT is published.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PublishOptions {
     /// What to do when it is there.
@@ -85,8 +85,32 @@ pub struct PublishOptions {
     /// Whether a missing database is made, and for a partition a missing table: its columns are the query's, its keys are
     /// text. Neither is there before the version is.
     pub create_table: bool,
+    /// Whether the catalog is told. Without it the validated objects of a whole table are copied to `location`, which must be
+    /// given, as in place; the table's name means nothing then but to the checks.
+    pub register: bool,
     /// Parameters that a table which is made or replaced gets.
     pub table_parameters: IndexMap<String, String>,
+}
+
+impl Default for PublishOptions {
+    fn default() -> Self {
+        Self {
+            save_mode: SaveMode::default(),
+            on_empty: OnEmpty::default(),
+            on_schema_change: OnSchemaChange::default(),
+            on_missing_column: OnMissingColumn::default(),
+            mode: PublishMode::default(),
+            version_location: None,
+            location: None,
+            format: None,
+            contents: Contents::default(),
+            limits: RowLimits::default(),
+            checks: Vec::new(),
+            create_table: false,
+            register: true,
+            table_parameters: IndexMap::new(),
+        }
+    }
 }
 
 /// Whether rows are written.

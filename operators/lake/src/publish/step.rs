@@ -7,8 +7,9 @@ use std::sync::atomic::Ordering;
 
 use futures::TryStreamExt as _;
 
-use super::decide::{self, Beginning, Ending, PublishMode};
+use super::decide::{self, Beginning, Ending, OnEmpty, PublishMode};
 use super::dml::wrap;
+use super::in_place::Place;
 use super::record::{Record, schema_hash, table_hash};
 use super::request::{
     Contents, Plan, Probed, PublishOutcome, PublishRequest, PublishResult, PublishState, Step, Submitted, Target,
@@ -48,6 +49,9 @@ impl Lake {
             && request.options.mode == PublishMode::InPlace
         {
             return Err(invalid(format!("`{name}` is partitioned: it cannot be published in place as a whole")));
+        }
+        if !request.options.register {
+            return self.plan_objects(request).await;
         }
         let create = request.options.create_table;
         if !create && self.catalog.database(&name.database).await?.is_none() {
@@ -102,6 +106,17 @@ impl Lake {
             }
         }
         let version_root = version_root(&table_root, request.options.version_location.as_ref())?;
+        if request.options.mode == PublishMode::InPlace {
+            let place = match (&request.options.location, &values, &table) {
+                (Some(location), _, _) => Some(location.as_prefix()),
+                (None, Some(values), Some(table)) => Some(table.hive_location(values)?),
+                (None, Some(_), None) => None,
+                (None, None, _) => Some(table_root.clone()),
+            };
+            if let Some(place) = place {
+                self.ours_at(&place).await?;
+            }
+        }
         Ok(Step::Next(PublishState::Planned(Plan {
             planned_ms: self.next_plan_ms(),
             schema_hash: table.as_ref().map(|table| schema_hash(&table.columns)),
@@ -112,6 +127,40 @@ impl Lake {
             version_root,
             generation: 1,
             creates_table,
+        })))
+    }
+
+    /// Begins a publish of objects that no table is told of.
+    async fn plan_objects(&self, request: &PublishRequest) -> Result<Step> {
+        let options = &request.options;
+        let Target::Table { .. } = &request.target else {
+            return Err(invalid("a partition cannot be published without its table".to_owned()));
+        };
+        let Some(place) = options.location.as_ref().map(Location::as_prefix) else {
+            return Err(invalid("objects without a table need a `location`: nothing else names them".to_owned()));
+        };
+        if options.on_empty == OnEmpty::Drop {
+            return Err(invalid("objects without a table cannot be dropped when there are no rows".to_owned()));
+        }
+        let exists = !self.ours_at(&place).await?.objects.is_empty();
+        match decide::beginning(options.save_mode, exists) {
+            Beginning::Proceed => {}
+            Beginning::Skip => return Ok(Step::Done(skipped(request, None, PublishResult::Skipped))),
+            Beginning::Refuse => {
+                let message = format!("objects are there already below `{place}`");
+                return Err(Error::new(ErrorKind::AlreadyExists, "plan a publish", message));
+            }
+        }
+        Ok(Step::Next(PublishState::Planned(Plan {
+            planned_ms: self.next_plan_ms(),
+            values: None,
+            replaces: None,
+            schema_hash: None,
+            previous_rows: None,
+            version_root: version_root(&place, options.version_location.as_ref())?,
+            table_root: place,
+            generation: 1,
+            creates_table: false,
         })))
     }
 
@@ -420,7 +469,7 @@ impl Lake {
             return Ok(Step::Next(PublishState::Published(outcome)));
         }
         let mut table = self.future_table(request, &submitted.probed).await?;
-        if request.options.create_table {
+        if request.options.create_table && request.options.register {
             self.make_database(name).await?;
         }
         if plan.creates_table {
@@ -443,23 +492,24 @@ impl Lake {
             },
             expect: plan.replaces.map_or(Expect::Absent, Expect::Version),
         };
+        let register = request.options.register;
         let (location, published) = match request.options.mode {
-            PublishMode::Versioned => {
+            PublishMode::Versioned if register => {
                 let published = match &plan.values {
                     Some(values) => self.publish_partition(&table, values, &new).await?,
                     None => self.publish_whole(&table, &written.stats.objects, &new).await?,
                 };
                 (submitted.prefix.clone(), published)
             }
-            PublishMode::InPlace => {
-                let place = match (&request.options.location, &plan.values) {
+            PublishMode::Versioned | PublishMode::InPlace => {
+                let location = match (&request.options.location, &plan.values) {
                     (Some(location), _) => location.as_prefix(),
                     (None, Some(values)) => table.hive_location(values)?,
                     (None, None) => plan.table_root.clone(),
                 };
-                let written = &written.stats.objects;
-                let published = self.publish_in_place(&table, plan.values.as_deref(), &place, written, &new).await?;
-                (place, published)
+                let place = Place { location: &location, table: &table, values: plan.values.as_deref(), register };
+                let published = self.publish_in_place(place, &written.stats.objects, &new).await?;
+                (location, published)
             }
         };
         Ok(Step::Next(PublishState::Published(PublishOutcome {

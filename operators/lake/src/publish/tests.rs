@@ -16,6 +16,7 @@ use crate::lake::{Lake, LakeSettings};
 use crate::name::{Location, TableName};
 use crate::query::conformance::rows;
 
+mod place;
 mod whole;
 
 struct World {
@@ -177,8 +178,8 @@ async fn a_stop_at_any_point_in_place_ends_well() {
         request.options.mode = PublishMode::InPlace;
         request
     };
-    // The object and the marker of the version root.
-    let points = stop_everywhere(&in_place, false, 2).await;
+    // The object, the marker of its place, and that of the version root.
+    let points = stop_everywhere(&in_place, false, 3).await;
     assert!(points.len() >= 12, "{points:?}");
 }
 
@@ -439,7 +440,7 @@ async fn in_place_leaves_one_copy_where_it_always_is() {
         assert_eq!(outcome.location.unwrap().to_string(), "s3://b/web/daily/dt=2026-01-01 00%3A00/");
     }
     assert_eq!(shown(&lake, "SELECT k, dt FROM web.daily").await, ["b|2026-01-01 00:00"]);
-    assert_eq!(world.files().len(), 2, "the object and the marker of the version root: {:?}", world.files());
+    assert_eq!(world.files().len(), 3, "the object, its place's marker and that of the root: {:?}", world.files());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,8 @@
 //! A version root (`<table>--versions/`) carries one before the first version is written, because the version prefix itself
 //! must be empty when a query starts to write there; a finished version carries its own with what was published.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,23 @@ pub enum MarkerKind {
     VersionRoot,
     /// All below it.
     Prefix,
+    /// The objects that its record lists ([`PlaceRecord`]), at a place that others may write to as well.
+    Place,
+}
+
+/// What the marker of a place lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceRecord {
+    /// The names of our objects, below the place.
+    pub objects: BTreeSet<String>,
+}
+
+impl PlaceRecord {
+    /// Reads the list of a marker; none for a marker of another kind.
+    pub fn of(marker: &Marker) -> Option<Self> {
+        let record = marker.record.clone().filter(|_| marker.kind == MarkerKind::Place)?;
+        serde_json::from_value(record).ok()
+    }
 }
 
 impl Marker {
@@ -69,16 +88,28 @@ impl Storage {
     }
 }
 
-/// Tells whether a prefix is ours: it, or a prefix above it, carries a marker or is a version under a marked version root.
+/// Tells whether a prefix is ours: it, or a prefix above it, carries a marker or is a version under a marked version root,
+/// or the nearest place that holds it lists all its objects.
 pub(super) async fn owned(storage: &Storage, prefix: &Location) -> Result<bool> {
     let mut place = Some(prefix.clone());
-    while let Some(prefix) = place.filter(|prefix| !prefix.key().is_empty()) {
-        if owned_itself(storage, &prefix).await? {
+    while let Some(above) = place.filter(|above| !above.key().is_empty()) {
+        if owned_itself(storage, &above).await? {
             return Ok(true);
         }
-        place = prefix.parent();
+        if let Some(record) = storage.marker(&above).await?.as_ref().and_then(PlaceRecord::of) {
+            return lists_all(storage, prefix, &above, &record).await;
+        }
+        place = above.parent();
     }
     Ok(false)
+}
+
+/// Tells whether all objects below a prefix are on the list of the place that holds it.
+async fn lists_all(storage: &Storage, prefix: &Location, place: &Location, record: &PlaceRecord) -> Result<bool> {
+    let objects = storage.list(prefix).await?;
+    Ok(objects.iter().filter(|object| object.location.file_name() != MARKER).all(|object| {
+        object.location.key().strip_prefix(place.key()).is_some_and(|name| record.objects.contains(name))
+    }))
 }
 
 async fn owned_itself(storage: &Storage, prefix: &Location) -> Result<bool> {
