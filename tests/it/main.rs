@@ -11,6 +11,10 @@
 
 mod bad_input;
 mod cases;
+mod cli;
+mod crash;
+mod examples;
 mod generated;
+mod readers;
 mod support;
 mod tidy;

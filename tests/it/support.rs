@@ -105,6 +105,13 @@ impl Project {
     }
 }
 
+impl Project {
+    /// Returns the result of a query as CSV.
+    pub(crate) fn query(&self, sql: &str) -> String {
+        self.succeed(&["query", "--format", "csv", sql]).stdout
+    }
+}
+
 /// How a program ended, with what differs from run to run taken out of its texts.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -159,6 +166,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
+        std::fs::create_dir_all(to).unwrap();
         if entry.file_name() == ".suiro" {
             continue;
         }

@@ -10,6 +10,9 @@ use regex::Regex;
 use crate::generated::file_name;
 use crate::support::{Project, files_below, registry, root};
 
+/// A file is split at this many lines.
+const MOST_LINES: usize = 800;
+
 #[test]
 fn every_operator_has_an_example_that_check_passes() {
     let registry = registry();
@@ -56,6 +59,18 @@ fn case_of(operator: &str) -> String {
         None if operator == "load" => "tests/cases/load".to_owned(),
         None => format!("tests/cases/workflow/{operator}"),
     }
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let mut long = Vec::new();
+    for file in sources() {
+        let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+        if lines > MOST_LINES {
+            long.push(format!("{}: {lines} lines", shown(&file)));
+        }
+    }
+    assert!(long.is_empty(), "files of more than {MOST_LINES} lines, to be split by idea:\n{}", long.join("\n"));
 }
 
 #[test]

@@ -1,0 +1,66 @@
+//! Every example runs, in a copy of its folder; what it says it does is looked at.
+
+use crate::support::{Project, root};
+
+#[test]
+fn every_example_is_run_here() {
+    let mut examples: Vec<String> = std::fs::read_dir(root().join("examples"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    examples.sort();
+    assert_eq!(examples, ["01_daily_access", "02_athena_operators"], "each example has a test here");
+}
+
+#[test]
+fn daily_access_publishes_every_day() {
+    let project = Project::copy_of(&root().join("examples/01_daily_access"));
+    let run = project.succeed(&["run", "daily_access.dig", "--session", "2026-03-03"]);
+    assert!(run.stderr.contains("Look at it: suiro query"), "{run}");
+    let lines: usize = project.shell("zcat logs/*.gz | wc -l").stdout.trim().parse().unwrap();
+    let all = project.query("SELECT count(*) AS n FROM web.access_log");
+    assert_eq!(all, format!("n\n{lines}\n"), "no line is lost");
+    let days = "SELECT dt, sum(requests) AS n FROM web.daily_summary GROUP BY dt ORDER BY dt";
+    let expected = "SELECT dt, count(*) AS n FROM web.access_log GROUP BY dt ORDER BY dt";
+    assert_eq!(project.query(days), project.query(expected));
+
+    // Run again, it publishes the same and adds nothing.
+    let before = project.query("SELECT * FROM web.daily_summary ORDER BY dt, method, status");
+    project.succeed(&["run", "daily_access.dig", "--session", "2026-03-03", "--rerun"]);
+    assert_eq!(project.query("SELECT * FROM web.daily_summary ORDER BY dt, method, status"), before);
+    assert_eq!(project.query("SELECT count(*) AS n FROM web.access_log"), all);
+}
+
+#[test]
+fn athena_operators_do_what_they_say() {
+    let project = Project::copy_of(&root().join("examples/02_athena_operators"));
+    let run = project.succeed(&["run", "athena_operators.dig", "--session", "2024-03-01"]);
+    let mut printed: Vec<&str> = run.stdout.lines().collect();
+    // Databases go side by side.
+    let databases = printed.len() - 2;
+    printed[databases..].sort_unstable();
+    assert_eq!(
+        printed[1..],
+        [
+            "fruit | cents",
+            "------+------",
+            "apple | 125",
+            "pear  | 210",
+            "plum  | 40",
+            "3 rows in price",
+            r#"{"partition_exists":true,"location_exists":true}"#,
+            r#"{"partition_exists":false,"location_exists":null}"#,
+            r#"{"table_exists":true,"location_exists":true}"#,
+            r#"{"table_exists":true,"location_exists":null}"#,
+            r#"{"table_exists":false,"location_exists":false}"#,
+            r#"{"table_exists":true,"location_exists":null}"#,
+            r#"{"partition_exists":false,"location_exists":false}"#,
+            "default",
+            "shop",
+        ],
+        "{run}"
+    );
+    assert!(printed[0].starts_with("query ") && printed[0].ends_with(" is SUCCEEDED"), "{run}");
+    let tables = project.suiro(&["table", "list"]);
+    assert!(tables.stderr.contains("there are no tables"), "it tidies up behind itself\n{tables}");
+}
