@@ -335,16 +335,7 @@ impl ActiveAttempt {
         for id in std::mem::take(&mut self.inserted) {
             self.changed.remove(&id);
             let Some(task) = self.graph.get(id) else { continue };
-            tick.inserted.push(NewTask {
-                id,
-                parent: task.parent,
-                role: task.role,
-                name: task.name.clone(),
-                bound: task.bound.clone(),
-                def: Arc::clone(&task.def),
-                upstreams: task.upstreams.clone(),
-                progress: task.progress(),
-            });
+            tick.inserted.push(NewTask::of(task));
         }
         for id in std::mem::take(&mut self.changed) {
             let progress = self.graph.get(id).map(crate::session::Task::progress);

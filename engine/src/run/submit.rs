@@ -175,20 +175,7 @@ impl Engine {
             Some(earlier) => Earlier::of(self.parts.store.tasks(earlier).await?)?,
             None => Earlier::default(),
         };
-        let tasks: Vec<NewTask> = graph
-            .tasks()
-            .iter()
-            .map(|task| NewTask {
-                id: task.id,
-                parent: task.parent,
-                role: task.role,
-                name: task.name.clone(),
-                bound: task.bound.clone(),
-                def: Arc::clone(&task.def),
-                upstreams: task.upstreams.clone(),
-                progress: task.progress(),
-            })
-            .collect();
+        let tasks: Vec<NewTask> = graph.tasks().iter().map(NewTask::of).collect();
         let session_uuid = session.map_or_else(|| uuid::Uuid::new_v4().to_string(), |session| session.uuid.clone());
         let new = NewAttempt {
             key: key.clone(),

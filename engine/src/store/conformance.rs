@@ -45,17 +45,7 @@ fn new_attempt(workflow: &str, after: Option<AttemptId>) -> NewAttempt {
 
 fn rows(new: &NewAttempt) -> Vec<NewTask> {
     let graph = TaskGraph::new(new.spec.workflow.root.clone(), 100).unwrap();
-    let row = |task: &crate::session::Task| NewTask {
-        id: task.id,
-        parent: task.parent,
-        role: task.role,
-        name: task.name.clone(),
-        bound: task.bound.clone(),
-        def: Arc::clone(&task.def),
-        upstreams: task.upstreams.clone(),
-        progress: task.progress(),
-    };
-    graph.tasks().iter().map(row).collect()
+    graph.tasks().iter().map(NewTask::of).collect()
 }
 
 async fn create(store: &dyn StateStore, workflow: &str) -> Claim {

@@ -11,7 +11,7 @@ use crate::operator::error::TaskErrorKind;
 use crate::operator::{TaskError, TaskReport};
 use crate::params::{ParamPath, Params};
 use crate::session::graph::{Progress, StoredTask};
-use crate::session::{AttemptId, AttemptState, Role, SessionId, SessionKey, TaskId};
+use crate::session::{AttemptId, AttemptState, Role, SessionId, SessionKey, Task, TaskId};
 use crate::workflow::{Place, TaskDef, Workflow};
 
 /// A session with its latest attempt.
@@ -141,6 +141,22 @@ pub struct NewTask {
     pub upstreams: Vec<TaskId>,
     /// Where it stands.
     pub progress: Progress,
+}
+
+impl NewTask {
+    /// Returns a task of a graph as it is to be stored.
+    pub(crate) fn of(task: &Task) -> Self {
+        Self {
+            id: task.id,
+            parent: task.parent,
+            role: task.role,
+            name: task.name.clone(),
+            bound: task.bound.clone(),
+            def: Arc::clone(&task.def),
+            upstreams: task.upstreams.clone(),
+            progress: task.progress(),
+        }
+    }
 }
 
 /// What changed in a task. `None` leaves what is stored.

@@ -41,6 +41,6 @@ pub use error::{SqlError, SqlResult, from_execution};
 pub use function::Session;
 pub use parse::parse_one;
 pub use plan::{Planned, ResolvedTable, Settings, TableResolver, context, plan};
+pub use resolve::known::WINDOW as WINDOW_FUNCTIONS;
 pub use row_expression::RowExpression;
 pub use types::Type;
-pub use window::NAMES as WINDOW_FUNCTIONS;

@@ -181,7 +181,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
         };
         match job.advance(lake, context, timeout).await? {
             Progress::Wait(job, after) => state::wait(&job, after),
-            Progress::Done(outcome) => Ok(done(context, &outcome)),
+            Progress::Done(outcome) => Ok(done(context, &params, &outcome)),
         }
     }
 
@@ -251,7 +251,7 @@ fn refuse(params: &Params) -> Result<(), TaskError> {
 }
 
 /// Tells what was made.
-fn done(context: &TaskContext, outcome: &PublishOutcome) -> TaskOutcome {
+fn done(context: &TaskContext, params: &Params, outcome: &PublishOutcome) -> TaskOutcome {
     let last_ctas = json!({
         "database": outcome.table.database,
         "table": outcome.table.table,
@@ -261,11 +261,11 @@ fn done(context: &TaskContext, outcome: &PublishOutcome) -> TaskOutcome {
         "scan_bytes": outcome.stats.scanned_bytes,
         "query_id": outcome.query_id.as_ref().map(|id| id.0.clone()),
     });
-    TaskResult {
-        store: store("last_ctas", last_ctas),
-        reset: vec![path("last_ctas")],
-        report: job::report(context, outcome, ""),
-        ..TaskResult::default()
+    let mut report = job::report(context, outcome, "");
+    if params.table_mode == TableMode::DataOnly {
+        // Nothing that a query could look at.
+        report.published.clear();
     }
-    .done()
+    TaskResult { store: store("last_ctas", last_ctas), reset: vec![path("last_ctas")], report, ..TaskResult::default() }
+        .done()
 }

@@ -107,8 +107,8 @@ impl PartitionedWriter {
                 None => self.key_text(index - self.columns.len(), array)?,
             });
         }
-        let rows = RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(broken)?;
-        self.dealt.push_batch(rows).map_err(broken)?;
+        let rows = RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(|error| broken(&error))?;
+        self.dealt.push_batch(rows).map_err(|error| broken(&error))?;
         self.deal().await
     }
 
@@ -117,7 +117,7 @@ impl PartitionedWriter {
     /// # Errors
     /// As [`PartitionedWriter::write`].
     pub(crate) async fn finish(mut self) -> Result<Vec<WrittenObject>> {
-        self.dealt.finish_buffered_batch().map_err(broken)?;
+        self.dealt.finish_buffered_batch().map_err(|error| broken(&error))?;
         self.deal().await?;
         let mut objects = Vec::new();
         for partition in self.partitions {
@@ -139,19 +139,19 @@ impl PartitionedWriter {
                 format!("a value of partition key `{}` has no text: {}", key.name, error.message),
             )
         })?;
-        arrow::compute::cast(&text, &DataType::Utf8).map_err(broken)
+        arrow::compute::cast(&text, &DataType::Utf8).map_err(|error| broken(&error))
     }
 
     /// Deals the whole pieces out to their partitions.
     async fn deal(&mut self) -> Result<()> {
         while let Some(piece) = self.dealt.next_completed_batch() {
             let rows_of = self.rows_of(&piece)?;
-            let data = piece.project(&(0..self.columns.len()).collect::<Vec<_>>()).map_err(broken)?;
+            let data = piece.project(&(0..self.columns.len()).collect::<Vec<_>>()).map_err(|error| broken(&error))?;
             for (partition, rows) in self.partitions.iter_mut().zip(rows_of) {
                 if rows.len() == data.num_rows() {
                     partition.write(&data).await?;
                 } else if !rows.is_empty() {
-                    let taken = take_record_batch(&data, &UInt32Array::from(rows)).map_err(broken)?;
+                    let taken = take_record_batch(&data, &UInt32Array::from(rows)).map_err(|error| broken(&error))?;
                     partition.write(&taken).await?;
                 }
             }
@@ -247,7 +247,7 @@ impl PartitionedWriter {
     }
 }
 
-fn broken(error: arrow::error::ArrowError) -> Error {
+fn broken(error: &arrow::error::ArrowError) -> Error {
     Error::new(ErrorKind::External, OPERATION, format!("cannot deal rows out to partitions: {error}"))
 }
 

@@ -405,18 +405,14 @@ impl Lake {
         let prefix = written.submitted.prefix.clone();
         let table = self.future_table(request, &written.submitted.probed).await?;
         let plan = &written.submitted.probed.plan;
-        Ok(match &plan.values {
-            Some(values) => {
-                let mut partition = table.new_partition(values.clone(), prefix);
-                partition.storage = request.options.format.unwrap_or_default().storage();
-                QueryTable { table, partitions: vec![partition] }
-            }
-            None => {
-                let table = Table { location: Some(prefix), ..table };
-                let partitions = partitions_of(&table, &written.stats.objects)?;
-                QueryTable { partitions: partitions.into_iter().map(|written| written.partition).collect(), table }
-            }
-        })
+        if let Some(values) = &plan.values {
+            let mut partition = table.new_partition(values.clone(), prefix);
+            partition.storage = request.options.format.unwrap_or_default().storage();
+            return Ok(QueryTable { table, partitions: vec![partition] });
+        }
+        let table = Table { location: Some(prefix), ..table };
+        let partitions = partitions_of(&table, &written.stats.objects)?;
+        Ok(QueryTable { partitions: partitions.into_iter().map(|written| written.partition).collect(), table })
     }
 
     /// Makes the table as it will be: with added columns, or made from the query.

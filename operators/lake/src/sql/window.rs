@@ -16,6 +16,7 @@ use super::analyze::Analyzer;
 use super::error::{SqlError, SqlResult};
 use super::expression::{Clause, Context};
 use super::query::groups_natively;
+use super::resolve::known::WINDOW;
 use super::scope::{Typed, column, same};
 use super::types::Type;
 use super::values;
@@ -57,24 +58,9 @@ const RANKING: &[&str] = &["row_number", "rank", "dense_rank", "percent_rank", "
 const NEIGHBOURS: &[&str] = &["lag", "lead"];
 const VALUES: &[&str] = &["first_value", "last_value", "nth_value"];
 
-/// The window functions that are no aggregations.
-pub const NAMES: &[&str] = &[
-    "cume_dist",
-    "dense_rank",
-    "first_value",
-    "lag",
-    "last_value",
-    "lead",
-    "nth_value",
-    "ntile",
-    "percent_rank",
-    "rank",
-    "row_number",
-];
-
 /// Tells whether a name is a window function that is no aggregation.
 pub(super) fn is_window_only(name: &str) -> bool {
-    NAMES.contains(&name)
+    WINDOW.contains(&name)
 }
 
 impl Context<'_> {
