@@ -3,6 +3,7 @@
 use engine::diagnostic::{Code, Diagnostic};
 use engine::document::SourceMap;
 use engine::operator::TaskErrorKind;
+use engine::run::EngineError;
 
 /// The exit codes of the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +92,13 @@ impl From<std::io::Error> for Failure {
             What::Message { code: None, text: format!("cannot write the output: {error}"), help: Vec::new() }
         };
         Self { exit: Exit::Failed, what }
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let what = What::Message { code: Some(error.code()), text: error.to_string(), help: error.help() };
+        Self { exit: Exit::Usage, what }
     }
 }
 

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let environment = Environment::read();
     let output = Output::new(cli.global.json, cli.global.color, environment.no_color);
+    report_errors(environment.log.as_deref());
     let base = Base { global: cli.global, environment, output };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build();
     let done = match runtime {
@@ -45,6 +46,18 @@ fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// Sends what the libraries have to report beside their results to stderr: a log that cannot be written, a collection that
+/// failed. `SUIRO_LOG` takes another filter (<https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html>).
+fn report_errors(filter: Option<&str>) {
+    let filter = filter.unwrap_or("error,engine=warn");
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .init();
 }
 
 /// Runs one command.

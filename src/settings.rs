@@ -77,6 +77,8 @@ pub(crate) struct Environment {
     pub(crate) retention: Option<String>,
     /// `SUIRO_CRASH_AT`: `NAME:before` or `NAME:after`, perhaps with `:N`; for crash tests.
     pub(crate) crash_at: Option<String>,
+    /// `SUIRO_LOG`: the filter of what the libraries report.
+    pub(crate) log: Option<String>,
     /// `NO_COLOR` is set.
     pub(crate) no_color: bool,
 }
@@ -91,6 +93,7 @@ impl Environment {
             memory_limit: text("SUIRO_MEMORY_LIMIT"),
             retention: text("SUIRO_RETENTION"),
             crash_at: text("SUIRO_CRASH_AT"),
+            log: text("SUIRO_LOG"),
             no_color: text("NO_COLOR").is_some(),
         }
     }

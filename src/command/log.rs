@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use engine::run::{Engine, Unobserved};
+use engine::run::{Engine, EngineError, Unobserved};
 use engine::session::AttemptId;
 use engine::time::SystemClock;
 use serde_json::json;
 
-use super::run::{PROJECT, engine_settings, failure};
+use super::run::{PROJECT, engine_settings};
 use crate::cli;
 use crate::compose::{Base, door, in_project, registry};
 use crate::failure::Failure;
@@ -25,19 +25,18 @@ pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> 
         return Err(Failure::usage(format!("`{name}` has never run here")));
     }
     let registry = Arc::new(registry(&Arc::new(door(&settings))));
-    let engine = Engine::open(registry, Arc::new(SystemClock), Arc::new(Unobserved), engine_settings(&settings, None))
-        .await
-        .map_err(failure)?;
+    let engine =
+        Engine::open(registry, Arc::new(SystemClock), Arc::new(Unobserved), engine_settings(&settings, None)).await?;
     let attempt = if let Some(attempt) = command.attempt {
         AttemptId(attempt)
     } else {
-        let sessions = engine.store().sessions(PROJECT, Some(&name), 1).await.map_err(|error| failure(error.into()))?;
+        let sessions = engine.store().sessions(PROJECT, Some(&name), 1).await.map_err(EngineError::from)?;
         let Some(session) = sessions.first() else {
             return Err(Failure::usage(format!("`{name}` has never run here")));
         };
         session.last_attempt.id
     };
-    let summary = engine.summary(attempt).await.map_err(failure)?;
+    let summary = engine.summary(attempt).await?;
     let mut any = false;
     for task in &summary.tasks {
         let wanted = command.task.as_ref().is_none_or(|wanted| task.name.ends_with(wanted.as_str()));

@@ -9,7 +9,7 @@ use engine::time::SystemClock;
 use operators::LakePlan;
 use serde_json::json;
 
-use super::run::{PROJECT, failure};
+use super::run::PROJECT;
 use super::workflow;
 use crate::cli;
 use crate::compose::{Base, door, registry};
@@ -45,7 +45,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
         },
         rerun: Rerun::All,
     };
-    let tasks = engine.plan(&request).await.map_err(failure)?;
+    let tasks = engine.plan(&request).await?;
     // A lake that was never opened has no tables; opening it would make it.
     let lake_is_there = settings.state_dir.join("catalog.sqlite").is_file();
     let session = session_time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::workflow;
 use crate::cli;
 use crate::compose::{Base, door, registry};
-use crate::failure::{Exit, Failure, What};
+use crate::failure::{Exit, Failure};
 use crate::output::{bytes, count, duration, right, table, text};
 use crate::progress;
 use crate::settings::{Settings, find_project};
@@ -27,7 +27,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     let params = workflow::params(&command.session)?;
     let observer = progress::observer(base.output, command.quiet);
     let engine_settings = engine_settings(&settings, command.max_tasks);
-    let engine = Engine::open(registry, Arc::new(SystemClock), observer, engine_settings).await.map_err(failure)?;
+    let engine = Engine::open(registry, Arc::new(SystemClock), observer, engine_settings).await?;
     let last = match command.session.session.as_deref() {
         Some("last") => last_session(&engine, &workflow.name).await?,
         _ => None,
@@ -47,7 +47,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
         spec,
         rerun: if command.rerun { Rerun::All } else { Rerun::Unfinished },
     };
-    let submitted = engine.submit(request).await.map_err(failure)?;
+    let submitted = engine.submit(request).await?;
     let quiet = command.quiet || base.output.json;
     if !quiet {
         base.output.note(&heading(&name, &session_time, &submitted));
@@ -59,7 +59,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
         return Ok(());
     }
     let progress = advance(base, &engine).await?;
-    let summary = engine.summary(submitted.attempt()).await.map_err(failure)?;
+    let summary = engine.summary(submitted.attempt()).await?;
     collect(base, &door).await;
     if base.output.json {
         base.output.json_line(&json!({"event": "summary", "summary": summary}))?;
@@ -92,14 +92,6 @@ pub(super) fn engine_settings(settings: &Settings, max_tasks: Option<usize>) -> 
     engine
 }
 
-/// Turns an error of the engine into a failure of the command.
-pub(super) fn failure(error: EngineError) -> Failure {
-    let help = error.help();
-    let what = What::Message { code: Some(error.code()), text: error.to_string(), help };
-    drop(error);
-    Failure { exit: Exit::Usage, what }
-}
-
 /// Advances the engine to the end; the first interrupt stops the tasks and stores their state, the second ends at once.
 async fn advance(base: &Base, engine: &Engine) -> Result<Progress, Failure> {
     let advance = engine.advance(Deadline::End);
@@ -107,7 +99,7 @@ async fn advance(base: &Base, engine: &Engine) -> Result<Progress, Failure> {
     let mut interrupts = 0_u32;
     loop {
         tokio::select! {
-            progress = &mut advance => return progress.map_err(failure),
+            progress = &mut advance => return Ok(progress?),
             signal = stop_signal() => {
                 signal.map_err(|error| Failure::usage(format!("cannot wait for signals: {error}")))?;
                 interrupts += 1;
@@ -141,7 +133,7 @@ async fn collect(base: &Base, door: &LakeDoor) {
 
 /// The time of the latest session of a workflow.
 async fn last_session(engine: &Engine, workflow: &str) -> Result<Option<jiff::Timestamp>, Failure> {
-    let sessions = engine.store().sessions(PROJECT, Some(workflow), 1).await.map_err(|error| failure(error.into()))?;
+    let sessions = engine.store().sessions(PROJECT, Some(workflow), 1).await.map_err(EngineError::from)?;
     Ok(sessions.first().map(|session| session.key.session_time))
 }
 

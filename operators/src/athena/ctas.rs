@@ -57,7 +57,8 @@ pub(crate) struct Params {
     /// Where the table's versions go: `<location>--versions/…`. With `table_mode: data_only`, where the objects go themselves.
     #[serde(default)]
     location: Option<String>,
-    /// Columns that become partition keys; they must be the last of the SELECT.
+    /// Columns that become partition keys; they must be the last of the SELECT, in this order. At most 100 partitions are
+    /// written at a time, as Athena does.
     #[serde(default)]
     partitioned_by: Vec<String>,
     /// SELECTs, or files of them, that must return no rows. They run on the new version before anyone sees it: the table
@@ -132,7 +133,7 @@ enum TableMode {
     Default,
     /// The table without rows.
     Empty,
-    /// The objects without a table.
+    /// The objects without a table, at `location`; `save_mode` is about what lies there.
     DataOnly,
 }
 
