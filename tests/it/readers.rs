@@ -1,4 +1,4 @@
-//! Our Parquet files as other people's programs read them: pyarrow, DuckDB and polars agree with each other and with us.
+//! Our Parquet files as other people's programs read them: `pyarrow`, `DuckDB` and `polars` agree with each other and with us.
 //!
 //! `./test` installs them and names their Python in `SUIRO_TEST_PYTHON`; without it these tests say that they are skipped.
 
@@ -68,7 +68,7 @@ fn what_the_example_publishes_is_read_by_others() {
     }
 }
 
-/// The lines of a real server: none is lost, each is on its day, and every day's summary is DuckDB's.
+/// The lines of a real server: none is lost, each is on its day, and every day's summary is that of `DuckDB`.
 #[test]
 fn recorded_logs_are_loaded_whole() {
     let logs = root().join("../shared/data/apache_logs.gz");
@@ -101,7 +101,7 @@ fn recorded_logs_are_loaded_whole() {
     }
 }
 
-/// Compares the published summary of a day with what DuckDB makes of the same SELECT and the same files.
+/// Compares the published summary of a day with what `DuckDB` makes of the same SELECT and the same files.
 fn same_summary(project: &Project, python: &Path, day: &str) {
     let folder = partition_location(project.path(), "web", "access_log", day);
     let files: Vec<String> = files_below(&folder)
@@ -152,6 +152,7 @@ fn compare(project: &Project, python: &Path, arguments: &[&str]) -> Outcome {
     outcome
 }
 
+#[expect(clippy::print_stdout, reason = "a test says what it skips")]
 fn python() -> Option<PathBuf> {
     let python = std::env::var_os("SUIRO_TEST_PYTHON").map(PathBuf::from);
     if python.is_none() {
