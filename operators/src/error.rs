@@ -22,7 +22,7 @@ pub(crate) fn task_error(error: lake::Error) -> TaskError {
 pub(crate) fn classify(kind: ErrorKind) -> (TaskErrorKind, Code) {
     match kind {
         ErrorKind::NotFound => (TaskErrorKind::Config, code::NOT_FOUND),
-        ErrorKind::AlreadyExists => (TaskErrorKind::Failed, code::EXISTS),
+        ErrorKind::AlreadyExists => (TaskErrorKind::Config, code::EXISTS),
         ErrorKind::Conflict => (TaskErrorKind::Failed, code::CONFLICT),
         ErrorKind::InvalidInput => (TaskErrorKind::Config, code::BAD_NAME),
         ErrorKind::InvalidSql => (TaskErrorKind::Config, code::SQL_WRONG),

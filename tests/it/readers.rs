@@ -118,7 +118,7 @@ fn same_summary(project: &Project, python: &Path, day: &str) {
             "--format",
             "json",
             &format!(
-                "SELECT method, status, requests, visitors, bytes, error_percent FROM web.daily_summary \
+                "SELECT method, status, requests, visitors, bytes, largest_response FROM web.daily_summary \
                  WHERE dt = '{day}' ORDER BY method, status"
             ),
         ])

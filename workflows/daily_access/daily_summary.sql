@@ -4,7 +4,7 @@ SELECT
   count(*) AS requests,
   count(DISTINCT remote_host) AS visitors,
   sum(bytes) AS bytes,
-  round(100.00 * count_if(status >= 500) / count(*), 2) AS error_percent
+  max(bytes) AS largest_response
 FROM access_log
 WHERE dt = '${day}'
 GROUP BY method, status
