@@ -105,7 +105,9 @@ impl From<EngineError> for Failure {
 impl From<lake::Error> for Failure {
     fn from(error: lake::Error) -> Self {
         let (code, kind) = operators::explain(error.kind);
-        let exit = exit_of(kind);
+        // As in a workflow: a full disk or a refused access stays until somebody acts.
+        let machine = matches!(error.kind, lake::ErrorKind::ResourcesExhausted | lake::ErrorKind::PermissionDenied);
+        let exit = if machine { Exit::Usage } else { exit_of(kind) };
         Self { exit, what: What::Message { code: Some(code), text: error.to_string(), help: Vec::new() } }
     }
 }

@@ -73,9 +73,13 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
     if !base.output.json {
         base.output.line("")?;
         base.output.line(&format!(
-            "{} tasks, at most {} to scan. Nothing was run. What a task stores is not known to the tasks after it yet.",
+            "{} tasks{}. Nothing was run. What a task stores is not known to the tasks after it yet.",
             tasks.iter().filter(|task| task.operator.is_some()).count(),
-            bytes(predicted)
+            if predicted > 0 {
+                format!(", at most {} to scan by those whose tables are there", bytes(predicted))
+            } else {
+                String::new()
+            }
         ))?;
     }
     if n_problems > 0 && base.output.json {
@@ -110,7 +114,12 @@ fn show(base: &Base, task: &PlannedTask, lake_plan: Option<&LakePlan>) -> Result
     }
     let Some(plan) = lake_plan else { return Ok(()) };
     if let Some(target) = &plan.target {
+        let operator = task.operator.as_deref().unwrap_or_default();
         detail(&match plan.exists {
+            _ if operator.contains("exists?") => format!("looks at {target}"),
+            Some(false) if operator.starts_with("athena.drop_") => format!("finds no {target} to drop"),
+            _ if operator.starts_with("athena.drop_") => format!("drops {target}"),
+            _ if operator == "load" => format!("writes {target}"),
             Some(true) => format!("replaces {target}"),
             Some(false) => format!("adds {target}"),
             None => format!("changes {target}"),

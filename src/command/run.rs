@@ -202,7 +202,7 @@ fn finish(base: &Base, settings: &Settings, summary: &RunSummary, progress: Prog
         }
         right(&mut rows, &[2, 3]);
         output.note(&text(&rows));
-        let last = published.last().unwrap_or(first);
+        let last = published.iter().rfind(|entry| !entry.table.ends_with("__rejected")).unwrap_or(first);
         output.note("");
         output.note(&format!(
             "Look at it: suiro query{} \"SELECT * FROM {}{} LIMIT 10\"",

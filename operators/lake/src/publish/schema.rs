@@ -135,7 +135,19 @@ pub fn new_partitioned_schema<'a>(query: &[ResultColumn], keys: impl Iterator<It
         .filter(|key| query.iter().any(|column| column.name.to_lowercase() == *key))
         .map(|key| format!("`{key}` is a partition key: its value is given by the partition, do not select it"))
         .collect();
-    if problems.is_empty() { new_schema(query) } else { Err(mismatch("the query cannot become a table", &problems)) }
+    // The length of the first day's literals says nothing about the next day's.
+    let unbounded: Vec<ResultColumn> = query
+        .iter()
+        .map(|column| match column.data_type {
+            Type::Varchar(Some(_)) => ResultColumn { data_type: Type::Varchar(None), ..column.clone() },
+            _ => column.clone(),
+        })
+        .collect();
+    if problems.is_empty() {
+        new_schema(&unbounded)
+    } else {
+        Err(mismatch("the query cannot become a table", &problems))
+    }
 }
 
 /// Plans the columns of a table that is made from a query whose last columns become partition keys.
