@@ -47,8 +47,8 @@ impl Output {
     /// Prints a line on stderr; what cannot be said there is lost, as nobody reads it.
     #[expect(clippy::unused_self, reason = "commands print through their output and nowhere else")]
     pub(crate) fn note(self, line: &str) {
-        let mut stderr = io::stderr().lock();
-        let _lost = stderr.write_all(line.as_bytes()).and_then(|()| stderr.write_all(b"\n"));
+        // In one piece: stderr has no buffer, and other processes may write to the same terminal or file.
+        let _lost = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
     }
 }
 

@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::figure::{Figure, kibibytes, median, megabytes, milliseconds, per_second, percentile, seconds};
-use crate::process::memory_kib;
+use crate::process::{memory_kib, peak_of_long_suiro, peak_of_suiro};
 use crate::worker::{self, Numbers};
 use crate::{Result, Scale};
 
@@ -45,15 +45,30 @@ pub(crate) fn no_op(folder: &Path, scale: Scale) -> Result<Vec<Figure>> {
     Ok(vec![Figure::at_least("no-op tasks a second, durable, parallel", median(&rates), 4_000.0, per_second("tasks"))])
 }
 
-/// One attempt of 100,000 tasks: whether it ends, and what it needs.
+/// One attempt of 100,000 tasks: whether it ends, and what it needs; once the engine alone, once the whole command with its
+/// output, logs and closing summary.
 pub(crate) fn large(folder: &Path, scale: Scale) -> Result<Vec<Figure>> {
     let n_tasks = 100_000 / scale.divisor;
     let numbers = worker::run("parallel", folder, n_tasks)?;
     let over_idle = numbers.get("peak_kib")? - numbers.get("idle_kib")?;
     let what = format!("one attempt of {n_tasks} tasks");
+    // The setting `task_limit` counts the tasks around the loop too: the root, the loop, its group.
+    let n_turns = n_tasks - 3;
+    let command = format!("one attempt of {n_turns} `echo>` by `suiro run`");
+    let project = folder.join("command");
+    fs::create_dir(&project)?;
+    fs::write(project.join("idle.dig"), "+hello:\n  echo>: hello\n")?;
+    let text = format!("+all:\n  loop>: {n_turns}\n  _parallel: true\n  _do:\n    echo>: turn ${{i}}\n");
+    fs::write(project.join("large.dig"), text)?;
+    let idle = peak_of_suiro(&project, &["run", "idle.dig"])?;
+    let started = Instant::now();
+    let peak = peak_of_long_suiro(&project, &["run", "large.dig"])?;
+    let wall_s = started.elapsed().as_secs_f64();
     Ok(vec![
         Figure::informative(&format!("{what}, wall"), seconds(numbers.get("wall_s")?)),
         Figure::at_most(&format!("{what}, peak memory over idle"), over_idle, kibibytes(200.0), megabytes),
+        Figure::informative(&format!("{command}, wall"), seconds(wall_s)),
+        Figure::at_most(&format!("{command}, peak memory over that of one"), peak - idle, kibibytes(200.0), megabytes),
     ])
 }
 

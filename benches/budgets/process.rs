@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{Result, SUIRO};
 
@@ -44,14 +44,30 @@ pub(crate) fn wall_of_suiro(folder: &Path, arguments: &[&str]) -> Result<f64> {
 /// The peak only ever grows, so the last look before the end is off by no more than what the process took in the
 /// microseconds after it.
 pub(crate) fn peak_of_suiro(folder: &Path, arguments: &[&str]) -> Result<f64> {
+    watched(folder, arguments, std::thread::yield_now)
+}
+
+/// Does the same for a run of many seconds: looks a hundred times a second, so that the looking takes nothing from it.
+pub(crate) fn peak_of_long_suiro(folder: &Path, arguments: &[&str]) -> Result<f64> {
+    #[expect(clippy::disallowed_methods, reason = "samples another process, which tells of no event")]
+    watched(folder, arguments, || std::thread::sleep(Duration::from_millis(10)))
+}
+
+fn watched(folder: &Path, arguments: &[&str], pause: impl Fn()) -> Result<f64> {
     let mut child = suiro(folder, arguments).stderr(Stdio::null()).spawn()?;
     let process = child.id().to_string();
     let mut peak: f64 = 0.0;
-    while child.try_wait()?.is_none() {
+    loop {
         peak = memory_kib(&process, "VmHWM").map_or(peak, |seen| peak.max(seen));
-        std::thread::yield_now();
+        if let Some(status) = child.try_wait()? {
+            return if status.success() {
+                Ok(peak)
+            } else {
+                Err(format!("`suiro {}` failed", arguments.join(" ")).into())
+            };
+        }
+        pause();
     }
-    Ok(peak)
 }
 
 fn suiro(folder: &Path, arguments: &[&str]) -> Command {

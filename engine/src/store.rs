@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::diagnostic::{Code, code};
+use crate::session::graph::StoredTask;
 use crate::session::{AttemptId, AttemptState, SessionId, SessionKey};
 
 #[cfg(test)]
@@ -19,7 +20,7 @@ pub mod sqlite;
 
 pub use memory::MemoryStore;
 pub use record::{
-    AttemptRecord, AttemptSpec, Claim, Failure, Holder, NewAttempt, NewTask, SessionRecord, StoredResult, TaskRecord,
+    AttemptRecord, AttemptSpec, Claim, Failure, Holder, NewAttempt, SessionRecord, StoredResult, TaskRecord,
     TaskUpdate, Tick, WrongParam,
 };
 pub use sqlite::SqliteStore;
@@ -43,7 +44,12 @@ pub trait StateStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Conflict`] when the session's latest attempt is not `new.after`, or is not at its end: somebody else was
     /// faster.
-    async fn create_attempt(&self, new: &NewAttempt, tasks: &[NewTask], holder: &Holder) -> Result<Claim, StoreError>;
+    async fn create_attempt(
+        &self,
+        new: &NewAttempt,
+        tasks: &[StoredTask],
+        holder: &Holder,
+    ) -> Result<Claim, StoreError>;
 
     /// Takes over an attempt whose claim has `epoch` now; the new claim's epoch is larger.
     ///

@@ -13,9 +13,11 @@ mod called;
 mod compile;
 pub mod keyword;
 mod load;
+mod turns;
 
 pub use body::{CompileError, compile_body};
 pub use load::{Loaded, load, load_from};
+pub use turns::{Bound, Turn, Turns};
 
 /// A workflow, checked and in normal form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +48,10 @@ pub struct TaskDef {
     /// The children of a group, in order; empty for an action.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<Self>,
+    /// The further children of a loop's group. Only a running operator makes them, and a graph takes them apart before
+    /// anything is stored.
+    #[serde(skip)]
+    pub turns: Option<Box<Turns>>,
     /// How the children run.
     #[serde(default)]
     pub parallel: Parallel,
@@ -90,6 +96,7 @@ impl TaskDef {
             export: Params::new(),
             bound: Params::new(),
             children: Vec::new(),
+            turns: None,
             parallel: Parallel::default(),
             after: Vec::new(),
             background: false,

@@ -49,7 +49,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> 
         }
         let mut offset = 0;
         loop {
-            let bytes = engine.logs().read(attempt, task.id, offset, CHUNK_BYTES)?;
+            let bytes = engine.logs().read(attempt, task.id, &task.name, offset, CHUNK_BYTES)?;
             if bytes.is_empty() {
                 break;
             }

@@ -8,6 +8,7 @@ use engine::run::{
 use engine::store::AttemptSpec;
 use engine::time::SystemClock;
 use operators::LakeDoor;
+use serde::Serialize;
 use serde_json::json;
 
 use super::workflow;
@@ -62,7 +63,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     let summary = engine.summary(submitted.attempt()).await?;
     collect(base, &door).await;
     if base.output.json {
-        base.output.json_line(&json!({"event": "summary", "summary": summary}))?;
+        base.output.json_line(&SummaryEvent { event: "summary", summary: &summary })?;
     } else {
         finish(base, &settings, &summary, progress, quiet);
     }
@@ -73,6 +74,13 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
         (_, ExitClass::Config) => Err(Failure::said(Exit::Usage)),
         (_, ExitClass::DataQuality) => Err(Failure::said(Exit::DataQuality)),
     }
+}
+
+/// The last line of `--json`; written as it is, because a summary may be of very many tasks.
+#[derive(Debug, Serialize)]
+struct SummaryEvent<'a> {
+    event: &'static str,
+    summary: &'a RunSummary,
 }
 
 /// The name of a project that was never pushed anywhere: its state lies in its own folder.

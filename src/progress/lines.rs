@@ -29,8 +29,16 @@ impl Lines {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let parent = task.parent.and_then(|parent| tasks.get(&parent));
         let place = Place::below(parent, task);
-        tasks.insert(task.id, place.clone());
-        place.own_name.map(|own_name| (own_name, place.depth))
+        let shown = place.own_name.clone().map(|own_name| (own_name, place.depth));
+        tasks.insert(task.id, place);
+        shown
+    }
+
+    /// Forgets a task that came to its end. A canceled group is told of before what is under it.
+    fn forget(&self, task: &TaskRef<'_>, state: TaskState) {
+        if state != TaskState::Canceled {
+            self.tasks.lock().unwrap_or_else(PoisonError::into_inner).remove(&task.id);
+        }
     }
 }
 
@@ -57,10 +65,13 @@ impl RunObserver for Lines {
             RunEvent::TaskFinished { task, state, skipped, duration, report, .. }
                 if !self.quiet && *state != TaskState::Unreached =>
             {
-                let Some((name, depth)) = self.place(task) else { return };
+                let place = self.place(task);
+                self.forget(task, *state);
+                let Some((name, depth)) = place else { return };
                 let line = line(depth, &name, *duration, *skipped, *report);
                 self.output.note(&format!("{} {line}", sign(*state, *skipped, self.output.color)));
             }
+            RunEvent::TaskFinished { task, state, .. } => self.forget(task, *state),
             _ => {}
         }
     }

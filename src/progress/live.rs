@@ -13,8 +13,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::{Place, line, sign};
 use crate::output::{Output, bytes, count};
 
-/// How many finished tasks stay in the tree; older ones scroll away above it.
-const KEPT_LINES: usize = 200;
+/// How many lines the tree has at most: more fit on no terminal, and each takes part in every redrawing. A task that finds
+/// no room has no line until it ends; the lines of ended tasks scroll away above the tree when it is full.
+const MOST_LINES: usize = 200;
 
 /// Draws the tree.
 #[derive(Debug)]
@@ -24,18 +25,20 @@ pub(super) struct LiveTree {
     tree: Mutex<Tree>,
 }
 
-/// The lines of the tree, from top to bottom.
+/// The tasks that are shown, or that others are shown below.
 #[derive(Debug, Default)]
 struct Tree {
+    /// Those with a line, from top to bottom.
     order: Vec<TaskId>,
     entries: HashMap<TaskId, Entry>,
 }
 
-/// A line of the tree; the root and the groups `^sub` have none.
+/// A task of the tree.
 #[derive(Debug)]
 struct Entry {
     parent: Option<TaskId>,
     place: Place,
+    /// Its line; the root and the groups `^sub` have none.
     bar: Option<ProgressBar>,
 }
 
@@ -44,38 +47,66 @@ impl LiveTree {
         Self { output, multi: MultiProgress::new(), tree: Mutex::default() }
     }
 
-    /// Does something with a task's name, depth and line, which is made when it is not there.
+    /// Does something with a task's name, depth and line, which is made when it is not there and there is room.
     fn with(&self, task: &TaskRef<'_>, act: impl FnOnce(&str, usize, &ProgressBar)) {
         let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
-        if !tree.entries.contains_key(&task.id) {
-            self.add(&mut tree, task);
-        }
+        self.add(&mut tree, task);
         let Some(Entry { place, bar: Some(bar), .. }) = tree.entries.get(&task.id) else { return };
         act(place.own_name.as_deref().unwrap_or_default(), place.depth, bar);
     }
 
-    /// Adds a task's line below the last line of its parent's.
+    /// Ends a task's line with what `text` makes of its name and depth.
+    fn end(&self, task: &TaskRef<'_>, state: TaskState, text: impl FnOnce(&str, usize) -> String) {
+        let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
+        self.add(&mut tree, task);
+        let is_full = tree.order.len() >= MOST_LINES;
+        let Some(entry) = tree.entries.get_mut(&task.id) else { return };
+        let text = entry.place.own_name.as_deref().map(|name| text(name, entry.place.depth));
+        match (text, entry.bar.take()) {
+            (Some(text), Some(bar)) if !is_full => {
+                let finished =
+                    ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+                bar.set_style(finished);
+                bar.finish_with_message(text);
+                entry.bar = Some(bar);
+                return;
+            }
+            (Some(text), bar) => {
+                if let Some(bar) = bar {
+                    bar.finish_and_clear();
+                    self.multi.remove(&bar);
+                    tree.order.retain(|id| *id != task.id);
+                }
+                // A terminal that has gone must not end the run.
+                let _lost = self.multi.println(text);
+            }
+            (None, _) => {}
+        }
+        // Others may be shown below it only if it has a line, or is a canceled group, which is told of before what is under it.
+        if is_full && state != TaskState::Canceled {
+            tree.entries.remove(&task.id);
+        }
+    }
+
+    /// Adds a task, and if there is room its line below the last line of its parent's.
     fn add(&self, tree: &mut Tree, task: &TaskRef<'_>) {
+        if tree.entries.contains_key(&task.id) {
+            return;
+        }
         let parent = task.parent.and_then(|id| tree.entries.get(&id));
         let place = Place::below(parent.map(|parent| &parent.place), task);
-        let index = match task.parent.and_then(|parent| tree.order.iter().position(|id| *id == parent)) {
-            Some(parent) => {
-                let below = tree.order[parent + 1..].iter().position(|id| !tree.is_below(*id, task.parent));
-                below.map_or(tree.order.len(), |offset| parent + 1 + offset)
-            }
-            None => tree.order.len(),
-        };
-        let bar = place.own_name.as_ref().map(|own_name| self.bar(tree, index, own_name, place.depth));
-        tree.order.insert(index, task.id);
+        let mut bar = None;
+        if let Some(own_name) = place.own_name.as_ref().filter(|_| tree.order.len() < MOST_LINES) {
+            let index = tree.index_below(task.parent);
+            bar = Some(self.bar(index, own_name, place.depth));
+            tree.order.insert(index, task.id);
+        }
         tree.entries.insert(task.id, Entry { parent: task.parent, place, bar });
     }
 
     /// Makes the line at a position of the tree.
-    fn bar(&self, tree: &Tree, index: usize, own_name: &str, depth: usize) -> ProgressBar {
-        let shown = |id: &&TaskId| tree.entries.get(*id).is_some_and(|entry| entry.bar.is_some());
-        let line = tree.order[..index].iter().filter(shown).count();
-        let bar = ProgressBar::new_spinner();
-        let bar = if tree.order.len() < KEPT_LINES { self.multi.insert(line, bar) } else { self.multi.add(bar) };
+    fn bar(&self, index: usize, own_name: &str, depth: usize) -> ProgressBar {
+        let bar = self.multi.insert(index, ProgressBar::new_spinner());
         let style = ProgressStyle::with_template("{spinner} {msg}")
             .unwrap_or_else(|_| ProgressStyle::default_spinner())
             .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏·");
@@ -87,6 +118,21 @@ impl LiveTree {
 }
 
 impl Tree {
+    /// Returns where the next line below a task comes: after the last line below it, or below the nearest task above it that
+    /// has a line.
+    fn index_below(&self, task: Option<TaskId>) -> usize {
+        let mut current = task;
+        while let Some(id) = current {
+            if let Some(line) = self.order.iter().position(|other| *other == id) {
+                let after = &self.order[line + 1..];
+                let below = after.iter().position(|other| !self.is_below(*other, current));
+                return below.map_or(self.order.len(), |offset| line + 1 + offset);
+            }
+            current = self.entries.get(&id).and_then(|entry| entry.parent);
+        }
+        self.order.len()
+    }
+
     /// Tells whether a task is somewhere below another.
     fn is_below(&self, id: TaskId, above: Option<TaskId>) -> bool {
         let mut current = Some(id);
@@ -113,12 +159,9 @@ impl RunObserver for LiveTree {
                 bar.set_message(format!("{name}  waits for its retry: {}", failure.message));
             }),
             RunEvent::TaskFinished { task, state, skipped, duration, report, .. } if *state != TaskState::Unreached => {
-                self.with(task, |name, depth, bar| {
+                self.end(task, *state, |name, depth| {
                     let line = line(depth, name, *duration, *skipped, *report);
-                    let finished =
-                        ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-                    bar.set_style(finished);
-                    bar.finish_with_message(format!("{} {line}", sign(*state, *skipped, self.output.color)));
+                    format!("{} {line}", sign(*state, *skipped, self.output.color))
                 });
             }
             RunEvent::Output { bytes, .. } => self.multi.suspend(|| {

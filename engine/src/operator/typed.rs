@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::sync::OnceLock;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -50,29 +51,22 @@ pub trait TypedOperator: Debug + Send + Sync + 'static {
 #[derive(Debug)]
 pub(super) struct Typed<T> {
     operator: T,
-    info: OperatorInfo,
+    /// Made when it is first asked for: a workflow uses a few of all operators, and their schemas take milliseconds.
+    info: OnceLock<OperatorInfo>,
 }
 
 impl<T: TypedOperator> Typed<T> {
     pub(super) fn new(operator: T) -> Self {
-        let info = OperatorInfo {
-            name: T::NAME,
-            summary: T::SUMMARY,
-            command: T::COMMAND,
-            details: T::DETAILS,
-            example: T::EXAMPLE,
-            schema: schemars::schema_for!(T::Params).to_value(),
-        };
-        Self { operator, info }
+        Self { operator, info: OnceLock::new() }
     }
 
     /// Returns the names of the parameters.
     fn known_keys(&self) -> Option<&Params> {
-        self.info.schema.get("properties").and_then(Value::as_object)
+        self.info().schema.get("properties").and_then(Value::as_object)
     }
 
     fn schema(&self, stage: Stage) -> Schema<'_> {
-        Schema { operator: T::NAME, root: &self.info.schema, stage }
+        Schema { operator: T::NAME, root: &self.info().schema, stage }
     }
 }
 
@@ -153,7 +147,14 @@ fn holds_template(value: &Value) -> bool {
 #[async_trait]
 impl<T: TypedOperator> Operator for Typed<T> {
     fn info(&self) -> &OperatorInfo {
-        &self.info
+        self.info.get_or_init(|| OperatorInfo {
+            name: T::NAME,
+            summary: T::SUMMARY,
+            command: T::COMMAND,
+            details: T::DETAILS,
+            example: T::EXAMPLE,
+            schema: schemars::schema_for!(T::Params).to_value(),
+        })
     }
 
     fn check(&self, params: &Params) -> Vec<ParamProblem> {

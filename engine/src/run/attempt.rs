@@ -15,18 +15,18 @@ use crate::diagnostic::code;
 use crate::operator::{TaskError, TaskReport};
 use crate::params::Params;
 use crate::params::scope::Layer;
-use crate::session::graph::{GraphError, TaskGraph};
+use crate::session::graph::{GraphError, StoredTask, TaskGraph};
 use crate::session::resume::{Skippable, generated_by};
 use crate::session::transition::Move;
 use crate::session::{Event, RetryPolicy, Role, TaskId, TaskState, apply};
-use crate::store::{AttemptRecord, Failure, NewTask, StoredResult, TaskRecord, TaskUpdate, Tick, attempt_state};
+use crate::store::{AttemptRecord, Failure, StoredResult, TaskRecord, TaskUpdate, Tick, attempt_state};
 
 /// The earlier attempt whose successful tasks are skipped.
 #[derive(Debug, Default)]
 pub(super) struct Earlier {
     skippable: Skippable,
     graph: Option<TaskGraph>,
-    results: HashMap<TaskId, StoredResult>,
+    results: HashMap<TaskId, Box<StoredResult>>,
 }
 
 impl Earlier {
@@ -134,10 +134,10 @@ impl ActiveAttempt {
                 attempt.states.insert(id, state);
             }
             if let Some(result) = result {
-                attempt.keep_result(id, result);
+                attempt.keep_result(id, *result);
             }
             if let Some(failure) = failure {
-                attempt.failures.insert(id, failure);
+                attempt.failures.insert(id, *failure);
             }
             if let Some(started_at) = started_at.filter(|_| !is_final) {
                 attempt.started.insert(id, started_at);
@@ -183,6 +183,7 @@ impl ActiveAttempt {
             }
             if to.is_final() {
                 self.update(id).finished_at = Some(now);
+                self.inherited.remove(&id);
             }
             self.moves.push(step);
         }
@@ -297,8 +298,8 @@ impl ActiveAttempt {
         let subtasks = self.earlier.graph.as_ref().map(|graph| generated_by(graph, earlier_id)).unwrap_or_default();
         self.apply(Event::Started { task: id }, now);
         if let Some(result) = self.earlier.results.get(&earlier_id).cloned() {
-            self.update(id).result = Some(result.clone());
-            self.keep_result(id, result);
+            self.update(id).result = Some(StoredResult::clone(&result));
+            self.keep_result(id, *result);
         }
         self.apply(Event::Done { task: id, retry: RetryPolicy::NONE, subtasks, skipped: true }, now);
         true
@@ -335,7 +336,7 @@ impl ActiveAttempt {
         for id in std::mem::take(&mut self.inserted) {
             self.changed.remove(&id);
             let Some(task) = self.graph.get(id) else { continue };
-            tick.inserted.push(NewTask::of(task));
+            tick.inserted.push(StoredTask::of(task));
         }
         for id in std::mem::take(&mut self.changed) {
             let progress = self.graph.get(id).map(crate::session::Task::progress);
@@ -441,8 +442,8 @@ impl ActiveAttempt {
     fn own_layers(&self, id: TaskId) -> Vec<Layer> {
         let mut layers = Vec::new();
         let Some(task) = self.graph.get(id) else { return layers };
-        if let Some(bound) = &task.bound {
-            layers.push(Layer::generated(Params::clone(bound)));
+        if !task.bound.is_empty() {
+            layers.push(Layer::generated(task.bound.params()));
         }
         if let (Role::Error, Some(parent)) = (task.role, task.parent) {
             let mut params = Params::new();

@@ -3,7 +3,8 @@
 //! Every write goes to the file at once, so that what a task wrote before a crash is there. A log stops growing at a limit
 //! and says so.
 
-use std::fs::{File, OpenOptions};
+use std::collections::BTreeSet;
+use std::fs::{DirEntry, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -44,37 +45,61 @@ impl TaskLogs {
         self.dir.join(attempt.to_string()).join(format!("{:06}{}.log", task.0, sanitised(name)))
     }
 
+    /// Lists the tasks of an attempt that have a log, without looking at the logs.
+    ///
+    /// # Errors
+    /// When the directory cannot be read; an attempt without any log has an empty list.
+    pub fn tasks(&self, attempt: AttemptId) -> io::Result<BTreeSet<TaskId>> {
+        let mut tasks = BTreeSet::new();
+        self.each(attempt, |task, _| {
+            tasks.insert(task);
+            Ok(())
+        })?;
+        Ok(tasks)
+    }
+
     /// Lists the logs of an attempt in the order of the tasks' ids.
     ///
     /// # Errors
     /// When the directory cannot be read; an attempt without any log has an empty list.
     pub fn list(&self, attempt: AttemptId) -> io::Result<Vec<LogFile>> {
+        let mut files = Vec::new();
+        self.each(attempt, |task, entry| {
+            files.push(LogFile { task, path: entry.path(), size_bytes: entry.metadata()?.len() });
+            Ok(())
+        })?;
+        files.sort_by_key(|file| file.task);
+        Ok(files)
+    }
+
+    fn each(&self, attempt: AttemptId, mut found: impl FnMut(TaskId, &DirEntry) -> io::Result<()>) -> io::Result<()> {
         let entries = match std::fs::read_dir(self.dir.join(attempt.to_string())) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        let mut files = Vec::new();
         for entry in entries {
             let entry = entry?;
             let name = entry.file_name();
             let digits = name.to_str().and_then(|name| name.strip_suffix(".log"));
             let digits = digits.map(|name| name.chars().take_while(char::is_ascii_digit).collect::<String>());
             if let Some(Ok(task)) = digits.map(|digits| digits.parse().map(TaskId)) {
-                files.push(LogFile { task, path: entry.path(), size_bytes: entry.metadata()?.len() });
+                found(task, &entry)?;
             }
         }
-        files.sort_by_key(|file| file.task);
-        Ok(files)
+        Ok(())
     }
 
-    /// Reads a log from an offset, at most `limit` bytes.
+    /// Reads the log of a task from an offset, at most `limit` bytes.
     ///
     /// # Errors
     /// When the file cannot be read; a task that wrote nothing has no file and gives nothing.
-    pub fn read(&self, attempt: AttemptId, task: TaskId, offset: u64, limit: u64) -> io::Result<Vec<u8>> {
-        let Some(found) = self.list(attempt)?.into_iter().find(|file| file.task == task) else { return Ok(Vec::new()) };
-        let mut file = File::open(found.path)?;
+    pub fn read(&self, attempt: AttemptId, task: TaskId, name: &str, offset: u64, limit: u64) -> io::Result<Vec<u8>> {
+        let mut file = match File::open(self.path(attempt, task, name)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
         file.seek(SeekFrom::Start(offset))?;
         let mut bytes = Vec::new();
         file.take(limit).read_to_end(&mut bytes)?;
@@ -147,10 +172,15 @@ impl TaskLog {
 }
 
 fn open(path: &Path) -> io::Result<(File, u64)> {
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir)?;
-    }
-    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    let file = || OpenOptions::new().create(true).append(true).open(path);
+    let file = match (file(), path.parent()) {
+        // Only the first log of an attempt finds no directory.
+        (Err(error), Some(dir)) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(dir)?;
+            file()?
+        }
+        (opened, _) => opened?,
+    };
     let size_bytes = file.metadata()?.len();
     Ok((file, size_bytes))
 }
@@ -177,10 +207,14 @@ mod tests {
         log.write(b"raw\xff");
         let files = logs.list(attempt).unwrap();
         assert_eq!(files.len(), 1);
+        assert_eq!(logs.tasks(attempt).unwrap(), BTreeSet::from([TaskId(3)]));
         assert_eq!(files[0].path, dir.path().join("7/000003+wf+.._a_b.log"));
-        assert_eq!(logs.read(attempt, TaskId(3), 0, 100).unwrap(), b"1970-01-01T00:00:00.000Z hello\nraw\xff");
-        assert_eq!(logs.read(attempt, TaskId(3), 25, 5).unwrap(), b"hello");
-        assert_eq!(logs.read(attempt, TaskId(4), 0, 100).unwrap(), b"");
+        assert_eq!(
+            logs.read(attempt, TaskId(3), "+wf+../a b", 0, 100).unwrap(),
+            b"1970-01-01T00:00:00.000Z hello\nraw\xff"
+        );
+        assert_eq!(logs.read(attempt, TaskId(3), "+wf+../a b", 25, 5).unwrap(), b"hello");
+        assert_eq!(logs.read(attempt, TaskId(4), "+wf", 0, 100).unwrap(), b"");
     }
 
     #[test]
@@ -191,7 +225,7 @@ mod tests {
         log.write(b"abc");
         log.write(b"def");
         log.write(b"ghi");
-        let text = logs.read(AttemptId(1), TaskId(0), 0, 100).unwrap();
+        let text = logs.read(AttemptId(1), TaskId(0), "+a", 0, 100).unwrap();
         assert_eq!(String::from_utf8(text).unwrap(), "abcd\n[the log is cut here: it reached 4 bytes]\n");
     }
 }

@@ -15,8 +15,9 @@ use crate::params::builtin::{self, SessionFacts};
 use crate::params::scope::Layer;
 use crate::params::template::TemplateSettings;
 use crate::schedule::Schedule;
+use crate::session::graph::StoredTask;
 use crate::session::{AttemptId, SessionKey, TaskGraph};
-use crate::store::{AttemptRecord, AttemptSpec, Claim, NewAttempt, NewTask, SessionRecord};
+use crate::store::{AttemptRecord, AttemptSpec, Claim, NewAttempt, SessionRecord};
 use crate::workflow::TaskDef;
 
 /// What is asked for.
@@ -175,7 +176,7 @@ impl Engine {
             Some(earlier) => Earlier::of(self.parts.store.tasks(earlier).await?)?,
             None => Earlier::default(),
         };
-        let tasks: Vec<NewTask> = graph.tasks().iter().map(NewTask::of).collect();
+        let tasks: Vec<StoredTask> = graph.tasks().iter().map(StoredTask::of).collect();
         let session_uuid = session.map_or_else(|| uuid::Uuid::new_v4().to_string(), |session| session.uuid.clone());
         let new = NewAttempt {
             key: key.clone(),

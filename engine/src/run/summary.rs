@@ -1,7 +1,8 @@
 //! How an attempt ended: every task with its state, duration, figures and error, for the tree and the JSON stream.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -41,7 +42,7 @@ pub struct TaskSummary {
     /// Its full name.
     pub name: String,
     /// Its own name.
-    pub own_name: String,
+    pub own_name: Arc<str>,
     /// How deep it stands; 0 for the root.
     pub depth: usize,
     /// Its operator without `>`; none for a group.
@@ -58,13 +59,13 @@ pub struct TaskSummary {
     pub duration: Option<Duration>,
     /// Figures.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub report: Option<TaskReport>,
+    pub report: Option<Box<TaskReport>>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// Its log, when it wrote one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub log: Option<PathBuf>,
+    pub log: Option<Box<Path>>,
 }
 
 /// What the exit code of a command tells.
@@ -139,9 +140,8 @@ impl Engine {
         let missing =
             || StoreError::Corrupt { what: "attempt".to_owned(), message: format!("there is no attempt {attempt}") };
         let record = self.parts.store.attempt(attempt).await?.ok_or_else(missing)?;
-        let records = self.parts.store.tasks(attempt).await?;
-        let logs = self.parts.logs.list(attempt).unwrap_or_default().into_iter();
-        let mut logs: HashMap<TaskId, PathBuf> = logs.map(|log| (log.task, log.path)).collect();
+        let mut records = self.parts.store.tasks(attempt).await?;
+        let with_logs: BTreeSet<TaskId> = self.parts.logs.tasks(attempt).unwrap_or_default();
         let mut children: Vec<Vec<usize>> = vec![Vec::new(); records.len()];
         for (index, record) in records.iter().enumerate() {
             let parent = record.task.parent.filter(|_| !record.task.progress.superseded);
@@ -150,19 +150,26 @@ impl Engine {
             }
         }
         let mut tasks = Vec::with_capacity(records.len());
-        let mut open = vec![(0_usize, 0_usize, String::new())];
+        let mut open = vec![(0_usize, 0_usize, Arc::<str>::default())];
         while let Some((index, depth, parent)) = open.pop() {
-            let Some(record) = records.get(index) else { continue };
-            let (task, progress) = (&record.task, &record.task.progress);
-            let name = parent + &task.name;
+            let name = match records.get(index) {
+                Some(record) => format!("{parent}{}", record.task.name),
+                None => continue,
+            };
             // Handlers come last among the children, whenever they were made.
-            let mut order = children.get(index).cloned().unwrap_or_default();
+            let mut order = children.get_mut(index).map(std::mem::take).unwrap_or_default();
             order.sort_by_key(|child| records.get(*child).map(|child| (is_handler(child.task.role), child.task.id)));
-            open.extend(order.into_iter().rev().map(|child| (child, depth + 1, name.clone())));
+            if !order.is_empty() {
+                let parent = Arc::<str>::from(name.as_str());
+                open.extend(order.into_iter().rev().map(|child| (child, depth + 1, Arc::clone(&parent))));
+            }
+            let Some(record) = records.get_mut(index) else { continue };
+            let (task, progress) = (&record.task, &record.task.progress);
             let elapsed = record.started_at.zip(record.finished_at).map(|(start, end)| end.duration_since(start));
+            let report = record.result.take().map(|result| result.report);
             tasks.push(TaskSummary {
                 id: task.id,
-                own_name: task.name.to_string(),
+                own_name: Arc::clone(&task.name),
                 depth,
                 operator: match &task.def.kind {
                     crate::workflow::TaskKind::Group => None,
@@ -172,13 +179,11 @@ impl Engine {
                 skipped: progress.skipped,
                 retry_count: progress.retry_count,
                 duration: elapsed.and_then(|elapsed| Duration::try_from(elapsed).ok()),
-                report: record
-                    .result
-                    .as_ref()
-                    .map(|result| result.report.clone())
-                    .filter(|report| *report != TaskReport::default()),
-                failure: record.failure.clone().filter(|_| progress.state != TaskState::Success),
-                log: logs.remove(&task.id),
+                report: report.filter(|report| *report != TaskReport::default()).map(Box::new),
+                failure: record.failure.take().filter(|_| progress.state != TaskState::Success),
+                log: with_logs
+                    .contains(&task.id)
+                    .then(|| self.parts.logs.path(attempt, task.id, &name).into_boxed_path()),
                 name,
             });
         }

@@ -168,6 +168,34 @@ async fn a_failed_session_goes_on_where_it_failed() {
 }
 
 #[tokio::test]
+async fn a_loop_that_succeeded_is_skipped_with_all_its_turns() {
+    let project = Project::new(
+        "+l:\n  for_each>: {v: [a, b]}\n  _do:\n    sh>: echo ${v} >> log\n+g:\n  loop>: 1\n  _do:\n    +x: {echo>: \"x${i}\"}\n+f: {sh>: test -f ok}\n",
+    );
+    let (_, first) = project.run().await;
+    assert_eq!(first.exit_class(), ExitClass::TaskFailed);
+    project.ends();
+    std::fs::write(project.path().join("ok"), "").unwrap();
+    let (_, second) = project.run().await;
+    let expected = [
+        "+t+l^sub+for-0=v=0=a skipped",
+        "+t+l^sub+for-0=v=1=b skipped",
+        "+t+l^sub success",
+        "+t+l skipped",
+        "+t+g^sub+loop-0+x skipped",
+        "+t+g^sub+loop-0 success",
+        "+t+g^sub success",
+        "+t+g skipped",
+        "+t+f success",
+        "+t success",
+    ];
+    assert_eq!(project.ends(), expected);
+    assert_eq!(std::fs::read_to_string(project.path().join("log")).unwrap(), "a\nb\n");
+    let names = |summary: &RunSummary| summary.tasks.iter().map(|task| task.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&first), names(&second));
+}
+
+#[tokio::test]
 async fn an_interrupted_session_is_continued_and_a_held_one_is_refused() {
     let project = Project::new("+a: {sh>: echo a >> log}\n+w: {wait>: 1h}\n+c: {sh>: echo c >> log}\n");
     let engine = project.engine().await;

@@ -36,7 +36,8 @@ pub fn time_zone(name: &str) -> Result<TimeZone, ZoneError> {
     if let Some(offset) = offset(name) {
         return Ok(TimeZone::fixed(offset));
     }
-    if name == "Z" {
+    // The default needs no database, which is read from some hundred files when it is first asked.
+    if matches!(name, "UTC" | "Z") {
         return Ok(TimeZone::UTC);
     }
     // The database has a zone of its own for what is unknown; nobody means it.

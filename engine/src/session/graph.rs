@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+mod insert;
+
 use super::retry::RetryPolicy;
 use super::task::{Role, Task, TaskId, TaskState};
-use crate::params::Params;
-use crate::workflow::{Parallel, TaskDef};
+use crate::workflow::{Bound, Parallel, TaskDef};
 
 /// Why a tree of tasks cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,8 +52,8 @@ pub enum GraphError {
     },
 }
 
-/// A task as it was stored, to rebuild a graph from.
-#[derive(Debug, Clone)]
+/// A task as it is stored, and as a graph is rebuilt from.
+#[derive(Debug, Clone, PartialEq)]
 pub struct StoredTask {
     /// Its id.
     pub id: TaskId,
@@ -61,15 +62,31 @@ pub struct StoredTask {
     /// Why it is there.
     pub role: Role,
     /// Its own name.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// Data that it was made with.
-    pub bound: Option<Box<Params>>,
+    pub bound: Bound,
     /// Its definition without name, data and children; tasks of the same definition share it.
     pub def: Arc<TaskDef>,
     /// The siblings that must succeed first.
     pub upstreams: Vec<TaskId>,
     /// What changes as it runs.
     pub progress: Progress,
+}
+
+impl StoredTask {
+    /// Returns a task of a graph as it is stored.
+    pub fn of(task: &Task) -> Self {
+        Self {
+            id: task.id,
+            parent: task.parent,
+            role: task.role,
+            name: Arc::clone(&task.name),
+            bound: task.bound.clone(),
+            def: Arc::clone(&task.def),
+            upstreams: task.upstreams.clone(),
+            progress: task.progress(),
+        }
+    }
 }
 
 /// The part of a task that changes as it runs.
@@ -339,20 +356,6 @@ impl TaskGraph {
         Ok(())
     }
 
-    /// Adds a tree under a parent, all `Blocked`; nothing is added when anything in it is wrong.
-    pub(super) fn insert(&mut self, def: TaskDef, parent: Option<TaskId>, role: Role) -> Result<TaskId, GraphError> {
-        let n_before = self.tasks.len();
-        self.check_room(count(&def))?;
-        let top = self.next_id();
-        let result = self.insert_all(def, parent, role);
-        if result.is_err() {
-            self.tasks.truncate(n_before);
-        } else if let Some(parent) = parent {
-            self.adopt(parent, top);
-        }
-        result.map(|()| top)
-    }
-
     /// Tells a parent of a new child.
     fn adopt(&mut self, parent: TaskId, child: TaskId) {
         let is_check = self.tasks[child.index()].role == Role::Check;
@@ -362,52 +365,6 @@ impl TaskGraph {
         parent.children.push(child);
         parent.n_open += 1;
         parent.checked |= is_check;
-    }
-
-    fn insert_all(&mut self, def: TaskDef, parent: Option<TaskId>, role: Role) -> Result<(), GraphError> {
-        // Breadth first by an explicit queue: generated trees may be deeper than the stack.
-        let mut open = VecDeque::from([(def, parent, role, Vec::new(), 0_usize)]);
-        // A loop makes the same tasks over and over: what is equal is kept once. Equal tasks are looked for where a loop puts
-        // them: among the children of one parent, and at the same position under parents of the same definition.
-        let mut definitions: HashMap<_, Option<Arc<TaskDef>>> = HashMap::new();
-        while let Some((mut def, parent, role, upstreams, nth)) = open.pop_front() {
-            let id = self.next_id();
-            let children = std::mem::take(&mut def.children);
-            let retry = if matches!(def.kind, crate::workflow::TaskKind::Group) {
-                let problem = |problem: super::retry::RetryProblem| GraphError::Retry {
-                    task: def.name.clone(),
-                    message: problem.message,
-                };
-                RetryPolicy::parse(def.retry.as_ref()).map_err(problem)?
-            } else {
-                RetryPolicy::NONE
-            };
-            // The ids of the children follow those of everything queued before them.
-            let first_child = id.0 + 1 + u32::try_from(open.len()).unwrap_or(u32::MAX);
-            let edges = sibling_edges(&def, &children, first_child)?;
-            let name = std::mem::take(&mut def.name).into_boxed_str();
-            let bound = std::mem::take(&mut def.bound);
-            let place_in_tree = (parent.map(|parent| Arc::as_ptr(&self.tasks[parent.index()].def)), nth);
-            let def = share(definitions.entry(place_in_tree).or_default(), def);
-            let mut task = Task::new(id, parent, role, def, upstreams);
-            task.name = name;
-            task.bound = (!bound.is_empty()).then(|| Box::new(bound));
-            task.retry = retry;
-            task.has_background = children.iter().any(|child| child.background);
-            task.n_unmet = u32::try_from(task.upstreams.len()).unwrap_or(u32::MAX);
-            task.n_open = u32::try_from(children.len()).unwrap_or(u32::MAX);
-            let n_children = u32::try_from(children.len()).unwrap_or(u32::MAX);
-            task.children = (first_child..first_child.saturating_add(n_children)).map(TaskId).collect();
-            for upstream in &task.upstreams {
-                self.tasks[upstream.index()].downstreams.push(id);
-            }
-            self.tasks.push(task);
-            let many_alike = children.len() > MANY_CHILDREN;
-            open.extend(children.into_iter().zip(edges).enumerate().map(|(nth, (child, edges))| {
-                (child, Some(id), Role::Written, edges, if many_alike { 0 } else { nth })
-            }));
-        }
-        Ok(())
     }
 
     /// Puts fresh rows of the written children of a group in the place of the old ones, for a retry.
@@ -426,17 +383,13 @@ impl TaskGraph {
             let upstreams: Vec<TaskId> =
                 old.upstreams.iter().filter_map(|upstream| copies.get(upstream).copied()).collect();
             let mut task = Task::new(id, parent, Role::Written, Arc::clone(&old.def), upstreams);
-            task.name = old.name.clone();
-            task.bound.clone_from(&old.bound);
+            task.name = Arc::clone(&old.name);
+            task.bound = old.bound.clone();
             task.retry_count = old.retry_count + 1;
             if old.is_group() {
                 task.retry = old.retry;
             }
-            task.n_unmet = u32::try_from(task.upstreams.len()).unwrap_or(u32::MAX);
-            for upstream in &task.upstreams {
-                self.tasks[upstream.index()].downstreams.push(id);
-            }
-            self.tasks.push(task);
+            self.push(task);
             if let Some(parent) = parent {
                 self.adopt(parent, id);
             }
@@ -483,59 +436,4 @@ impl TaskGraph {
         }
         dropped
     }
-}
-
-/// From how many children on all of them are expected to be alike.
-const MANY_CHILDREN: usize = 16;
-
-/// Returns the definition that was kept last, when it is equal, else keeps and returns this one.
-fn share(kept: &mut Option<Arc<TaskDef>>, def: TaskDef) -> Arc<TaskDef> {
-    match kept {
-        Some(kept) if **kept == def => Arc::clone(kept),
-        _ => Arc::clone(kept.insert(Arc::new(def))),
-    }
-}
-
-/// Returns how many tasks a tree has.
-fn count(def: &TaskDef) -> usize {
-    let mut n_tasks = 0;
-    let mut open = vec![def];
-    while let Some(next) = open.pop() {
-        n_tasks += 1;
-        open.extend(&next.children);
-    }
-    n_tasks
-}
-
-/// Returns, for each child of a group, the siblings it waits for.
-///
-/// One after the other unless `_parallel`; a `_background` child waits for nothing, and the next child that is not one
-/// waits for it as well as for the one before; under `_parallel`, `_after` names earlier siblings.
-fn sibling_edges(group: &TaskDef, children: &[TaskDef], first: u32) -> Result<Vec<Vec<TaskId>>, GraphError> {
-    let id = |index: usize| TaskId(first.saturating_add(u32::try_from(index).unwrap_or(u32::MAX)));
-    if group.parallel == Parallel::No {
-        let mut pending: Vec<TaskId> = Vec::new();
-        let edges = children.iter().enumerate().map(|(index, child)| {
-            if child.background {
-                pending.push(id(index));
-                return Vec::new();
-            }
-            std::mem::replace(&mut pending, vec![id(index)])
-        });
-        return Ok(edges.collect());
-    }
-    let mut edges = Vec::with_capacity(children.len());
-    for (index, child) in children.iter().enumerate() {
-        let mut upstreams = Vec::with_capacity(child.after.len());
-        for name in &child.after {
-            let earlier = children.iter().take(index).position(|sibling| sibling.name == *name);
-            let earlier =
-                earlier.ok_or_else(|| GraphError::UnknownUpstream { task: child.name.clone(), name: name.clone() })?;
-            if !upstreams.contains(&id(earlier)) {
-                upstreams.push(id(earlier));
-            }
-        }
-        edges.push(upstreams);
-    }
-    Ok(edges)
 }

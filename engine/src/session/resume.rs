@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use super::graph::TaskGraph;
-use super::task::{Role, TaskId, TaskState};
-use crate::workflow::TaskDef;
+use super::task::{Role, Task, TaskId, TaskState};
+use crate::workflow::{TaskDef, Turn, Turns};
 
 /// The actions of an earlier attempt that succeeded with everything under them, by full name.
 ///
@@ -66,26 +67,44 @@ fn role(graph: &TaskGraph, id: TaskId) -> Option<Role> {
     graph.get(id).map(|task| task.role)
 }
 
+/// Returns the written children of a group.
+fn written<'g>(graph: &'g TaskGraph, group: &'g Task) -> impl Iterator<Item = &'g Task> {
+    let children = group.children.iter().filter_map(|child| graph.get(*child));
+    children.filter(|child| group.is_group() && child.role == Role::Written)
+}
+
+/// Returns the turns of a loop: children that have nothing below them and one definition.
+fn turns(graph: &TaskGraph, group: &Task) -> Option<Turns> {
+    let first = written(graph, group).next()?;
+    let alike = |child: &Task| !child.is_group() && Arc::ptr_eq(&child.def, &first.def);
+    let placed = first.def.background || !first.def.after.is_empty();
+    if placed || group.children.len() < 2 || !written(graph, group).all(alike) {
+        return None;
+    }
+    let each = written(graph, group).map(|child| Turn { name: Arc::clone(&child.name), bound: child.bound.clone() });
+    Some(Turns { body: TaskDef::clone(&first.def), each: each.collect() })
+}
+
 /// Rebuilds a tree bottom up, by an explicit stack: ids of children are larger than those of their parents.
 fn rebuild(graph: &TaskGraph, top: TaskId) -> Option<TaskDef> {
     let mut order = Vec::new();
-    let mut open = vec![top];
-    while let Some(id) = open.pop() {
-        let task = graph.get(id)?;
-        order.push(id);
-        if task.is_group() {
-            open.extend(task.children.iter().copied().filter(|child| role(graph, *child) == Some(Role::Written)));
+    let mut open = vec![graph.get(top)?];
+    while let Some(task) = open.pop() {
+        let turns = turns(graph, task);
+        if turns.is_none() {
+            open.extend(written(graph, task));
         }
+        order.push((task, turns));
     }
-    order.sort_unstable();
+    order.sort_unstable_by_key(|(task, _)| task.id);
     let mut built: HashMap<TaskId, TaskDef> = HashMap::new();
-    for id in order.into_iter().rev() {
-        let task = graph.get(id)?;
+    for (task, turns) in order.into_iter().rev() {
         let mut def = TaskDef::clone(&task.def);
         def.name = task.name.to_string();
-        def.bound = task.bound.as_deref().cloned().unwrap_or_default();
+        def.bound = task.bound.params();
         def.children = task.children.iter().filter_map(|child| built.remove(child)).collect();
-        built.insert(id, def);
+        def.turns = turns.map(Box::new);
+        built.insert(task.id, def);
     }
     built.remove(&top)
 }

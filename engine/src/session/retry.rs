@@ -25,14 +25,19 @@ pub struct RetryPolicy {
     /// How many retries follow the first try; 0 for none.
     pub limit: u32,
     /// The pause before the first retry, in seconds; 0 unless given.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub interval: u64,
     /// The longest pause, in seconds; none unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_interval: Option<u64>,
     /// How the pause grows.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub interval_type: IntervalType,
+}
+
+/// Left out of what is stored: nearly every task has no `_retry`.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What is wrong with a `_retry`.

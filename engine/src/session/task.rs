@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::retry::RetryPolicy;
-use crate::params::Params;
-use crate::workflow::{TaskDef, TaskKind};
+use crate::workflow::{Bound, TaskDef, TaskKind};
 
 /// Identifies a task in its attempt: its position in the order of insertion, 0 for the root. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -172,9 +171,9 @@ pub struct Task {
     /// Why it is there.
     pub role: Role,
     /// Its own name.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// Data that it was made with, such as a loop variable.
-    pub bound: Option<Box<Params>>,
+    pub bound: Bound,
     /// Its definition without name, data and children, `_check` and `_error` included; tasks of the same definition share it.
     pub def: Arc<TaskDef>,
     /// The siblings that must succeed first.
@@ -230,8 +229,8 @@ impl Task {
             id,
             parent,
             role,
-            name: Box::default(),
-            bound: None,
+            name: Arc::default(),
+            bound: Bound::default(),
             def,
             upstreams,
             state: TaskState::Blocked,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::record::{AttemptRecord, Claim, Holder, NewAttempt, NewTask, SessionRecord, TaskRecord, TaskUpdate, Tick};
+use super::record::{AttemptRecord, Claim, Holder, NewAttempt, SessionRecord, TaskRecord, TaskUpdate, Tick};
 use super::{KillRequest, StateStore, StoreError};
 use crate::session::graph::StoredTask;
 use crate::session::{AttemptId, AttemptState, SessionId, SessionKey, TaskId};
@@ -46,20 +46,10 @@ impl Tables {
         }
     }
 
-    fn insert_tasks(&mut self, attempt: AttemptId, tasks: &[NewTask]) -> Result<(), StoreError> {
+    fn insert_tasks(&mut self, attempt: AttemptId, tasks: &[StoredTask]) -> Result<(), StoreError> {
         for task in tasks {
-            let stored = StoredTask {
-                id: task.id,
-                parent: task.parent,
-                role: task.role,
-                name: task.name.clone(),
-                bound: task.bound.clone(),
-                def: Arc::clone(&task.def),
-                upstreams: task.upstreams.clone(),
-                progress: task.progress.clone(),
-            };
             let record = TaskRecord {
-                task: stored,
+                task: task.clone(),
                 operator_state: Value::Null,
                 result: None,
                 failure: None,
@@ -83,10 +73,10 @@ impl Tables {
         }
         record.task.progress.has_state = !record.operator_state.is_null();
         if let Some(result) = &update.result {
-            record.result = Some(result.clone());
+            record.result = Some(Box::new(result.clone()));
         }
         if let Some(failure) = &update.failure {
-            record.failure = Some(failure.clone());
+            record.failure = Some(Box::new(failure.clone()));
         }
         record.started_at = update.started_at.or(record.started_at);
         record.finished_at = update.finished_at.or(record.finished_at);
@@ -126,7 +116,12 @@ impl StateStore for MemoryStore {
         Ok(found)
     }
 
-    async fn create_attempt(&self, new: &NewAttempt, tasks: &[NewTask], holder: &Holder) -> Result<Claim, StoreError> {
+    async fn create_attempt(
+        &self,
+        new: &NewAttempt,
+        tasks: &[StoredTask],
+        holder: &Holder,
+    ) -> Result<Claim, StoreError> {
         let mut tables = self.tables();
         let session = tables.sessions.iter().find(|session| session.1 == new.key).map(|session| session.0);
         let last = session.and_then(|session| tables.attempts_of(session).next().cloned());

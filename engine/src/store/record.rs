@@ -11,7 +11,7 @@ use crate::operator::error::TaskErrorKind;
 use crate::operator::{TaskError, TaskReport};
 use crate::params::{ParamPath, Params};
 use crate::session::graph::{Progress, StoredTask};
-use crate::session::{AttemptId, AttemptState, Role, SessionId, SessionKey, Task, TaskId};
+use crate::session::{AttemptId, AttemptState, SessionId, SessionKey, TaskId};
 use crate::workflow::{Place, TaskDef, Workflow};
 
 /// A session with its latest attempt.
@@ -122,43 +122,6 @@ pub struct Claim {
     pub epoch: i64,
 }
 
-/// A task to be added.
-#[derive(Debug, Clone)]
-pub struct NewTask {
-    /// Its id.
-    pub id: TaskId,
-    /// Its parent.
-    pub parent: Option<TaskId>,
-    /// Why it is there.
-    pub role: Role,
-    /// Its own name.
-    pub name: Box<str>,
-    /// Data that it was made with.
-    pub bound: Option<Box<Params>>,
-    /// Its definition without name, data and children; tasks of the same definition share it.
-    pub def: Arc<TaskDef>,
-    /// The siblings that must succeed first.
-    pub upstreams: Vec<TaskId>,
-    /// Where it stands.
-    pub progress: Progress,
-}
-
-impl NewTask {
-    /// Returns a task of a graph as it is to be stored.
-    pub(crate) fn of(task: &Task) -> Self {
-        Self {
-            id: task.id,
-            parent: task.parent,
-            role: task.role,
-            name: task.name.clone(),
-            bound: task.bound.clone(),
-            def: Arc::clone(&task.def),
-            upstreams: task.upstreams.clone(),
-            progress: task.progress(),
-        }
-    }
-}
-
 /// What changed in a task. `None` leaves what is stored.
 #[derive(Debug, Clone)]
 pub struct TaskUpdate {
@@ -197,7 +160,7 @@ impl TaskUpdate {
 #[derive(Debug, Clone, Default)]
 pub struct Tick {
     /// New tasks.
-    pub inserted: Vec<NewTask>,
+    pub inserted: Vec<StoredTask>,
     /// Tasks that changed, each at most once; stored after `inserted`.
     pub updated: Vec<TaskUpdate>,
     /// The attempt's end; the claim ends with it.
@@ -361,9 +324,9 @@ pub struct TaskRecord {
     /// What its operator remembers; null for nothing.
     pub operator_state: Value,
     /// What it left behind.
-    pub result: Option<StoredResult>,
+    pub result: Option<Box<StoredResult>>,
     /// Why it failed the last time.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// When its operator was first called.
     pub started_at: Option<Timestamp>,
     /// When it came to its end.

@@ -2,9 +2,9 @@
 //!
 //! WAL with `synchronous=FULL`: what was committed survives the loss of power (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
 //! One connection does everything, one transaction after the other; other processes wait for up to `BUSY_TIMEOUT`.
-//! The rows of a tick travel as one JSON array and are taken apart by `json_each`: one statement, however many tasks.
 
-use std::collections::HashMap;
+mod task_rows;
+
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -14,25 +14,24 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row};
 use tokio::sync::Mutex;
 
-use super::record::{AttemptRecord, Claim, Holder, NewAttempt, NewTask, SessionRecord, TaskRecord, TaskUpdate, Tick};
+use super::record::{AttemptRecord, Claim, Holder, NewAttempt, SessionRecord, TaskRecord, Tick};
 use super::{KillRequest, StateStore, StoreError};
-use crate::session::graph::{Progress, StoredTask};
-use crate::session::{AttemptId, AttemptState, RetryPolicy, Role, SessionId, SessionKey, TaskId, TaskState};
-use crate::workflow::TaskDef;
+use crate::session::graph::StoredTask;
+use crate::session::{AttemptId, AttemptState, SessionId, SessionKey};
+use task_rows::ROWS_A_STATEMENT;
 
 /// How long a commit waits for another process: far longer than any commit takes, shorter than a lease.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many tasks one statement carries: keeps a statement's text below some megabytes whatever the tick is.
-const ROWS_A_STATEMENT: usize = 2_000;
-
 /// The steps from an empty file to the current format; step n brings `user_version` from n to n + 1.
-const MIGRATIONS: [&str; 1] = [include_str!("sqlite/migration/001_sessions_attempts_tasks.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("sqlite/migration/001_sessions_attempts_tasks.sql"),
+    include_str!("sqlite/migration/002_definition_once.sql"),
+];
 
 const ATTEMPT_COLUMNS: &str =
     "attempt.id, session_id, number, resumes, spec, state, kill_requested, created_at, finished_at, epoch, holder";
@@ -138,7 +137,12 @@ impl StateStore for SqliteStore {
         Ok(sessions)
     }
 
-    async fn create_attempt(&self, new: &NewAttempt, tasks: &[NewTask], holder: &Holder) -> Result<Claim, StoreError> {
+    async fn create_attempt(
+        &self,
+        new: &NewAttempt,
+        tasks: &[StoredTask],
+        holder: &Holder,
+    ) -> Result<Claim, StoreError> {
         let database = database("make an attempt");
         let mut connection = self.connection.lock().await;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&database)?;
@@ -187,7 +191,7 @@ impl StateStore for SqliteStore {
         .await
         .map_err(&database)?
         .get(0);
-        insert_tasks(&mut transaction, attempt, tasks).await?;
+        task_rows::insert(&mut transaction, attempt, tasks).await?;
         transaction.commit().await.map_err(&database)?;
         Ok(Claim { attempt: AttemptId(attempt), session: SessionId(session), epoch: 1 })
     }
@@ -245,41 +249,35 @@ impl StateStore for SqliteStore {
     async fn save(&self, claim: &Claim, tick: &Tick) -> Result<(), StoreError> {
         let database = database("store the progress of an attempt");
         let mut connection = self.connection.lock().await;
+        if tick.inserted.is_empty() && tick.finished.is_none() && tick.updated.len() <= ROWS_A_STATEMENT {
+            // The common tick is one statement, fenced in itself and a transaction of its own: a quarter of the ways to the
+            // connection's thread and back.
+            if task_rows::update(&mut connection, claim, &tick.updated).await? > 0 {
+                return Ok(());
+            }
+            return fence(&mut connection, claim).await;
+        }
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&database)?;
         // INVARIANT: the fence comes first, in the same transaction as everything that it guards.
-        let (state, finished_at) = match tick.finished {
-            Some((state, at)) => (Some(state.as_str()), Some(at.to_string())),
-            None => (None, None),
-        };
-        let fence = sqlx::query(
-            "UPDATE attempt SET state = coalesce(?3, state), finished_at = ?4, holder = CASE WHEN ?4 IS NULL THEN holder END WHERE id = ?1 AND epoch = ?2 AND finished_at IS NULL",
-        )
-        .bind(claim.attempt.0)
-        .bind(claim.epoch)
-        .bind(state)
-        .bind(finished_at)
-        .execute(&mut *transaction)
-        .await
-        .map_err(&database)?;
-        if fence.rows_affected() != 1 {
-            transaction.rollback().await.map_err(&database)?;
-            return Err(lease_lost(&mut connection, claim).await);
+        fence(&mut transaction, claim).await?;
+        task_rows::insert(&mut transaction, claim.attempt.0, &tick.inserted).await?;
+        for chunk in tick.updated.chunks(ROWS_A_STATEMENT) {
+            task_rows::update(&mut transaction, claim, chunk).await?;
         }
-        insert_tasks(&mut transaction, claim.attempt.0, &tick.inserted).await?;
-        update_tasks(&mut transaction, claim.attempt.0, &tick.updated).await?;
+        if let Some((state, at)) = tick.finished {
+            sqlx::query("UPDATE attempt SET state = ?2, finished_at = ?3, holder = NULL WHERE id = ?1")
+                .bind(claim.attempt.0)
+                .bind(state.as_str())
+                .bind(at.to_string())
+                .execute(&mut *transaction)
+                .await
+                .map_err(&database)?;
+        }
         transaction.commit().await.map_err(&database)
     }
 
     async fn tasks(&self, attempt: AttemptId) -> Result<Vec<TaskRecord>, StoreError> {
-        let database = database("read tasks");
-        let mut connection = self.connection.lock().await;
-        let rows = sqlx::query("SELECT * FROM task WHERE attempt_id = ? ORDER BY id")
-            .bind(attempt.0)
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(&database)?;
-        let mut definitions = Definitions::default();
-        rows.iter().map(|row| read_task(row, &mut definitions)).collect()
+        task_rows::read(&mut *self.connection.lock().await, attempt).await
     }
 
     async fn attempt(&self, attempt: AttemptId) -> Result<Option<AttemptRecord>, StoreError> {
@@ -313,6 +311,17 @@ impl StateStore for SqliteStore {
     }
 }
 
+/// Says whether a claim holds.
+async fn fence(connection: &mut SqliteConnection, claim: &Claim) -> Result<(), StoreError> {
+    let holds = sqlx::query("SELECT 1 FROM attempt WHERE id = ? AND epoch = ? AND finished_at IS NULL")
+        .bind(claim.attempt.0)
+        .bind(claim.epoch)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(database("read the holder of an attempt"))?;
+    if holds.is_some() { Ok(()) } else { Err(lease_lost(connection, claim).await) }
+}
+
 /// Says who has the attempt now.
 async fn lease_lost(connection: &mut SqliteConnection, claim: &Claim) -> StoreError {
     let holder =
@@ -337,111 +346,6 @@ async fn read_session(connection: &mut SqliteConnection, row: &SqliteRow) -> Res
     let Some(last) = last else { return Ok(None) };
     let key = SessionKey { project: row.get(1), workflow: row.get(2), session_time: time("session_time", row.get(3))? };
     Ok(Some(SessionRecord { id: SessionId(id), key, uuid: row.get(4), last_attempt: read_attempt(&last)? }))
-}
-
-/// The columns of [`Progress`] in a row that travels as JSON.
-#[derive(Serialize)]
-struct ProgressColumns<'a> {
-    state: &'static str,
-    retry_count: u32,
-    retries_used: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_at: Option<String>,
-    retry: &'a RetryPolicy,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failed_as: Option<&'static str>,
-    superseded: u8,
-    skipped: u8,
-}
-
-impl<'a> From<&'a Progress> for ProgressColumns<'a> {
-    fn from(progress: &'a Progress) -> Self {
-        Self {
-            state: progress.state.as_str(),
-            retry_count: progress.retry_count,
-            retries_used: progress.retries_used,
-            retry_at: progress.retry_at.map(|at| at.to_string()),
-            retry: &progress.retry,
-            failed_as: progress.failed_as.map(TaskState::as_str),
-            superseded: progress.superseded.into(),
-            skipped: progress.skipped.into(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct InsertedRow<'a> {
-    id: TaskId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parent: Option<TaskId>,
-    role: &'static str,
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bound: Option<&'a crate::params::Params>,
-    def: &'a TaskDef,
-    upstreams: &'a [TaskId],
-    #[serde(flatten)]
-    progress: ProgressColumns<'a>,
-}
-
-#[derive(Serialize)]
-struct UpdatedRow<'a> {
-    id: TaskId,
-    #[serde(flatten)]
-    progress: Option<ProgressColumns<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operator_state: Option<&'a Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<&'a super::StoredResult>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<&'a super::Failure>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    started_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    finished_at: Option<String>,
-}
-
-async fn insert_tasks(connection: &mut SqliteConnection, attempt: i64, tasks: &[NewTask]) -> Result<(), StoreError> {
-    for chunk in tasks.chunks(ROWS_A_STATEMENT) {
-        let rows = chunk.iter().map(|task| InsertedRow {
-            id: task.id,
-            parent: task.parent,
-            role: task.role.as_str(),
-            name: &task.name,
-            bound: task.bound.as_deref(),
-            def: &task.def,
-            upstreams: &task.upstreams,
-            progress: (&task.progress).into(),
-        });
-        sqlx::query(include_str!("sqlite/insert_tasks.sql"))
-            .bind(attempt)
-            .bind(to_json(&rows.collect::<Vec<_>>())?)
-            .execute(&mut *connection)
-            .await
-            .map_err(database("add tasks"))?;
-    }
-    Ok(())
-}
-
-async fn update_tasks(connection: &mut SqliteConnection, attempt: i64, tasks: &[TaskUpdate]) -> Result<(), StoreError> {
-    for chunk in tasks.chunks(ROWS_A_STATEMENT) {
-        let rows = chunk.iter().map(|task| UpdatedRow {
-            id: task.id,
-            progress: task.progress.as_ref().map(Into::into),
-            operator_state: task.operator_state.as_ref(),
-            result: task.result.as_ref(),
-            failure: task.failure.as_ref(),
-            started_at: task.started_at.map(|at| at.to_string()),
-            finished_at: task.finished_at.map(|at| at.to_string()),
-        });
-        sqlx::query(include_str!("sqlite/update_tasks.sql"))
-            .bind(attempt)
-            .bind(to_json(&rows.collect::<Vec<_>>())?)
-            .execute(&mut *connection)
-            .await
-            .map_err(database("store tasks"))?;
-    }
-    Ok(())
 }
 
 fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
@@ -473,12 +377,6 @@ fn number(row: &SqliteRow, column: &str) -> Result<u32, StoreError> {
     u32::try_from(row.get::<i64, _>(column)).map_err(|error| corrupt(column, error))
 }
 
-fn state(row: &SqliteRow, column: &str) -> Result<Option<TaskState>, StoreError> {
-    let word: Option<&str> = row.get(column);
-    word.map(|word| TaskState::from_word(word).ok_or_else(|| corrupt(column, format!("unknown state `{word}`"))))
-        .transpose()
-}
-
 fn read_attempt(row: &SqliteRow) -> Result<AttemptRecord, StoreError> {
     let state: &str = row.get("state");
     Ok(AttemptRecord {
@@ -496,48 +394,5 @@ fn read_attempt(row: &SqliteRow) -> Result<AttemptRecord, StoreError> {
     })
 }
 
-/// The definitions read so far, by their text: tasks of the same definition share it.
-type Definitions = HashMap<String, Arc<TaskDef>>;
-
-fn read_definition(text: &str, definitions: &mut Definitions) -> Result<Arc<TaskDef>, StoreError> {
-    if let Some(known) = definitions.get(text) {
-        return Ok(Arc::clone(known));
-    }
-    let def = Arc::new(from_json("def", text)?);
-    definitions.insert(text.to_owned(), Arc::clone(&def));
-    Ok(def)
-}
-
-fn read_task(row: &SqliteRow, definitions: &mut Definitions) -> Result<TaskRecord, StoreError> {
-    let role: &str = row.get("role");
-    let parent: Option<i64> = row.get("parent_id");
-    let operator_state = optional_json(row, "operator_state")?.unwrap_or(Value::Null);
-    let task = StoredTask {
-        id: TaskId(number(row, "id")?),
-        parent: parent.map(u32::try_from).transpose().map_err(|error| corrupt("parent_id", error))?.map(TaskId),
-        role: Role::from_word(role).ok_or_else(|| corrupt("role", format!("unknown role `{role}`")))?,
-        name: row.get::<&str, _>("name").into(),
-        bound: optional_json(row, "bound")?,
-        def: read_definition(row.get("def"), definitions)?,
-        upstreams: from_json("upstreams", row.get("upstreams"))?,
-        progress: Progress {
-            state: state(row, "state")?.ok_or_else(|| corrupt("state", "none"))?,
-            retry_count: number(row, "retry_count")?,
-            retries_used: number(row, "retries_used")?,
-            retry_at: optional_time(row, "retry_at")?,
-            retry: from_json("retry", row.get("retry"))?,
-            failed_as: state(row, "failed_as")?,
-            superseded: row.get("superseded"),
-            skipped: row.get("skipped"),
-            has_state: !operator_state.is_null(),
-        },
-    };
-    Ok(TaskRecord {
-        task,
-        operator_state,
-        result: optional_json(row, "result")?,
-        failure: optional_json(row, "failure")?,
-        started_at: optional_time(row, "started_at")?,
-        finished_at: optional_time(row, "finished_at")?,
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::operator::{ParamProblem, TaskContext, TaskError};
 use crate::params::{ParamPath, Params};
-use crate::workflow::{Parallel, TaskDef};
+use crate::workflow::{Bound, Parallel, TaskDef, Turn, Turns};
 
 /// Text; numbers and booleans are taken as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -237,7 +237,8 @@ pub(super) fn repeat(
     let mut group = TaskDef::group("^sub");
     group.parallel = parallel.unwrap_or_default().0;
     group.place.clone_from(&template.place);
-    group.children = turns.map(|(name, bound)| TaskDef { name, bound, ..template.clone() }).collect();
+    let each = turns.map(|(name, bound)| Turn { name: name.into(), bound: Bound::from(&bound) }).collect();
+    group.turns = Some(Box::new(Turns { body: template, each }));
     Ok(group)
 }
 

@@ -206,16 +206,7 @@ fn check_graph(graph: &TaskGraph) {
         assert!(task.retries_used <= task.retry.limit, "{} is retried too often", task.id);
     }
     assert_eq!(graph.ready(usize::MAX).into_iter().collect::<BTreeSet<_>>(), ready);
-    let rows = graph.tasks().iter().map(|task| StoredTask {
-        id: task.id,
-        parent: task.parent,
-        role: task.role,
-        name: task.name.clone(),
-        bound: task.bound.clone(),
-        def: std::sync::Arc::clone(&task.def),
-        upstreams: task.upstreams.clone(),
-        progress: task.progress(),
-    });
+    let rows = graph.tasks().iter().map(StoredTask::of);
     let again = TaskGraph::restore(rows.collect(), graph.limit, graph.cancel_requested).unwrap();
     assert_eq!(again.ready(usize::MAX).into_iter().collect::<BTreeSet<_>>(), ready);
     assert_eq!(again.waiting, graph.waiting);

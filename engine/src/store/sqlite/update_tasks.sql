@@ -1,13 +1,13 @@
 -- Changes tasks by key, one look-up a changed task: CROSS JOIN keeps the order of the loops (an UPDATE … FROM may read all
--- tasks of the attempt for each). Every row exists, so the insert always becomes the update; the columns of the definition
--- are not touched and only filled to satisfy NOT NULL.
+-- tasks of the attempt for each). Nothing is changed unless the claim holds. Every row exists, so the insert always becomes
+-- the update; the columns that never change are only filled to satisfy NOT NULL.
 INSERT INTO task (
-    attempt_id, id, role, name, def, upstreams,
+    attempt_id, id, role, name, definition, upstreams,
     state, retry_count, retries_used, retry_at, retry, failed_as, superseded, skipped,
     operator_state, result, failure, started_at, finished_at
 )
 SELECT
-    task.attempt_id, task.id, '', '', '', '',
+    task.attempt_id, task.id, '', '', 0, '',
     coalesce(new.value ->> 'state', task.state),
     coalesce(new.value ->> 'retry_count', task.retry_count),
     coalesce(new.value ->> 'retries_used', task.retries_used),
@@ -21,9 +21,10 @@ SELECT
     coalesce(new.value -> 'failure', task.failure),
     coalesce(new.value ->> 'started_at', task.started_at),
     coalesce(new.value ->> 'finished_at', task.finished_at)
-FROM json_each(?2) AS new
-CROSS JOIN task ON task.attempt_id = ?1 AND task.id = new.value ->> 'id'
-WHERE true
+FROM attempt
+CROSS JOIN json_each(?3) AS new
+CROSS JOIN task ON task.attempt_id = attempt.id AND task.id = new.value ->> 'id'
+WHERE attempt.id = ?1 AND attempt.epoch = ?2 AND attempt.finished_at IS NULL
 ON CONFLICT (attempt_id, id) DO UPDATE SET
     state = excluded.state,
     retry_count = excluded.retry_count,

@@ -1,0 +1,76 @@
+//! What only the file has: formats of earlier versions.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::*;
+use crate::params::Params;
+use crate::session::TaskState;
+use crate::store::AttemptSpec;
+use crate::workflow::{TaskDef, Workflow};
+
+/// Writes a file as the first version did: each task with its own definition.
+async fn write_first_version(path: &Path, spec: &AttemptSpec, defs: &[&TaskDef]) {
+    let mut connection = SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap();
+    sqlx::raw_sql(MIGRATIONS[0]).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(
+        "PRAGMA user_version = 1; INSERT INTO session (project, workflow, session_time, uuid) VALUES ('p', 'w', '1970-01-01T00:00:00Z', 'u')",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    sqlx::query(
+        "INSERT INTO attempt (session_id, number, spec, state, created_at, epoch) VALUES (1, 1, ?, 'running', '1970-01-01T00:00:00Z', 3)",
+    )
+    .bind(to_json(spec).unwrap())
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    for (id, def) in defs.iter().enumerate() {
+        sqlx::query(
+            "INSERT INTO task (attempt_id, id, parent_id, role, name, bound, def, upstreams, state, retry_count, retries_used, retry, superseded, skipped) VALUES (1, ?1, CASE WHEN ?1 > 0 THEN 0 END, 'written', '+x', ?2, ?3, '[]', 'success', 0, 0, '{\"limit\":0,\"interval\":0,\"interval_type\":\"constant\"}', 0, 0)",
+        )
+        .bind(i64::try_from(id).unwrap())
+        .bind((id > 0).then(|| json!({"i": id}).to_string()))
+        .bind(to_json(def).unwrap())
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    }
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.db");
+    let root = TaskDef::group("");
+    let action = TaskDef::action("", "echo", Params::from_iter([("_command".to_owned(), json!("ü"))]));
+    let workflow =
+        Workflow { name: "w".to_owned(), time_zone: "UTC".to_owned(), schedule: None, root: TaskDef::group("+w") };
+    let spec = AttemptSpec {
+        workflow,
+        settings_params: Params::new(),
+        file_params: Params::new(),
+        command_line_params: Params::new(),
+        only: Some("+w+x".to_owned()),
+    };
+    write_first_version(&path, &spec, &[&root, &action, &action]).await;
+
+    let store = SqliteStore::open(&path).await.unwrap();
+    let key = SessionKey { project: "p".to_owned(), workflow: "w".to_owned(), session_time: Timestamp::UNIX_EPOCH };
+    let attempt = store.session(&key).await.unwrap().unwrap().last_attempt;
+    assert_eq!((&*attempt.spec, attempt.epoch), (&spec, 3));
+    let tasks = store.tasks(attempt.id).await.unwrap();
+    let defs: Vec<&TaskDef> = tasks.iter().map(|record| &*record.task.def).collect();
+    assert_eq!(defs, [&root, &action, &action]);
+    assert!(Arc::ptr_eq(&tasks[1].task.def, &tasks[2].task.def));
+    assert_eq!(tasks[2].task.bound.as_json(), Some("{\"i\":2}"));
+    assert_eq!(tasks[2].task.progress.state, TaskState::Success);
+    let columns: Vec<String> = {
+        let mut connection = store.connection.lock().await;
+        let rows = sqlx::query("SELECT name FROM pragma_table_info('task')").fetch_all(&mut *connection).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    };
+    assert!(!columns.contains(&"def".to_owned()), "{columns:?}");
+}
