@@ -429,13 +429,18 @@ impl ActiveAttempt {
         layers
     }
 
-    /// Lays what an ancestor's definition says; kept, because all its children need it.
+    /// Lays what an ancestor's definition says; kept, because all its children need it. What a turn of a loop was made with
+    /// is not: thousands of turns may be open, and each has a few children.
     fn push_inherited(&mut self, id: TaskId, layers: &mut Vec<Layer>) {
-        if !self.inherited.contains_key(&id) {
-            let own = self.own_layers(id);
+        if let Some(known) = self.inherited.get(&id) {
+            layers.extend(known.iter().cloned());
+            return;
+        }
+        let own = self.own_layers(id);
+        layers.extend(own.iter().cloned());
+        if self.graph.get(id).is_some_and(|task| !task.def.export.is_empty() || task.role == Role::Error) {
             self.inherited.insert(id, own);
         }
-        layers.extend(self.inherited.get(&id).into_iter().flatten().cloned());
     }
 
     /// Returns what a task's definition lays: data it was made with, the error it handles, its `_export`.
