@@ -11,7 +11,7 @@ use operators::LakeDoor;
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::settings::{Environment, Settings, find_project};
+use crate::settings::{Environment, Settings, find_project, is_marked};
 
 /// What a command starts from.
 #[derive(Debug, Clone)]
@@ -40,7 +40,33 @@ impl Base {
     pub(crate) async fn lake(&self, settings: &Settings) -> Result<Lake, Failure> {
         Ok(door(settings).lake().await?.clone())
     }
+
+    /// Opens the lake of a project to look at it; none when the project has none yet. None is made.
+    ///
+    /// # Errors
+    /// Of the command line, when there is no project: nothing that was ever run, and no settings.
+    pub(crate) async fn existing_lake(&self, settings: &Settings) -> Result<Option<Lake>, Failure> {
+        if has_lake(settings) {
+            return self.lake(settings).await.map(Some);
+        }
+        if is_marked(&settings.project) {
+            return Ok(None);
+        }
+        let here = settings.project.display();
+        let message = format!("there is no project at `{here}`: neither `suiro.yml` nor `.suiro/` is there or above");
+        Err(Failure::usage(message)
+            .help("say `--project DIR` with the folder of your workflows, or run one first: `suiro run FILE`")
+            .help("`suiro init` makes a new project"))
+    }
 }
+
+/// Tells whether a project has a lake: opening one makes it.
+pub(crate) fn has_lake(settings: &Settings) -> bool {
+    settings.state_dir.join(CATALOG).is_file()
+}
+
+/// The file of the lake's catalog below the state's folder.
+const CATALOG: &str = "catalog.sqlite";
 
 /// Makes the door to a project's lake; nothing is opened.
 pub(crate) fn door(settings: &Settings) -> LakeDoor {

@@ -110,8 +110,12 @@ pub(crate) fn find_project(file: Option<&Path>) -> Result<PathBuf, Failure> {
     let start = start
         .canonicalize()
         .map_err(|error| Failure::usage(format!("cannot open the folder `{}`: {error}", start.display())))?;
-    let marked = |folder: &Path| folder.join(FILE).is_file() || folder.join(STATE_DIR).is_dir();
-    Ok(start.ancestors().find(|folder| marked(folder)).map_or_else(|| start.clone(), Path::to_owned))
+    Ok(start.ancestors().find(|folder| is_marked(folder)).map_or_else(|| start.clone(), Path::to_owned))
+}
+
+/// Tells whether a folder is a project for sure: it has settings, or something was run in it.
+pub(crate) fn is_marked(folder: &Path) -> bool {
+    folder.join(FILE).is_file() || folder.join(STATE_DIR).is_dir()
 }
 
 impl Settings {

@@ -11,11 +11,13 @@ pub mod context;
 pub mod error;
 pub mod registry;
 mod schema;
+pub mod surroundings;
 pub mod typed;
 
 pub use context::TaskContext;
 pub use error::{TaskError, TaskErrorKind};
 pub use registry::Registry;
+pub use surroundings::{Piece, Surroundings};
 pub use typed::TypedOperator;
 
 use crate::diagnostic::{Code, code};
@@ -32,6 +34,11 @@ pub trait Operator: Debug + Send + Sync + 'static {
     ///
     /// Values that hold a `${…}` are taken as being of any type. Pure; all problems at once.
     fn check(&self, params: &Params) -> Vec<ParamProblem>;
+
+    /// Looks at what the parameters name or hold besides values: files, and texts in a language of their own.
+    ///
+    /// Of what a `${…}` decides nothing is said. Changes nothing; all problems at once.
+    fn inspect(&self, params: &Params, surroundings: &Surroundings<'_>) -> Vec<ParamProblem>;
 
     /// Does one step and never waits: starts, polls or ends the work.
     ///
@@ -74,19 +81,35 @@ pub struct ParamProblem {
     pub message: String,
     /// What to do, such as `did you mean …`.
     pub help: Option<String>,
+    /// Where in the text that the parameter holds or names; none when the parameter is wrong as a whole.
+    pub inside: Option<Piece>,
 }
 
 impl ParamProblem {
     /// Makes a problem with the value of a parameter.
     #[must_use]
     pub fn new(path: ParamPath, message: impl Into<String>) -> Self {
-        Self { code: code::PARAM_VALUE, path, message: message.into(), help: None }
+        Self { code: code::PARAM_VALUE, path, message: message.into(), help: None, inside: None }
     }
 
     /// Says what to do.
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help = Some(text.into());
+        self
+    }
+
+    /// Says under which code it is explained.
+    #[must_use]
+    pub fn code(mut self, code: Code) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// Says where in the text that the parameter holds or names.
+    #[must_use]
+    pub fn inside(mut self, piece: Piece) -> Self {
+        self.inside = Some(piece);
         self
     }
 }

@@ -2,7 +2,8 @@
 
 use engine::diagnostic::{Code, code};
 use engine::operator::error::Retry;
-use engine::operator::{TaskError, TaskErrorKind};
+use engine::operator::{ParamProblem, TaskError, TaskErrorKind};
+use engine::params::ParamPath;
 use lake::ErrorKind;
 
 /// Turns an error of the lake into one of a task.
@@ -16,6 +17,28 @@ pub(crate) fn task_error(error: lake::Error) -> TaskError {
     let mut task_error = TaskError::new(kind, retry, code, message);
     task_error.details.insert("operation".to_owned(), error.operation.into());
     task_error.source(error)
+}
+
+/// Points an error of a task at the parameter that is to blame.
+pub(crate) trait AtParam {
+    /// Names the parameter, unless the error names one already.
+    fn at_param(self, path: impl Into<ParamPath>) -> Self;
+}
+
+impl AtParam for TaskError {
+    fn at_param(self, path: impl Into<ParamPath>) -> Self {
+        if !self.params.is_empty() {
+            return self;
+        }
+        let problem = ParamProblem::new(path.into(), self.message.clone()).code(self.code);
+        self.param(problem)
+    }
+}
+
+impl<T> AtParam for Result<T, TaskError> {
+    fn at_param(self, path: impl Into<ParamPath>) -> Self {
+        self.map_err(|error| error.at_param(path))
+    }
 }
 
 /// Says whose error it is, and under which code it is explained.

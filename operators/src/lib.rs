@@ -5,6 +5,7 @@
 mod athena;
 mod door;
 mod error;
+mod inspect;
 mod load;
 mod partition;
 mod plan;

@@ -1,17 +1,21 @@
 //! `load>`: files become partitions of a table, or Parquet files.
 
 mod config_file;
+mod document;
+mod inspect;
 
 use std::sync::Arc;
 
-use engine::operator::{Published, TaskContext, TaskError, TaskOutcome, TaskReport, TaskResult, TypedOperator};
+use engine::operator::{
+    ParamProblem, Published, Surroundings, TaskContext, TaskError, TaskOutcome, TaskReport, TaskResult, TypedOperator,
+};
 use engine::params::{ParamPath, Params as EngineParams};
 use lake::load::{self, LoadConfig, LoadControl, LoadReport, LoadState, LoadToken};
 use schemars::JsonSchema;
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
+pub(crate) use config_file::inline as read_inline_config;
 pub use config_file::read_config;
 
 use crate::door::LakeDoor;
@@ -46,22 +50,16 @@ pub(crate) enum Source {
     /// In a YAML file of the project, relative to the task's folder. Every value in it may hold `${…}`.
     File(String),
     /// In the workflow.
-    Inline(Box<LoadConfig>),
+    // It is read when the load begins, so that its problems have their places.
+    Inline(#[schemars(with = "LoadConfig")] Value),
 }
 
 impl<'de> Deserialize<'de> for Source {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        if let Value::String(path) = value {
-            return Ok(Self::File(path));
-        }
-        let config = LoadConfig::deserialize(value).map_err(D::Error::custom)?;
-        let problems: Vec<String> = config.problems().iter().map(ToString::to_string).collect();
-        if problems.is_empty() {
-            Ok(Self::Inline(Box::new(config)))
-        } else {
-            Err(D::Error::custom(problems.join("; ")))
-        }
+        Ok(match Value::deserialize(deserializer)? {
+            Value::String(path) => Self::File(path),
+            config => Self::Inline(config),
+        })
     }
 }
 
@@ -112,13 +110,17 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
 
     type Params = Params;
 
+    fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
+        inspect::config(params, surroundings)
+    }
+
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
         let mut progress = if let Some(progress) = state::read::<Progress>(context)? {
             progress
         } else {
             let config = match params.command {
-                Source::Inline(config) => *config,
+                Source::Inline(config) => config_file::inline(&config)?,
                 Source::File(path) => config_file::load(context, &path).await?,
             };
             // The session, not the attempt, names what a load adds: running it again replaces it.

@@ -1,13 +1,59 @@
 //! `partition_kv`: the values of a partition by key, fitted to a table's keys.
 
+use engine::diagnostic::code;
 use engine::operator::{ParamProblem, TaskError};
+use engine::params::ParamPath;
+use indexmap::IndexMap;
 use lake::catalog::{PartitionValues, Table};
-use lake::name::TableName;
+use lake::name::{HIVE_DEFAULT_PARTITION, TableName, check_partition_value};
 
-use crate::error::task_error;
+use crate::error::{AtParam as _, task_error};
 
 /// A partition's values by key, as written.
-pub(crate) type PartitionKv = indexmap::IndexMap<String, String>;
+pub(crate) type PartitionKv = IndexMap<String, String>;
+
+/// What a partition is named for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// To make it.
+    Write,
+    /// To look for it or to drop it: rows without a value are in a partition, too, which a load or `ctas>` made.
+    Find,
+}
+
+/// Says why a value cannot be one of a partition; none when it can.
+pub(crate) fn value_problem(path: &ParamPath, key: &str, value: &str, purpose: Use) -> Option<ParamProblem> {
+    let (message, help) = if value.is_empty() {
+        (format!("expected a value for the partition key `{key}`, found an empty text"), None)
+    } else if value == HIVE_DEFAULT_PARTITION && purpose == Use::Write {
+        let help = "choose a value of your own for rows without one, such as `none`";
+        let message = format!(
+            "the value `{value}` of partition key `{key}` cannot be used: it is Hive's word for NULL, and readers would \
+             find NULL in its place"
+        );
+        (message, Some(help))
+    } else if let Err(error) = check_partition_value(key, value) {
+        (error.message, Some("values become names of folders: take a plain one, such as `2024-03-01`"))
+    } else {
+        return None;
+    };
+    let problem = ParamProblem::new(path.clone(), message).code(code::BAD_NAME);
+    Some(match help {
+        Some(help) => problem.help(help),
+        None => problem,
+    })
+}
+
+/// Refuses values that cannot be those of a partition, all at once.
+///
+/// # Errors
+/// Of the workflow's author, at each value.
+pub(crate) fn check_values(partition_kv: &PartitionKv, purpose: Use) -> Result<(), TaskError> {
+    let path = ParamPath::from("partition_kv");
+    let problems: Vec<ParamProblem> =
+        partition_kv.iter().filter_map(|(key, value)| value_problem(&path.key(key), key, value, purpose)).collect();
+    if problems.is_empty() { Ok(()) } else { Err(TaskError::wrong_params(problems)) }
+}
 
 /// Puts the values in the order of the table's keys.
 ///
@@ -15,18 +61,18 @@ pub(crate) type PartitionKv = indexmap::IndexMap<String, String>;
 ///
 /// # Errors
 /// Of the workflow's author, with all missing and extra keys and unusable values at once.
-pub(crate) fn values(table: &Table, partition_kv: &PartitionKv) -> Result<PartitionValues, TaskError> {
+pub(crate) fn values(table: &Table, partition_kv: &PartitionKv, purpose: Use) -> Result<PartitionValues, TaskError> {
+    check_values(partition_kv, purpose)?;
     let pairs = partition_kv.iter().map(|(key, value)| (key.to_lowercase(), value.clone())).collect();
-    table.partition_values(&pairs).map_err(|error| {
-        let problem = ParamProblem::new("partition_kv".into(), error.message.clone());
-        task_error(error).param(problem)
-    })
+    table.partition_values(&pairs).map_err(task_error).at_param("partition_kv")
 }
 
-/// Reads a table's name from two parameters.
+/// Reads a table's name from the parameters `database` and `table`.
 ///
 /// # Errors
 /// Of the workflow's author.
 pub(crate) fn table_name(database: &str, table: &str) -> Result<TableName, TaskError> {
-    TableName::new(database, table).map_err(task_error)
+    // A name that is right with any other part is not the one to blame.
+    let wrong = if TableName::new(database, "t").is_err() { "database" } else { "table" };
+    TableName::new(database, table).map_err(task_error).at_param(wrong)
 }

@@ -4,37 +4,39 @@
 //! a table that is missing is said, and is no error.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::diagnostic::code;
 use engine::operator::TaskError;
+use engine::operator::surroundings::constant;
+use engine::operator::typed::is_unevaluated;
 use engine::params::Params;
 use engine::params::scope::{Layer, Scope};
 use engine::params::template::TemplateSettings;
-use engine::run::plan::PlannedTask;
+use engine::run::plan::{PlannedTask, Unknown};
 use engine::schedule;
-use lake::catalog::Table;
+use indexmap::IndexMap;
 use lake::load::config::{InputConfig, OutputConfig};
-use lake::name::TableName;
 use lake::{ErrorKind, Lake};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::door::LakeDoor;
 use crate::error::task_error;
-use crate::load::read_config;
+use crate::load::{read_config, read_inline_config};
+use crate::partition::{Use, check_values, table_name};
 use crate::sql_text::{self, Files};
 
 /// What a task of the lake would do.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct LakePlan {
-    /// What it would change: `web.daily_summary dt=2024-03-01`.
+    /// What it would change: `web.daily_summary dt=2024-03-01`; expressions that are not known yet as written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// Whether the target is there; unknown when the lake was never opened.
+    /// Whether the target is there now; none when that cannot be known yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exists: Option<bool>,
-    /// The SQL, rendered.
+    /// The SQL, rendered as far as it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
     /// The bytes it would read at most, after partition pruning.
@@ -43,6 +45,9 @@ pub struct LakePlan {
     /// Further lines for people.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<String>,
+    /// Expressions in its files that are not known yet.
+    #[serde(skip)]
+    pub unknown: Vec<Unknown>,
     /// What would go wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -50,10 +55,9 @@ pub struct LakePlan {
 
 /// Says what a task would do; none for a task that has nothing to do with the lake.
 ///
-/// `lake` is none when the project has no lake yet: then nothing is known of what is there, and none is made.
+/// `lake` is none when the project has no lake yet: then nothing is there, and none is made.
 pub async fn plan(lake: Option<&Arc<LakeDoor>>, project: &Path, task: &PlannedTask) -> Option<LakePlan> {
     let operator = task.operator.as_deref()?;
-    let params = task.params.as_ref().ok()?;
     if operator != "load" && !operator.starts_with("athena.") {
         return None;
     }
@@ -63,7 +67,7 @@ pub async fn plan(lake: Option<&Arc<LakeDoor>>, project: &Path, task: &PlannedTa
             Some(door) => Some(door.open().await?),
             None => None,
         };
-        let params = with_defaults(operator, task, params);
+        let params = with_defaults(operator, task);
         match operator {
             "load" => load(lake, project, task, &params, &mut plan).await,
             _ => athena(lake, project, task, operator, &params, &mut plan).await,
@@ -76,14 +80,14 @@ pub async fn plan(lake: Option<&Arc<LakeDoor>>, project: &Path, task: &PlannedTa
 }
 
 /// The parameters with the exported defaults of their operator below them.
-fn with_defaults(operator: &str, task: &PlannedTask, params: &Params) -> Params {
+fn with_defaults(operator: &str, task: &PlannedTask) -> Params {
     let mut all = Params::new();
     for name in ["athena", operator] {
         if let Some(Value::Object(defaults)) = task.scope.get(name) {
             all.extend(defaults.clone());
         }
     }
-    all.extend(params.clone());
+    all.extend(task.params.clone());
     all
 }
 
@@ -95,66 +99,99 @@ async fn athena(
     params: &Params,
     plan: &mut LakePlan,
 ) -> Result<(), TaskError> {
-    let table = match (text(params, "database"), text(params, "table")) {
-        (Some(database), Some(table)) => Some(TableName::new(&database, &table).map_err(task_error)?),
-        (None, Some(table)) if operator == "athena.ctas" => {
-            Some(TableName::new("default", &table).map_err(task_error)?)
-        }
-        _ => None,
-    };
-    let found = match (lake, &table) {
-        (Some(lake), Some(table)) => lake.catalog.table(table).await.map_err(task_error)?,
-        _ => None,
-    };
-    if let Some(table) = &table {
-        target(lake, table, found.as_ref(), params, plan).await?;
+    let database = text(params, "database").or_else(|| (operator == "athena.ctas").then(|| "default".to_owned()));
+    if let (Some(database), Some(table)) = (database, text(params, "table")) {
+        target(lake, &database, &table, params, plan).await?;
     }
-    if matches!(operator, "athena.query" | "athena.apas" | "athena.ctas") {
-        let command = text(params, "_command").unwrap_or_default();
-        let database = text(params, "database");
-        let sql = sql_text::read(lake, &files(project, task), &command, &|text| render(task, text)).await?;
-        if let Some(lake) = lake {
-            match lake.engine.describe(&sql, database.as_deref()).await {
-                Ok(description) => plan.predicted_bytes = Some(description.predicted_bytes),
-                // A task before this one may make it.
-                Err(error) if error.kind == ErrorKind::NotFound || error.message.contains("does not exist") => {
-                    plan.lines.push(format!("not known yet: {}", error.message));
-                }
-                Err(error) => plan.problem = Some(error.to_string()),
+    if !matches!(operator, "athena.query" | "athena.apas" | "athena.ctas") {
+        return Ok(());
+    }
+    let Some(command) = text(params, "_command") else { return Ok(()) };
+    let files = files(project, task);
+    if is_unknown(&command) && sql_text::is_path(command.trim()) {
+        plan.lines.push(format!("runs the SQL of {}", command.trim()));
+        return Ok(());
+    }
+    let unknown = Mutex::new(Vec::new());
+    let render_sql = |text: &str| {
+        let (text, found) = render_known(task, text)?;
+        unknown.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+        Ok(text)
+    };
+    let sql = sql_text::read(lake, &files, &command, &render_sql).await?;
+    plan.unknown = unknown.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(lake) = lake.filter(|_| !is_unknown(&sql)) {
+        match lake.engine.describe(&sql, text(params, "database").as_deref()).await {
+            Ok(description) => plan.predicted_bytes = Some(description.predicted_bytes),
+            Err(error) if is_about_a_missing_table(&error) => plan.lines.push(missing_table(&error.message)),
+            Err(error) => plan.problem = Some(error.to_string()),
+        }
+    } else if !is_unknown(&sql) {
+        // Without a lake there are no tables: what the text alone tells is looked at.
+        plan.problem = lake::sql::examine(&sql).err().map(|error| error.to_string());
+    }
+    if let Some(Value::Array(checks)) = params.get("checks") {
+        for check in checks.iter().filter_map(Value::as_str) {
+            let check = check.trim();
+            plan.lines.push(format!("checks {}", check.lines().next().unwrap_or_default()));
+            // A check that is a file is read now, so that a missing one is said.
+            if sql_text::is_path(check) && !is_unknown(check) {
+                sql_text::read(lake, &files, check, &|text| Ok(render_known(task, text)?.0)).await?;
             }
         }
-        plan.sql = Some(sql);
     }
+    plan.sql = Some(sql);
     Ok(())
+}
+
+/// Tells whether a query only waits for a table that an earlier task would make.
+fn is_about_a_missing_table(error: &lake::Error) -> bool {
+    error.kind == ErrorKind::NotFound || error.message.contains("does not exist")
+}
+
+fn missing_table(message: &str) -> String {
+    format!("what it scans is not known yet: {message}")
+}
+
+/// Tells whether a text holds an expression that could not be evaluated.
+fn is_unknown(text: &str) -> bool {
+    constant(text).is_none()
 }
 
 /// Says which table or partition a task names, and whether it is there.
 async fn target(
     lake: Option<&Lake>,
-    table: &TableName,
-    found: Option<&Table>,
+    database: &str,
+    table: &str,
     params: &Params,
     plan: &mut LakePlan,
 ) -> Result<(), TaskError> {
-    let Some(Value::Object(partition_kv)) = params.get("partition_kv") else {
-        plan.target = Some(table.to_string());
-        plan.exists = lake.map(|_| found.is_some());
+    let pairs: IndexMap<String, String> = match params.get("partition_kv") {
+        Some(Value::Object(partition_kv)) => {
+            partition_kv.iter().map(|(key, value)| (key.to_lowercase(), plain_text(value))).collect()
+        }
+        _ => IndexMap::new(),
+    };
+    let partition: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let named = format!("{}.{} {}", database.to_lowercase(), table.to_lowercase(), partition.join("/"));
+    plan.target = Some(named.trim_end().to_owned());
+    if [database, table].into_iter().chain(pairs.values().map(String::as_str)).any(is_unknown) {
+        return Ok(());
+    }
+    let name = table_name(database, table)?;
+    check_values(&pairs, Use::Find)?;
+    let Some(lake) = lake else {
+        plan.exists = Some(false);
         return Ok(());
     };
-    let pairs: indexmap::IndexMap<String, String> = partition_kv
-        .iter()
-        .map(|(key, value)| (key.to_lowercase(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
-        .collect();
-    let name: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    plan.target = Some(format!("{table} {}", name.join("/")));
-    plan.exists = match (lake, found) {
-        (Some(lake), Some(found)) => {
-            let values = found.partition_values(&pairs).map_err(task_error)?;
-            Some(lake.catalog.partition(table, &values).await.map_err(task_error)?.is_some())
+    let found = lake.catalog.table(&name).await.map_err(task_error)?;
+    plan.exists = Some(match &found {
+        Some(table) if !pairs.is_empty() => {
+            let values = table.partition_values(&pairs).map_err(task_error)?;
+            lake.catalog.partition(&name, &values).await.map_err(task_error)?.is_some()
         }
-        (Some(_), None) => Some(false),
-        (None, _) => None,
-    };
+        found => found.is_some(),
+    });
     Ok(())
 }
 
@@ -167,14 +204,32 @@ async fn load(
 ) -> Result<(), TaskError> {
     let files = files(project, task);
     let config = match params.get("_command") {
+        Some(Value::String(path)) if is_unknown(path) => {
+            plan.lines.push(format!("loads what {path} says"));
+            return Ok(());
+        }
         Some(Value::String(path)) => {
             let text = files.read(path).await.map_err(|why| {
                 TaskError::config(code::UNREADABLE_FILE, format!("cannot read the load's config `{path}`: {why}"))
             })?;
-            read_config(path, &text, &mut |text| render(task, text))?
+            let mut unknown = Vec::new();
+            let config = read_config(path, &text, &mut |text| {
+                let (text, found) = render_known(task, text)?;
+                unknown.extend(found);
+                Ok(text)
+            });
+            plan.unknown = unknown;
+            match config {
+                // A value that is not known yet is of no type.
+                Err(_) if !plan.unknown.is_empty() => {
+                    plan.lines.push(format!("loads what {path} says"));
+                    return Ok(());
+                }
+                config => config?,
+            }
         }
-        Some(inline) => serde_json::from_value(inline.clone())
-            .map_err(|error| TaskError::config(code::PARAM_VALUE, error.to_string()))?,
+        Some(inline) if is_unevaluated(inline) => return Ok(()),
+        Some(inline) => read_inline_config(inline)?,
         None => return Err(TaskError::config(code::PARAM_MISSING, "`load>` needs a config")),
     };
     let InputConfig::File(input) = &config.input;
@@ -182,15 +237,11 @@ async fn load(
     plan.lines.push(format!("reads {path}"));
     match &config.out {
         OutputConfig::Table(out) => {
-            let table = TableName::new(&out.database, &out.table).map_err(task_error)?;
+            target(lake, &out.database, &out.table, &Params::new(), plan).await?;
             let keys: Vec<String> =
                 out.partition_by.iter().map(|(key, expression)| format!("{key} = {expression}")).collect();
             if !keys.is_empty() {
                 plan.lines.push(format!("partitions by {}", keys.join(", ")));
-            }
-            plan.target = Some(table.to_string());
-            if let Some(lake) = lake {
-                plan.exists = Some(lake.catalog.table(&table).await.map_err(task_error)?.is_some());
             }
         }
         OutputConfig::File(out) => plan.lines.push(format!("writes files below {}", out.path)),
@@ -204,8 +255,8 @@ fn files(project: &Path, task: &PlannedTask) -> Files {
     Files { project: project.to_owned(), work_dir: project.join(PathBuf::from(below)) }
 }
 
-/// Evaluates the templates of a text with the parameters of a task.
-fn render(task: &PlannedTask, text: &str) -> Result<String, TaskError> {
+/// Evaluates the templates of a text with the parameters of a task, as far as they are known.
+fn render_known(task: &PlannedTask, text: &str) -> Result<(String, Vec<Unknown>), TaskError> {
     let zone = self::text(&task.scope, "timezone").unwrap_or_else(|| "UTC".to_owned());
     let zone = schedule::time_zone(&zone).map_err(|error| TaskError::config(code::TIME_ZONE, error.to_string()))?;
     let settings = TemplateSettings { zone, now: session_instant(&task.scope), seed: 0 };
@@ -220,7 +271,8 @@ fn render(task: &PlannedTask, text: &str) -> Result<String, TaskError> {
         }
     }
     let params = scope.task(&task.name, &Params::new(), &Params::new(), settings);
-    params.render_text_with(text, &extra).map_err(|error| TaskError::from(*error))
+    let (text, errors) = params.render_text_known(text, &extra);
+    Ok((text, errors.iter().map(|error| Unknown::of(error, &task.turn_names)).collect()))
 }
 
 /// The instant of the session; a plan's clock.
@@ -231,9 +283,9 @@ fn session_instant(scope: &Params) -> jiff::Timestamp {
 
 /// A parameter as text.
 fn text(params: &Params, key: &str) -> Option<String> {
-    match params.get(key)? {
-        Value::String(text) => Some(text.clone()),
-        Value::Null => None,
-        other => Some(other.to_string()),
-    }
+    params.get(key).filter(|value| !value.is_null()).map(plain_text)
+}
+
+fn plain_text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -15,7 +15,7 @@ use crate::error::task_error;
 
 /// The longest query text Athena takes, in bytes
 /// (<https://docs.aws.amazon.com/athena/latest/ug/service-limits.html>).
-const MAX_SQL_BYTES: usize = 262_144;
+pub(crate) const MAX_SQL_BYTES: usize = 262_144;
 
 /// Where the files of a task are.
 #[derive(Debug, Clone)]
@@ -38,7 +38,8 @@ impl Files {
             return Err("it is outside of the project".to_owned());
         }
         let bytes = tokio::fs::read(&real).await.map_err(|error| error.to_string())?;
-        String::from_utf8(bytes).map_err(|_| "it is no text in UTF-8".to_owned())
+        let text = String::from_utf8(bytes).map_err(|_| "it is no text in UTF-8".to_owned())?;
+        Ok(without_mark(&text).to_owned())
     }
 }
 
@@ -104,8 +105,13 @@ pub(crate) async fn read(
     Ok(text)
 }
 
+/// Returns a file's text without the byte order mark that editors on Windows put before it.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// Tells a path from SQL: no SELECT is one word that ends in `.sql`.
-fn is_path(text: &str) -> bool {
+pub(crate) fn is_path(text: &str) -> bool {
     !text.contains(char::is_whitespace) && text.to_ascii_lowercase().ends_with(".sql")
 }
 

@@ -51,18 +51,14 @@ pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
         }
     }
     let n_files = files.len();
-    if n_errors > 0 {
-        if !base.output.json {
-            base.output.note(&format!("{} in {}", plural(n_errors, "error"), plural(n_files, "file")));
-        }
-        return Err(Failure::said(Exit::Usage));
-    }
     if base.output.json {
-        base.output.json_line(&json!({"files": n_files, "tasks": n_tasks, "errors": 0}))?;
+        base.output.json_line(&json!({"files": n_files, "tasks": n_tasks, "errors": n_errors}))?;
+    } else if n_errors > 0 {
+        base.output.note(&format!("{} in {}", plural(n_errors, "error"), plural(n_files, "file")));
     } else {
         base.output.note(&format!("{} with {}: no errors", plural(n_files, "workflow"), plural(n_tasks, "task")));
     }
-    Ok(())
+    if n_errors > 0 { Err(Failure::said(Exit::Usage)) } else { Ok(()) }
 }
 
 /// Finds the `.dig` files of a folder in the order of their names; those of `.suiro` and hidden folders are passed over.

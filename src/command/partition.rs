@@ -15,7 +15,9 @@ use crate::output::{bytes, count, right, table, text};
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Partition) -> Result<(), Failure> {
     let settings = base.settings(None)?;
-    let lake = base.lake(&settings).await?;
+    let Some(lake) = base.existing_lake(&settings).await? else {
+        return Err(super::table::no_tables(&settings));
+    };
     match command {
         cli::Partition::List { table } => list(base, &lake, &find(&lake, &name(table)?).await?).await,
         cli::Partition::Show { table, partition } => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::run::plan::PlannedTask;
+use engine::run::plan::{PlannedTask, Unknown};
 use engine::run::{AttemptRequest, Engine, EngineSettings, Rerun, Unobserved};
 use engine::store::{AttemptSpec, MemoryStore};
 use engine::time::SystemClock;
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::run::PROJECT;
 use super::workflow;
 use crate::cli;
-use crate::compose::{Base, door, registry};
+use crate::compose::{Base, door, has_lake, registry};
 use crate::failure::{Exit, Failure};
 use crate::output::bytes;
 
@@ -47,7 +47,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
     };
     let tasks = engine.plan(&request).await?;
     // A lake that was never opened has no tables; opening it would make it.
-    let lake_is_there = settings.state_dir.join("catalog.sqlite").is_file();
+    let lake_is_there = has_lake(&settings);
     let session = session_time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
     if !base.output.json {
         base.output.line(&format!("{name}  session {session}"))?;
@@ -56,88 +56,124 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
     for task in &tasks {
         let lake_plan = operators::plan(lake_is_there.then_some(&door), &settings.project, task).await;
         predicted += lake_plan.as_ref().and_then(|plan| plan.predicted_bytes).unwrap_or(0);
-        let failed = task.params.is_err() || lake_plan.as_ref().is_some_and(|plan| plan.problem.is_some());
-        n_problems += usize::from(failed);
+        let problem = problem(task, lake_plan.as_ref());
+        n_problems += usize::from(problem.is_some());
         if base.output.json {
             base.output.json_line(&json!({
                 "task": task.name,
                 "operator": task.operator,
-                "params": task.params.as_ref().ok(),
-                "problem": task.params.as_ref().err().map(|failure| &failure.message),
+                "params": task.params,
+                "unknown": unknown(task, lake_plan.as_ref()).map(|unknown| json!({
+                    "expression": unknown.expression,
+                    "reason": unknown.reason,
+                })).collect::<Vec<_>>(),
+                "example": task.is_example,
+                "problem": problem,
                 "lake": lake_plan,
             }))?;
         } else {
-            show(base, task, lake_plan.as_ref())?;
+            show(base, task, lake_plan.as_ref(), problem)?;
         }
     }
-    if !base.output.json {
+    let n_tasks = tasks.iter().filter(|task| task.operator.is_some()).count();
+    if base.output.json {
+        base.output.json_line(&json!({
+            "workflow": name,
+            "session": session,
+            "tasks": n_tasks,
+            "problems": n_problems,
+            "predicted_bytes": predicted,
+        }))?;
+    } else {
+        let scans = if predicted > 0 {
+            format!(", at most {} to scan by those whose tables are there", bytes(predicted))
+        } else {
+            String::new()
+        };
+        let problems = match n_problems {
+            0 => String::new(),
+            1 => ", 1 of them would fail".to_owned(),
+            more => format!(", {more} of them would fail"),
+        };
         base.output.line("")?;
         base.output.line(&format!(
-            "{} tasks{}. Nothing was run. What a task stores is not known to the tasks after it yet.",
-            tasks.iter().filter(|task| task.operator.is_some()).count(),
-            if predicted > 0 {
-                format!(", at most {} to scan by those whose tables are there", bytes(predicted))
-            } else {
-                String::new()
-            }
+            "{n_tasks} tasks{scans}{problems}. Nothing was run. What a task stores is not known to the tasks after it yet."
         ))?;
     }
-    if n_problems > 0 && base.output.json {
-        return Ok(());
-    }
-    let only_unknown = n_problems == 0 || tasks.iter().any(|task| task.params.is_err());
-    if only_unknown { Ok(()) } else { Err(Failure::said(Exit::Usage)) }
+    if n_problems > 0 { Err(Failure::said(Exit::Usage)) } else { Ok(()) }
+}
+
+/// Says what would go wrong with a task, as far as that is known.
+fn problem<'p>(task: &'p PlannedTask, lake_plan: Option<&'p LakePlan>) -> Option<&'p str> {
+    let own = task.problem.as_ref().map(|failure| failure.message.as_str());
+    own.or_else(|| lake_plan?.problem.as_deref())
+}
+
+/// Lists the expressions of a task that are not known yet, each once.
+fn unknown<'p>(task: &'p PlannedTask, lake_plan: Option<&'p LakePlan>) -> impl Iterator<Item = &'p Unknown> {
+    let in_files = lake_plan.map(|plan| plan.unknown.as_slice()).unwrap_or_default();
+    let mut told: Vec<&str> = Vec::new();
+    task.unknown.iter().chain(in_files).filter(move |unknown| {
+        let is_new = !told.contains(&unknown.expression.as_str());
+        told.push(&unknown.expression);
+        is_new
+    })
 }
 
 /// Prints a task: its name and operator, then what it would do.
-fn show(base: &Base, task: &PlannedTask, lake_plan: Option<&LakePlan>) -> Result<(), Failure> {
+fn show(base: &Base, task: &PlannedTask, lake_plan: Option<&LakePlan>, problem: Option<&str>) -> Result<(), Failure> {
     let indent = "  ".repeat(task.depth);
     let operator = task.operator.as_ref().map_or_else(String::new, |operator| format!("  {operator}>"));
     base.output.line(&format!("{indent}{}{operator}", task.own_name))?;
     let detail = |line: &str| base.output.line(&format!("{indent}    {line}"));
-    let params = match &task.params {
-        Ok(params) => params,
-        Err(failure) => {
-            detail(&format!("not known yet: {}", failure.message))?;
-            return Ok(());
-        }
-    };
-    if lake_plan.is_none() {
-        for (key, value) in params.iter().filter(|(key, _)| !matches!(key.as_str(), "_do" | "_else_do")) {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let key = if key == "_command" { String::new() } else { format!("{key}: ") };
-            for line in format!("{key}{value}").lines() {
-                detail(line)?;
+    match lake_plan {
+        Some(plan) => {
+            if let Some(target) = &plan.target {
+                detail(&purpose(task.operator.as_deref().unwrap_or_default(), plan.exists, target))?;
+            }
+            plan.lines.iter().try_for_each(|line| detail(line))?;
+            for line in plan.sql.iter().flat_map(|sql| sql.trim().lines()) {
+                detail(format!("| {line}").trim_end())?;
+            }
+            if let Some(predicted) = plan.predicted_bytes {
+                detail(&format!("scans at most {}", bytes(predicted)))?;
             }
         }
-        return Ok(());
-    }
-    let Some(plan) = lake_plan else { return Ok(()) };
-    if let Some(target) = &plan.target {
-        let operator = task.operator.as_deref().unwrap_or_default();
-        detail(&match plan.exists {
-            _ if operator.contains("exists?") => format!("looks at {target}"),
-            Some(false) if operator.starts_with("athena.drop_") => format!("finds no {target} to drop"),
-            _ if operator.starts_with("athena.drop_") => format!("drops {target}"),
-            _ if operator == "load" => format!("writes {target}"),
-            Some(true) => format!("replaces {target}"),
-            Some(false) => format!("adds {target}"),
-            None => format!("changes {target}"),
-        })?;
-    }
-    for line in &plan.lines {
-        detail(line)?;
-    }
-    if let Some(sql) = &plan.sql {
-        for line in sql.trim().lines() {
-            detail(&format!("| {line}"))?;
+        None => {
+            for (key, value) in task.params.iter().filter(|(key, _)| !matches!(key.as_str(), "_do" | "_else_do")) {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let key = if key == "_command" { String::new() } else { format!("{key}: ") };
+                format!("{key}{value}").lines().try_for_each(detail)?;
+            }
         }
     }
-    if let Some(predicted) = plan.predicted_bytes {
-        detail(&format!("scans at most {}", bytes(predicted)))?;
+    for unknown in unknown(task, lake_plan) {
+        detail(&format!("not known yet: ${{{}}} ({})", unknown.expression, unknown.reason))?;
     }
-    if let Some(problem) = &plan.problem {
-        detail(&format!("problem: {problem}"))?;
+    if task.has_examples {
+        detail(match task.operator.as_deref() {
+            Some("if") => "whether it holds is not known yet: what it would run follows",
+            _ => "how often it runs is not known yet: one turn follows, as it is written",
+        })?;
+    }
+    if let Some(problem) = problem {
+        for (number, line) in problem.lines().enumerate() {
+            detail(&if number == 0 { format!("problem: {line}") } else { format!("  {line}") })?;
+        }
     }
     Ok(())
+}
+
+/// Says what a task does to its target.
+fn purpose(operator: &str, exists: Option<bool>, target: &str) -> String {
+    match exists {
+        _ if operator.contains("exists?") => format!("looks at {target}"),
+        Some(false) if operator.starts_with("athena.drop_") => format!("finds no {target} to drop"),
+        _ if operator.starts_with("athena.drop_") => format!("drops {target}"),
+        Some(true) if operator == "load" => format!("writes {target}, which is there already"),
+        Some(false) if operator == "load" => format!("writes {target}, which is not there yet"),
+        Some(true) => format!("replaces {target}"),
+        Some(false) => format!("adds {target}"),
+        None => format!("changes {target}; whether it is there is not known yet"),
+    }
 }

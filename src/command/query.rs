@@ -26,7 +26,10 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
     let format = format(base, command)?;
     let sql = statement(&command.sql)?;
     let settings = base.settings(None)?;
-    let lake = base.lake(&settings).await?;
+    let Some(lake) = base.existing_lake(&settings).await? else {
+        lake::sql::examine(&sql).map_err(lake::Error::from)?;
+        return Err(super::table::no_tables(&settings));
+    };
     let started = Instant::now();
     let query = Query::new(sql, Some(&command.database), uuid::Uuid::new_v4().to_string());
     let id = lake.engine.start(&query).await?;

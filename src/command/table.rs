@@ -12,11 +12,18 @@ use crate::cli;
 use crate::compose::Base;
 use crate::failure::{Exit, Failure};
 use crate::output::{bytes, count, right, table, text};
+use crate::settings::Settings;
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Table) -> Result<(), Failure> {
     let settings = base.settings(None)?;
-    let lake = base.lake(&settings).await?;
+    let Some(lake) = base.existing_lake(&settings).await? else {
+        if matches!(command, cli::Table::List { database: None }) {
+            base.output.note("there are no tables: nothing was loaded or published in this project yet");
+            return Ok(());
+        }
+        return Err(no_tables(&settings));
+    };
     match command {
         cli::Table::List { database } => list(base, &lake, database.as_deref()).await,
         cli::Table::Show { table } => show(base, &lake, &name(table)?).await,
@@ -24,6 +31,13 @@ pub(crate) async fn run(base: &Base, command: &cli::Table) -> Result<(), Failure
             drop_table(base, &lake, &name(table)?, *with_location, *yes).await
         }
     }
+}
+
+/// Says that a project has no tables yet.
+pub(crate) fn no_tables(settings: &Settings) -> Failure {
+    let project = settings.project.display();
+    Failure::usage(format!("the project `{project}` has no tables: nothing was loaded or published in it yet"))
+        .help("run a workflow first: `suiro run FILE`")
 }
 
 /// Reads `database.table`; the database is `default` when left out.

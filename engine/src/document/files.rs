@@ -80,8 +80,8 @@ pub enum ReadError {
     /// It is a directory, a pipe or a device.
     #[error("it is not a file")]
     NotAFile,
-    /// A symbolic link leads out of the project.
-    #[error("a symbolic link leads out of the project")]
+    /// It lies outside the project, perhaps by way of a symbolic link.
+    #[error("it lies outside the project")]
     OutsideProject,
     /// It is no text.
     #[error("it is not UTF-8: byte {0} is wrong")]

@@ -115,7 +115,8 @@ impl Node {
 }
 
 /// Says what a value is, for a message.
-pub(crate) fn describe(value: &Value) -> String {
+#[must_use]
+pub fn describe(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::Bool(value) => format!("`{value}`"),

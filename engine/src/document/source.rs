@@ -72,6 +72,15 @@ impl SourceMap {
         id
     }
 
+    /// Adds a file of a project unless it is there with the same text.
+    pub fn add_once(&mut self, name: impl Into<String>, path: &str, text: &Arc<str>) -> SourceId {
+        let there = self.sources.iter().position(|source| source.path == path && source.text == *text);
+        match there.and_then(|index| u32::try_from(index).ok()) {
+            Some(index) => SourceId(index),
+            None => self.add_file(name, path, Arc::clone(text)),
+        }
+    }
+
     /// Returns the id that the next file will get.
     #[must_use]
     pub fn next_id(&self) -> SourceId {

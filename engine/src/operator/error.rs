@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ParamProblem;
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, code};
 
 /// What went wrong, as far as it decides who can fix it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,15 @@ impl TaskError {
             details: crate::params::Params::new(),
             source: None,
         }
+    }
+
+    /// Makes the error of a task whose parameters are wrong: all of them, with the code of the first.
+    pub fn wrong_params(problems: Vec<ParamProblem>) -> Self {
+        let code = problems.first().map_or(code::PARAM_VALUE, |problem| problem.code);
+        let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        let mut error = Self::config(code, messages.join("; "));
+        error.params = problems;
+        error
     }
 
     /// Names a wrong parameter.

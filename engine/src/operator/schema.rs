@@ -93,6 +93,7 @@ impl<'s> Schema<'s> {
                 }
                 value
             }
+            ("string", Value::String(text)) if !fits_length(schema, text) => self.wrong(schema, &value, path, problems),
             _ => value,
         }
     }
@@ -445,10 +446,18 @@ fn bounds(schema: &Value) -> (Option<f64>, Option<f64>) {
     (bound("minimum").or(format_low), bound("maximum").or(format_high))
 }
 
+/// Returns whether a text is as long as a schema wants it.
+fn fits_length(schema: &Value, text: &str) -> bool {
+    let limit = |keyword: &str| schema.get(keyword).and_then(Value::as_u64);
+    let length = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
+    limit("minLength").is_none_or(|least| length >= least) && limit("maxLength").is_none_or(|most| length <= most)
+}
+
 fn type_name(wanted: &str, schema: &Value) -> String {
     let name = match wanted {
         "null" => "nothing",
         "boolean" => "`true` or `false`",
+        "string" if schema.get("maxLength").and_then(Value::as_u64) == Some(1) => "one character",
         "string" => "a text",
         "array" => "a list",
         "object" => "a mapping",
@@ -500,6 +509,7 @@ mod tests {
         labels: BTreeMap<String, String>,
         rejected: Option<Share>,
         format: Option<Format>,
+        quote: Option<char>,
         anything: Option<Value>,
     }
 
@@ -556,7 +566,7 @@ mod tests {
             &json!({
                 "limit": -1, "strict": "yes", "ratio": "x", "mode": "repalce", "keys": "a", "labels": {"a": [1]},
                 "partition": {"kye": 1, "values": [1, "b", "3"]}, "tables": 1, "stritc": true, "rejected": true,
-                "format": {"type": "csv", "compression": "zstd"},
+                "format": {"type": "csv", "compression": "zstd"}, "quote": "ab",
             }),
         );
         assert_eq!(
@@ -574,6 +584,7 @@ mod tests {
                 "E0302 tables: `copy>` has no parameter `tables` (did you mean `labels`?)",
                 "E0302 stritc: `copy>` has no parameter `stritc` (did you mean `strict`?)",
                 "E0302 format.compression: there is no key `compression` in `format` (it takes `type`, `delimiter`)",
+                "E0301 quote: expected one character for `quote`, found the string `ab`",
                 "E0303 _command: expected a text after `copy>:`, found nothing",
             ]
         );
@@ -604,6 +615,7 @@ mod tests {
                 labels: BTreeMap::from([("a".into(), "true".into())]),
                 rejected: Some(Share::Text("0.1%".into())),
                 format: Some(Format::Parquet { compression: None }),
+                quote: None,
                 anything: Some(json!([null])),
             }
         );

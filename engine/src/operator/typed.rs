@@ -11,7 +11,7 @@ use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use super::schema::{self, Schema, Stage};
-use super::{Operator, OperatorInfo, ParamProblem, TaskContext, TaskError, TaskOutcome};
+use super::{Operator, OperatorInfo, ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome};
 use crate::diagnostic::code;
 use crate::params::{ParamPath, Params};
 
@@ -35,6 +35,12 @@ pub trait TypedOperator: Debug + Send + Sync + 'static {
     /// The parameters: `#[serde(deny_unknown_fields)]`; field docs are the user manual. The value after `name>:` is the
     /// field `_command`.
     type Params: DeserializeOwned + JsonSchema + Send + 'static;
+
+    /// Looks at the files and texts that the parameters name or hold; see [`Operator::inspect`]. The parameters are fitted to
+    /// the schema as far as they fit. Most operators have nothing to look at.
+    fn inspect(&self, _params: &Params, _surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
+        Vec::new()
+    }
 
     /// Does one step; see [`Operator::run`].
     fn run(
@@ -84,6 +90,23 @@ pub fn read_params<P: DeserializeOwned + JsonSchema>(name: &str, params: &Params
     read(name, fitted).map_err(|problem| vec![problem])
 }
 
+/// Checks the keys and types of parameters that stand somewhere else than in a task, before they are evaluated: texts with a
+/// `${…}` may become anything. Returns all problems with their paths.
+pub fn check_params<P: JsonSchema>(name: &str, params: &Params) -> Vec<ParamProblem> {
+    let root = schemars::schema_for!(P).to_value();
+    Schema { operator: name, root: &root, stage: Stage::Check }.fit_params(params).1
+}
+
+/// Returns whether something in a value is still to be evaluated.
+pub fn is_unevaluated(value: &Value) -> bool {
+    match value {
+        Value::String(text) => schema::has_template(text),
+        Value::Array(items) => items.iter().any(is_unevaluated),
+        Value::Object(map) => map.values().any(is_unevaluated),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// Reads parameters of the right shape.
 fn read<P: DeserializeOwned>(operator: &str, params: Params) -> Result<P, ParamProblem> {
     serde_path_to_error::deserialize(Value::Object(params)).map_err(|error| {
@@ -101,15 +124,6 @@ fn read<P: DeserializeOwned>(operator: &str, params: Params) -> Result<P, ParamP
         };
         ParamProblem::new(path, format!("wrong value for `{name}`: {}", error.into_inner()))
     })
-}
-
-fn wrong_params(problems: Vec<ParamProblem>) -> TaskError {
-    let code = problems.first().map_or(code::PARAM_VALUE, |problem| problem.code);
-    let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-    let mut error = TaskError::config(code, messages.join("; "));
-    error.help = problems.iter().filter_map(|problem| problem.help.clone()).collect();
-    error.params = problems;
-    error
 }
 
 /// Fills in what a task has not from exported mappings.
@@ -135,15 +149,6 @@ fn is_body(name: &str) -> bool {
     matches!(name, "_do" | "_else_do")
 }
 
-fn holds_template(value: &Value) -> bool {
-    match value {
-        Value::String(text) => schema::has_template(text),
-        Value::Array(items) => items.iter().any(holds_template),
-        Value::Object(map) => map.values().any(holds_template),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
 #[async_trait]
 impl<T: TypedOperator> Operator for Typed<T> {
     fn info(&self) -> &OperatorInfo {
@@ -164,20 +169,25 @@ impl<T: TypedOperator> Operator for Typed<T> {
             problems.retain(|problem| problem.code != code::PARAM_MISSING);
             return problems;
         }
-        if !problems.is_empty() || fitted.iter().any(|(name, value)| !is_body(name) && holds_template(value)) {
+        if !problems.is_empty() || fitted.iter().any(|(name, value)| !is_body(name) && is_unevaluated(value)) {
             return problems;
         }
         // Nothing is left to evaluate: the values can be read as they will be, which finds what a schema cannot say.
         read::<T::Params>(T::NAME, fitted).err().into_iter().collect()
     }
 
+    fn inspect(&self, params: &Params, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
+        let (fitted, _) = self.schema(Stage::Check).fit_params(params);
+        self.operator.inspect(&fitted, surroundings)
+    }
+
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let params = with_defaults(T::DEFAULTS, self.known_keys(), context, params);
         let (fitted, problems) = self.schema(Stage::Run).fit_params(&params);
         if !problems.is_empty() {
-            return Err(wrong_params(problems));
+            return Err(TaskError::wrong_params(problems));
         }
-        let params = read::<T::Params>(T::NAME, fitted).map_err(|problem| wrong_params(vec![problem]))?;
+        let params = read::<T::Params>(T::NAME, fitted).map_err(|problem| TaskError::wrong_params(vec![problem]))?;
         self.operator.run(context, params).await
     }
 

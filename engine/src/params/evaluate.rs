@@ -60,6 +60,22 @@ impl TaskParams {
         TemplateErrors::gather(errors).map_or(Ok(params), Err)
     }
 
+    /// Evaluates the task's own keys as [`TaskParams::own`] does, as far as they are known: an expression that cannot be
+    /// evaluated yet stays as written, and is told.
+    pub fn own_known(&self) -> (Params, Vec<TemplateError>) {
+        let mut evaluation = Evaluation::new(self);
+        let mut errors = Vec::new();
+        let mut params = Params::new();
+        for (key, written) in &self.own {
+            if LATER.contains(&key.as_str()) {
+                params.insert(key.clone(), written.clone());
+            } else if let Some(node) = self.root.get(key) {
+                params.insert(key.clone(), evaluation.known(node, &mut errors));
+            }
+        }
+        (params, errors)
+    }
+
     /// Evaluates everything in scope, the task's own keys included, except `_do`, `_else_do`, `_error` and `_check`.
     ///
     /// A key whose value cannot be evaluated is left out and told among the errors: what nobody uses must not fail a task.
@@ -99,6 +115,16 @@ impl TaskParams {
         let mut params = self.clone();
         params.root.extend(extra.iter().map(|(name, value)| (name.clone(), Node::data(value))));
         params.render_text(text)
+    }
+
+    /// Evaluates the templates of a text as [`TaskParams::render_text_with`] does, as far as they are known: an expression
+    /// that cannot be evaluated stays as written, and is told.
+    pub fn render_text_known(&self, text: &str, extra: &Params) -> (String, Vec<TemplateError>) {
+        let mut params = self.clone();
+        params.root.extend(extra.iter().map(|(name, value)| (name.clone(), Node::data(value))));
+        let mut errors = Vec::new();
+        let known = Evaluation::new(&params).render_known(text, &mut Site::text(&params), &mut errors);
+        (known, errors)
     }
 
     /// Says whether a parameter of this name is in scope.
@@ -175,6 +201,13 @@ impl Held<'_> {
     }
 }
 
+/// Adds an error unless it is there.
+fn note(error: Box<TemplateError>, errors: &mut Vec<TemplateError>) {
+    if !errors.contains(&error) {
+        errors.push(*error);
+    }
+}
+
 struct Evaluation<'t> {
     params: &'t TaskParams,
     placed: Vec<Option<Placed<'t>>>,
@@ -199,13 +232,76 @@ impl<'t> Evaluation<'t> {
             Node::Leaf(leaf) => match self.leaf(leaf, None) {
                 Ok(held) => held.get().clone(),
                 Err(error) => {
-                    if !errors.contains(&error) {
-                        errors.push(*error);
-                    }
+                    note(error, errors);
                     Value::Null
                 }
             },
         }
+    }
+
+    /// Evaluates a node for the outside; what fails stays as written and is noted.
+    fn known(&mut self, node: &'t Node, errors: &mut Vec<TemplateError>) -> Value {
+        let leaf = match node {
+            Node::Map(map) => {
+                return Value::Object(map.iter().map(|(key, node)| (key.clone(), self.known(node, errors))).collect());
+            }
+            Node::Leaf(leaf) => leaf,
+        };
+        let id = match (self.leaf(leaf, None), &leaf.template) {
+            (Ok(held), _) => return held.get().clone(),
+            (Err(error), None) => {
+                note(error, errors);
+                return leaf.value.clone();
+            }
+            (Err(_), Some(template)) => template.id,
+        };
+        let Some(Some(placed)) = self.placed.get(id) else { return leaf.value.clone() };
+        let mut site = Site { id: Some(id), owner: placed.owner, path: placed.path.clone(), locals: Vec::new() };
+        self.value_known(&leaf.value, &mut site, errors)
+    }
+
+    fn value_known(&mut self, value: &Value, site: &mut Site<'t>, errors: &mut Vec<TemplateError>) -> Value {
+        let path = site.path.clone();
+        let known = match value {
+            Value::String(text) => Value::String(self.render_known(text, site, errors)),
+            Value::Array(items) => {
+                let items = items.iter().enumerate().map(|(index, item)| {
+                    site.path = path.index(index);
+                    self.value_known(item, site, errors)
+                });
+                Value::Array(items.collect())
+            }
+            Value::Object(entries) => {
+                let entries = entries.iter().map(|(key, item)| {
+                    site.path = path.key(key);
+                    (key.clone(), self.value_known(item, site, errors))
+                });
+                Value::Object(entries.collect())
+            }
+            other => other.clone(),
+        };
+        site.path = path;
+        known
+    }
+
+    fn render_known(&mut self, text: &str, site: &mut Site<'t>, errors: &mut Vec<TemplateError>) -> String {
+        let mut out = String::with_capacity(text.len());
+        for part in parts(text) {
+            match part {
+                Part::Text(text) => out.push_str(&text),
+                Part::Expression { source: "", .. } => {}
+                Part::Expression { source, offset } => match self.expression(source, offset, site) {
+                    Ok(text) => out.push_str(&text),
+                    Err(error) => {
+                        note(Self::place(error, text, source, offset, site), errors);
+                        out.push_str("${");
+                        out.push_str(source);
+                        out.push('}');
+                    }
+                },
+            }
+        }
+        out
     }
 
     /// Evaluates a node for a template.

@@ -1,18 +1,20 @@
 //! A dry run: the tasks of a workflow with their parameters evaluated; nothing runs and nothing is stored.
 //!
-//! What tasks would store while they run is unknown here, so a parameter that needs it comes as an error of that task alone.
-//! Tasks that loops, conditions and calls would generate are planned too, as far as their parameters are known: these
-//! operators ([`GENERATORS`]) do nothing but generate.
+//! What tasks would store while they run is unknown here: an expression that needs it stays as written, and is told. Tasks
+//! that loops, conditions and calls would generate are planned too: these operators ([`GENERATORS`]) do nothing but generate.
+//! When it is not known which tasks they would generate, their bodies are planned once, as an example of each.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Engine;
 use super::attempt::{ActiveAttempt, Earlier};
 use super::error::EngineError;
 use super::submit::{AttemptRequest, find_task, keep_only, time_zone};
-use super::task::{Ending, Report};
-use crate::operator::{TaskError, TaskResult};
+use super::task::{Ending, Preview, Report};
+use crate::operator::TaskResult;
 use crate::params::Params;
+use crate::params::template::TemplateError;
 use crate::session::{AttemptId, AttemptState, Event, RetryPolicy, SessionId, SessionKey, TaskGraph, TaskId};
 use crate::store::{AttemptRecord, Claim, Failure};
 use crate::workflow::TaskKind;
@@ -31,10 +33,29 @@ pub struct PlannedTask {
     pub depth: usize,
     /// Its operator without `>`; none for a group.
     pub operator: Option<String>,
-    /// Its own parameters, evaluated, or why they cannot be.
-    pub params: Result<Params, Failure>,
+    /// Its own parameters, evaluated; an expression that is not known yet as written.
+    pub params: Params,
+    /// The expressions that are not known yet.
+    pub unknown: Vec<Unknown>,
+    /// What would go wrong.
+    pub problem: Option<Failure>,
+    /// Whether the tasks below it are examples: how many there will be, if any, is not known yet.
+    pub has_examples: bool,
+    /// Whether it is (part of) such an example.
+    pub is_example: bool,
+    /// In an example of a loop's turn, the names that only a turn knows.
+    pub turn_names: Vec<String>,
     /// All parameters in scope, evaluated, its own included; what cannot be evaluated is left out.
     pub scope: Params,
+}
+
+/// An expression that a plan cannot evaluate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// What stands between `${` and `}`.
+    pub expression: String,
+    /// Why it is not known.
+    pub reason: String,
 }
 
 impl Engine {
@@ -72,14 +93,15 @@ impl Engine {
         let shared = self.share(&key, &record, claim, "00000000-0000-0000-0000-000000000000", &zone);
         let graph = TaskGraph::new(root, self.parts.settings.task_limit)?;
         let mut attempt = ActiveAttempt::new(shared, record, graph, Earlier::default());
-        let mut planned = Vec::new();
+        let mut planned = HashMap::new();
         attempt.apply(Event::Begin, now);
         loop {
             let jobs = attempt.start(1, now);
             let Some(job) = jobs.into_iter().next() else { break };
             let id = job.task;
-            let (params, scope, subtasks) = job.preview().await;
-            planned.push((id, params, scope));
+            let mut preview = job.preview().await;
+            let subtasks = std::mem::take(&mut preview.subtasks);
+            planned.insert(id, preview);
             let result = TaskResult { subtasks, ..TaskResult::default() };
             let report = Report {
                 attempt: claim.attempt,
@@ -94,29 +116,68 @@ impl Engine {
     }
 }
 
-type Preview = (TaskId, Result<Params, TaskError>, Params);
-
-fn in_tree_order(attempt: &ActiveAttempt, planned: Vec<Preview>) -> Vec<PlannedTask> {
-    let mut previews: std::collections::HashMap<TaskId, _> =
-        planned.into_iter().map(|(id, params, scope)| (id, (params, scope))).collect();
+fn in_tree_order(attempt: &ActiveAttempt, mut planned: HashMap<TaskId, Preview>) -> Vec<PlannedTask> {
     let mut tasks = Vec::new();
-    let mut open = vec![(TaskId::ROOT, 0)];
-    while let Some((id, depth)) = open.pop() {
+    // Each task with its depth and, inside an example, the names that only a turn of it knows.
+    let mut open: Vec<(TaskId, usize, Option<Vec<String>>)> = vec![(TaskId::ROOT, 0, None)];
+    while let Some((id, depth, turn)) = open.pop() {
         let Some(task) = attempt.graph.get(id) else { continue };
-        open.extend(task.children.iter().rev().map(|child| (*child, depth + 1)));
+        let preview = planned.remove(&id).unwrap_or_default();
+        let below = if preview.stands_in {
+            let mut names = turn.clone().unwrap_or_default();
+            names.extend(names_of_a_turn(&task.def.kind));
+            Some(names)
+        } else {
+            turn.clone()
+        };
+        open.extend(task.children.iter().rev().map(|child| (*child, depth + 1, below.clone())));
         let operator = match &task.def.kind {
             TaskKind::Group => None,
             TaskKind::Action { operator, .. } => Some(operator.clone()),
         };
-        let (params, scope) = previews.remove(&id).unwrap_or_else(|| (Ok(Params::new()), Params::new()));
+        let is_example = turn.is_some();
+        let turn_names = turn.unwrap_or_default();
         tasks.push(PlannedTask {
             name: attempt.graph.full_name(id),
             own_name: task.name.to_string(),
             depth,
             operator,
-            params: params.map_err(|error| Failure::of(&error, &task.def)),
-            scope,
+            params: preview.own,
+            unknown: preview.unknown.iter().map(|error| Unknown::of(error, &turn_names)).collect(),
+            problem: preview.problem.map(|error| Failure::of(&error, &task.def)),
+            has_examples: preview.stands_in,
+            is_example,
+            turn_names,
+            scope: preview.scope,
         });
     }
     tasks
+}
+
+/// Returns the names that a loop gives the tasks of each turn.
+fn names_of_a_turn(kind: &TaskKind) -> Vec<String> {
+    let TaskKind::Action { operator, params } = kind else { return Vec::new() };
+    match operator.as_str() {
+        "for_each" => params
+            .get("_command")
+            .and_then(|lists| lists.as_object())
+            .map_or_else(Vec::new, |lists| lists.keys().cloned().collect()),
+        "for_range" => vec!["range".to_owned()],
+        "loop" => vec!["i".to_owned()],
+        // Whatever else repeats a body tells it about the turn under a name of its own.
+        other => other.rsplit('.').next().map(str::to_owned).into_iter().collect(),
+    }
+}
+
+impl Unknown {
+    /// Says why an expression is not known; `names` are those that only a turn of a loop knows.
+    pub fn of(error: &TemplateError, names: &[String]) -> Self {
+        let words = error.expression.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
+        let by_turn = words.into_iter().find(|word| names.iter().any(|name| name == word));
+        let reason = match by_turn {
+            Some(name) => format!("each turn of the loop has a `{name}` of its own"),
+            None => error.message.clone(),
+        };
+        Self { expression: error.expression.clone(), reason }
+    }
 }

@@ -17,6 +17,7 @@ use crate::operator::context::LazyScope;
 use crate::operator::error::Retry;
 use crate::operator::{Operator, ParamProblem, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskResult};
 use crate::params::scope::{Layer, Scope};
+use crate::params::template::TemplateError;
 use crate::params::{ParamPath, Params, TaskParams, builtin};
 use crate::session::{AttemptId, RetryPolicy, TaskId};
 use crate::workflow::{TaskDef, TaskKind};
@@ -55,6 +56,23 @@ pub(super) struct Report {
     /// What the operator stored while it ran, last.
     pub(super) checkpointed: Option<Value>,
     pub(super) ending: Ending,
+}
+
+/// What a step would do.
+#[derive(Debug, Default)]
+pub(super) struct Preview {
+    /// The task's own parameters; expressions that cannot be evaluated yet as written.
+    pub(super) own: Params,
+    /// Why some cannot.
+    pub(super) unknown: Vec<TemplateError>,
+    /// All parameters in scope that can be evaluated.
+    pub(super) scope: Params,
+    /// What it would generate.
+    pub(super) subtasks: Vec<TaskDef>,
+    /// Whether these stand in for tasks that are not known yet.
+    pub(super) stands_in: bool,
+    /// What would go wrong.
+    pub(super) problem: Option<TaskError>,
 }
 
 /// How a step ended.
@@ -180,30 +198,47 @@ impl Job {
         Ok(Prepared { operator, context, host })
     }
 
-    /// Evaluates the parameters without running anything but operators that only generate tasks; returns the task's own
-    /// parameters, all in scope, and what was generated.
-    pub(super) async fn preview(self) -> (Result<Params, TaskError>, Params, Vec<TaskDef>) {
-        let TaskKind::Action { operator, params: own } = &self.def.kind else {
-            return (Ok(Params::new()), Params::new(), Vec::new());
-        };
+    /// Evaluates the parameters as far as they are known, and runs nothing but operators that only generate tasks.
+    ///
+    /// Where it is not known which tasks an operator would generate, its bodies stand in for them, once each.
+    pub(super) async fn preview(self) -> Preview {
+        let TaskKind::Action { operator, params: own } = &self.def.kind else { return Preview::default() };
         let params = Arc::new(self.params(own));
-        let scope = params.everything().0;
-        match self.try_preview(&params, operator).await {
-            Ok((own, subtasks)) => (Ok(own), scope, subtasks),
-            Err(error) => (Err(error), scope, Vec::new()),
+        let (own, unknown) = params.own_known();
+        let mut preview = Preview { own, unknown, scope: params.everything().0, ..Preview::default() };
+        if let Err(error) = self.try_preview(&params, operator, &mut preview).await {
+            preview.problem = Some(error);
         }
+        preview
     }
 
-    async fn try_preview(&self, params: &Arc<TaskParams>, operator: &str) -> Result<(Params, Vec<TaskDef>), TaskError> {
-        let own = params.own()?;
+    async fn try_preview(
+        &self,
+        params: &Arc<TaskParams>,
+        operator: &str,
+        preview: &mut Preview,
+    ) -> Result<(), TaskError> {
         let Prepared { operator, context, .. } = self.prepare(params, operator, Arc::default())?;
-        if !GENERATORS.contains(&operator.info().name) {
-            return Ok((own, Vec::new()));
+        let is_generator = GENERATORS.contains(&operator.info().name);
+        if is_generator && preview.unknown.is_empty() {
+            if let TaskOutcome::Done(result) = operator.run(&context, preview.own.clone()).await? {
+                preview.subtasks = result.subtasks;
+            }
+            return Ok(());
         }
-        match operator.run(&context, own.clone()).await? {
-            TaskOutcome::Done(result) => Ok((own, result.subtasks)),
-            TaskOutcome::Wait { .. } => Ok((own, Vec::new())),
+        if preview.unknown.is_empty() {
+            let problems = operator.check(&preview.own);
+            if !problems.is_empty() {
+                return Err(TaskError::wrong_params(problems));
+            }
         }
+        for (key, name) in [("_do", "^do"), ("_else_do", "^else_do")] {
+            let Some(body) = preview.own.get(key) else { continue };
+            let body = context.host.compile_body(body, &ParamPath::from(key))?;
+            preview.subtasks.push(TaskDef { name: name.to_owned(), ..body });
+            preview.stands_in = true;
+        }
+        Ok(())
     }
 
     /// Calls the operator; one that does not stop when it is told to is dropped after the grace period.

@@ -393,7 +393,7 @@ async fn only_one_task_runs_when_it_is_named() {
 #[tokio::test]
 async fn a_plan_evaluates_everything_and_writes_nothing() {
     let project = Project::new(
-        "_export: {who: world}\n+l:\n  loop>: 2\n  _do: {echo>: \"hello ${who} ${i}\"}\n+s: {sh>: \"touch ran; echo ${later}\"}\n+f: {fail>: never}\n",
+        "_export: {who: world}\n+l:\n  loop>: 2\n  _do: {echo>: \"hello ${who} ${i}\"}\n+s: {sh>: \"touch ran; echo ${later} ${who}\"}\n+e:\n  for_each>: {day: \"${later}\"}\n  _do: {echo>: \"${who} ${day} ${later}\"}\n+f: {fail>: never}\n",
     );
     let store = Arc::new(crate::store::MemoryStore::default());
     let settings = EngineSettings::new(project.path());
@@ -403,23 +403,24 @@ async fn a_plan_evaluates_everything_and_writes_nothing() {
     let shown: Vec<String> = planned
         .iter()
         .map(|task| {
-            let command = match &task.params {
-                Ok(params) => params.get("_command").map(ToString::to_string).unwrap_or_default(),
-                Err(failure) => failure.message.clone(),
-            };
-            format!("{}{} {command}", " ".repeat(task.depth), task.own_name)
+            let command = task.params.get("_command").map(ToString::to_string).unwrap_or_default();
+            let unknown: Vec<&str> = task.unknown.iter().map(|unknown| unknown.reason.as_str()).collect();
+            let example = if task.is_example { "e.g. " } else { "" };
+            format!("{}{example}{} {command} {}", " ".repeat(task.depth), task.own_name, unknown.join(", "))
         })
         .collect();
     assert_eq!(
         shown,
         [
-            "+t ",
-            " +l 2",
-            "  ^sub ",
-            "   +loop-0 \"hello world 0\"",
-            "   +loop-1 \"hello world 1\"",
-            " +s cannot evaluate `${later}`: `later` is not defined",
-            " +f \"never\"",
+            "+t  ",
+            " +l 2 ",
+            "  ^sub  ",
+            "   +loop-0 \"hello world 0\" ",
+            "   +loop-1 \"hello world 1\" ",
+            " +s \"touch ran; echo ${later} world\" `later` is not defined",
+            " +e {\"day\":\"${later}\"} `later` is not defined",
+            "  e.g. ^do \"world ${day} ${later}\" each turn of the loop has a `day` of its own, `later` is not defined",
+            " +f \"never\" ",
         ]
     );
     let left: Vec<_> = std::fs::read_dir(project.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::operator::error::TaskErrorKind;
-use crate::operator::{TaskError, TaskReport};
+use crate::operator::{ParamProblem, TaskError, TaskReport};
 use crate::params::{ParamPath, Params};
 use crate::session::graph::{Progress, StoredTask};
 use crate::session::{AttemptId, AttemptState, SessionId, SessionKey, TaskId};
@@ -267,7 +267,7 @@ impl Failure {
                 .params
                 .iter()
                 .map(|problem| WrongParam {
-                    place: place_of(def, &problem.path),
+                    place: place_inside(problem).or_else(|| place_of(def, &problem.path)),
                     path: problem.path.clone(),
                     message: problem.message.clone(),
                     help: problem.help.clone(),
@@ -288,6 +288,14 @@ impl Failure {
         error.insert("task_name".to_owned(), Value::String(task_name.to_owned()));
         Value::Object(error)
     }
+}
+
+/// Returns the place in the file that a parameter names.
+fn place_inside(problem: &ParamProblem) -> Option<Place> {
+    let piece = problem.inside.as_ref()?;
+    let file = piece.file.as_ref()?;
+    let (line, column) = piece.line_column(&file.text);
+    Some(Place { file: file.path.to_string(), line, column })
 }
 
 /// Returns the place of a parameter, or that of the nearest one around it.

@@ -6,6 +6,8 @@
 mod action;
 mod children;
 mod circle;
+mod foreign;
+mod inside;
 mod key_value;
 mod task_name;
 mod templates;
@@ -18,9 +20,11 @@ use super::{Place, TaskDef};
 use crate::diagnostic::{Diagnostic, code, suggest};
 use crate::document::value::Generated;
 use crate::document::{Key, Node, SourceMap, Span};
-use crate::operator::Registry;
+use crate::operator::{Registry, Surroundings};
 use crate::params::ParamPath;
 use crate::workflow::keyword::{self, Keyword};
+
+pub(super) use inside::InFile;
 
 /// Where the text of a tree is.
 #[derive(Debug, Clone, Copy)]
@@ -78,13 +82,31 @@ pub(super) struct Compiler<'a> {
     conditional: usize,
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) calls: Vec<Call>,
+    /// The problems in files that tasks name.
+    pub(super) in_files: Vec<InFile>,
+    /// The files that tasks may name; none when it cannot be known where their paths start.
+    surroundings: Option<Surroundings<'a>>,
     /// Whether some task works in another directory than that of its file.
     pub(super) moves: bool,
 }
 
 impl<'a> Compiler<'a> {
     pub(super) fn new(origin: Origin<'a>, registry: &'a Registry) -> Self {
-        Self { origin, registry, conditional: 0, diagnostics: Vec::new(), calls: Vec::new(), moves: false }
+        Self {
+            origin,
+            registry,
+            conditional: 0,
+            diagnostics: Vec::new(),
+            calls: Vec::new(),
+            in_files: Vec::new(),
+            surroundings: None,
+            moves: false,
+        }
+    }
+
+    /// Lets operators look at the files that their tasks name.
+    pub(super) fn with_surroundings(self, surroundings: Option<Surroundings<'a>>) -> Self {
+        Self { surroundings, ..self }
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {

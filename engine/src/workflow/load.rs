@@ -10,7 +10,7 @@ use super::called::Calls;
 use super::compile::{Call, Compiler, Origin, Position};
 use crate::diagnostic::{Diagnostic, Severity, code};
 use crate::document::{self, Directory, Key, Node, ProjectFiles, ProjectPath, SourceId, SourceMap, Span};
-use crate::operator::Registry;
+use crate::operator::{Registry, Surroundings};
 use crate::schedule::{self, ProblemKind, Schedule};
 
 /// The default of `timezone:`.
@@ -85,11 +85,37 @@ pub(super) fn compile_file(
         diagnostics.push(diagnostic.help("a workflow holds tasks: `+main: {echo>: hello}`"));
         return CompiledFile { workflow: None, diagnostics, calls: Vec::new() };
     };
-    let mut compiler = Compiler::new(Origin::Document(sources), registry);
+    // Where another directory is set, it is known only at run time what the paths of its tasks name.
+    let surroundings = (!sets_work_dir(&node)).then(|| {
+        let mut programs = Vec::new();
+        collect_programs(&node, &mut programs);
+        Surroundings::new(files, path.directory(), programs)
+    });
+    let mut compiler = Compiler::new(Origin::Document(sources), registry).with_surroundings(surroundings);
     let workflow = compile(&mut compiler, path, map, node.span, first);
     diagnostics.extend(compiler.diagnostics);
     let calls = if compiler.moves { Vec::new() } else { compiler.calls };
+    let in_files = compiler.in_files;
+    diagnostics.extend(in_files.into_iter().map(|problem| problem.diagnose(sources, files)));
     CompiledFile { workflow: Some(workflow), diagnostics, calls }
+}
+
+/// Returns whether a document sets `_workdir` anywhere.
+fn sets_work_dir(node: &Node) -> bool {
+    let in_map = |(key, value): &(Key, Node)| key.name == "_workdir" || sets_work_dir(value);
+    node.as_map().is_some_and(|entries| entries.iter().any(in_map))
+        || node.as_list().is_some_and(|items| items.iter().any(sets_work_dir))
+}
+
+/// Collects the commands of `sh>` tasks.
+fn collect_programs(node: &Node, programs: &mut Vec<String>) {
+    for (key, value) in node.as_map().into_iter().flatten() {
+        match value.as_str() {
+            Some(command) if key.name == "sh>" => programs.push(command.to_owned()),
+            _ => collect_programs(value, programs),
+        }
+    }
+    node.as_list().into_iter().flatten().for_each(|item| collect_programs(item, programs));
 }
 
 fn compile(

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use engine::diagnostic::code;
-use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::params::Params as EngineParams;
 use lake::catalog::{Expect, Partition};
 use lake::name::Location;
 use lake::{ErrorKind, Lake};
@@ -12,8 +13,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::door::LakeDoor;
-use crate::error::task_error;
-use crate::partition::{PartitionKv, table_name, values};
+use crate::error::{AtParam as _, task_error};
+use crate::inspect;
+use crate::partition::{PartitionKv, Use, table_name, values};
 
 /// The operator.
 #[derive(Debug)]
@@ -105,6 +107,10 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:CreatePartition`
 
     type Params = Params;
 
+    fn inspect(&self, params: &EngineParams, _: &Surroundings<'_>) -> Vec<ParamProblem> {
+        inspect::partition(params, Use::Write)
+    }
+
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
         let catalog = &lake.catalog;
@@ -113,13 +119,14 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:CreatePartition`
             .table(&name)
             .await
             .map_err(task_error)?
-            .ok_or_else(|| TaskError::config(code::NOT_FOUND, format!("the table `{name}` does not exist")))?;
-        let values = values(&table, &params.partition_kv)?;
+            .ok_or_else(|| TaskError::config(code::NOT_FOUND, format!("the table `{name}` does not exist")))
+            .at_param("table")?;
+        let values = values(&table, &params.partition_kv, Use::Write)?;
         let registered = catalog.partition(&name, &values).await.map_err(task_error)?;
         // DIFFERENCE(digdag-operator-athena): without `location`, a registered partition is looked for where it is, not at its
         // Hive path: a published version would be dropped otherwise.
         let location = match (&params.location, &registered) {
-            (Some(location), _) => Location::parse(location).map_err(task_error)?.as_prefix(),
+            (Some(location), _) => Location::parse(location).map_err(task_error).at_param("location")?.as_prefix(),
             (None, Some(registered)) => registered.location.clone(),
             (None, None) => table.hive_location(&values).map_err(task_error)?,
         };
@@ -130,6 +137,7 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:CreatePartition`
                 code::EXISTS,
                 format!("the partition {partition} of `{name}` is registered already"),
             )
+            .at_param("partition_kv")
             .help("say `save_mode: overwrite` or `save_mode: skip_if_exists`"));
         }
         if let (Some(_), SaveMode::SkipIfExists) = (&registered, params.save_mode) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
 use engine::params::Params as EngineParams;
 use lake::Lake;
 use lake::name::Location;
@@ -20,8 +20,9 @@ use super::job::{self, Job, Progress};
 use super::options::{athena_scope, problem, timeout};
 use super::output::{path, store};
 use crate::door::LakeDoor;
-use crate::partition::{PartitionKv, table_name};
-use crate::{sql_text, state};
+use crate::error::AtParam as _;
+use crate::partition::{PartitionKv, Use, check_values, table_name};
+use crate::{inspect, sql_text, state};
 
 /// The operator.
 #[derive(Debug)]
@@ -219,6 +220,10 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 
     type Params = Params;
 
+    fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
+        inspect::select(params, surroundings)
+    }
+
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
         let timeout = timeout(params.timeout.as_deref())?;
@@ -244,9 +249,10 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 /// Says what is asked for, with every file read and every template rendered.
 async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<PublishRequest, TaskError> {
     refuse(params)?;
+    check_values(&params.partition_kv, Use::Write)?;
     let table = table_name(&params.database, &params.table)?;
     let extra = athena_scope(context, "athena.apas");
-    let sql = sql_text::resolve(lake, context, &params.command, &extra).await?;
+    let sql = sql_text::resolve(lake, context, &params.command, &extra).await.at_param("_command")?;
     let mode = match (params.publish, &params.location) {
         (Some(Publish::Version), _) | (None, None) => PublishMode::Versioned,
         (Some(Publish::InPlace), _) | (None, Some(_)) => PublishMode::InPlace,

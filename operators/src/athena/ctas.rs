@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
 use engine::params::Params as EngineParams;
 use lake::Lake;
 use lake::name::Location;
@@ -17,8 +17,9 @@ use super::job::{self, Job, Progress};
 use super::options::{athena_scope, problem, timeout};
 use super::output::{path, store};
 use crate::door::LakeDoor;
+use crate::error::AtParam as _;
 use crate::partition::table_name;
-use crate::{sql_text, state};
+use crate::{inspect, sql_text, state};
 
 /// How long a default table name is: `suiro_` and 18 characters of the task's token.
 const DEFAULT_NAME_CHARS: usize = 24;
@@ -173,6 +174,10 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 
     type Params = Params;
 
+    fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
+        inspect::select(params, surroundings)
+    }
+
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
         let timeout = timeout(params.timeout.as_deref())?;
@@ -204,7 +209,7 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
     });
     let table = table_name(&params.database, &table_text)?;
     let extra = athena_scope(context, "athena.ctas");
-    let sql = sql_text::resolve(lake, context, &params.command, &extra).await?;
+    let sql = sql_text::resolve(lake, context, &params.command, &extra).await.at_param("_command")?;
     let location = match &params.location {
         Some(text) => Some(Location::parse(text).map_err(|error| problem("location", error.message))?.as_prefix()),
         None => None,

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use engine::diagnostic::code;
-use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::params::Params as EngineParams;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::removal::{Entry, Removal};
 use crate::door::LakeDoor;
-use crate::error::task_error;
-use crate::partition::{PartitionKv, table_name, values};
+use crate::error::{AtParam as _, task_error};
+use crate::inspect;
+use crate::partition::{PartitionKv, Use, table_name, values};
 use crate::state;
 
 /// The operator.
@@ -80,6 +82,10 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:DeletePartition`
 
     type Params = Params;
 
+    fn inspect(&self, params: &EngineParams, _: &Surroundings<'_>) -> Vec<ParamProblem> {
+        inspect::partition(params, Use::Find)
+    }
+
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
         let name = table_name(&params.database, &params.table)?;
@@ -88,7 +94,7 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:DeletePartition`
         } else {
             let found = match lake.catalog.table(&name).await.map_err(task_error)? {
                 Some(table) => {
-                    let values = values(&table, &params.partition_kv)?;
+                    let values = values(&table, &params.partition_kv, Use::Find)?;
                     lake.catalog.partition(&name, &values).await.map_err(task_error)?
                 }
                 None => None,
@@ -98,7 +104,8 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:DeletePartition`
                     context.host.log(&format!("the partition of {name} does not exist: nothing to drop"));
                     return Ok(TaskResult::default().done());
                 }
-                return Err(TaskError::config(code::NOT_FOUND, format!("the partition of `{name}` does not exist")));
+                let message = format!("the partition of `{name}` does not exist");
+                return Err(TaskError::config(code::NOT_FOUND, message).at_param("partition_kv"));
             };
             let prefixes = if params.with_location { vec![partition.location.as_prefix()] } else { Vec::new() };
             let entry = Entry { table: name, partition: Some(partition.values) };

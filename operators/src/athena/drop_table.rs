@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::removal::{Entry, Removal, prefixes};
 use crate::door::LakeDoor;
-use crate::error::task_error;
+use crate::error::{AtParam as _, task_error};
 use crate::partition::table_name;
 use crate::state;
 
@@ -90,7 +90,8 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartitions`, `glue:DeleteTable`, `
                     context.host.log(&format!("{name} does not exist: nothing to drop"));
                     return Ok(TaskResult::default().done());
                 }
-                return Err(TaskError::config(code::NOT_FOUND, format!("the table `{name}` does not exist")));
+                let message = format!("the table `{name}` does not exist");
+                return Err(TaskError::config(code::NOT_FOUND, message).at_param("table"));
             };
             let prefixes = if params.with_location { prefixes(lake, &table).await? } else { Vec::new() };
             let removal =

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use engine::diagnostic::code;
 use engine::operator::{Published, TaskContext, TaskError, TaskReport};
-use lake::Lake;
-use lake::publish::{PublishOutcome, PublishRequest, PublishResult, PublishState, Step};
+use engine::params::ParamPath;
+use lake::publish::{PublishOutcome, PublishRequest, PublishResult, PublishState, Step, Target};
+use lake::{ErrorKind, Lake};
 use serde::{Deserialize, Serialize};
 
 use super::poll::pause;
-use crate::error::task_error;
+use crate::error::{AtParam, task_error};
 use crate::state;
 
 /// What is kept between two steps.
@@ -72,9 +73,12 @@ impl Job {
                 }
                 Ok(Step::Done(outcome)) => return Ok(Progress::Done(Box::new(outcome))),
                 Err(error) => {
+                    let blamed = self.blamed(&error);
+                    let help = self.help(&error);
                     // A retry plans anew on what is there then; the version of this try was given up.
                     self.forget(context).await?;
-                    return Err(task_error(error));
+                    let error = blamed.into_iter().fold(task_error(error), AtParam::at_param);
+                    return Err(help.into_iter().fold(error, TaskError::help));
                 }
             }
         }
@@ -86,6 +90,45 @@ impl Job {
             Some(state) => lake.cancel_publish(state).await.map_err(task_error),
             None => Ok(()),
         }
+    }
+
+    /// Returns the parameter that an error is about, as far as it can be told.
+    fn blamed(&self, error: &lake::Error) -> Option<ParamPath> {
+        let partition = matches!(self.request.target, Target::Partition { .. });
+        let checks = match &self.state {
+            Some(PublishState::Written(written)) => Some(written.checks_passed),
+            _ => None,
+        };
+        let path = match (error.kind, checks) {
+            (
+                ErrorKind::DataQuality | ErrorKind::InvalidSql | ErrorKind::UnsupportedSql | ErrorKind::QueryFailed,
+                Some(index),
+            ) => return Some(ParamPath::from("checks").index(index)),
+            (
+                ErrorKind::InvalidSql
+                | ErrorKind::UnsupportedSql
+                | ErrorKind::QueryFailed
+                | ErrorKind::SchemaMismatch
+                | ErrorKind::DataQuality,
+                None,
+            ) => "_command",
+            (ErrorKind::AlreadyExists, _) if partition => "partition_kv",
+            // A value or a key that does not fit the table's keys.
+            (ErrorKind::InvalidInput, _) if partition && error.operation == "describe a table" => "partition_kv",
+            (ErrorKind::AlreadyExists | ErrorKind::InvalidInput | ErrorKind::NotFound, _) => "table",
+            _ => return None,
+        };
+        Some(path.into())
+    }
+
+    /// Says what to do about an error, where an option of the operator does it.
+    fn help(&self, error: &lake::Error) -> Option<&'static str> {
+        let partition = matches!(self.request.target, Target::Partition { .. });
+        (partition && error.kind == ErrorKind::SchemaMismatch)
+            .then_some(
+                "`on_schema_change: append` adds new columns to the table, `ignore` leaves them out; `null_fill: true` fills \
+                 missing ones with NULL",
+            )
     }
 
     async fn forget(&mut self, context: &TaskContext) -> Result<(), TaskError> {
@@ -106,6 +149,7 @@ pub(super) fn timed_out(timeout: Duration) -> TaskError {
         code::QUERY_TIMEOUT,
         format!("the query was stopped after its timeout of {} s", timeout.as_secs()),
     )
+    .at_param("timeout")
     .help("set `timeout:` to what the query needs")
 }
 

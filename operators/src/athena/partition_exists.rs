@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use engine::diagnostic::code;
-use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::params::Params as EngineParams;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::output::store;
 use crate::door::LakeDoor;
-use crate::error::task_error;
-use crate::partition::{PartitionKv, table_name, values};
+use crate::error::{AtParam as _, task_error};
+use crate::inspect;
+use crate::partition::{PartitionKv, Use, table_name, values};
 
 /// The operator.
 #[derive(Debug)]
@@ -77,12 +79,16 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `s3:ListBucket`.";
 
     type Params = Params;
 
+    fn inspect(&self, params: &EngineParams, _: &Surroundings<'_>) -> Vec<ParamProblem> {
+        inspect::partition(params, Use::Find)
+    }
+
     async fn run(&self, _context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
         let name = table_name(&params.database, &params.table)?;
         let partition = match lake.catalog.table(&name).await.map_err(task_error)? {
             Some(table) => {
-                let values = values(&table, &params.partition_kv)?;
+                let values = values(&table, &params.partition_kv, Use::Find)?;
                 lake.catalog.partition(&name, &values).await.map_err(task_error)?
             }
             None => None,
@@ -96,13 +102,12 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `s3:ListBucket`.";
         };
         if params.error_if_not_exist {
             if partition.is_none() {
-                return Err(TaskError::config(code::NOT_FOUND, format!("the partition of `{name}` does not exist")));
+                let message = format!("the partition of `{name}` does not exist");
+                return Err(TaskError::config(code::NOT_FOUND, message).at_param("partition_kv"));
             }
             if location_exists == Some(false) {
-                return Err(TaskError::config(
-                    code::NOT_FOUND,
-                    format!("there are no objects at the location of the partition of `{name}`"),
-                ));
+                let message = format!("there are no objects at the location of the partition of `{name}`");
+                return Err(TaskError::config(code::NOT_FOUND, message).at_param("partition_kv"));
             }
         }
         let found = json!({"partition_exists": partition.is_some(), "location_exists": location_exists});

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::output::{path, store};
 use super::rows;
 use crate::door::LakeDoor;
-use crate::error::task_error;
+use crate::error::{AtParam as _, task_error};
 
 /// The operator.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ IAM actions on AWS: `athena:GetQueryResults`, `s3:GetObject`.";
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
         let id = QueryId(params.command);
-        let (columns, mut batches) = lake.engine.fetch(&id).await.map_err(task_error)?;
+        let (columns, mut batches) = lake.engine.fetch(&id).await.map_err(task_error).at_param("_command")?;
         let mut found: Vec<Vec<Option<String>>> = Vec::new();
         while found.len() < params.max_rows {
             let next = batches.try_next().await.map_err(|error| task_error(lake::sql::from_execution(error)))?;

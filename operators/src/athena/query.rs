@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use engine::diagnostic::code;
 use engine::operator::error::Retry;
-use engine::operator::{TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskReport, TaskResult, TypedOperator};
+use engine::operator::{
+    ParamProblem, Surroundings, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskReport, TaskResult,
+    TypedOperator,
+};
 use engine::params::Params as EngineParams;
 use engine::workflow::TaskDef;
 use lake::query::{Destination, Query as LakeQuery, QueryId, QueryStats, QueryStatus};
@@ -18,8 +21,8 @@ use super::options::{athena_scope, timeout};
 use super::output::{path, store};
 use super::poll::pause;
 use crate::door::LakeDoor;
-use crate::error::task_error;
-use crate::{sql_text, state};
+use crate::error::{AtParam as _, task_error};
+use crate::{inspect, sql_text, state};
 
 /// How many rows `preview: true` shows.
 const PREVIEW_ROWS: u32 = 10;
@@ -98,13 +101,18 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 
     type Params = Params;
 
+    fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
+        inspect::select(params, surroundings)
+    }
+
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
         let timeout = timeout(params.timeout.as_deref())?;
         let mut progress = if let Some(progress) = state::read::<Progress>(context)? {
             progress
         } else {
-            let sql = sql_text::resolve(lake, context, &params.command, &athena_scope(context, "athena.query")).await?;
+            let extra = athena_scope(context, "athena.query");
+            let sql = sql_text::resolve(lake, context, &params.command, &extra).await.at_param("_command")?;
             let token = context.token("query", 1, &sql);
             let token =
                 params.token_prefix.as_ref().map_or_else(|| token.clone(), |prefix| format!("{prefix}-{token}"));
@@ -136,7 +144,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
                 }
             }
             QueryStatus::Succeeded(stats) => return Ok(done(context, &params, &progress, &query, &stats)),
-            QueryStatus::Failed(error) => return Err(task_error(error)),
+            QueryStatus::Failed(error) => return Err(task_error(error).at_param("_command")),
             QueryStatus::Canceled => {
                 let message = format!("the query {} was cancelled", query.0);
                 return Err(TaskError::new(TaskErrorKind::Failed, Retry::AsTold, code::CANCELED, message));

@@ -9,7 +9,7 @@ use lake::name::{Location, TableName};
 use lake::{ErrorKind, Lake};
 use serde::{Deserialize, Serialize};
 
-use crate::error::task_error;
+use crate::error::{AtParam as _, task_error};
 
 /// What is going to be removed: stored before anything is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,6 +44,7 @@ impl Removal {
                     code::NOT_OURS,
                     format!("refused to delete the objects below `{prefix}`: suiro did not write them"),
                 )
+                .at_param("with_location")
                 .help("say `force: true` to delete them all the same, or leave out `with_location`"));
             }
         }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::output::store;
 use super::removal::prefixes;
 use crate::door::LakeDoor;
-use crate::error::task_error;
+use crate::error::{AtParam as _, task_error};
 use crate::partition::table_name;
 
 /// The operator.
@@ -90,13 +90,12 @@ IAM actions on AWS: `glue:GetTable`, `s3:ListBucket`.";
         };
         if params.error_if_not_exist {
             if table.is_none() {
-                return Err(TaskError::config(code::NOT_FOUND, format!("the table `{name}` does not exist")));
+                let message = format!("the table `{name}` does not exist");
+                return Err(TaskError::config(code::NOT_FOUND, message).at_param("table"));
             }
             if location_exists == Some(false) {
-                return Err(TaskError::config(
-                    code::NOT_FOUND,
-                    format!("there are no objects at the location of `{name}`"),
-                ));
+                let message = format!("there are no objects at the location of `{name}`");
+                return Err(TaskError::config(code::NOT_FOUND, message).at_param("table"));
             }
         }
         let found = json!({"table_exists": table.is_some(), "location_exists": location_exists});

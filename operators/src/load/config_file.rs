@@ -1,25 +1,26 @@
 //! Reads the config of a load from YAML: every problem at once, each with its line and column.
 
-use std::collections::HashMap;
-
 use engine::diagnostic::{Diagnostic, code, render};
-use engine::document::value::Generated;
-use engine::document::{self, Node, NodeKind, SourceMap, Span};
+use engine::document::SourceMap;
+use engine::document::node::describe;
+use engine::operator::surroundings::constant;
 use engine::operator::typed::read_params;
-use engine::operator::{TaskContext, TaskError};
+use engine::operator::{ParamProblem, TaskContext, TaskError};
 use engine::params::{ParamPath, Params};
 use lake::load::LoadConfig;
 use serde_json::Value;
 
+use super::document::ConfigDocument;
+use crate::error::AtParam as _;
+
 /// Reads a file of the project and the config in it.
 pub(super) async fn load(context: &TaskContext, path: &str) -> Result<LoadConfig, TaskError> {
     let unreadable = |why: String| {
-        TaskError::config(code::UNREADABLE_FILE, format!("cannot read the load's config `{path}`: {why}")).help(
-            format!(
-                "paths start at `{}`; the config may also stand in the workflow itself",
-                context.work_dir.display()
-            ),
-        )
+        let message = format!("cannot read the load's config `{path}`: {why}");
+        let start = context.work_dir.display();
+        TaskError::config(code::UNREADABLE_FILE, message)
+            .at_param("_command")
+            .help(format!("paths start at `{start}`; the config may also stand in the workflow itself"))
     };
     let file = context.work_dir.join(path);
     let project = tokio::fs::canonicalize(&context.project_dir).await.map_err(|error| unreadable(error.to_string()))?;
@@ -29,7 +30,7 @@ pub(super) async fn load(context: &TaskContext, path: &str) -> Result<LoadConfig
     }
     let bytes = tokio::fs::read(&real).await.map_err(|error| unreadable(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_| unreadable("it is no text in UTF-8".to_owned()))?;
-    read_config(path, &text, &mut |text| context.host.render(text, &Params::new()))
+    read_config(path, &text, &mut |text| context.host.render(text, &Params::new())).at_param("_command")
 }
 
 /// Reads the config of a load from the text of a file that messages call `name`; `evaluate` gives each text in it its value.
@@ -41,47 +42,76 @@ pub fn read_config(
     text: &str,
     evaluate: &mut dyn FnMut(&str) -> Result<String, TaskError>,
 ) -> Result<LoadConfig, TaskError> {
-    let mut sources = SourceMap::default();
-    let id = sources.add(name, text);
-    let (node, mut problems) = document::parse(&mut sources, id);
-    let Some(node) = node else { return Err(wrong(name, &problems, &sources)) };
+    let mut document = ConfigDocument::parse(name, text);
+    let mut problems = std::mem::take(&mut document.problems);
+    let Some(node) = &document.node else { return Err(wrong(name, &problems, &document.sources)) };
     let mut value = node.to_value();
-    let places = places(&node);
-    let place = |path: &ParamPath| find(&places, path).unwrap_or(node.span);
-    evaluate_all(&mut value, &ParamPath::default(), &mut |path, text| {
-        evaluate(text).map_err(|error| {
-            problems.push(Diagnostic::error(error.code, place(path), error.message));
-        })
-    });
-    let Value::Object(params) = value else {
-        problems.push(Diagnostic::error(
-            code::PARAM_VALUE,
-            node.span,
-            format!("expected a mapping with `in` and `out`, found {}", node.describe()),
-        ));
-        return Err(wrong(name, &problems, &sources));
-    };
-    if !problems.is_empty() {
-        return Err(wrong(name, &problems, &sources));
-    }
-    let config = match read_params::<LoadConfig>("load", &params) {
-        Ok(config) => config,
-        Err(found) => {
-            for problem in found {
-                let message = match problem.help {
-                    Some(help) => format!("{}: {help}", problem.message),
-                    None => problem.message,
-                };
-                problems.push(Diagnostic::error(problem.code, place(&problem.path), message));
-            }
-            return Err(wrong(name, &problems, &sources));
+    let at = |problem: ParamProblem| {
+        let place = document.place(&problem).unwrap_or(node.span);
+        let diagnostic = Diagnostic::error(problem.code, place, problem.message);
+        match problem.help {
+            Some(help) => diagnostic.help(help),
+            None => diagnostic,
         }
     };
-    for problem in config.problems() {
-        let path = ParamPath(problem.path);
-        problems.push(Diagnostic::error(code::PARAM_VALUE, place(&path), problem.message));
+    evaluate_all(&mut value, &ParamPath::default(), &mut |path, text| {
+        evaluate(text).map_err(|error| {
+            problems.push(at(ParamProblem::new(path.clone(), error.message).code(error.code)));
+        })
+    });
+    if problems.is_empty() {
+        match read_value(&value) {
+            Ok(config) => return Ok(config),
+            Err(found) => problems.extend(found.into_iter().map(at)),
+        }
     }
-    if problems.is_empty() { Ok(config) } else { Err(wrong(name, &problems, &sources)) }
+    Err(wrong(name, &problems, &document.sources))
+}
+
+/// Reads the config of a load from a value in which nothing is left to evaluate.
+///
+/// # Errors
+/// All problems, with their paths in the value.
+pub(super) fn read_value(value: &Value) -> Result<LoadConfig, Vec<ParamProblem>> {
+    let Value::Object(params) = value else {
+        let message = format!("expected a mapping with `in` and `out`, found {}", describe(value));
+        return Err(vec![ParamProblem::new(ParamPath::default(), message)]);
+    };
+    let problems = text_problems(value);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let config = read_params::<LoadConfig>("load", params)?;
+    let problems = config_problems(&config);
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// Says what is wrong with the types and limits of a config; of texts with a `${…}` nothing.
+pub(super) fn text_problems(value: &Value) -> Vec<ParamProblem> {
+    let problems = LoadConfig::text_problems(value, &|text| constant(text).is_some());
+    problems.into_iter().map(|problem| ParamProblem::new(ParamPath(problem.path), problem.message)).collect()
+}
+
+/// Says what is wrong with a config whose values have the right types.
+pub(super) fn config_problems(config: &LoadConfig) -> Vec<ParamProblem> {
+    let problems = config.problems().into_iter();
+    problems.map(|problem| ParamProblem::new(ParamPath(problem.path), problem.message)).collect()
+}
+
+/// Reads the config that stands in the workflow itself.
+///
+/// # Errors
+/// Of the workflow's author, with all problems at their places.
+pub(crate) fn inline(value: &Value) -> Result<LoadConfig, TaskError> {
+    let below = |problems: Vec<ParamProblem>| problems.into_iter().map(below_command).collect();
+    read_value(value).map_err(|problems| TaskError::wrong_params(below(problems)))
+}
+
+/// Puts the path of a problem with a config below the parameter that holds the config.
+pub(super) fn below_command(mut problem: ParamProblem) -> ParamProblem {
+    let dot = if problem.path.0.is_empty() || problem.path.0.starts_with('[') { "" } else { "." };
+    problem.path = ParamPath(format!("_command{dot}{}", problem.path));
+    problem
 }
 
 fn wrong(name: &str, problems: &[Diagnostic], sources: &SourceMap) -> TaskError {
@@ -90,6 +120,10 @@ fn wrong(name: &str, problems: &[Diagnostic], sources: &SourceMap) -> TaskError 
     for problem in problems {
         message.push_str("\n  ");
         message.push_str(&render::line(problem, sources));
+        for help in &problem.help {
+            message.push_str(": ");
+            message.push_str(help);
+        }
     }
     TaskError::config(code, message)
 }
@@ -115,48 +149,6 @@ fn evaluate_all(value: &mut Value, at: &ParamPath, evaluate: &mut dyn FnMut(&Par
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// Returns where each value of a document stands, by its path.
-fn places(node: &Node) -> HashMap<ParamPath, Span> {
-    let generated = Generated::new(&node.to_value(), &ParamPath::default());
-    let mut places = HashMap::new();
-    collect(node, &generated.node, &generated, &mut places);
-    places
-}
-
-fn collect(node: &Node, twin: &Node, generated: &Generated, places: &mut HashMap<ParamPath, Span>) {
-    if let Some(path) = generated.path(twin.span) {
-        places.entry(path.clone()).or_insert(node.span);
-    }
-    match (&node.kind, &twin.kind) {
-        (NodeKind::List(items), NodeKind::List(twins)) => {
-            for (item, twin) in items.iter().zip(twins) {
-                collect(item, twin, generated, places);
-            }
-        }
-        (NodeKind::Map(entries), NodeKind::Map(twins)) => {
-            for ((key, value), (_, twin)) in entries.iter().zip(twins) {
-                // The key says more than the value, which may be a whole block.
-                if let Some(path) = generated.path(twin.span) {
-                    places.insert(path.clone(), key.span);
-                }
-                collect(value, twin, generated, places);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Returns the place of a path, or of the nearest value around it.
-fn find(places: &HashMap<ParamPath, Span>, path: &ParamPath) -> Option<Span> {
-    let mut text = path.0.as_str();
-    loop {
-        if let Some(span) = places.get(&ParamPath(text.to_owned())) {
-            return Some(*span);
-        }
-        text = &text[..text.rfind(['.', '['])?];
     }
 }
 
@@ -191,6 +183,7 @@ mod tests {
             message,
             "the load's config `access.yml` is wrong\n  \
              access.yml:6:5: error[E0302]: there is no key `skip_header_line` in `in.parser`: did you mean `skip_header_lines`?\n  \
+             access.yml:7:12: error[E0301]: expected one character for `in.parser.quote`, found the string `ab`\n  \
              access.yml:8:45: error[E0302]: there is no key `mod` in `out`: did you mean `mode`?"
         );
     }
@@ -205,8 +198,8 @@ mod tests {
         assert_eq!(
             message,
             "the load's config `access.yml` is wrong\n  \
-             access.yml:8:10: error[E0301]: `a` is there twice\n  \
-             access.yml:9:19: error[E0301]: expected a folder of this machine, found `s3://`: use `type: table`"
+             access.yml:8:16: error[E0301]: `a` is there twice\n  \
+             access.yml:9:25: error[E0301]: expected a folder of this machine, found `s3://`: use `type: table`"
         );
     }
 }

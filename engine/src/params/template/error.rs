@@ -155,6 +155,7 @@ impl From<TemplateErrors> for TaskError {
                 path: template.asked_for().clone(),
                 message: template.to_string(),
                 help: template.help.clone(),
+                inside: None,
             });
         }
         error.source(errors)

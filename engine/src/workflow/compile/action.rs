@@ -2,51 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Call, Compiler, Entry, Position};
+use super::{Call, Compiler, Entry, InFile, Position, foreign};
 use crate::diagnostic::{Diagnostic, code, suggest};
 use crate::document::{Key, Node, NodeKind, Span};
-use crate::operator::ParamProblem;
+use crate::operator::{ParamProblem, Piece};
 use crate::params::{ParamPath, Params, template};
 use crate::workflow::{TaskDef, TaskKind, keyword};
 
 /// The keys whose values are bodies of tasks.
 const BODIES: [&str; 2] = ["_do", "_else_do"];
-
-/// Operators of Digdag, for those of which the registry does not have one: <https://docs.digdag.io/operators.html>.
-const FOREIGN: [&str; 32] = [
-    "bq",
-    "bq_ddl",
-    "bq_extract",
-    "bq_load",
-    "embulk",
-    "emr",
-    "gcs_wait",
-    "http",
-    "http_call",
-    "mail",
-    "nop",
-    "notify",
-    "param_get",
-    "param_set",
-    "pg",
-    "py",
-    "rb",
-    "redshift",
-    "redshift_load",
-    "redshift_unload",
-    "require",
-    "s3_wait",
-    "td",
-    "td_ddl",
-    "td_for_each",
-    "td_load",
-    "td_partial_delete",
-    "td_result_export",
-    "td_run",
-    "td_table_export",
-    "td_wait",
-    "td_wait_table",
-];
 
 impl Compiler<'_> {
     pub(super) fn action(&mut self, task: &mut TaskDef, task_key: Span, entries: &[Entry<'_>], position: Position<'_>) {
@@ -143,21 +107,42 @@ impl Compiler<'_> {
         let Some(found) = self.registry.get(operator) else {
             let message = format!("there is no operator `{operator}>`");
             let mut diagnostic = Diagnostic::error(code::UNKNOWN_OPERATOR, operator_key.span, message);
-            if FOREIGN.contains(&operator) {
-                diagnostic.message = format!("Digdag's operator `{operator}>` is not supported yet");
-                diagnostic = diagnostic.help("run the program that does the work with `sh>`");
+            if let Some(instead) = foreign::instead_of(operator) {
+                diagnostic.message = format!("Digdag has the operator `{operator}>`, suiro does not have it yet");
+                diagnostic = diagnostic.help(instead);
             } else if let Some(name) = suggest::nearest(operator, self.registry.names()) {
                 diagnostic = diagnostic.help(format!("did you mean `{name}>`?"));
             }
             self.report(diagnostic);
             return;
         };
-        for mut problem in found.check(params) {
+        let mut problems = found.check(params);
+        if let Some(surroundings) = &self.surroundings {
+            problems.extend(found.inspect(params, surroundings));
+        }
+        for mut problem in problems {
             if problem.code == code::PARAM_UNKNOWN && is_used(&problem.path.0, entries) {
                 let name = &problem.path;
                 problem.help = Some(format!("a value for templates goes into `_export: {{{name}: …}}`"));
             }
-            let diagnostic = diagnose(&problem, operator, operator_key, task_key, entries);
+            let mut diagnostic = diagnose(&problem, operator, operator_key, task_key, entries);
+            match problem.inside {
+                Some(Piece { file: Some(file), start, end }) => {
+                    // What names the file is the value, whatever is wrong in the file.
+                    if let Some(node) = value_at(&problem.path, operator_key, entries) {
+                        diagnostic.primary.span = node.span;
+                    }
+                    self.in_files.push(InFile { diagnostic, file, start, end });
+                    continue;
+                }
+                Some(piece) => {
+                    let value = value_at(&problem.path, operator_key, entries);
+                    if let Some(span) = value.and_then(|node| self.span_inside(node, &piece)) {
+                        diagnostic.primary.span = span;
+                    }
+                }
+                None => {}
+            }
             self.report(diagnostic);
         }
         if operator == "call" {
@@ -211,6 +196,28 @@ fn diagnose(
         Some(help) => diagnostic.help(help.clone()),
         None => diagnostic,
     }
+}
+
+/// Finds the value at a path.
+fn value_at<'n>(path: &ParamPath, operator_key: &Key, entries: &[Entry<'n>]) -> Option<&'n Node> {
+    entries.iter().find_map(|(key, node)| {
+        let name = if *key == operator_key && key.name != "_type" { "_command" } else { key.name.as_str() };
+        find_value(path, &ParamPath::default().key(name), node)
+    })
+}
+
+fn find_value<'n>(path: &ParamPath, at: &ParamPath, node: &'n Node) -> Option<&'n Node> {
+    if path == at {
+        return Some(node);
+    }
+    if !path.0.strip_prefix(&at.0)?.starts_with(['.', '[']) {
+        return None;
+    }
+    let mut entries = node.as_map().into_iter().flatten().map(|(key, value)| (at.key(&key.name), value));
+    let mut items = node.as_list().into_iter().flatten().enumerate().map(|(index, item)| (at.index(index), item));
+    entries
+        .find_map(|(at, value)| find_value(path, &at, value))
+        .or_else(|| items.find_map(|(at, item)| find_value(path, &at, item)))
 }
 
 /// Finds the place of a path in the value at `at`: the deepest part that exists.

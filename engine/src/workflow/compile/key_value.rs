@@ -39,10 +39,10 @@ impl Compiler<'_> {
             "_disable" => return self.boolean(key, node).unwrap_or(false),
             "_secrets" => self.secrets(key, node),
             "sla" => {
-                let message = "`sla` is not supported yet";
+                let message = "Digdag has `sla`, suiro does not have it yet";
                 let diagnostic = Diagnostic::error(code::NOT_SUPPORTED, key.span, message);
                 self.report(
-                    diagnostic.help("remove the block; limit a single task's time with the options of its operator"),
+                    diagnostic.help("remove the block; `timeout` limits the time of a query, and `schedule` and your monitoring that of a run"),
                 );
             }
             // `timezone` and `schedule` are read by the caller, who makes the workflow.
@@ -260,9 +260,9 @@ impl Compiler<'_> {
                 let message = format!("granting the secret `{}` is not needed and is ignored", secret.name);
                 Diagnostic::note(code::IGNORED_BLOCK, secret.span, message)
             } else {
-                let message = format!("giving the secret `{}` another name is not supported yet", secret.name);
+                let message = format!("Digdag has secrets (`{}`), suiro does not have them yet", secret.name);
                 Diagnostic::error(code::NOT_SUPPORTED, secret.span, message)
-                    .help("use the secret under its own name: `${secret:…}`")
+                    .help("give a program its secret by the environment in which suiro runs")
             };
             self.report(diagnostic);
         }

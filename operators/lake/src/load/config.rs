@@ -132,6 +132,31 @@ impl LoadConfig {
         problems
     }
 
+    /// Looks at the texts of a config that have a grammar of their own, before it is read: the types of columns and the limit
+    /// of rejected lines. `is_known` tells whether a text is what it will be.
+    #[must_use]
+    pub fn text_problems(config: &serde_json::Value, is_known: &dyn Fn(&str) -> bool) -> Vec<ConfigProblem> {
+        let mut problems = Vec::new();
+        let columns = config.pointer("/in/parser/columns").and_then(serde_json::Value::as_array);
+        for (index, column) in columns.into_iter().flatten().enumerate() {
+            let Some(text) = column.get("type").and_then(serde_json::Value::as_str) else { continue };
+            if is_known(text) && ColumnType::parse(text).is_none() {
+                problems.push(ConfigProblem::new(
+                    format!("in.parser.columns[{index}].type"),
+                    format!("expected {}, found `{text}`", ColumnType::EXPECTED),
+                ));
+            }
+        }
+        let limit = config.get("max_rejected").and_then(serde_json::Value::as_str);
+        if let Some(text) = limit.filter(|text| is_known(text) && MaxRejected::parse(text).is_none()) {
+            problems.push(ConfigProblem::new(
+                "max_rejected",
+                format!("expected {}, found `{text}`", MaxRejected::EXPECTED),
+            ));
+        }
+        problems
+    }
+
     /// Returns how many lines may be rejected.
     #[must_use]
     pub fn limit(&self) -> MaxRejected {

@@ -3,6 +3,8 @@
 //! Names are compared in lower case, types in their canonical form; order, remarks and parameters never count, because the
 //! wrapper puts the columns into the table's order.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 use super::dml::WrappedColumn;
@@ -57,7 +59,7 @@ pub fn plan_schema(
     on_schema_change: OnSchemaChange,
     on_missing_column: OnMissingColumn,
 ) -> Result<SchemaPlan> {
-    let mut problems = Vec::new();
+    let mut problems = Differences::default();
     let mut plan = SchemaPlan::default();
     repeated(query, &mut problems);
     for column in &table.columns {
@@ -66,14 +68,16 @@ pub fn plan_schema(
             Some(found) if widens(&found.data_type, &expected) => {
                 plan.columns.push(WrappedColumn::new(&column.name, &expected, Some(&found.name)));
             }
-            Some(found) => problems.push(format!(
-                "column `{}` is {expected} in the table and {} in the query",
-                column.name, found.data_type
-            )),
+            Some(found) => problems.push(
+                &column.name,
+                &expected.to_string(),
+                &found.data_type.to_string(),
+                format!("`CAST({} AS {expected})`", column.name),
+            ),
             None if on_missing_column == OnMissingColumn::NullFill => {
                 plan.columns.push(WrappedColumn::new(&column.name, &expected, None));
             }
-            None => problems.push(format!("column `{}` ({expected}) is missing in the query", column.name)),
+            None => problems.push(&column.name, &expected.to_string(), NOTHING, "select it".to_owned()),
         }
     }
     for found in query {
@@ -82,8 +86,7 @@ pub fn plan_schema(
             continue;
         }
         if table.partition_keys.iter().any(|key| key.name == name) {
-            problems
-                .push(format!("`{name}` is a partition key: its value is given by the partition, do not select it"));
+            problems.key(found);
             continue;
         }
         match (on_schema_change, found.data_type.to_hive()) {
@@ -92,16 +95,16 @@ pub fn plan_schema(
                 plan.columns.push(WrappedColumn::new(&name, &found.data_type, Some(&found.name)));
                 plan.added.push(Column::new(&name, &hive_type));
             }
-            (OnSchemaChange::Append, None) => problems.push(unstorable(found)),
+            (OnSchemaChange::Append, None) => problems.unstorable(found),
             (OnSchemaChange::Fail, _) => {
-                problems.push(format!("column `{name}` ({}) is not in the table", found.data_type));
+                problems.push(&name, NOTHING, &found.data_type.to_string(), "leave it out".to_owned());
             }
         }
     }
     if problems.is_empty() {
         return Ok(plan);
     }
-    Err(mismatch(&format!("the query does not fit table `{}`", table.name), &problems))
+    Err(problems.error(&format!("the query does not fit table `{}`", table.name)))
 }
 
 /// Plans the columns of a table that is made from a query.
@@ -109,7 +112,7 @@ pub fn plan_schema(
 /// # Errors
 /// `SchemaMismatch` that lists every column without a name of its own or of a type that no table holds.
 pub fn new_schema(query: &[ResultColumn]) -> Result<SchemaPlan> {
-    let mut problems = Vec::new();
+    let mut problems = Differences::default();
     let mut plan = SchemaPlan::default();
     repeated(query, &mut problems);
     for found in query {
@@ -119,10 +122,10 @@ pub fn new_schema(query: &[ResultColumn]) -> Result<SchemaPlan> {
                 plan.columns.push(WrappedColumn::new(&name, &found.data_type, Some(&found.name)));
                 plan.added.push(Column::new(&name, &hive_type));
             }
-            None => problems.push(unstorable(found)),
+            None => problems.unstorable(found),
         }
     }
-    if problems.is_empty() { Ok(plan) } else { Err(mismatch("the query cannot become a table", &problems)) }
+    if problems.is_empty() { Ok(plan) } else { Err(problems.error("the query cannot become a table")) }
 }
 
 /// Plans the columns of a table that is made from a query and gets partition keys besides.
@@ -130,11 +133,10 @@ pub fn new_schema(query: &[ResultColumn]) -> Result<SchemaPlan> {
 /// # Errors
 /// As [`new_schema`], and `SchemaMismatch` for columns that are partition keys.
 pub fn new_partitioned_schema<'a>(query: &[ResultColumn], keys: impl Iterator<Item = &'a str>) -> Result<SchemaPlan> {
-    let problems: Vec<String> = keys
-        .map(str::to_lowercase)
-        .filter(|key| query.iter().any(|column| column.name.to_lowercase() == *key))
-        .map(|key| format!("`{key}` is a partition key: its value is given by the partition, do not select it"))
-        .collect();
+    let mut problems = Differences::default();
+    for key in keys.map(str::to_lowercase) {
+        query.iter().filter(|column| column.name.to_lowercase() == key).for_each(|column| problems.key(column));
+    }
     // The length of the first day's literals says nothing about the next day's.
     let unbounded: Vec<ResultColumn> = query
         .iter()
@@ -143,11 +145,7 @@ pub fn new_partitioned_schema<'a>(query: &[ResultColumn], keys: impl Iterator<It
             _ => column.clone(),
         })
         .collect();
-    if problems.is_empty() {
-        new_schema(&unbounded)
-    } else {
-        Err(mismatch("the query cannot become a table", &problems))
-    }
+    if problems.is_empty() { new_schema(&unbounded) } else { Err(problems.error("the query cannot become a table")) }
 }
 
 /// Plans the columns of a table that is made from a query whose last columns become partition keys.
@@ -215,19 +213,63 @@ pub(super) fn unusable_key(name: &str, data_type: &Type) -> Option<String> {
         .then(|| format!("`{name}` cannot be a partition key: it is {data_type}, which has no place in a path"))
 }
 
-fn repeated(query: &[ResultColumn], problems: &mut Vec<String>) {
+fn repeated(query: &[ResultColumn], problems: &mut Differences) {
     let mut seen = std::collections::HashSet::new();
     let mut told = std::collections::HashSet::new();
     for column in query {
         let name = column.name.to_lowercase();
         if !seen.insert(name.clone()) && told.insert(name.clone()) {
-            problems.push(format!("the query has two columns named `{name}`"));
+            problems.push(&name, "", "two columns", "give one another name with `AS`".to_owned());
         }
     }
 }
 
-fn unstorable(column: &ResultColumn) -> String {
-    format!("column `{}` is {}, which no table holds: cast it", column.name.to_lowercase(), column.data_type)
+/// What stands in a list of differences where there is no column.
+const NOTHING: &str = "-";
+
+/// The differences between a query's columns and a table's, a line each.
+#[derive(Debug, Default)]
+struct Differences {
+    /// The column; its type in the table; its type in the query; what to do.
+    rows: Vec<[String; 4]>,
+}
+
+impl Differences {
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    fn push(&mut self, column: &str, in_table: &str, in_query: &str, remedy: String) {
+        self.rows.push([column.to_owned(), in_table.to_owned(), in_query.to_owned(), remedy]);
+    }
+
+    /// A column of the query that the partition gives.
+    fn key(&mut self, column: &ResultColumn) {
+        let remedy = "leave it out: the partition gives its value";
+        let name = column.name.to_lowercase();
+        self.push(&name, "partition key", &column.data_type.to_string(), remedy.to_owned());
+    }
+
+    /// A column of the query whose type no table holds.
+    fn unstorable(&mut self, column: &ResultColumn) {
+        let remedy = "cast it: no table holds this type";
+        self.push(&column.name.to_lowercase(), NOTHING, &column.data_type.to_string(), remedy.to_owned());
+    }
+
+    /// Makes the error: a sentence, then the differences as a table whose columns line up.
+    fn error(&self, what: &str) -> Error {
+        let head = ["column", "in the table", "in the query", "what to do"].map(str::to_owned);
+        let lines: Vec<&[String; 4]> = std::iter::once(&head).chain(&self.rows).collect();
+        let width = |cell: usize| lines.iter().map(|line| line[cell].chars().count()).max().unwrap_or_default();
+        let widths = [width(0), width(1), width(2)];
+        let mut message = what.to_owned();
+        for [column, in_table, in_query, remedy] in lines {
+            let [first, second, third] = widths;
+            // Writing into a string cannot fail.
+            let _ = write!(message, "\n  {column:<first$}  {in_table:<second$}  {in_query:<third$}  {remedy}");
+        }
+        Error::new(ErrorKind::SchemaMismatch, "compare columns", message)
+    }
 }
 
 fn mismatch(what: &str, problems: &[String]) -> Error {
@@ -303,14 +345,18 @@ mod tests {
         ]);
         let error = plan_schema(&table(), &query, OnSchemaChange::Fail, OnMissingColumn::Fail).unwrap_err();
         assert_eq!(error.kind, ErrorKind::SchemaMismatch);
-        insta::assert_snapshot!(error.message.replace("; ", ";\n"), @r"
-        the query does not fit table `web.t`: the query has two columns named `b`;
-        column `a` is bigint in the table and varchar(3) in the query;
-        column `c` is decimal(10,2) in the table and decimal(12,2) in the query;
-        column `d` (date) is missing in the query;
-        column `x` (integer) is not in the table;
-        `dt` is a partition key: its value is given by the partition, do not select it
-        ");
+        assert_eq!(
+            error.message,
+            "\
+the query does not fit table `web.t`
+  column  in the table   in the query   what to do
+  b                      two columns    give one another name with `AS`
+  a       bigint         varchar(3)     `CAST(a AS bigint)`
+  c       decimal(10,2)  decimal(12,2)  `CAST(c AS decimal(10,2))`
+  d       date           -              select it
+  x       -              integer        leave it out
+  dt      partition key  varchar(10)    leave it out: the partition gives its value"
+        );
     }
 
     #[test]
@@ -341,8 +387,11 @@ mod tests {
         let error = new_schema(&query(&[("t", "time(3)"), ("z", "timestamp(3) with time zone")])).unwrap_err();
         assert_eq!(
             error.message,
-            "the query cannot become a table: column `t` is time(3), which no table holds: cast it; column `z` is \
-             timestamp(3) with time zone, which no table holds: cast it"
+            "\
+the query cannot become a table
+  column  in the table  in the query                 what to do
+  t       -             time(3)                      cast it: no table holds this type
+  z       -             timestamp(3) with time zone  cast it: no table holds this type"
         );
     }
 }

@@ -19,6 +19,8 @@ pub enum Refusal {
     Trino(&'static str),
     /// Athena answers it, this engine does not know it yet.
     Unsupported,
+    /// It is a statement that writes or changes something: wrong wherever a SELECT is expected, on every engine.
+    NotAQuery,
 }
 
 /// A statement that cannot be planned.
@@ -35,6 +37,9 @@ pub struct SqlError {
 /// The name that an [`EvalError`] has when the engine, not Trino, stops on a value.
 pub const UNSUPPORTED: &str = "UNSUPPORTED_BY_EMBEDDED_ENGINE";
 
+/// The name of the refusal of a statement that is no query.
+pub const NOT_A_QUERY: &str = "NOT_A_QUERY";
+
 impl SqlError {
     /// Makes an error that Trino gives too, by its name.
     pub fn trino(name: &'static str, message: impl Into<String>) -> Self {
@@ -49,6 +54,11 @@ impl SqlError {
     /// Makes an error of a construct that Athena knows and this engine does not.
     pub fn unsupported(message: impl Into<String>) -> Self {
         Self { refusal: Refusal::Unsupported, message: message.into(), position: None }
+    }
+
+    /// Makes an error of a statement that does something else than read.
+    pub fn not_a_query(message: impl Into<String>) -> Self {
+        Self { refusal: Refusal::NotAQuery, message: message.into(), position: None }
     }
 
     /// Says where in the SQL text, unless it is known already.
@@ -69,11 +79,12 @@ impl SqlError {
         self.at(line, column)
     }
 
-    /// Returns the name of the error: Trino's, or [`UNSUPPORTED`].
+    /// Returns the name of the error: Trino's, [`UNSUPPORTED`] or [`NOT_A_QUERY`].
     pub fn name(&self) -> &'static str {
         match self.refusal {
             Refusal::Trino(name) => name,
             Refusal::Unsupported => UNSUPPORTED,
+            Refusal::NotAQuery => NOT_A_QUERY,
         }
     }
 }
@@ -92,11 +103,15 @@ impl std::error::Error for SqlError {}
 impl From<SqlError> for Error {
     fn from(error: SqlError) -> Self {
         let kind = match error.refusal {
-            Refusal::Trino(_) => ErrorKind::InvalidSql,
+            Refusal::Trino(_) | Refusal::NotAQuery => ErrorKind::InvalidSql,
             Refusal::Unsupported => ErrorKind::UnsupportedSql,
         };
         let name = error.name();
-        let mut converted = Self::new(kind, "plan query", error.message).with("error", name);
+        let mut converted = Self::new(kind, "plan query", error.message);
+        if error.refusal != Refusal::NotAQuery {
+            // Trino runs such a statement, so it has no name for the refusal.
+            converted = converted.with("error", name);
+        }
         converted.position = error.position;
         converted
     }

@@ -15,7 +15,10 @@ use super::error::{SqlError, SqlResult};
 /// How deep expressions and queries may be nested.
 const NESTING_LIMIT: usize = 200;
 
-/// The words that start a statement which Trino has and which does not (only) read.
+/// The words that start a statement which tells something and is no query: Athena answers it, we do not yet.
+const TELLING: [&str; 3] = ["describe", "explain", "show"];
+
+/// The words that start a statement which Trino has and which is no query.
 const OTHER_STATEMENTS: &[(&str, &str)] = &[
     ("alter", "it changes a table"),
     ("analyze", "it collects statistics"),
@@ -52,7 +55,8 @@ const OTHER_STATEMENTS: &[(&str, &str)] = &[
 /// Reads exactly one statement that reads: SELECT, WITH, VALUES, TABLE, or any of them in parentheses.
 ///
 /// # Errors
-/// `SYNTAX_ERROR`; unsupported, naming it, when the statement does something else than read, or a second one follows.
+/// `SYNTAX_ERROR`, also when a second statement follows; [`super::error::Refusal::NotAQuery`], naming it, when the statement
+/// does something else than read.
 pub fn parse_one(text: &str) -> SqlResult<Box<Query>> {
     let tokens = tokenize(text)?;
     let first = tokens.iter().find(|token| !matches!(token.token, Token::Whitespace(_)));
@@ -61,8 +65,10 @@ pub fn parse_one(text: &str) -> SqlResult<Box<Query>> {
         && let Some((statement, why)) =
             OTHER_STATEMENTS.iter().find(|(statement, _)| word.value.eq_ignore_ascii_case(statement))
     {
-        let name = statement.to_ascii_uppercase();
-        return Err(SqlError::unsupported(format!("`{name}`: {why}; expected one SELECT")).at_span(*span));
+        let message = format!("`{}`: {why}; expected one SELECT", statement.to_ascii_uppercase());
+        let error =
+            if TELLING.contains(statement) { SqlError::unsupported(message) } else { SqlError::not_a_query(message) };
+        return Err(error.at_span(*span));
     }
     let tokens = adapt(text, tokens)?;
     let mut parser = Parser::new(&TrinoDialect).with_recursion_limit(NESTING_LIMIT).with_tokens_with_locations(tokens);
@@ -364,6 +370,11 @@ fn close_item(tokens: &mut Vec<TokenWithSpan>, start: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{Error, ErrorKind};
+
+    fn lake_error(parsed: SqlResult<Box<Query>>) -> Error {
+        parsed.err().map(Error::from).unwrap()
+    }
 
     fn shown(text: &str) -> String {
         parse_one(text).map_or_else(|error| error.to_string(), |query| query.to_string())
@@ -387,6 +398,14 @@ mod tests {
     #[test]
     fn what_writes_is_refused_with_its_place() {
         assert_eq!(shown("  INSERT INTO t VALUES 1"), "line 1:3: `INSERT`: it writes; expected one SELECT");
+        let kind = |text| lake_error(parse_one(text)).kind;
+        for text in ["DELETE FROM t", "insert into t values 1", "CREATE TABLE t AS SELECT 1", "SELECT 1; DROP TABLE t"]
+        {
+            assert_eq!(kind(text), ErrorKind::InvalidSql, "{text}");
+        }
+        for text in ["SHOW TABLES", "EXPLAIN SELECT 1", "DESCRIBE t"] {
+            assert_eq!(kind(text), ErrorKind::UnsupportedSql, "{text}");
+        }
         assert_eq!(
             shown("SELECT 1; DROP TABLE t"),
             "line 1:9: mismatched input ';'. Expecting: <EOF> (one statement, without a semicolon)"

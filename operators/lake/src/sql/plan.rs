@@ -88,6 +88,22 @@ pub async fn plan(text: &str, session: &Session, resolver: &dyn TableResolver) -
     }
 }
 
+/// Looks at a statement as far as that goes without tables: its syntax, and its meaning up to the first table that it reads.
+///
+/// # Errors
+/// As [`plan`]: what is refused here is refused there, too.
+pub fn examine(text: &str) -> std::result::Result<(), SqlError> {
+    let query = parse_one(text)?;
+    // A table without a database is one of the session's, whatever that will be.
+    let session = Session { time_zone: "UTC".to_owned(), start_us: 0, database: Some("default".to_owned()) };
+    let tables = HashMap::new();
+    let analyzer = Analyzer::new(Arc::new(session), &tables);
+    match analyzer.statement(&query) {
+        Err(error) if analyzer.take_missing().is_none() => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a correlated subquery that `DataFusion` cannot turn into a join.
 fn check_decorrelated(plan: &LogicalPlan) -> std::result::Result<(), SqlError> {
     let context = context(&Settings::default())?;

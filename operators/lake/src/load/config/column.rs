@@ -63,6 +63,10 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
+    /// What a text must be to be a type.
+    pub(super) const EXPECTED: &'static str = "a type (`boolean`, `tinyint`, `smallint`, `integer`, `bigint`, `real`, `double`, `decimal(p,s)`, `varchar`, `date`, \
+         `timestamp`, `json`; also `string`, `long`, `int`, `float`)";
+
     /// Returns the Arrow type of its values.
     #[must_use]
     pub fn to_arrow(self) -> DataType {
@@ -170,12 +174,8 @@ impl Serialize for ColumnType {
 impl<'de> Deserialize<'de> for ColumnType {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| {
-            serde::de::Error::custom(format_args!(
-                "expected a type (`boolean`, `tinyint`, `smallint`, `integer`, `bigint`, `real`, `double`, `decimal(p,s)`, \
-                 `varchar`, `date`, `timestamp`, `json`; also `string`, `long`, `int`, `float`), found `{text}`"
-            ))
-        })
+        Self::parse(&text)
+            .ok_or_else(|| serde::de::Error::custom(format_args!("expected {}, found `{text}`", Self::EXPECTED)))
     }
 }
 

@@ -20,6 +20,9 @@ pub enum MaxRejected {
 const PARTS_PER_PERCENT: u64 = 10_000_000;
 
 impl MaxRejected {
+    /// What a value must be to be a limit.
+    pub(super) const EXPECTED: &'static str = "a number of lines (`10`) or a share of all lines (`0.1%`)";
+
     /// Tells whether `rejected` of `lines` are over the limit.
     #[must_use]
     pub fn is_exceeded(self, rejected: u64, lines: u64) -> bool {
@@ -32,7 +35,7 @@ impl MaxRejected {
     }
 
     /// Reads `12` or `0.1%`.
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let Some(percent) = text.strip_suffix('%') else { return text.parse().ok().map(Self::Rows) };
         let (whole, fraction) = percent.trim_end().split_once('.').unwrap_or((percent.trim_end(), ""));
@@ -78,7 +81,7 @@ impl<'de> Deserialize<'de> for MaxRejected {
             type Value = MaxRejected;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of lines (`10`) or a share of all lines (`0.1%`)")
+                f.write_str(MaxRejected::EXPECTED)
             }
 
             fn visit_u64<E: serde::de::Error>(self, rows: u64) -> Result<MaxRejected, E> {

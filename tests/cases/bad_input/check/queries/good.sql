@@ -1,0 +1,1 @@
+SELECT a FROM new_version WHERE a < 0

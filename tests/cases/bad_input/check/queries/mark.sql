@@ -1,0 +1,1 @@
+﻿SELECT a < 0 AS a FROM t

@@ -1,0 +1,2 @@
+SELECT ${a b} AS a,
+  ${c +} AS c FRM t

@@ -1,0 +1,2 @@
+-- Away with them.
+DELETE FROM access_log

@@ -1,0 +1,4 @@
+-- ${session_date}
+SELECT name, price, day
+FROM ${db}.fruit
+WHERE dt = '${day}'
