@@ -1,7 +1,8 @@
 //! `partition_kv`: the values of a partition by key, fitted to a table's keys.
 
 use engine::operator::{ParamProblem, TaskError};
-use lake::catalog::{PartitionValues, Table};
+use lake::Lake;
+use lake::catalog::{Partition, PartitionValues, Table};
 use lake::name::TableName;
 
 use crate::error::task_error;
@@ -21,6 +22,20 @@ pub(crate) fn values(table: &Table, partition_kv: &PartitionKv) -> Result<Partit
         let problem = ParamProblem::new("partition_kv".into(), error.message.clone());
         task_error(error).param(problem)
     })
+}
+
+/// Finds a registered partition; none when it, or its table, is not in the catalog.
+///
+/// # Errors
+/// Those of [`values`] and of the catalog.
+pub(crate) async fn find(
+    lake: &Lake,
+    name: &TableName,
+    partition_kv: &PartitionKv,
+) -> Result<Option<Partition>, TaskError> {
+    let Some(table) = lake.catalog.table(name).await.map_err(task_error)? else { return Ok(None) };
+    let values = values(&table, partition_kv)?;
+    lake.catalog.partition(name, &values).await.map_err(task_error)
 }
 
 /// Reads a table's name from two parameters.

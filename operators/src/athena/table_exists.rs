@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use engine::diagnostic::code;
-use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::operator::{TaskContext, TaskError, TaskOutcome, TypedOperator};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::output::store;
+use super::exists::Found;
 use super::removal::prefixes;
 use crate::door::LakeDoor;
 use crate::error::task_error;
@@ -88,19 +87,10 @@ IAM actions on AWS: `glue:GetTable`, `s3:ListBucket`.";
             }
             (None, true) => Some(false),
         };
-        if params.error_if_not_exist {
-            if table.is_none() {
-                return Err(TaskError::config(code::NOT_FOUND, format!("the table `{name}` does not exist")));
-            }
-            if location_exists == Some(false) {
-                return Err(TaskError::config(
-                    code::NOT_FOUND,
-                    format!("there are no objects at the location of `{name}`"),
-                ));
-            }
-        }
-        let found = json!({"table_exists": table.is_some(), "location_exists": location_exists});
-        Ok(TaskResult { store: store("last_table_exists", found), ..TaskResult::default() }.done())
+        let owner = format!("`{name}`");
+        let what = format!("the table {owner}");
+        let found = Found { kind: "table", what: &what, owner: &owner, exists: table.is_some(), location_exists };
+        found.outcome(params.error_if_not_exist)
     }
 
     async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
