@@ -1,6 +1,7 @@
 //! Where a task stands in what is shown, and what it is called there.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use console::measure_text_width;
 use engine::params::Params;
@@ -80,7 +81,8 @@ fn label(own_name: &str, bound: Option<&Params>) -> String {
         if !own_name.contains(&text) {
             let short: String = text.chars().take(VALUE_CHARACTERS).collect();
             let end = if short.len() < text.len() { "…" } else { "" };
-            label.push_str(&format!("  {}={}{end}", plain(key), plain(&short)));
+            // Writing into a string cannot fail.
+            let _infallible = write!(label, "  {}={}{end}", plain(key), plain(&short));
         }
     }
     label
@@ -100,7 +102,8 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     if measure_text_width(text) <= width {
         return text.to_owned();
     }
-    console::truncate_str(text, width, "…").into_owned()
+    let end = if width == 0 { "" } else { "…" };
+    console::truncate_str(text, width, end).into_owned()
 }
 
 /// Cuts a text to a width in columns, out of its middle: what tells one name from the next stands at its end.
