@@ -89,8 +89,8 @@ impl LiveTree {
 /// Returns the terminal as it is now.
 fn screen(output: Output) -> Screen {
     let (height, width) = console::Term::stderr().size_checked().unwrap_or(USUAL_SIZE);
-    // The cursor stands on a line of its own.
-    Screen { width: usize::from(width), height: usize::from(height).saturating_sub(1).max(1), color: output.color }
+    // The cursor stands on a line of its own, and what is typed may need one.
+    Screen { width: usize::from(width), height: usize::from(height).saturating_sub(2).max(1), color: output.color }
 }
 
 impl RunObserver for LiveTree {
