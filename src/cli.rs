@@ -10,8 +10,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "suiro", version, max_term_width = 100, propagate_version = false)]
 #[command(
-    after_help = "Start with `suiro init`, or run one of the examples: `suiro run examples/01_daily_access/daily_access.dig`.\n\
-    Exit codes: 0 success, 1 a task failed, 2 the workflow, config or command line is wrong, 3 data quality, 130 interrupted."
+    after_help = "Start with `suiro init`, or run one of the examples: `suiro run examples/01_daily_access/daily_access.dig`.\n\n\
+    Exit codes: 0 success, 1 a task failed, 2 the workflow, config, input or command line is wrong, 3 data quality (a failed \
+    check, more rejected lines than allowed), 130 interrupted."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -22,6 +23,7 @@ pub(crate) struct Cli {
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "For every command")]
 pub(crate) struct Global {
     /// The project: the folder that holds the workflows, `suiro.yml` and the state in `.suiro/`.
     ///
@@ -59,7 +61,7 @@ pub(crate) enum Command {
     Check(Check),
     /// Show the tasks, rendered SQL and partitions that a run would change; nothing runs.
     Plan(Plan),
-    /// Run an ad hoc query.
+    /// Run a SELECT and print its result.
     Query(Query),
     /// Load files without a workflow.
     #[command(subcommand)]
@@ -70,7 +72,7 @@ pub(crate) enum Command {
     /// Look at the partitions of a table, or go back to the version before.
     #[command(subcommand)]
     Partition(Partition),
-    /// Show the logs of a run's tasks.
+    /// Show what the tasks of a run logged.
     Log(Log),
     /// Make a project, from a ready-made workflow if wanted.
     Init(Init),
@@ -97,6 +99,12 @@ pub(crate) struct SessionArgs {
 
 /// `suiro run`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "A session is the run of a workflow for one time. The same command again continues a session that is unfinished, and \
+    skips the tasks that succeeded; when all have, there is nothing to do.\n\n\
+    What tasks print goes to stdout, everything else to stderr: a live tree on a terminal, a line a task elsewhere. \
+    `suiro log FILE` shows what the tasks logged, `suiro explain CODE` what an error means."
+)]
 pub(crate) struct Run {
     /// The workflow's file, `.dig` or `.yml`.
     pub(crate) file: PathBuf,
@@ -135,7 +143,7 @@ pub(crate) struct Plan {
 /// `suiro query`.
 #[derive(Debug, Args)]
 pub(crate) struct Query {
-    /// The SELECT, or a file that holds it.
+    /// The SELECT in quotes, or a file (`….sql`) that holds it.
     pub(crate) sql: String,
     /// The database of tables without one.
     #[arg(long, short = 'd', value_name = "NAME", default_value = "default")]
@@ -164,9 +172,18 @@ pub(crate) enum QueryFormat {
 /// `suiro load …`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Load {
-    /// Load what a config says.
+    /// Load the files that a config names, as `load>` does in a workflow.
+    ///
+    /// The config is a YAML mapping: `in` (the files and their parser), `out` (the table or folder), `max_rejected`. Running it
+    /// again replaces what it loaded before, or with `mode: append` what it added.
+    #[command(after_help = "An example, `sales.yml`:\n\n  \
+        in: {type: file, path: sales-*.csv.gz, parser: {type: csv}}\n  \
+        out: {type: table, database: shop, table: sale, mode: replace}\n  \
+        max_rejected: 0.1%\n\n\
+        A line that cannot be read ends the load with exit code 2. `max_rejected` allows some and keeps them in \
+        `sale__rejected`; with more of them the load ends with 3.")]
     Run {
-        /// The config's file.
+        /// The config's file; paths in it start at its folder.
         config: PathBuf,
         /// Set a parameter for `${…}` in the config. Repeatable.
         #[arg(short = 'p', long = "param", value_name = "KEY=VALUE")]
@@ -232,7 +249,7 @@ pub(crate) struct Log {
     /// Only this task, such as `+load`; without it, all of the latest attempt.
     #[arg(value_name = "+TASK")]
     pub(crate) task: Option<String>,
-    /// The attempt; the latest unless given.
+    /// The attempt, by the number that `suiro run --json` gives it; the latest unless given.
     #[arg(long, value_name = "ID")]
     pub(crate) attempt: Option<i64>,
 }

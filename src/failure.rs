@@ -108,7 +108,8 @@ impl From<lake::Error> for Failure {
         // As in a workflow: a full disk or a refused access stays until somebody acts.
         let machine = matches!(error.kind, lake::ErrorKind::ResourcesExhausted | lake::ErrorKind::PermissionDenied);
         let exit = if machine { Exit::Usage } else { exit_of(kind) };
-        Self { exit, what: What::Message { code: Some(code), text: error.to_string(), help: Vec::new() } }
+        let text = error.to_string();
+        Self { exit, what: What::Message { code: Some(code), text, help: error.help.into_iter().collect() } }
     }
 }
 

@@ -170,6 +170,17 @@ pub struct TaskReport {
     pub published: Vec<Published>,
 }
 
+/// How far a running task is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TaskProgress {
+    /// Rows so far.
+    pub rows: u64,
+    /// Bytes read so far.
+    pub bytes: u64,
+    /// The bytes that there are to read, where that is known.
+    pub bytes_total: Option<u64>,
+}
+
 /// A table or partition that became visible (or was seen to be there already).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Published {

@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 mod attempt;
 pub mod crash;
 mod error;
+mod found;
 mod host;
+mod leftover;
 pub mod log;
 pub mod observer;
 pub mod plan;
@@ -102,7 +104,8 @@ impl Engine {
         }
     }
 
-    /// Makes an engine over the state directory of the settings, which is made when it is missing.
+    /// Makes an engine over the state directory of the settings, which is made when it is missing. What a process that is gone
+    /// left there of temporary files is removed.
     ///
     /// # Errors
     /// When the directory cannot be made or the state in it cannot be opened.
@@ -120,7 +123,9 @@ impl Engine {
             std::fs::write(&ignore, "*\n").map_err(failed)?;
         }
         let store = SqliteStore::open(&dir.join("state.db")).await?;
-        Ok(Self::new(Arc::new(store), registry, clock, observer, settings))
+        let engine = Self::new(Arc::new(store), registry, clock, observer, settings);
+        leftover::remove_unheld(&engine.parts).await;
+        Ok(engine)
     }
 
     /// Returns the store, for listings.
@@ -222,7 +227,8 @@ impl Advance<'_> {
 
     fn take_inbox(&mut self) {
         let inbox = std::mem::take(&mut *self.engine.inbox.lock().unwrap_or_else(PoisonError::into_inner));
-        for attempt in inbox {
+        for mut attempt in inbox {
+            attempt.tell_found();
             self.attempts.insert(attempt.shared.claim.attempt, attempt);
         }
     }

@@ -11,6 +11,7 @@ pub(crate) mod drop_partition;
 pub(crate) mod drop_table;
 pub(crate) mod drop_table_multi;
 pub(crate) mod each_database;
+mod exists;
 mod format;
 mod job;
 mod options;

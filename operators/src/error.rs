@@ -16,6 +16,7 @@ pub(crate) fn task_error(error: lake::Error) -> TaskError {
     let message = error.to_string();
     let mut task_error = TaskError::new(kind, retry, code, message);
     task_error.details.insert("operation".to_owned(), error.operation.into());
+    task_error.help.extend(error.help.clone());
     task_error.source(error)
 }
 
@@ -54,6 +55,7 @@ pub(crate) fn classify(kind: ErrorKind) -> (TaskErrorKind, Code) {
         ErrorKind::SchemaMismatch => (TaskErrorKind::Config, code::SCHEMA_MISMATCH),
         ErrorKind::DataQuality => (TaskErrorKind::DataQuality, code::DATA_QUALITY),
         ErrorKind::InvalidData => (TaskErrorKind::Config, code::BROKEN_INPUT),
+        ErrorKind::UnreadableLines => (TaskErrorKind::Config, code::UNREADABLE_LINES),
         ErrorKind::ResourcesExhausted => (TaskErrorKind::External, code::RESOURCES),
         ErrorKind::Canceled => (TaskErrorKind::Canceled, code::CANCELED),
         ErrorKind::PermissionDenied => (TaskErrorKind::External, code::PERMISSION),

@@ -7,10 +7,11 @@ mod inspect;
 use std::sync::Arc;
 
 use engine::operator::{
-    ParamProblem, Published, Surroundings, TaskContext, TaskError, TaskOutcome, TaskReport, TaskResult, TypedOperator,
+    ParamProblem, Published, Surroundings, TaskContext, TaskError, TaskOutcome, TaskProgress, TaskReport, TaskResult,
+    TypedOperator,
 };
 use engine::params::{ParamPath, Params as EngineParams};
-use lake::load::{self, LoadConfig, LoadControl, LoadReport, LoadState, LoadToken};
+use lake::load::{self, LoadConfig, LoadControl, LoadReport, LoadState, LoadToken, PublishedPart};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -79,9 +80,17 @@ impl TypedOperator for Load {
 The config has Embulk's shape: `in` (where the bytes come from, and a `parser`), `filters`, `out` (where the rows go), and \
 `max_rejected`. Embulk's own keys are accepted where they mean the same.
 
-Lines that cannot be read are never dropped without a word: they are counted, and kept in the table `<table>__rejected` with \
-file, line number, reason and the line itself. Over `max_rejected` (default 0) the task fails with exit code 3 and nothing is \
-published.
+A line that cannot be read is never dropped without a word: the message and the task's log name the first ten as \
+`file:line: reason`, and `max_rejected` says what happens.
+
+| `max_rejected` | lines that cannot be read | the task |
+|---|---|---|
+| not given | are an error of the input, as a truncated archive is | fails with exit code 2, nothing is published or kept |
+| given, and no more of them | are kept in the table `<table>__rejected` | publishes the other rows |
+| given, and more of them | are kept in the table `<table>__rejected` | fails with exit code 3, nothing is published |
+
+`<table>__rejected` has the columns `file`, `line_number`, `reason` and `line`, and the partition key `load`, the task and session \
+(with `suiro load run`, the config's file). Running the same load again replaces its rejected lines.
 
 What is written becomes visible at once, partition by partition, when all of it is written and checked. A load that is stopped \
 goes on where it was; running it again for the same session replaces what it wrote.
@@ -127,20 +136,31 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
             let scope = format!("{}@{}", context.task_name, context.session_time.strftime("%Y-%m-%dT%H:%M:%S%:z"));
             let token = LoadToken { token: context.token("load", 1, &scope), scope: scope.clone() };
             let state = load::plan(&config, lake, token, &context.work_dir).await.map_err(task_error)?;
+            log_files(context, &state);
             let progress = Progress { name: scope, state };
             state::write(context, &progress).await?;
             progress
         };
         let host = Arc::clone(&context.host);
         let control = LoadControl {
-            progress: Arc::new(move |progress| host.progress(progress.rows, progress.bytes_read)),
+            progress: Arc::new(move |progress| {
+                host.progress(TaskProgress {
+                    rows: progress.rows,
+                    bytes: progress.bytes_read,
+                    bytes_total: Some(progress.bytes_total),
+                });
+            }),
             cancel: context.cancellation.clone(),
         };
         loop {
             if let Some(report) = progress.state.report() {
                 return Ok(done(context, report));
             }
+            let is_written = progress.state.written().is_some();
             progress.state = load::advance(lake, progress.state, &control).await.map_err(task_error)?;
+            if let Some(report) = progress.state.written().filter(|_| !is_written) {
+                log_written(context, report);
+            }
             state::write(context, &progress).await?;
         }
     }
@@ -151,11 +171,64 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
     }
 }
 
+/// How many files are named in the log.
+const LOGGED_FILES: usize = 100;
+
+/// Says in the task's log what is going to be read.
+fn log_files(context: &TaskContext, state: &LoadState) {
+    let files = state.files();
+    let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+    context.host.log(&format!("reading {} with {bytes} bytes", n_files(files.len())));
+    for file in files.iter().take(LOGGED_FILES) {
+        context.host.log(&format!("  {} ({} bytes)", file.name.escape_debug(), file.bytes));
+    }
+    if files.len() > LOGGED_FILES {
+        context.host.log(&format!("  … and {} more", files.len() - LOGGED_FILES));
+    }
+}
+
+fn n_files(files: usize) -> String {
+    if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
+}
+
+/// Says in the task's log what was read.
+fn log_written(context: &TaskContext, report: &LoadReport) {
+    context.host.log(&format!(
+        "read {} bytes: {} rows, {} lines rejected, {} skipped (headers, blank lines, comments)",
+        report.bytes_read, report.rows, report.rejected, report.skipped
+    ));
+    for line in &report.first_rejected {
+        context.host.log(&format!("rejected {line}"));
+        context.host.log(&format!("  | {}", line.line));
+    }
+    let shown = u64::try_from(report.first_rejected.len()).unwrap_or(u64::MAX);
+    if report.rejected > shown {
+        context.host.log(&format!("rejected … and {} more", report.rejected - shown));
+    }
+}
+
+/// Says in the task's log what was published.
+fn log_published(context: &TaskContext, report: &LoadReport) {
+    for part in &report.published {
+        let what = part.table.as_deref().unwrap_or("files");
+        let what = format!("{what} {}", pairs(part));
+        context.host.log(&format!("published {} with {} rows at {}", what.trim_end(), part.rows, part.location));
+    }
+    if let Some(part) = &report.rejected_kept {
+        let place =
+            part.table.as_deref().map_or_else(|| part.location.clone(), |table| format!("{table} {}", pairs(part)));
+        context.host.log(&format!("kept {} rejected lines in {place}", part.rows));
+    }
+}
+
+/// Writes a partition as users do: `dt=2024-03-01/hour=5`.
+fn pairs(part: &PublishedPart) -> String {
+    part.partition.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("/")
+}
+
 /// Tells what the load did.
 fn done(context: &TaskContext, report: &LoadReport) -> TaskOutcome {
-    for line in &report.first_rejected {
-        context.host.log(&format!("rejected: {line}"));
-    }
+    log_published(context, report);
     let last_load = json!({
         "database": report.database,
         "table": report.table,
@@ -170,7 +243,7 @@ fn done(context: &TaskContext, report: &LoadReport) -> TaskOutcome {
     store.insert("load".to_owned(), json!({"last_load": last_load}));
     let published = report.published.iter().chain(&report.rejected_kept).map(|part| Published {
         table: part.table.clone().unwrap_or_default(),
-        partition: part.partition.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("/"),
+        partition: pairs(part),
         rows: part.rows,
         bytes: part.bytes,
         location: part.location.clone(),

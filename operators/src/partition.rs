@@ -4,7 +4,8 @@ use engine::diagnostic::code;
 use engine::operator::{ParamProblem, TaskError};
 use engine::params::ParamPath;
 use indexmap::IndexMap;
-use lake::catalog::{PartitionValues, Table};
+use lake::Lake;
+use lake::catalog::{Partition, PartitionValues, Table};
 use lake::name::{HIVE_DEFAULT_PARTITION, TableName, check_partition_value};
 
 use crate::error::{AtParam as _, task_error};
@@ -65,6 +66,20 @@ pub(crate) fn values(table: &Table, partition_kv: &PartitionKv, purpose: Use) ->
     check_values(partition_kv, purpose)?;
     let pairs = partition_kv.iter().map(|(key, value)| (key.to_lowercase(), value.clone())).collect();
     table.partition_values(&pairs).map_err(task_error).at_param("partition_kv")
+}
+
+/// Finds a registered partition; none when it, or its table, is not in the catalog.
+///
+/// # Errors
+/// Those of [`values`] and of the catalog.
+pub(crate) async fn find(
+    lake: &Lake,
+    name: &TableName,
+    partition_kv: &PartitionKv,
+) -> Result<Option<Partition>, TaskError> {
+    let Some(table) = lake.catalog.table(name).await.map_err(task_error)? else { return Ok(None) };
+    let values = values(&table, partition_kv, Use::Find)?;
+    lake.catalog.partition(name, &values).await.map_err(task_error)
 }
 
 /// Reads a table's name from the parameters `database` and `table`.

@@ -1,7 +1,7 @@
 //! `suiro load run`: the loader without a workflow.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use engine::operator::TaskError;
@@ -15,7 +15,8 @@ use serde_json::json;
 use crate::cli;
 use crate::compose::Base;
 use crate::failure::{Exit, Failure};
-use crate::output::{bytes, count, duration, right, table, text};
+use crate::output::{Output, bytes, count, duration, right, table, text};
+use crate::progress::{Every, Pace};
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Load) -> Result<(), Failure> {
@@ -60,15 +61,19 @@ async fn load(
 ) -> Result<LoadReport, Failure> {
     let target = if base.output.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let bar = ProgressBar::with_draw_target(None, target);
-    let style = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}  {msg}  {binary_bytes_per_sec}");
+    let style = ProgressStyle::with_template("{msg}  {bytes} of {total_bytes}  {binary_bytes_per_sec} {wide_bar}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let shown = bar.clone();
     let control = LoadControl {
-        progress: Arc::new(move |progress| {
-            shown.set_length(progress.bytes_total);
-            shown.set_position(progress.bytes_read);
-            shown.set_message(format!("{} rows", count(progress.rows)));
-        }),
+        progress: if bar.is_hidden() {
+            said_now_and_then(base.output)
+        } else {
+            Arc::new(move |progress| {
+                shown.set_length(progress.bytes_total);
+                shown.set_position(progress.bytes_read);
+                shown.set_message(format!("{} rows", count(progress.rows)));
+            })
+        },
         ..LoadControl::default()
     };
     let work = load::run(config, lake, token, folder, &control);
@@ -91,6 +96,30 @@ async fn load(
     Ok(done?)
 }
 
+/// How often a load says how far it is where there is no terminal.
+const PROGRESS_PAUSE: Duration = Duration::from_secs(10);
+
+/// Says now and then how far a load is, on a line or as JSON.
+fn said_now_and_then(output: Output) -> Arc<dyn Fn(load::Progress) + Send + Sync> {
+    let now = Instant::now();
+    let going = Mutex::new((Every::new(PROGRESS_PAUSE, now), Pace::new(now)));
+    Arc::new(move |progress| {
+        let now = Instant::now();
+        let (is_due, rate) = {
+            let (every, pace) = &mut *going.lock().unwrap_or_else(PoisonError::into_inner);
+            (every.is_due(now), pace.note(progress.bytes_read, now))
+        };
+        if is_due && output.json {
+            // A reader that has gone must not end the load.
+            let _lost = output.json_line(&json!({"event": "progress", "progress": progress}));
+        } else if is_due {
+            let rate = rate.map_or_else(String::new, |rate| format!(", {}/s", bytes(rate)));
+            let (read, total) = (bytes(progress.bytes_read), bytes(progress.bytes_total));
+            output.note(&format!("… {} rows from {read} of {total}{rate}", count(progress.rows)));
+        }
+    })
+}
+
 /// Says what was done.
 fn tell(base: &Base, report: &LoadReport, took: Duration) -> Result<(), Failure> {
     if base.output.json {
@@ -110,7 +139,11 @@ fn tell(base: &Base, report: &LoadReport, took: Duration) -> Result<(), Failure>
     right(&mut rows, &[2, 3]);
     base.output.note(&text(&rows));
     for line in &report.first_rejected {
-        base.output.note(&format!("rejected: {line}"));
+        base.output.note(&format!("rejected {line}\n  | {}", line.line));
+    }
+    let shown = u64::try_from(report.first_rejected.len()).unwrap_or(u64::MAX);
+    if report.rejected > shown {
+        base.output.note(&format!("rejected … and {} more", count(report.rejected - shown)));
     }
     base.output.note(&format!(
         "{} rows, {} rejected, from {} of {} in {}",

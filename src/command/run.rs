@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use engine::run::{
-    AttemptRequest, Deadline, Engine, EngineError, EngineSettings, ExitClass, Progress, Rerun, RunSummary, Submitted,
+    AttemptRequest, Deadline, Engine, EngineError, EngineSettings, ExitClass, Progress, Rerun, RunObserver, RunSummary,
+    Submitted,
 };
 use engine::store::AttemptSpec;
 use engine::time::SystemClock;
@@ -16,7 +17,7 @@ use crate::cli;
 use crate::compose::{Base, door, registry};
 use crate::failure::{Exit, Failure};
 use crate::output::{bytes, count, duration, right, table, text};
-use crate::progress;
+use crate::progress::{self, Show};
 use crate::settings::{Settings, find_project};
 
 /// Runs the command.
@@ -26,7 +27,8 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     let registry = Arc::new(registry(&door));
     let workflow = workflow::load(base, &settings, &command.file, &registry)?;
     let params = workflow::params(&command.session)?;
-    let observer = progress::observer(base.output, command.quiet);
+    let shown = progress::show(base.output, command.quiet);
+    let observer = Arc::clone(&shown) as Arc<dyn RunObserver>;
     let engine_settings = engine_settings(&settings, command.max_tasks);
     let engine = Engine::open(registry, Arc::new(SystemClock), observer, engine_settings).await?;
     let last = match command.session.session.as_deref() {
@@ -59,7 +61,9 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
         }
         return Ok(());
     }
-    let progress = advance(base, &engine).await?;
+    let progress = advance(&*shown, &engine).await;
+    shown.finish();
+    let progress = progress?;
     let summary = engine.summary(submitted.attempt()).await?;
     collect(base, &door).await;
     if base.output.json {
@@ -101,7 +105,7 @@ pub(super) fn engine_settings(settings: &Settings, max_tasks: Option<usize>) -> 
 }
 
 /// Advances the engine to the end; the first interrupt stops the tasks and stores their state, the second ends at once.
-async fn advance(base: &Base, engine: &Engine) -> Result<Progress, Failure> {
+async fn advance(shown: &dyn Show, engine: &Engine) -> Result<Progress, Failure> {
     let advance = engine.advance(Deadline::End);
     tokio::pin!(advance);
     let mut interrupts = 0_u32;
@@ -112,10 +116,10 @@ async fn advance(base: &Base, engine: &Engine) -> Result<Progress, Failure> {
                 signal.map_err(|error| Failure::usage(format!("cannot wait for signals: {error}")))?;
                 interrupts += 1;
                 if interrupts > 1 {
-                    base.output.note("stopped at once; the same command continues");
+                    shown.say("stopped at once; the same command continues");
                     return Err(Failure::said(Exit::Interrupted));
                 }
-                base.output.note("stopping the tasks and storing their state; once more stops at once");
+                shown.say("stopping the tasks and storing their state; once more stops at once");
                 engine.interrupt();
             }
         }

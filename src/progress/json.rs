@@ -1,19 +1,37 @@
 //! One JSON object an event on stdout: for programs. The objects' keys are kept; new ones may come.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use engine::run::{RunEvent, RunObserver};
+use engine::session::TaskId;
 use serde_json::{Value, json};
 
+use super::Show;
+use super::pace::Every;
 use crate::output::Output;
+
+/// How often a task says how far it is.
+const PROGRESS_PAUSE: Duration = Duration::from_secs(1);
 
 /// Prints events as JSON.
 #[derive(Debug)]
 pub(super) struct JsonLines {
     output: Output,
+    going: Mutex<HashMap<TaskId, Every>>,
 }
 
 impl JsonLines {
     pub(super) fn new(output: Output) -> Self {
-        Self { output }
+        Self { output, going: Mutex::default() }
+    }
+
+    /// Says whether it is time that a task says how far it is.
+    fn is_due(&self, task: TaskId) -> bool {
+        let now = Instant::now();
+        let mut going = self.going.lock().unwrap_or_else(PoisonError::into_inner);
+        going.entry(task).or_insert_with(|| Every::new(PROGRESS_PAUSE, now)).is_due(now)
     }
 
     fn print(&self, value: &Value) {
@@ -25,8 +43,24 @@ impl JsonLines {
 impl RunObserver for JsonLines {
     fn event(&self, event: &RunEvent<'_>) {
         match event {
-            RunEvent::TaskStarted { task, retry_count } => {
-                self.print(&json!({"event": "task_started", "task": task.name, "operator": task.operator, "retry_count": retry_count}));
+            RunEvent::TaskFound { task, bound, state, report } => {
+                self.print(&json!({
+                    "event": "task_found",
+                    "task": task.name,
+                    "operator": task.operator,
+                    "values": bound,
+                    "state": state.as_str(),
+                    "report": report,
+                }));
+            }
+            RunEvent::TaskStarted { task, bound, retry_count } => {
+                self.print(&json!({
+                    "event": "task_started",
+                    "task": task.name,
+                    "operator": task.operator,
+                    "values": bound,
+                    "retry_count": retry_count,
+                }));
             }
             RunEvent::TaskWaits { task, until, failure } => {
                 self.print(
@@ -34,6 +68,7 @@ impl RunObserver for JsonLines {
                 );
             }
             RunEvent::TaskFinished { task, state, skipped, duration, report, failure } => {
+                self.going.lock().unwrap_or_else(PoisonError::into_inner).remove(&task.id);
                 self.print(&json!({
                     "event": "task_finished",
                     "task": task.name,
@@ -45,8 +80,14 @@ impl RunObserver for JsonLines {
                     "failure": failure,
                 }));
             }
-            RunEvent::TaskProgress { task, rows, bytes } => {
-                self.print(&json!({"event": "task_progress", "task": task.name, "rows": rows, "bytes": bytes}));
+            RunEvent::TaskProgress { task, progress } if self.is_due(task.id) => {
+                self.print(&json!({
+                    "event": "task_progress",
+                    "task": task.name,
+                    "rows": progress.rows,
+                    "bytes": progress.bytes,
+                    "bytes_total": progress.bytes_total,
+                }));
             }
             RunEvent::Log { task, line } => self.print(&json!({"event": "log", "task": task.name, "line": line})),
             RunEvent::Output { task, bytes } => {
@@ -58,4 +99,12 @@ impl RunObserver for JsonLines {
             _ => {}
         }
     }
+}
+
+impl Show for JsonLines {
+    fn say(&self, line: &str) {
+        self.output.note(line);
+    }
+
+    fn finish(&self) {}
 }

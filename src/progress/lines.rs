@@ -1,22 +1,52 @@
-//! One line a finished task: for logs and pipes.
+//! One line a finished task, and one now and then for a long one: for logs and pipes.
 
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use engine::operator::{TaskProgress, TaskReport};
+use engine::params::Params;
 use engine::run::observer::TaskRef;
 use engine::run::{RunEvent, RunObserver};
 use engine::session::{TaskId, TaskState};
 
-use super::{Place, line, sign};
-use crate::output::Output;
+use super::Show;
+use super::line::{Figures, before, line, sign, time};
+use super::pace::{Every, Pace};
+use super::place::{Places, plain};
+use crate::output::{Output, duration};
+
+/// How often a task that goes on says how far it is.
+const PROGRESS_PAUSE: Duration = Duration::from_secs(10);
 
 /// Prints a line for each task that comes to its end.
 #[derive(Debug)]
 pub(super) struct Lines {
     output: Output,
     quiet: bool,
-    tasks: Mutex<HashMap<TaskId, Place>>,
+    tasks: Mutex<Tasks>,
+}
+
+#[derive(Debug, Default)]
+struct Tasks {
+    places: Places,
+    /// The tasks that say how far they are.
+    going: HashMap<TaskId, Going>,
+}
+
+/// A task that says how far it is.
+#[derive(Debug)]
+struct Going {
+    since: Instant,
+    pace: Pace,
+    every: Every,
+}
+
+impl Going {
+    fn new(now: Instant) -> Self {
+        Self { since: now, pace: Pace::new(now), every: Every::new(PROGRESS_PAUSE, now) }
+    }
 }
 
 impl Lines {
@@ -25,19 +55,37 @@ impl Lines {
     }
 
     /// Returns what is shown of a task and how deep, if it is shown.
-    fn place(&self, task: &TaskRef<'_>) -> Option<(String, usize)> {
+    fn place(&self, task: &TaskRef<'_>, bound: Option<&Params>) -> Option<(String, usize)> {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        let parent = task.parent.and_then(|parent| tasks.get(&parent));
-        let place = Place::below(parent, task);
-        let shown = place.own_name.clone().map(|own_name| (own_name, place.depth));
-        tasks.insert(task.id, place);
-        shown
+        let place = tasks.places.of(task, bound);
+        place.label.clone().map(|label| (label, place.depth))
     }
 
-    /// Forgets a task that came to its end. A canceled group is told of before what is under it.
-    fn forget(&self, task: &TaskRef<'_>, state: TaskState) {
-        if state != TaskState::Canceled {
-            self.tasks.lock().unwrap_or_else(PoisonError::into_inner).remove(&task.id);
+    /// Prints how a task ended.
+    fn ended(&self, task: &TaskRef<'_>, state: TaskState, was_before: bool, time: &str, report: Option<&TaskReport>) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).going.remove(&task.id);
+        let Some((label, depth)) = self.place(task, None).filter(|_| !self.quiet) else { return };
+        let figures = report.map(Figures::of_report).unwrap_or_default();
+        let sign = sign(state, was_before, self.output.color);
+        self.output.note(&format!("{sign} {}", line(depth, &label, time, &figures, None)));
+    }
+
+    fn forget(&self, task: TaskId, state: TaskState) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).places.forget(task, state);
+    }
+
+    /// Prints how far a task is, when it has not done so for a while.
+    fn goes_on(&self, task: &TaskRef<'_>, progress: &TaskProgress, now: Instant) {
+        let Some((label, depth)) = self.place(task, None).filter(|_| !self.quiet) else { return };
+        let (since, rate, is_due) = {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            let going = tasks.going.entry(task.id).or_insert_with(|| Going::new(now));
+            (going.since, going.pace.note(progress.bytes, now), going.every.is_due(now))
+        };
+        if is_due {
+            let time = duration(now.saturating_duration_since(since));
+            let figures = Figures::of_progress(progress, rate);
+            self.output.note(&format!("… {}", line(depth, &label, &time, &figures, None)));
         }
     }
 }
@@ -50,29 +98,39 @@ impl RunObserver for Lines {
                 // A reader that has gone must not end the run.
                 let _lost = stdout.write_all(bytes).and_then(|()| stdout.flush());
             }
-            RunEvent::TaskStarted { task, .. } => {
-                self.place(task);
+            RunEvent::TaskFound { task, bound, state, report } => {
+                self.place(task, *bound);
+                if state.is_final() {
+                    self.ended(task, *state, true, before(*state), *report);
+                }
             }
+            RunEvent::TaskStarted { task, bound, .. } => {
+                self.place(task, *bound);
+                if task.operator.is_some() && !self.quiet {
+                    let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+                    tasks.going.entry(task.id).or_insert_with(|| Going::new(Instant::now()));
+                }
+            }
+            RunEvent::TaskProgress { task, progress } => self.goes_on(task, progress, Instant::now()),
             RunEvent::TaskWaits { task, failure: Some(failure), .. } if !self.quiet => {
-                let Some((name, depth)) = self.place(task) else { return };
-                self.output.note(&format!(
-                    "↻ {:indent$}{name}: {}; tried again",
-                    "",
-                    failure.message,
-                    indent = depth * 2
-                ));
+                let Some((label, depth)) = self.place(task, None) else { return };
+                let why = plain(failure.message.lines().next().unwrap_or_default());
+                self.output.note(&format!("↻ {:indent$}{label}: {why}; tried again", "", indent = depth * 2));
             }
-            RunEvent::TaskFinished { task, state, skipped, duration, report, .. }
-                if !self.quiet && *state != TaskState::Unreached =>
-            {
-                let place = self.place(task);
-                self.forget(task, *state);
-                let Some((name, depth)) = place else { return };
-                let line = line(depth, &name, *duration, *skipped, *report);
-                self.output.note(&format!("{} {line}", sign(*state, *skipped, self.output.color)));
+            RunEvent::TaskFinished { task, state, skipped, duration, report, .. } if *state != TaskState::Unreached => {
+                self.ended(task, *state, *skipped, &time(*duration, *skipped), *report);
+                self.forget(task.id, *state);
             }
-            RunEvent::TaskFinished { task, state, .. } => self.forget(task, *state),
+            RunEvent::TaskFinished { task, state, .. } => self.forget(task.id, *state),
             _ => {}
         }
     }
+}
+
+impl Show for Lines {
+    fn say(&self, line: &str) {
+        self.output.note(line);
+    }
+
+    fn finish(&self) {}
 }

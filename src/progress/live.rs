@@ -1,175 +1,136 @@
-//! The live task tree of a terminal: a line a task in the tree's order, running ones with a spinner.
+//! The live task tree of a terminal: a line a task in the tree's order, drawn again and again at the bottom of the screen.
+//!
+//! Tasks at the margin that are done, with all below them, are printed for good above it, in order. What has no room is
+//! left out of the drawing and printed with the others in the end.
 
-use std::collections::HashMap;
-use std::io::Write;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use engine::params::Params;
 use engine::run::observer::TaskRef;
 use engine::run::{RunEvent, RunObserver};
-use engine::session::{TaskId, TaskState};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use engine::session::TaskState;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use super::{Place, line, sign};
-use crate::output::{Output, bytes, count};
+use super::Show;
+use super::place::Places;
+use super::tree::{Screen, Tree};
+use crate::output::Output;
 
-/// How many lines the tree has at most: more fit on no terminal, and each takes part in every redrawing. A task that finds
-/// no room has no line until it ends; the lines of ended tasks scroll away above the tree when it is full.
-const MOST_LINES: usize = 200;
+/// How often the tree is drawn.
+const REFRESH: Duration = Duration::from_millis(100);
+
+/// The size of a terminal that does not tell.
+const USUAL_SIZE: (u16, u16) = (24, 80);
 
 /// Draws the tree.
 #[derive(Debug)]
 pub(super) struct LiveTree {
     output: Output,
-    multi: MultiProgress,
-    tree: Mutex<Tree>,
+    bar: ProgressBar,
+    shared: Arc<Mutex<Shared>>,
 }
 
-/// The tasks that are shown, or that others are shown below.
 #[derive(Debug, Default)]
-struct Tree {
-    /// Those with a line, from top to bottom.
-    order: Vec<TaskId>,
-    entries: HashMap<TaskId, Entry>,
-}
-
-/// A task of the tree.
-#[derive(Debug)]
-struct Entry {
-    parent: Option<TaskId>,
-    place: Place,
-    /// Its line; the root and the groups `^sub` have none.
-    bar: Option<ProgressBar>,
+struct Shared {
+    places: Places,
+    tree: Tree,
 }
 
 impl LiveTree {
     pub(super) fn new(output: Output) -> Self {
-        Self { output, multi: MultiProgress::new(), tree: Mutex::default() }
+        let shared: Arc<Mutex<Shared>> = Arc::default();
+        let drawn = Arc::clone(&shared);
+        let style = ProgressStyle::with_template("{tree}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let style = style.with_key("tree", move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let shared = drawn.lock().unwrap_or_else(PoisonError::into_inner);
+            // What cannot be drawn now is drawn the next time.
+            let _lost = out.write_str(&shared.tree.lines(screen(output), Instant::now()).join("\n"));
+        });
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        bar.set_style(style);
+        bar.enable_steady_tick(REFRESH);
+        Self { output, bar, shared }
     }
 
-    /// Does something with a task's name, depth and line, which is made when it is not there and there is room.
-    fn with(&self, task: &TaskRef<'_>, act: impl FnOnce(&str, usize, &ProgressBar)) {
-        let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
-        self.add(&mut tree, task);
-        let Some(Entry { place, bar: Some(bar), .. }) = tree.entries.get(&task.id) else { return };
-        act(place.own_name.as_deref().unwrap_or_default(), place.depth, bar);
+    /// Does something with the tree, in which the task is, and prints what can stand for good then.
+    fn with(&self, task: &TaskRef<'_>, bound: Option<&Params>, act: impl FnOnce(&mut Tree, Instant)) {
+        let now = Instant::now();
+        let lines = {
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let Shared { places, tree } = &mut *shared;
+            let place = places.of(task, bound);
+            tree.add(task.id, task.parent, place.label.as_deref(), place.depth, now);
+            act(tree, now);
+            tree.take_ended(screen(self.output), now)
+        };
+        self.print(&lines);
     }
 
-    /// Ends a task's line with what `text` makes of its name and depth.
-    fn end(&self, task: &TaskRef<'_>, state: TaskState, text: impl FnOnce(&str, usize) -> String) {
-        let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
-        self.add(&mut tree, task);
-        let is_full = tree.order.len() >= MOST_LINES;
-        let Some(entry) = tree.entries.get_mut(&task.id) else { return };
-        let text = entry.place.own_name.as_deref().map(|name| text(name, entry.place.depth));
-        match (text, entry.bar.take()) {
-            (Some(text), Some(bar)) if !is_full => {
-                let finished =
-                    ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-                bar.set_style(finished);
-                bar.finish_with_message(text);
-                entry.bar = Some(bar);
-                return;
-            }
-            (Some(text), bar) => {
-                if let Some(bar) = bar {
-                    bar.finish_and_clear();
-                    self.multi.remove(&bar);
-                    tree.order.retain(|id| *id != task.id);
-                }
-                // A terminal that has gone must not end the run.
-                let _lost = self.multi.println(text);
-            }
-            (None, _) => {}
-        }
-        // Others may be shown below it only if it has a line, or is a canceled group, which is told of before what is under it.
-        if is_full && state != TaskState::Canceled {
-            tree.entries.remove(&task.id);
-        }
-    }
-
-    /// Adds a task, and if there is room its line below the last line of its parent's.
-    fn add(&self, tree: &mut Tree, task: &TaskRef<'_>) {
-        if tree.entries.contains_key(&task.id) {
+    fn print(&self, lines: &[String]) {
+        if lines.is_empty() {
             return;
         }
-        let parent = task.parent.and_then(|id| tree.entries.get(&id));
-        let place = Place::below(parent.map(|parent| &parent.place), task);
-        let mut bar = None;
-        if let Some(own_name) = place.own_name.as_ref().filter(|_| tree.order.len() < MOST_LINES) {
-            let index = tree.index_below(task.parent);
-            bar = Some(self.bar(index, own_name, place.depth));
-            tree.order.insert(index, task.id);
+        let mut text = String::new();
+        for line in lines {
+            // Writing into a string cannot fail.
+            let _infallible = writeln!(text, "{line}");
         }
-        tree.entries.insert(task.id, Entry { parent: task.parent, place, bar });
-    }
-
-    /// Makes the line at a position of the tree.
-    fn bar(&self, index: usize, own_name: &str, depth: usize) -> ProgressBar {
-        let bar = self.multi.insert(index, ProgressBar::new_spinner());
-        let style = ProgressStyle::with_template("{spinner} {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_spinner())
-            .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏·");
-        bar.set_style(style);
-        bar.set_message(format!("{:indent$}{own_name}", "", indent = depth * 2));
-        bar.enable_steady_tick(Duration::from_millis(100));
-        bar
+        self.bar.suspend(|| {
+            let mut stderr = std::io::stderr().lock();
+            // Nobody reads it then.
+            let _lost = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+        });
     }
 }
 
-impl Tree {
-    /// Returns where the next line below a task comes: after the last line below it, or below the nearest task above it that
-    /// has a line.
-    fn index_below(&self, task: Option<TaskId>) -> usize {
-        let mut current = task;
-        while let Some(id) = current {
-            if let Some(line) = self.order.iter().position(|other| *other == id) {
-                let after = &self.order[line + 1..];
-                let below = after.iter().position(|other| !self.is_below(*other, current));
-                return below.map_or(self.order.len(), |offset| line + 1 + offset);
-            }
-            current = self.entries.get(&id).and_then(|entry| entry.parent);
-        }
-        self.order.len()
-    }
-
-    /// Tells whether a task is somewhere below another.
-    fn is_below(&self, id: TaskId, above: Option<TaskId>) -> bool {
-        let mut current = Some(id);
-        while let Some(id) = current {
-            current = self.entries.get(&id).and_then(|entry| entry.parent);
-            if current.is_some() && current == above {
-                return true;
-            }
-        }
-        false
-    }
+/// Returns the terminal as it is now.
+fn screen(output: Output) -> Screen {
+    let (height, width) = console::Term::stderr().size_checked().unwrap_or(USUAL_SIZE);
+    // The cursor stands on a line of its own, and what is typed may need one.
+    Screen { width: usize::from(width), height: usize::from(height).saturating_sub(2).max(1), color: output.color }
 }
 
 impl RunObserver for LiveTree {
     fn event(&self, event: &RunEvent<'_>) {
         match event {
-            RunEvent::TaskStarted { task, .. } => self.with(task, |_, _, _| {}),
-            RunEvent::TaskProgress { task, rows, bytes: written } => self.with(task, |name, depth, bar| {
-                let name = format!("{:indent$}{name}", "", indent = depth * 2);
-                bar.set_message(format!("{name:<55}  {:>10} rows  {:>10}", count(*rows), bytes(*written)));
-            }),
-            RunEvent::TaskWaits { task, failure: Some(failure), .. } => self.with(task, |name, depth, bar| {
-                let name = format!("{:indent$}{name}", "", indent = depth * 2);
-                bar.set_message(format!("{name}  waits for its retry: {}", failure.message));
-            }),
-            RunEvent::TaskFinished { task, state, skipped, duration, report, .. } if *state != TaskState::Unreached => {
-                self.end(task, *state, |name, depth| {
-                    let line = line(depth, name, *duration, *skipped, *report);
-                    format!("{} {line}", sign(*state, *skipped, self.output.color))
-                });
+            RunEvent::TaskFound { task, bound, state, report } => {
+                self.with(task, *bound, |tree, _| tree.found(task.id, *state, *report));
             }
-            RunEvent::Output { bytes, .. } => self.multi.suspend(|| {
+            RunEvent::TaskStarted { task, bound, .. } => self.with(task, *bound, |tree, _| tree.start(task.id)),
+            RunEvent::TaskProgress { task, progress } => {
+                self.with(task, None, |tree, now| tree.advance(task.id, progress, now));
+            }
+            RunEvent::TaskWaits { task, failure: Some(failure), .. } => {
+                self.with(task, None, |tree, _| tree.wait(task.id, &failure.message));
+            }
+            RunEvent::TaskFinished { task, state, skipped, duration, report, .. } if *state != TaskState::Unreached => {
+                self.with(task, None, |tree, _| tree.end(task.id, *state, *duration, *skipped, *report));
+                self.shared.lock().unwrap_or_else(PoisonError::into_inner).places.forget(task.id, *state);
+            }
+            RunEvent::Output { bytes, .. } => self.bar.suspend(|| {
                 let mut stdout = std::io::stdout().lock();
                 // A reader that has gone must not end the run.
                 let _lost = stdout.write_all(bytes).and_then(|()| stdout.flush());
             }),
             _ => {}
         }
+    }
+}
+
+impl Show for LiveTree {
+    fn say(&self, line: &str) {
+        self.print(&[line.to_owned()]);
+    }
+
+    fn finish(&self) {
+        let lines = {
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.tree.take_all(screen(self.output), Instant::now())
+        };
+        self.print(&lines);
+        self.bar.finish_and_clear();
     }
 }

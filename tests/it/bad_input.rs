@@ -105,6 +105,7 @@ fn an_interrupt_stops_the_tasks_and_the_next_run_continues() {
     project.write("open", "");
     let outcome = project.succeed(&arguments);
     assert_eq!(outcome.stdout, "holding\nafter\n", "{outcome}");
+    assert_eq!(shown(&outcome), ["- +once done before", "✓ +hold [TIME]", "✓ +after [TIME]"], "{outcome}");
 }
 
 #[test]
@@ -125,6 +126,13 @@ fn a_killed_process_is_continued() {
     project.write("open", "");
     let outcome = project.succeed(&arguments);
     assert_eq!(outcome.stdout, "holding\nafter\n", "{outcome}");
+    assert_eq!(shown(&outcome), ["- +once done before", "✓ +hold [TIME]", "✓ +after [TIME]"], "{outcome}");
+}
+
+/// The lines of a run's tasks, their blanks folded.
+fn shown(outcome: &Outcome) -> Vec<String> {
+    let lines = outcome.stderr.lines().filter(|line| line.contains(" +"));
+    lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
 /// The warehouse on a file system of a few pages. Its namespaces end with the shell, and the mount with them.

@@ -123,6 +123,7 @@ codes! {
     QUERY_TIMEOUT = "T0306", "the query ran out of its time";
     DATA_QUALITY = "T0401", "the data is not as it should be";
     BROKEN_INPUT = "T0402", "input data is broken";
+    UNREADABLE_LINES = "T0403", "lines of the input cannot be read";
     RESOURCES = "T0501", "memory, disk or another limit is used up";
     CANCELED = "T0502", "the work was cancelled";
     PERMISSION = "T0503", "access was refused";

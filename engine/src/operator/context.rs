@@ -8,6 +8,7 @@ use jiff::{Timestamp, Zoned};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::TaskProgress;
 use super::error::TaskError;
 use crate::params::{ParamPath, Params, TaskParams};
 use crate::time::Clock;
@@ -62,7 +63,7 @@ pub trait TaskHost: std::fmt::Debug + Send + Sync + 'static {
     fn output(&self, bytes: &[u8]);
 
     /// Tells how far the task is, for the live tree.
-    fn progress(&self, rows: u64, bytes: u64);
+    fn progress(&self, progress: TaskProgress);
 
     /// Evaluates the templates of a text (an SQL file, say) with the task's parameters; `extra` is data that comes over them.
     ///

@@ -72,6 +72,8 @@ pub(super) struct ActiveAttempt {
     pub(super) record: AttemptRecord,
     pub(super) graph: TaskGraph,
     pub(super) running: HashMap<TaskId, CancellationToken>,
+    /// Whether observers have yet to be told what was done before the attempt was taken over.
+    pub(super) tells_found: bool,
     earlier: Earlier,
     states: HashMap<TaskId, Value>,
     results: HashMap<TaskId, Arc<StoredResult>>,
@@ -95,6 +97,7 @@ impl ActiveAttempt {
             record,
             graph,
             running: HashMap::new(),
+            tells_found: false,
             earlier,
             states: HashMap::new(),
             results: HashMap::new(),
@@ -375,6 +378,11 @@ impl ActiveAttempt {
         })
     }
 
+    /// Returns the figures of a task that is at its end.
+    pub(super) fn report_of(&self, id: TaskId) -> Option<&TaskReport> {
+        self.reports.get(&id)
+    }
+
     /// Tells observers what became durable.
     pub(super) fn tell(&self, notices: &[Notice]) {
         let observer = &self.shared.engine.observer;
@@ -390,7 +398,8 @@ impl ActiveAttempt {
             };
             let event = match notice.to {
                 TaskState::Running | TaskState::Planned => {
-                    RunEvent::TaskStarted { task: reference, retry_count: notice.retry_count }
+                    let bound = task.bound.as_deref();
+                    RunEvent::TaskStarted { task: reference, bound, retry_count: notice.retry_count }
                 }
                 state if state.is_final() => RunEvent::TaskFinished {
                     task: reference,

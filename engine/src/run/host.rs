@@ -12,7 +12,7 @@ use super::shared::AttemptShared;
 use crate::diagnostic::{Severity, code};
 use crate::operator::context::TaskHost;
 use crate::operator::error::Retry;
-use crate::operator::{TaskError, TaskErrorKind};
+use crate::operator::{TaskError, TaskErrorKind, TaskProgress};
 use crate::params::{ParamPath, Params, TaskParams};
 use crate::session::TaskId;
 use crate::store::{StoreError, TaskUpdate, Tick};
@@ -90,8 +90,8 @@ impl TaskHost for Host {
         self.observe(&RunEvent::Output { task: self.reference(), bytes });
     }
 
-    fn progress(&self, rows: u64, bytes: u64) {
-        self.observe(&RunEvent::TaskProgress { task: self.reference(), rows, bytes });
+    fn progress(&self, progress: TaskProgress) {
+        self.observe(&RunEvent::TaskProgress { task: self.reference(), progress });
     }
 
     fn render(&self, text: &str, extra: &Params) -> Result<String, TaskError> {

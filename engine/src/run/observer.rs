@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::operator::TaskReport;
+use crate::operator::{TaskProgress, TaskReport};
+use crate::params::Params;
 use crate::session::{AttemptId, AttemptState, TaskId, TaskState};
 use crate::store::Failure;
 
@@ -28,10 +29,24 @@ pub struct TaskRef<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum RunEvent<'a> {
+    /// A task of an attempt that is continued, as it was left: open, or at its end. Told before everything else, parents before
+    /// children.
+    TaskFound {
+        /// Which.
+        task: TaskRef<'a>,
+        /// The values that a loop made it with.
+        bound: Option<&'a Params>,
+        /// How it stands.
+        state: TaskState,
+        /// Figures.
+        report: Option<&'a TaskReport>,
+    },
     /// A task's operator is called (for the n-th time: `retry_count` is n − 1), or a group opened.
     TaskStarted {
         /// Which.
         task: TaskRef<'a>,
+        /// The values that a loop made it with.
+        bound: Option<&'a Params>,
         /// How often it was tried before.
         retry_count: u32,
     },
@@ -63,10 +78,8 @@ pub enum RunEvent<'a> {
     TaskProgress {
         /// Which.
         task: TaskRef<'a>,
-        /// Rows so far.
-        rows: u64,
-        /// Bytes so far.
-        bytes: u64,
+        /// How far.
+        progress: TaskProgress,
     },
     /// A line of a task's log.
     Log {

@@ -1,6 +1,5 @@
 //! What the tasks of an attempt share: parts of the engine and facts of the session.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -80,28 +79,5 @@ impl AttemptShared {
 
     pub(super) fn is_killed(&self) -> bool {
         self.killed.load(Ordering::SeqCst)
-    }
-
-    /// Returns the directory for a task's temporary files.
-    pub(super) fn temp_dir(&self, task: crate::session::TaskId) -> PathBuf {
-        self.temp_dirs().join(format!("{}-{}", self.claim.attempt, task))
-    }
-
-    /// Removes the temporary files that the last holder of the attempt left when it died.
-    pub(super) async fn remove_temp_dirs(&self) {
-        let ours = format!("{}-", self.claim.attempt);
-        let Ok(mut entries) = tokio::fs::read_dir(self.temp_dirs()).await else { return };
-        while let Ok(Some(entry)) = entries.next_entry().await {
-            if !entry.file_name().to_string_lossy().starts_with(&ours) {
-                continue;
-            }
-            if let Err(error) = tokio::fs::remove_dir_all(entry.path()).await {
-                tracing::warn!(path = %entry.path().display(), %error, "cannot remove temporary files");
-            }
-        }
-    }
-
-    fn temp_dirs(&self) -> PathBuf {
-        self.engine.settings.state_dir.join("tmp")
     }
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::{ActiveAttempt, Earlier};
 use super::error::EngineError;
+use super::leftover;
 use super::shared::AttemptShared;
 use super::{Deadline, Engine, is_conflict, succeeded};
 use crate::diagnostic::suggest;
@@ -130,9 +131,10 @@ impl Engine {
             let same = session.last_attempt.spec == *spec
                 && rerun == Rerun::Unfinished
                 && !session.last_attempt.kill_requested;
-            let attempt = self.take_over(&session, time_zone).await?;
+            let mut attempt = self.take_over(&session, time_zone).await?;
             let (id, number) = (attempt.shared.claim.attempt, attempt.record.number);
             if same {
+                attempt.tells_found = true;
                 self.hand_over(attempt);
                 return Ok(Submitted::Continued { attempt: id, number });
             }
@@ -226,7 +228,7 @@ impl Engine {
         };
         let tasks = self.parts.store.tasks(record.id).await?;
         let shared = self.share(&session.key, &record, claim, &session.uuid, time_zone);
-        shared.remove_temp_dirs().await;
+        leftover::remove_of(&self.parts, record.id).await;
         Ok(ActiveAttempt::restore(shared, record, tasks, earlier, now)?)
     }
 

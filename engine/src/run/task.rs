@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::host::Host;
+use super::leftover;
 use super::plan::GENERATORS;
 use super::shared::AttemptShared;
 use crate::diagnostic::{code, suggest};
@@ -154,7 +155,7 @@ impl Job {
                 }
             }
         };
-        remove_temp_dir(&context.temp_dir).await;
+        leftover::remove(&context.temp_dir).await;
         Ok(ending)
     }
 
@@ -190,7 +191,7 @@ impl Job {
             scope: LazyScope::of(Arc::clone(params)),
             project_dir: self.shared.engine.settings.project_dir.clone(),
             work_dir,
-            temp_dir: self.shared.temp_dir(self.task),
+            temp_dir: leftover::temp_dir(&self.shared.engine, self.shared.claim.attempt, self.task),
             clock: Arc::clone(&self.shared.engine.clock),
             cancellation: self.token.clone(),
             host: Arc::clone(&host) as Arc<dyn crate::operator::context::TaskHost>,
@@ -322,18 +323,4 @@ async fn cancel(operator: &dyn Operator, context: &TaskContext, host: &Host) -> 
         host.log_failure(&error);
     }
     Ending::Stopped
-}
-
-/// Removes a task's temporary files. What cannot be removed is left for the next start of the engine.
-async fn remove_temp_dir(dir: &Path) {
-    // Most tasks have none; looking takes a microsecond, removing takes a thread.
-    if dir.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
-        return;
-    }
-    match tokio::fs::remove_dir_all(dir).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!(path = %dir.display(), %error, "cannot remove temporary files");
-        }
-        _ => {}
-    }
 }

@@ -29,6 +29,9 @@ impl RunObserver for Recorder {
                 let how = if *skipped { "skipped".to_owned() } else { state.to_string() };
                 self.ends.lock().unwrap().push(format!("{} {how}", task.name));
             }
+            RunEvent::TaskFound { task, state, .. } => {
+                self.ends.lock().unwrap().push(format!("{} found {state}", task.name));
+            }
             _ => {}
         }
     }
@@ -196,6 +199,28 @@ async fn a_loop_that_succeeded_is_skipped_with_all_its_turns() {
 }
 
 #[tokio::test]
+async fn temporary_files_of_attempts_that_nobody_holds_go_when_the_state_is_opened() {
+    let project = Project::new("+w: {wait>: 1h}\n");
+    let engine = project.engine().await;
+    let attempt = engine.submit(project.request()).await.unwrap().attempt();
+    assert!(matches!(engine.advance(Deadline::Idle).await.unwrap(), Progress::Waits { .. }));
+    let temporary = engine.parts.settings.state_dir.join("tmp");
+    let held = temporary.join(format!("{attempt}-1"));
+    let unheld = temporary.join("999-1");
+    let foreign = temporary.join("0b5c7f8e9d1a4c0f8e7d6c5b4a392817");
+    for dir in [&held, &unheld, &foreign] {
+        std::fs::create_dir_all(dir).unwrap();
+        std::fs::write(dir.join("script"), "").unwrap();
+    }
+    project.engine().await;
+    assert_eq!([&held, &unheld, &foreign].map(|dir| dir.is_dir()), [true, false, true]);
+    engine.interrupt();
+    assert_eq!(engine.advance(Deadline::End).await.unwrap(), Progress::Interrupted);
+    project.engine().await;
+    assert!(!held.is_dir());
+}
+
+#[tokio::test]
 async fn an_interrupted_session_is_continued_and_a_held_one_is_refused() {
     let project = Project::new("+a: {sh>: echo a >> log}\n+w: {wait>: 1h}\n+c: {sh>: echo c >> log}\n");
     let engine = project.engine().await;
@@ -211,7 +236,11 @@ async fn an_interrupted_session_is_continued_and_a_held_one_is_refused() {
     assert_eq!(engine.advance(Deadline::End).await.unwrap(), Progress::Interrupted);
     let continued = other.submit(project.request()).await.unwrap();
     assert!(matches!(continued, Submitted::Continued { number: 1, .. }), "{continued:?}");
+    project.ends();
     assert!(matches!(other.advance(Deadline::Idle).await.unwrap(), Progress::Waits { until: Some(_) }));
+    assert_eq!(project.ends(), ["+t found planned", "+t+a found success"], "what was done before is told");
+    assert!(matches!(other.advance(Deadline::Idle).await.unwrap(), Progress::Waits { until: Some(_) }));
+    assert_eq!(project.ends(), Vec::<String>::new(), "and told once");
     assert!(other.cancel(continued.attempt()).await.unwrap());
     assert_eq!(other.advance(Deadline::End).await.unwrap(), Progress::Ended);
     let summary = other.summary(continued.attempt()).await.unwrap();

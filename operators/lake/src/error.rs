@@ -27,6 +27,8 @@ pub enum ErrorKind {
     DataQuality,
     /// Input data is broken: a truncated archive, bytes that are not what they should be.
     InvalidData,
+    /// Lines of an input cannot be read, and none may be rejected.
+    UnreadableLines,
     /// The limit of memory, disk or time was reached.
     ResourcesExhausted,
     /// The work was cancelled.
@@ -61,6 +63,8 @@ pub struct Error {
     pub context: Vec<(&'static str, String)>,
     /// The 1-based line and column in the SQL text, where there is one.
     pub position: Option<(u32, u32)>,
+    /// What to do about it: lower case, no full stop.
+    pub help: Option<String>,
     /// The cause.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -75,6 +79,7 @@ impl Error {
             message: message.into(),
             context: Vec::new(),
             position: None,
+            help: None,
             source: None,
         }
     }
@@ -100,6 +105,13 @@ impl Error {
         self
     }
 
+    /// Says what to do about it.
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help = Some(text.into());
+        self
+    }
+
     /// Makes the error of a failed system call on a file: a full disk and a refused access have their own kinds.
     #[must_use]
     pub fn io(operation: &'static str, path: &std::path::Path, error: std::io::Error) -> Self {
@@ -118,6 +130,7 @@ impl Error {
             message: self.message.clone(),
             context: self.context.clone(),
             position: self.position,
+            help: self.help.clone(),
             source: None,
         }
     }

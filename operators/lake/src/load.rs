@@ -24,11 +24,12 @@ mod sink;
 mod stream;
 mod table_output;
 mod time_format;
+mod unreadable;
 
 pub use config::LoadConfig;
 pub use input::InputFile;
 pub use job::{LoadControl, LoadState, LoadToken, advance, plan, run};
-pub use report::{LoadReport, Progress, PublishedPart};
+pub use report::{LoadReport, Progress, PublishedPart, RejectedLine};
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::checks;
 use super::format::{CompressionName, FormatName, format};
 use super::job::{self, Job, Progress};
-use super::options::{athena_scope, problem, timeout};
+use super::options::{WritingParams, athena_scope, problem};
 use super::output::{path, store};
 use crate::door::LakeDoor;
 use crate::error::AtParam as _;
@@ -37,8 +37,10 @@ impl Apas {
 }
 
 /// The parameters of `athena.apas>`.
+///
+/// Unknown keys are refused by the schema: serde cannot do that beside `flatten`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct Params {
     /// The SELECT, or a file (`….sql`) or object (`s3://…`) that holds it. `${…}` in a file is evaluated too.
     #[serde(rename = "_command")]
@@ -94,34 +96,9 @@ pub(crate) struct Params {
     /// The compression inside Parquet; the table's, else `zstd`.
     #[serde(default)]
     compression: Option<CompressionName>,
-    /// The delimiter of text formats.
-    #[serde(default)]
-    field_delimiter: Option<String>,
-    /// Columns to bucket by.
-    #[serde(default)]
-    bucketed_by: Vec<String>,
-    /// How many buckets.
-    #[serde(default)]
-    bucket_count: Option<u32>,
-    /// Further properties of Athena's CTAS; on the embedded lake there is none that changes what is written.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; the embedded lake runs no CTAS statement")]
-    additional_properties: EngineParams,
-    /// The workgroup; on the embedded lake there are none.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; there are no workgroups on the embedded lake")]
-    workgroup: Option<String>,
-    /// What the query's token starts with; it has no effect on the embedded lake.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; tokens are made of the task on the embedded lake")]
-    token_prefix: Option<String>,
-    /// How long the query may run: `10m`, `1h 30m`. The query is stopped then and nothing is published.
-    #[serde(default)]
-    timeout: Option<String>,
-    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
-    catalog_id: Option<String>,
+    /// What it shares with its sibling.
+    #[serde(flatten)]
+    writing: WritingParams,
 }
 
 /// What to do when the partition is registered already.
@@ -226,23 +203,15 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
-        let timeout = timeout(params.timeout.as_deref())?;
-        let job = match state::read::<Job>(context)? {
-            Some(job) => job,
-            None => Job::begin(context, request(lake, context, &params).await?).await?,
-        };
-        match job.advance(lake, context, timeout).await? {
+        let timeout = params.writing.timeout()?;
+        match Job::step(lake, context, timeout, request(lake, context, &params)).await? {
             Progress::Wait(job, after) => state::wait(&job, after),
             Progress::Done(outcome) => Ok(done(context, &params, &outcome)),
         }
     }
 
     async fn cancel(&self, context: &TaskContext) -> Result<(), TaskError> {
-        let lake = self.door.open().await?;
-        match state::read::<Job>(context)? {
-            Some(job) => job.cancel(lake).await,
-            None => Ok(()),
-        }
+        Job::cancel_of(self.door.open().await?, context).await
     }
 }
 
@@ -305,13 +274,7 @@ fn refuse(params: &Params) -> Result<(), TaskError> {
     if params.partition_kv.is_empty() {
         return Err(problem("partition_kv", "expected at least one partition key".to_owned()));
     }
-    if !params.bucketed_by.is_empty() || params.bucket_count.is_some() {
-        return Err(problem("bucketed_by", "buckets are not supported by the embedded lake".to_owned()));
-    }
-    if params.field_delimiter.is_some() {
-        let message = "text formats are not written by the embedded lake: expected `format: parquet`";
-        return Err(problem("field_delimiter", message.to_owned()));
-    }
+    params.writing.refuse_unwritable()?;
     if params.publish == Some(Publish::Version) && params.location.is_some() {
         let message = "a version has a place of its own: leave out `location`, or say `publish: in_place`";
         return Err(problem("location", message.to_owned()));

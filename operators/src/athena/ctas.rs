@@ -14,7 +14,7 @@ use serde_json::json;
 use super::checks;
 use super::format::{CompressionName, FormatName, format};
 use super::job::{self, Job, Progress};
-use super::options::{athena_scope, problem, timeout};
+use super::options::{WritingParams, athena_scope, problem};
 use super::output::{path, store};
 use crate::door::LakeDoor;
 use crate::error::AtParam as _;
@@ -37,8 +37,10 @@ impl Ctas {
 }
 
 /// The parameters of `athena.ctas>`.
+///
+/// Unknown keys are refused by the schema: serde cannot do that beside `flatten`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct Params {
     /// The SELECT, or a file (`….sql`) or object (`s3://…`) that holds it. `${…}` in a file is evaluated too.
     #[serde(rename = "_command")]
@@ -75,34 +77,9 @@ pub(crate) struct Params {
     /// The compression inside Parquet; `zstd` unless given.
     #[serde(default)]
     compression: Option<CompressionName>,
-    /// The delimiter of text formats.
-    #[serde(default)]
-    field_delimiter: Option<String>,
-    /// Columns to bucket by.
-    #[serde(default)]
-    bucketed_by: Vec<String>,
-    /// How many buckets.
-    #[serde(default)]
-    bucket_count: Option<u32>,
-    /// Further properties of Athena's CTAS; on the embedded lake there is none that changes what is written.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; the embedded lake runs no CTAS statement")]
-    additional_properties: EngineParams,
-    /// The workgroup; on the embedded lake there are none.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; there are no workgroups on the embedded lake")]
-    workgroup: Option<String>,
-    /// What the query's token starts with; it has no effect on the embedded lake.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; tokens are made of the task on the embedded lake")]
-    token_prefix: Option<String>,
-    /// How long the query may run: `10m`, `1h 30m`. The query is stopped then and nothing is published.
-    #[serde(default)]
-    timeout: Option<String>,
-    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
-    catalog_id: Option<String>,
+    /// What it shares with its sibling.
+    #[serde(flatten)]
+    writing: WritingParams,
 }
 
 /// The default of `database`.
@@ -180,23 +157,15 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
-        let timeout = timeout(params.timeout.as_deref())?;
-        let job = match state::read::<Job>(context)? {
-            Some(job) => job,
-            None => Job::begin(context, request(lake, context, &params).await?).await?,
-        };
-        match job.advance(lake, context, timeout).await? {
+        let timeout = params.writing.timeout()?;
+        match Job::step(lake, context, timeout, request(lake, context, &params)).await? {
             Progress::Wait(job, after) => state::wait(&job, after),
             Progress::Done(outcome) => Ok(done(context, &params, &outcome)),
         }
     }
 
     async fn cancel(&self, context: &TaskContext) -> Result<(), TaskError> {
-        let lake = self.door.open().await?;
-        match state::read::<Job>(context)? {
-            Some(job) => job.cancel(lake).await,
-            None => Ok(()),
-        }
+        Job::cancel_of(self.door.open().await?, context).await
     }
 }
 
@@ -242,13 +211,7 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
 
 /// Refuses what the embedded lake cannot write.
 fn refuse(params: &Params) -> Result<(), TaskError> {
-    if !params.bucketed_by.is_empty() || params.bucket_count.is_some() {
-        return Err(problem("bucketed_by", "buckets are not supported by the embedded lake".to_owned()));
-    }
-    if params.field_delimiter.is_some() {
-        let message = "text formats are not written by the embedded lake: expected `format: parquet`";
-        return Err(problem("field_delimiter", message.to_owned()));
-    }
+    params.writing.refuse_unwritable()?;
     if params.table_mode == TableMode::DataOnly && params.location.is_none() {
         let message = "`table_mode: data_only` needs a `location`: nothing else names its objects";
         return Err(problem("location", message.to_owned()));

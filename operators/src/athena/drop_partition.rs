@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::diagnostic::code;
-use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TypedOperator};
 use engine::params::Params as EngineParams;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,10 +10,8 @@ use serde_json::Value;
 
 use super::removal::{Entry, Removal};
 use crate::door::LakeDoor;
-use crate::error::{AtParam as _, task_error};
 use crate::inspect;
-use crate::partition::{PartitionKv, Use, table_name, values};
-use crate::state;
+use crate::partition::{self, PartitionKv, Use, table_name};
 
 /// The operator.
 #[derive(Debug)]
@@ -89,33 +86,14 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:DeletePartition`
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
         let name = table_name(&params.database, &params.table)?;
-        let removal: Removal = if let Some(removal) = state::read(context)? {
-            removal
-        } else {
-            let found = match lake.catalog.table(&name).await.map_err(task_error)? {
-                Some(table) => {
-                    let values = values(&table, &params.partition_kv, Use::Find)?;
-                    lake.catalog.partition(&name, &values).await.map_err(task_error)?
-                }
-                None => None,
-            };
-            let Some(partition) = found else {
-                if params.ignore_if_not_exist {
-                    context.host.log(&format!("the partition of {name} does not exist: nothing to drop"));
-                    return Ok(TaskResult::default().done());
-                }
-                let message = format!("the partition of `{name}` does not exist");
-                return Err(TaskError::config(code::NOT_FOUND, message).at_param("partition_kv"));
-            };
+        let what = format!("the partition of `{name}`");
+        let find = async {
+            let Some(partition) = partition::find(lake, &name, &params.partition_kv).await? else { return Ok(None) };
             let prefixes = if params.with_location { vec![partition.location.as_prefix()] } else { Vec::new() };
-            let entry = Entry { table: name, partition: Some(partition.values) };
-            let removal = Removal { entries: vec![entry], prefixes, force: params.force };
-            removal.check(lake).await?;
-            state::write(context, &removal).await?;
-            removal
+            let entries = vec![Entry { table: name.clone(), partition: Some(partition.values) }];
+            Ok::<_, TaskError>(Some(Removal { entries, prefixes, force: params.force }))
         };
-        removal.carry_out(lake, |line| context.host.log(line)).await?;
-        Ok(TaskResult::default().done())
+        Removal::run(lake, context, (&what, params.ignore_if_not_exist), "partition_kv", find).await
     }
 
     async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {

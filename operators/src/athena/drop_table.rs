@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::diagnostic::code;
-use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::operator::{TaskContext, TaskError, TaskOutcome, TypedOperator};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,7 +11,6 @@ use super::removal::{Entry, Removal, prefixes};
 use crate::door::LakeDoor;
 use crate::error::{AtParam as _, task_error};
 use crate::partition::table_name;
-use crate::state;
 
 /// The operator.
 #[derive(Debug)]
@@ -82,26 +80,14 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartitions`, `glue:DeleteTable`, `
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
         let name = table_name(&params.database, &params.table)?;
-        let removal: Removal = if let Some(removal) = state::read(context)? {
-            removal
-        } else {
-            let Some(table) = lake.catalog.table(&name).await.map_err(task_error)? else {
-                if params.ignore_if_not_exist {
-                    context.host.log(&format!("{name} does not exist: nothing to drop"));
-                    return Ok(TaskResult::default().done());
-                }
-                let message = format!("the table `{name}` does not exist");
-                return Err(TaskError::config(code::NOT_FOUND, message).at_param("table"));
-            };
+        let what = format!("the table `{name}`");
+        let find = async {
+            let Some(table) = lake.catalog.table(&name).await.map_err(task_error)? else { return Ok(None) };
             let prefixes = if params.with_location { prefixes(lake, &table).await? } else { Vec::new() };
-            let removal =
-                Removal { entries: vec![Entry { table: name, partition: None }], prefixes, force: params.force };
-            removal.check(lake).await?;
-            state::write(context, &removal).await?;
-            removal
+            let entries = vec![Entry { table: name.clone(), partition: None }];
+            Ok::<_, TaskError>(Some(Removal { entries, prefixes, force: params.force }))
         };
-        removal.carry_out(lake, |line| context.host.log(line)).await?;
-        Ok(TaskResult::default().done())
+        Removal::run(lake, context, (&what, params.ignore_if_not_exist), "table", find).await
     }
 
     async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {

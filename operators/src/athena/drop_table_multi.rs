@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::diagnostic::code;
-use engine::operator::{ParamProblem, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::operator::{ParamProblem, TaskContext, TaskError, TaskOutcome, TypedOperator};
 use engine::params::duration;
 use lake::catalog::Table;
 use regex::Regex;
@@ -15,7 +15,6 @@ use serde_json::Value;
 use super::removal::{Entry, Removal, prefixes};
 use crate::door::LakeDoor;
 use crate::error::task_error;
-use crate::state;
 
 /// The operator.
 #[derive(Debug)]
@@ -94,9 +93,7 @@ IAM actions on AWS: `glue:GetTables`, `glue:GetPartitions`, `glue:DeleteTable`, 
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
-        let removal: Removal = if let Some(removal) = state::read(context)? {
-            removal
-        } else {
+        let find = async {
             let pattern = Regex::new(&format!("^(?:{})$", params.regexp)).map_err(|error| {
                 problem("regexp", format!("expected a regular expression, found `{}`: {error}", params.regexp))
             })?;
@@ -115,12 +112,10 @@ IAM actions on AWS: `glue:GetTables`, `glue:GetPartitions`, `glue:DeleteTable`, 
                 }
                 removal.entries.push(Entry { table: table.name, partition: None });
             }
-            removal.check(lake).await?;
-            state::write(context, &removal).await?;
-            removal
+            Ok::<_, TaskError>(Some(removal))
         };
-        removal.carry_out(lake, |line| context.host.log(line)).await?;
-        Ok(TaskResult::default().done())
+        let what = format!("the tables of `{}`", params.database);
+        Removal::run(lake, context, (&what, true), "regexp", find).await
     }
 
     async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {

@@ -36,15 +36,37 @@ pub(super) enum Progress {
 }
 
 impl Job {
+    /// Does a step of the task's job; at the first, `request` says what is asked for.
+    pub(super) async fn step(
+        lake: &Lake,
+        context: &TaskContext,
+        timeout: Option<Duration>,
+        request: impl Future<Output = Result<PublishRequest, TaskError>> + Send,
+    ) -> Result<Progress, TaskError> {
+        let job = match state::read::<Self>(context)? {
+            Some(job) => job,
+            None => Self::begin(context, request.await?).await?,
+        };
+        job.advance(lake, context, timeout).await
+    }
+
+    /// Stops the task's job, if it has begun.
+    pub(super) async fn cancel_of(lake: &Lake, context: &TaskContext) -> Result<(), TaskError> {
+        match state::read::<Self>(context)? {
+            Some(job) => job.cancel(lake).await,
+            None => Ok(()),
+        }
+    }
+
     /// Begins a job: the request is stored before anything is done.
-    pub(super) async fn begin(context: &TaskContext, request: PublishRequest) -> Result<Self, TaskError> {
+    async fn begin(context: &TaskContext, request: PublishRequest) -> Result<Self, TaskError> {
         let job = Self { request, state: None, started_ms: context.clock.now().as_millisecond(), polls: 0 };
         state::write(context, &job).await?;
         Ok(job)
     }
 
     /// Goes on as far as it goes without waiting; every step is stored before the next.
-    pub(super) async fn advance(
+    async fn advance(
         mut self,
         lake: &Lake,
         context: &TaskContext,
@@ -85,7 +107,7 @@ impl Job {
     }
 
     /// Stops the query and gives up what it wrote.
-    pub(super) async fn cancel(&self, lake: &Lake) -> Result<(), TaskError> {
+    async fn cancel(&self, lake: &Lake) -> Result<(), TaskError> {
         match &self.state {
             Some(state) => lake.cancel_publish(state).await.map_err(task_error),
             None => Ok(()),

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use engine::diagnostic::code;
-use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TypedOperator};
 use engine::params::Params as EngineParams;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::output::store;
+use super::exists::Found;
 use crate::door::LakeDoor;
-use crate::error::{AtParam as _, task_error};
+use crate::error::task_error;
 use crate::inspect;
-use crate::partition::{PartitionKv, Use, table_name, values};
+use crate::partition::{self, PartitionKv, Use, table_name};
 
 /// The operator.
 #[derive(Debug)]
@@ -86,13 +85,7 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `s3:ListBucket`.";
     async fn run(&self, _context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
         let name = table_name(&params.database, &params.table)?;
-        let partition = match lake.catalog.table(&name).await.map_err(task_error)? {
-            Some(table) => {
-                let values = values(&table, &params.partition_kv, Use::Find)?;
-                lake.catalog.partition(&name, &values).await.map_err(task_error)?
-            }
-            None => None,
-        };
+        let partition = partition::find(lake, &name, &params.partition_kv).await?;
         let location_exists = match (&partition, params.with_location) {
             (_, false) => None,
             (Some(partition), true) => {
@@ -100,18 +93,16 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `s3:ListBucket`.";
             }
             (None, true) => Some(false),
         };
-        if params.error_if_not_exist {
-            if partition.is_none() {
-                let message = format!("the partition of `{name}` does not exist");
-                return Err(TaskError::config(code::NOT_FOUND, message).at_param("partition_kv"));
-            }
-            if location_exists == Some(false) {
-                let message = format!("there are no objects at the location of the partition of `{name}`");
-                return Err(TaskError::config(code::NOT_FOUND, message).at_param("partition_kv"));
-            }
-        }
-        let found = json!({"partition_exists": partition.is_some(), "location_exists": location_exists});
-        Ok(TaskResult { store: store("last_partition_exists", found), ..TaskResult::default() }.done())
+        let what = format!("the partition of `{name}`");
+        let found = Found {
+            kind: "partition",
+            what: &what,
+            owner: &what,
+            named_by: "partition_kv",
+            exists: partition.is_some(),
+            location_exists,
+        };
+        found.outcome(params.error_if_not_exist)
     }
 
     async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {

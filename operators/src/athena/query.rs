@@ -6,7 +6,7 @@ use std::time::Duration;
 use engine::diagnostic::code;
 use engine::operator::error::Retry;
 use engine::operator::{
-    ParamProblem, Surroundings, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskReport, TaskResult,
+    ParamProblem, Surroundings, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskProgress, TaskReport, TaskResult,
     TypedOperator,
 };
 use engine::params::Params as EngineParams;
@@ -135,7 +135,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
         match lake.engine.poll(&query).await.map_err(task_error)? {
             QueryStatus::Queued => {}
             QueryStatus::Running(stats) => {
-                context.host.progress(stats.rows, stats.scanned_bytes);
+                context.host.progress(TaskProgress { rows: stats.rows, bytes: stats.scanned_bytes, bytes_total: None });
                 let elapsed = context.clock.now().as_millisecond().saturating_sub(progress.submitted_ms);
                 let elapsed = Duration::from_millis(u64::try_from(elapsed).unwrap_or(0));
                 if let Some(timeout) = timeout.filter(|timeout| elapsed > *timeout) {

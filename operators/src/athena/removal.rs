@@ -3,13 +3,14 @@
 //! DIFFERENCE(digdag-operator-athena): it deletes the objects first, at most 1,000 of them, whoever wrote them.
 
 use engine::diagnostic::code;
-use engine::operator::TaskError;
+use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult};
 use lake::catalog::{PartitionValues, Table};
 use lake::name::{Location, TableName};
 use lake::{ErrorKind, Lake};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AtParam as _, task_error};
+use crate::state;
 
 /// What is going to be removed: stored before anything is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,8 +33,36 @@ pub(super) struct Entry {
 }
 
 impl Removal {
+    /// Removes what `find` finds, `what` it is called: found and stored at the first step, carried out at every one. When nothing
+    /// is found, that is said; or it is an error at the parameter `named_by`, unless it may be so.
+    pub(super) async fn run(
+        lake: &Lake,
+        context: &TaskContext,
+        (what, may_be_missing): (&str, bool),
+        named_by: &'static str,
+        find: impl Future<Output = Result<Option<Self>, TaskError>> + Send,
+    ) -> Result<TaskOutcome, TaskError> {
+        let removal = match state::read::<Self>(context)? {
+            Some(removal) => removal,
+            None => match find.await? {
+                Some(removal) => {
+                    removal.check(lake).await?;
+                    state::write(context, &removal).await?;
+                    removal
+                }
+                None if may_be_missing => {
+                    context.host.log(&format!("{what} does not exist: nothing to drop"));
+                    return Ok(TaskResult::default().done());
+                }
+                None => return Err(TaskError::config(code::NOT_FOUND, format!("{what} does not exist")).at_param(named_by)),
+            },
+        };
+        removal.carry_out(lake, |line| context.host.log(line)).await?;
+        Ok(TaskResult::default().done())
+    }
+
     /// Refuses before anything is changed when objects are not ours to delete.
-    pub(super) async fn check(&self, lake: &Lake) -> Result<(), TaskError> {
+    async fn check(&self, lake: &Lake) -> Result<(), TaskError> {
         if self.force {
             return Ok(());
         }
@@ -52,7 +81,7 @@ impl Removal {
     }
 
     /// Removes the entries, then the objects. Repeating it goes on where it stopped.
-    pub(super) async fn carry_out(&self, lake: &Lake, log: impl Fn(&str)) -> Result<(), TaskError> {
+    async fn carry_out(&self, lake: &Lake, log: impl Fn(&str)) -> Result<(), TaskError> {
         for entry in &self.entries {
             let dropped = match &entry.partition {
                 Some(values) => lake.catalog.drop_partition(&entry.table, values).await,

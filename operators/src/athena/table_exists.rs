@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use engine::diagnostic::code;
-use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use engine::operator::{TaskContext, TaskError, TaskOutcome, TypedOperator};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::output::store;
+use super::exists::Found;
 use super::removal::prefixes;
 use crate::door::LakeDoor;
 use crate::error::{AtParam as _, task_error};
@@ -88,18 +87,17 @@ IAM actions on AWS: `glue:GetTable`, `s3:ListBucket`.";
             }
             (None, true) => Some(false),
         };
-        if params.error_if_not_exist {
-            if table.is_none() {
-                let message = format!("the table `{name}` does not exist");
-                return Err(TaskError::config(code::NOT_FOUND, message).at_param("table"));
-            }
-            if location_exists == Some(false) {
-                let message = format!("there are no objects at the location of `{name}`");
-                return Err(TaskError::config(code::NOT_FOUND, message).at_param("table"));
-            }
-        }
-        let found = json!({"table_exists": table.is_some(), "location_exists": location_exists});
-        Ok(TaskResult { store: store("last_table_exists", found), ..TaskResult::default() }.done())
+        let owner = format!("`{name}`");
+        let what = format!("the table {owner}");
+        let found = Found {
+            kind: "table",
+            what: &what,
+            owner: &owner,
+            named_by: "table",
+            exists: table.is_some(),
+            location_exists,
+        };
+        found.outcome(params.error_if_not_exist)
     }
 
     async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {

@@ -30,8 +30,9 @@ pub struct LoadConfig {
     pub filters: Vec<serde_json::Value>,
     /// Where the rows go.
     pub out: OutputConfig,
-    /// How many lines may be rejected: a number of lines (`10`) or a share of all (`0.1%`). Over it nothing is
-    /// published. Default 0: one bad line fails the load.
+    /// How many lines that cannot be read may be left out of the rows and kept apart: a number of lines (`10`) or a share of
+    /// all (`0.1%`). With more of them nothing is published and the exit code is 3. Not given: one such line is an error of
+    /// the input, exit code 2, and none is kept.
     ///
     /// DIFFERENCE(embulk): a bad line is never dropped without a word; Embulk skips any number of them and exits 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,6 +119,12 @@ impl LoadConfig {
             problems.push(ConfigProblem::new("filters", format!("no filter is known yet, found `{name}`")));
         }
         self.out.problems(&mut problems);
+        if self.max_rejected.is_some() && file.parser.stop_on_invalid_record() {
+            problems.push(ConfigProblem::new(
+                "max_rejected",
+                "expected `max_rejected` or the parser's `stop_on_invalid_record: true`, found both",
+            ));
+        }
         if let OutputConfig::Table(table) = &self.out {
             for name in table.partition_by.keys() {
                 let column = file.parser.columns().iter().find(|column| column.name.eq_ignore_ascii_case(name));
@@ -157,14 +164,10 @@ impl LoadConfig {
         problems
     }
 
-    /// Returns how many lines may be rejected.
+    /// Returns how many lines may be rejected and kept; none when a line that cannot be read is an error of the input.
     #[must_use]
-    pub fn limit(&self) -> MaxRejected {
-        let InputConfig::File(file) = &self.input;
-        if file.parser.stop_on_invalid_record() {
-            return MaxRejected::Rows(0);
-        }
-        self.max_rejected.unwrap_or(MaxRejected::Rows(0))
+    pub fn limit(&self) -> Option<MaxRejected> {
+        self.max_rejected
     }
 }
 
@@ -188,7 +191,7 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(config.problems(), vec![]);
-        assert_eq!(config.limit(), MaxRejected::Share { parts_per_billion: 1_000_000 });
+        assert_eq!(config.limit(), Some(MaxRejected::Share { parts_per_billion: 1_000_000 }));
         let again: LoadConfig = serde_json::from_value(serde_json::to_value(&config).unwrap()).unwrap();
         assert_eq!(again, config);
     }
@@ -207,9 +210,11 @@ mod tests {
     fn all_problems_come_at_once() {
         let config = read(serde_json::json!({
             "in": {"type": "file", "parser": {"type": "csv", "charset": "MS932", "header_line": true, "skip_header_lines": 2,
+                   "stop_on_invalid_record": true,
                    "columns": [{"name": "a", "type": "long"}, {"name": "A", "type": "string"}]}},
             "filters": [{"type": "rename"}],
             "out": {"type": "table", "database": "web/x", "table": "t", "mode": "append_unique", "partition_by": {"a": "a"}},
+            "max_rejected": 0,
         }))
         .unwrap();
         let problems: Vec<String> = config.problems().iter().map(ToString::to_string).collect();
@@ -223,6 +228,7 @@ mod tests {
                 "filters: no filter is known yet, found `rename`",
                 "out.database: expected the name of a database (1 to 255 bytes, no `/`, `\\` or control character), found `web/x`",
                 "out.mode: `append_unique` is not known yet: use `append`, `replace` or `replace_partitions`",
+                "max_rejected: expected `max_rejected` or the parser's `stop_on_invalid_record: true`, found both",
                 "out.partition_by.a: `a` is a column of the input too: give the partition key another name",
             ]
         );

@@ -43,7 +43,8 @@ impl Encoding {
     }
 }
 
-/// Counts the bytes that go through, for progress and for the place of an error.
+/// Counts the bytes that go through: under a buffer, for progress and for the end of a file; over it, for the place of an
+/// error.
 struct Counted<R> {
     inner: R,
     count: Arc<AtomicU64>,
@@ -57,12 +58,25 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.inner.consume(amount);
+        self.count.fetch_add(u64::try_from(amount).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
 /// The decoded bytes of one input.
 pub(crate) struct Decoded {
     name: String,
     encoding: Encoding,
     reader: Box<dyn Read + Send>,
     raw: Arc<AtomicU64>,
+    /// How many bytes of the file the decoder has taken.
+    decoded: Arc<AtomicU64>,
     taken: u64,
 }
 
@@ -82,6 +96,8 @@ impl Decoded {
         let mut buffered = BufReader::with_capacity(BUFFER_BYTES, Counted { inner: raw, count: Arc::clone(&count) });
         let start = fill(&mut buffered).map_err(|error| read_error(name, error))?;
         let encoding = Encoding::of(start);
+        let decoded = Arc::new(AtomicU64::new(0));
+        let buffered = Counted { inner: buffered, count: Arc::clone(&decoded) };
         let reader: Box<dyn Read + Send> = match encoding {
             Encoding::Plain => Box::new(buffered),
             Encoding::Gzip => Box::new(MultiGzDecoder::new(buffered)),
@@ -89,7 +105,7 @@ impl Decoded {
                 Box::new(zstd::stream::read::Decoder::with_buffer(buffered).map_err(|error| read_error(name, error))?)
             }
         };
-        Ok(Self { name: name.to_owned(), encoding, reader, raw: count, taken: 0 })
+        Ok(Self { name: name.to_owned(), encoding, reader, raw: count, decoded, taken: 0 })
     }
 
     /// Returns how many bytes of the file have been read.
@@ -129,7 +145,8 @@ impl Decoded {
                  fetch the file again"
             )
         } else {
-            format!("broken {name} near byte {raw}, after {decoded} decoded bytes: {error}")
+            let near = self.decoded.load(Ordering::Relaxed);
+            format!("broken {name} near byte {near}, after {decoded} decoded bytes: {error}")
         };
         Error::new(ErrorKind::InvalidData, "decode a file", message).with("file", &self.name).source(error)
     }
@@ -221,7 +238,14 @@ mod tests {
         let mut archive = gzip(&b"line\n".repeat(1000));
         let last = archive.len() - 6;
         archive[last] ^= 0xFF;
-        assert!(read_all(archive).unwrap_err().message.starts_with("broken gzip near byte"));
+        let error = read_all(archive).unwrap_err();
+        assert!(error.message.starts_with("broken gzip near byte"), "{error}");
+        // A second member whose method is none, far from the end of the file.
+        let first = gzip(&b"line\n".repeat(1000));
+        let error = read_all([first.clone(), vec![0x1F, 0x8B, 0x07], vec![0; 600_000]].concat()).unwrap_err();
+        let near = error.message.strip_prefix("broken gzip near byte ").and_then(|rest| rest.split(',').next());
+        let near: usize = near.unwrap_or_else(|| panic!("{error}")).parse().unwrap();
+        assert!((first.len()..=first.len() + 10).contains(&near), "{near} is not just after {}", first.len());
         let error = read_all([gzip(b"a\n"), b"garbage".to_vec()].concat()).unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidData);
     }

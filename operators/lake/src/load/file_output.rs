@@ -125,6 +125,21 @@ pub(crate) async fn abandon(folder: &Path, parts: &[NewPart]) -> Result<()> {
     Ok(())
 }
 
+/// Removes the hidden files of a try that failed, and the folders when nothing else is in them. What cannot be removed is
+/// replaced by the next run of the load.
+pub(crate) async fn give_up(plan: &Plan, output: &FileOutput) {
+    let start = format!(".load-{}-", plan.load_id());
+    for folder in [folder(plan, output), rejected_folder(plan, output)] {
+        let Ok(mut entries) = tokio::fs::read_dir(&folder).await else { continue };
+        while let Ok(Some(entry)) = entries.next_entry().await {
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(&start)) {
+                let _removed = tokio::fs::remove_file(entry.path()).await;
+            }
+        }
+        let _removed = tokio::fs::remove_dir(&folder).await;
+    }
+}
+
 /// Says what was published.
 pub(crate) fn published(folder: &Path, plan: &Plan, parts: &[NewPart]) -> Vec<PublishedPart> {
     let shown = folder.strip_prefix(&plan.base).unwrap_or(folder);

@@ -11,7 +11,7 @@
 //!
 //! The files that are read and the guessed columns are part of the plan, so a load goes on as it began.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,17 +19,17 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::config::{InputConfig, LoadConfig, MaxRejected, OutputConfig, ParserConfig};
+use super::config::{InputConfig, LoadConfig, OutputConfig, ParserConfig};
 use super::file_output::{self, FolderDestination};
 use super::guess::SAMPLE_BYTES;
 use super::input::{self, InputFile};
 use super::layout::Layout;
 use super::partition::PartitionKeys;
 use super::pipeline::{Outcome, Pipeline};
-use super::reject::shortened;
 use super::report::{LoadReport, Progress, PublishedPart};
 use super::stream::{Destination, StreamKey, Written};
 use super::table_output::{self, NewPart, TableDestination};
+use super::unreadable;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::publish::version::request_hash;
@@ -142,6 +142,16 @@ impl LoadState {
         }
     }
 
+    /// Returns what was read and written, as soon as all of it is; what it says of publishing is complete when the load is done.
+    #[must_use]
+    pub fn written(&self) -> Option<&LoadReport> {
+        match &self.stage {
+            Stage::Planned => None,
+            Stage::Written(written) | Stage::Kept(written) => Some(&written.report),
+            Stage::Done(report) => Some(report),
+        }
+    }
+
     /// Returns the files that the load reads.
     #[must_use]
     pub fn files(&self) -> &[InputFile] {
@@ -224,7 +234,8 @@ async fn blocking<T: Send + 'static>(
 /// Takes the next step and returns the state after it, which the caller keeps before it goes on. A done load stays as it is.
 ///
 /// # Errors
-/// `DataQuality` when more lines were rejected than allowed: the rejected lines are kept, the rows are not published.
+/// `UnreadableLines` when a line cannot be read and none may be rejected: nothing is kept. `DataQuality` when more lines were
+/// rejected than allowed: the rejected lines are kept, the rows are not published.
 /// `Canceled`. `Conflict` when another writer changed a partition since it was written. `InvalidData` for broken input. Those
 /// of storage and catalog. After an error nothing that readers see has changed, except by steps that were done before.
 pub async fn advance(lake: &Lake, state: LoadState, control: &LoadControl) -> Result<LoadState> {
@@ -275,24 +286,36 @@ async fn write(lake: &Lake, plan: &Plan, control: &LoadControl) -> Result<Writte
                 Ok(outcome) => finish_table(lake, plan, table, &destination, outcome).await,
                 Err(error) => Err(error),
             };
-            if finished.is_err() {
+            if let Err(error) = &finished {
                 // What fails here is given up by the next run: the ledger lists it.
                 let _given_up = destination.abandon().await;
+                if error.kind != ErrorKind::Canceled {
+                    collect(lake).await;
+                }
             }
             finished
         }
         OutputConfig::File(file) => {
             let destination = FolderDestination::new(plan, file);
-            let outcome = points.around("load: write files", run_pipeline(lake, plan, control, destination)).await?;
-            let report = report(plan, &outcome);
-            let (parts, rejected) = by_kind(outcome.written);
-            Ok(WrittenLoad {
-                report,
-                parts: parts.into_iter().map(|(values, written)| NewPart::file(values, &written)).collect(),
-                rejected: rejected.map(|written| NewPart::file(Vec::new(), &written)),
-            })
+            let written = points.around("load: write files", run_pipeline(lake, plan, control, destination)).await;
+            let finished = written.and_then(|outcome| finish_files(plan, outcome));
+            if finished.is_err() {
+                file_output::give_up(plan, file).await;
+            }
+            finished
         }
     }
+}
+
+fn finish_files(plan: &Plan, outcome: Outcome) -> Result<WrittenLoad> {
+    let report = report(plan, &outcome);
+    unreadable::refuse_any(plan, &report)?;
+    let (parts, rejected) = by_kind(outcome.written);
+    Ok(WrittenLoad {
+        report,
+        parts: parts.into_iter().map(|(values, written)| NewPart::file(values, &written)).collect(),
+        rejected: rejected.map(|written| NewPart::file(Vec::new(), &written)),
+    })
 }
 
 async fn finish_table(
@@ -303,6 +326,7 @@ async fn finish_table(
     outcome: Outcome,
 ) -> Result<WrittenLoad> {
     let report = report(plan, &outcome);
+    unreadable::refuse_any(plan, &report)?;
     let (mut parts, rejected) = by_kind(outcome.written);
     if parts.is_empty() && table.partition_by.is_empty() {
         // A table without rows is still a table.
@@ -347,14 +371,7 @@ fn report(plan: &Plan, outcome: &Outcome) -> LoadReport {
         bytes_read: outcome.bytes_read,
         published: Vec::new(),
         rejected_kept: None,
-        first_rejected: outcome
-            .first_rejected
-            .iter()
-            .map(|rejected| {
-                let file = plan.files.get(rejected.file).map_or("?", |file| file.name.as_str());
-                format!("{file}:{}: {}", rejected.line_number, shortened(rejected.reason.as_bytes(), 300))
-            })
-            .collect(),
+        first_rejected: unreadable::first(plan, outcome),
     }
 }
 
@@ -384,6 +401,7 @@ async fn run_pipeline<D: Destination + 'static>(
             parser: plan.layout.parser(parser),
             columns,
             keys,
+            keeps_rejected: plan.config.limit().is_some(),
             compression: plan.config.out.compression(),
             destination: &destination,
             storage: &lake.storage,
@@ -411,74 +429,33 @@ async fn keep_rejected(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Resul
     }
 }
 
-/// Fails when too many lines were rejected.
+/// Fails when more lines were rejected than may be, and gives up what was written.
 async fn check_limit(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Result<()> {
-    let report = &written.report;
-    let lines = report.rows + report.rejected;
-    let limit = plan.config.limit();
-    if !limit.is_exceeded(report.rejected, lines) {
-        return Ok(());
-    }
+    let Some(error) = unreadable::too_many(plan, written) else { return Ok(()) };
     match &plan.config.out {
         OutputConfig::Table(_) => {
             for part in &written.parts {
                 table_output::abandon(lake, part).await?;
             }
+            collect(lake).await;
         }
         OutputConfig::File(file) => {
             file_output::abandon(&file_output::folder(plan, file), &written.parts).await?;
         }
     }
-    let allowed = match limit {
-        MaxRejected::Rows(_) => format!("`max_rejected` is {limit}"),
-        MaxRejected::Share { .. } => format!("`max_rejected` is {limit} of the lines"),
-    };
-    let mut message = format!(
-        "{} of {lines} {} rejected, and {allowed}: nothing was published",
-        report.rejected,
-        if report.rejected == 1 { "records was" } else { "records were" },
-    );
-    for line in &report.first_rejected {
-        message.push_str("\n  ");
-        message.push_str(line);
-    }
-    let shown = u64::try_from(report.first_rejected.len()).unwrap_or(u64::MAX);
-    if report.rejected > shown {
-        // Writing into a string cannot fail.
-        let _infallible = write!(message, "\n  … and {} more", report.rejected - shown);
-    }
-    let kept = written.rejected.as_ref().map(|part| rejected_place(plan, part));
-    let error = Error::new(ErrorKind::DataQuality, "load", message);
-    Err(match kept {
-        Some(kept) => error.with("rejected records", kept),
-        None => error,
-    })
+    Err(error)
 }
 
-/// Says where rejected lines are kept.
-fn rejected_place(plan: &Plan, part: &NewPart) -> String {
-    match &plan.config.out {
-        OutputConfig::Table(table) => {
-            format!(
-                "table {}.{}, load = '{}'",
-                table.database,
-                table_output::rejected_name(table),
-                part.values.join("/")
-            )
-        }
-        OutputConfig::File(file) => {
-            let folder = file_output::rejected_folder(plan, file);
-            folder.strip_prefix(&plan.base).unwrap_or(&folder).display().to_string()
-        }
+/// Deletes what is no longer needed. The load is what it is whether that succeeds or not; the next collection goes on with it.
+async fn collect(lake: &Lake) {
+    if let Err(error) = lake.collect().await {
+        tracing::warn!(%error, "versions that are no longer needed could not be collected");
     }
 }
 
 async fn publish(lake: &Lake, plan: &Plan, written: WrittenLoad) -> Result<LoadReport> {
     let report = publish_parts(lake, plan, written).await?;
-    // What is due can go now. The load is done whether that succeeds or not; the next collection goes on with it.
-    if let Err(error) = lake.collect().await {
-        tracing::warn!(%error, "versions that are no longer needed could not be collected");
-    }
+    collect(lake).await;
     Ok(report)
 }
 

@@ -42,6 +42,9 @@ pub(crate) struct Pipeline<'a> {
     pub columns: Vec<ReadColumn>,
     /// Splits rows.
     pub keys: PartitionKeys,
+    /// Whether rejected records are kept. Where they are not, the first one makes all that is written worthless: from then on
+    /// records are counted and nothing more is written.
+    pub keeps_rejected: bool,
     /// The compression of what is written.
     pub compression: Compression,
     /// Where files are opened.
@@ -61,7 +64,7 @@ pub(crate) struct Pipeline<'a> {
 /// What a pipeline did.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// What was written, by partition and for the rejected lines.
+    /// What was written, by partition and for the rejected lines; nothing when a record was rejected and none are kept.
     pub written: Vec<Written>,
     /// Rows.
     pub rows: u64,
@@ -202,20 +205,26 @@ impl Pipeline<'_> {
             first_rejected: Vec::new(),
         };
         let mut number = 0;
+        let mut writes = true;
         while let Some(batch) = results.parsed(number)? {
             number += 1;
             if self.cancel.is_cancelled() {
                 return Err(Error::new(ErrorKind::Canceled, "load", "the load was cancelled"));
             }
             let batch = batch?;
-            for (values, rows) in batch.parts {
-                outcome.rows += u64::try_from(rows.num_rows()).unwrap_or(u64::MAX);
-                streams.push(&StreamKey::Rows(values), rows, &mut results)?;
-            }
             outcome.rejected += u64::try_from(batch.rejected.len()).unwrap_or(u64::MAX);
             outcome.skipped += batch.skipped;
+            writes = self.keeps_rejected || outcome.rejected == 0;
+            for (values, rows) in batch.parts {
+                outcome.rows += u64::try_from(rows.num_rows()).unwrap_or(u64::MAX);
+                if writes {
+                    streams.push(&StreamKey::Rows(values), rows, &mut results)?;
+                }
+            }
             if !batch.rejected.is_empty() {
-                streams.push_rejected(&batch.rejected, self.files, &mut results)?;
+                if writes {
+                    streams.push_rejected(&batch.rejected, self.files, &mut results)?;
+                }
                 let missing = SHOWN_REJECTED.saturating_sub(outcome.first_rejected.len());
                 outcome.first_rejected.extend(batch.rejected.into_iter().take(missing));
             }
@@ -233,7 +242,9 @@ impl Pipeline<'_> {
             outcome.skipped += header_lines;
             outcome.bytes_read = raw_bytes;
         }
-        outcome.written = streams.finish(&mut results)?;
+        if writes {
+            outcome.written = streams.finish(&mut results)?;
+        }
         Ok(outcome)
     }
 }

@@ -90,6 +90,11 @@ pub(crate) enum Reason {
         /// Whether the columns were guessed.
         guessed: bool,
     },
+    /// A key that stands twice.
+    RepeatedKey {
+        /// The key.
+        key: String,
+    },
     /// No line of an access log.
     AccessLog {
         /// What was expected.
@@ -128,6 +133,9 @@ impl fmt::Display for Reason {
                 f,
                 "key `{key}` is not among the columns guessed from the first lines: declare `columns`, or set `unknown_keys: ignore`"
             ),
+            Self::RepeatedKey { key } => {
+                write!(f, "the key `{key}` stands twice: which value is meant cannot be known")
+            }
             Self::UnknownKey { key, guessed: false } => write!(f, "key `{key}` is no column"),
             Self::Json { expected, at } | Self::AccessLog { expected, at } => {
                 write!(f, "expected {expected} at byte {at}")

@@ -1,5 +1,7 @@
 //! What a load tells while it runs and when it is done.
 
+use std::fmt;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -41,8 +43,27 @@ pub struct LoadReport {
     pub published: Vec<PublishedPart>,
     /// Where the rejected records are; none when there are none.
     pub rejected_kept: Option<PublishedPart>,
-    /// The first rejected records as `file:line: reason`.
-    pub first_rejected: Vec<String>,
+    /// The first rejected lines.
+    pub first_rejected: Vec<RejectedLine>,
+}
+
+/// A line that could not be read, its texts shortened and without control characters; written as `file:line: reason`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedLine {
+    /// The file, as the input names it.
+    pub file: String,
+    /// The number of the record's first line, from 1.
+    pub line_number: u64,
+    /// What was expected and what was found.
+    pub reason: String,
+    /// The start of the line itself.
+    pub line: String,
+}
+
+impl fmt::Display for RejectedLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line_number, self.reason)
+    }
 }
 
 /// A partition, a whole table or a file that was published.

@@ -136,7 +136,8 @@ async fn a_load_makes_partitions_and_keeps_rejected_lines() {
     fixture.write("in/a.csv", FIRST);
     let report = fixture.run(&csv_to_table("replace_partitions"), "daily+load").await.unwrap();
     assert_eq!((report.rows, report.rejected, report.skipped, report.files), (4, 1, 2, 2));
-    assert_eq!(report.first_rejected, ["in/b.csv:3: column `day`: expected date, found `never`"]);
+    let first: Vec<String> = report.first_rejected.iter().map(|line| format!("{line} | {}", line.line)).collect();
+    assert_eq!(first, ["in/b.csv:3: column `day`: expected date, found `never` | never,f,6"]);
     let published: Vec<_> = report
         .published
         .iter()
@@ -215,14 +216,56 @@ async fn over_the_limit_nothing_is_published_and_the_lines_are_kept() {
     assert_eq!(error.kind, ErrorKind::DataQuality);
     assert_eq!(
         error.to_string(),
-        "2 of 3 records were rejected, and `max_rejected` is 1: nothing was published\n  \
-         in/a.csv:3: expected 3 fields, found 2: too short\n  \
-         in/a.csv:4: expected 3 fields, found 4: too long\n  \
-         rejected records: table Shop.sales__rejected, load = 'daily'"
+        "2 of 3 lines cannot be read, and `max_rejected` is 1: nothing was published\n  \
+         in/a.csv:3: expected 3 fields, found 2: too short\n    | 2024-02-29,b\n  \
+         in/a.csv:4: expected 3 fields, found 4: too long\n    | 2024-02-29,c,1,2\n  \
+         rejected lines: the table `shop.sales__rejected`, load = 'daily'"
     );
     let lake = fixture.lake().await;
     assert_eq!(table(&lake, "shop", "sales").await, []);
     assert_eq!(table(&lake, "shop", "sales__rejected").await[0].1.len(), 2);
+}
+
+#[tokio::test]
+async fn without_a_limit_a_line_that_cannot_be_read_is_an_error_and_nothing_is_kept() {
+    let fixture = Fixture::new();
+    let mut text = String::from("day,name,price\n2024-02-29,a,1.50\n");
+    for number in 0..30 {
+        writeln!(text, "2024-03-0{},\u{1b}[31m{number}{}", 1 + number % 5, "x".repeat(200)).unwrap();
+    }
+    fixture.write("in/a.csv", &text);
+    fixture.write("in/b.csv", "day,name,price\n2024-02-29,b,2\n");
+    for mode in ["replace_partitions", "append"] {
+        let mut config = csv_to_table(mode);
+        config.as_object_mut().unwrap().remove("max_rejected");
+        let error = fixture.run(&config, "daily").await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::UnreadableLines);
+        let lines: Vec<&str> = error.message.lines().collect();
+        assert_eq!(lines[0], "30 of 32 lines cannot be read: nothing was published");
+        assert_eq!(lines[1], "  in/a.csv:3: expected 3 fields, found 2: too short");
+        assert!(lines[2].starts_with("    | 2024-03-01,\\x1b[31m0xxx") && lines[2].ends_with("xxx…"), "{}", lines[2]);
+        assert_eq!(lines.len(), 1 + 2 * 10 + 1);
+        assert_eq!(lines[21], "  … and 20 more");
+        assert_eq!(
+            error.help.unwrap(),
+            "mend the lines, or allow some of them beside `in` and `out`: `max_rejected: 10` (lines) or `max_rejected: 0.1%` (of \
+             all lines); they are then kept in the table `shop.sales__rejected` with their reasons"
+        );
+        let lake = fixture.lake().await;
+        assert_eq!(lake.catalog.database("shop").await.unwrap(), None);
+        assert!(!fixture.base().join(".suiro/warehouse/s3/warehouse").try_exists().unwrap(), "no object is left");
+        for name in ["sales", "sales__rejected"] {
+            assert_eq!(lake.versions.of_table(&TableName::new("shop", name).unwrap()).await.unwrap(), []);
+        }
+    }
+    // What an earlier run kept stays.
+    fixture.run(&csv_to_table("replace_partitions"), "daily").await.unwrap_err();
+    let kept = table(&fixture.lake().await, "shop", "sales__rejected").await;
+    assert_eq!(kept[0].1.len(), 30);
+    let mut config = csv_to_table("replace_partitions");
+    config.as_object_mut().unwrap().remove("max_rejected");
+    fixture.run(&config, "daily").await.unwrap_err();
+    assert_eq!(table(&fixture.lake().await, "shop", "sales__rejected").await, kept);
 }
 
 #[tokio::test]
@@ -294,15 +337,27 @@ async fn files_are_written_without_a_catalog() {
 async fn files_over_the_limit_leave_no_folder() {
     let fixture = Fixture::new();
     fixture.write("in.csv", "id,name\n1,a\n2\n");
-    let config = serde_json::json!({
+    let mut config = serde_json::json!({
         "in": {"type": "file", "path": "in.csv", "parser": {"type": "csv"}},
         "out": {"type": "file", "path": "out"},
     });
     let error = fixture.run(&config, "export").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::UnreadableLines);
     assert_eq!(
         error.to_string(),
-        "1 of 2 records was rejected, and `max_rejected` is 0: nothing was published\n  \
-         in.csv:3: expected 2 fields, found 1: too short\n  rejected records: out__rejected"
+        "1 of 2 lines cannot be read: nothing was published\n  in.csv:3: expected 2 fields, found 1: too short\n    | 2"
+    );
+    assert!(error.help.unwrap().contains("kept in the folder `out__rejected`"));
+    for folder in ["out", "out__rejected"] {
+        assert!(!fixture.base().join(folder).try_exists().unwrap(), "{folder}");
+    }
+    config["max_rejected"] = "10%".into();
+    let error = fixture.run(&config, "export").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::DataQuality);
+    assert_eq!(
+        error.to_string(),
+        "1 of 2 lines cannot be read, and `max_rejected` is 10% of the lines: nothing was published\n  \
+         in.csv:3: expected 2 fields, found 1: too short\n    | 2\n  rejected lines: the folder `out__rejected`"
     );
     assert!(!fixture.base().join("out").try_exists().unwrap());
 }

@@ -14,7 +14,7 @@ use crate::load::time_format::{TimeFormat, parse_date, zone};
 pub enum ParserConfig {
     /// Delimited text (RFC 4180 and its relatives).
     Csv(CsvConfig),
-    /// One JSON object a line.
+    /// One JSON object a line. A line in which the key of a column stands twice is rejected, as by Athena's JSON readers.
     Jsonl(JsonlConfig),
     /// Apache's and nginx's `combined` access log. Its columns are fixed: `remote_host`, `ident`, `remote_user`, `time`
     /// (timestamp, UTC), `method`, `path`, `protocol`, `status`, `bytes`, `referer`, `user_agent`. `-` is NULL, and 0 for
@@ -66,7 +66,7 @@ pub struct CsvConfig {
     /// DIFFERENCE(embulk): not given, they stay as they are; Embulk makes them CRLF.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newline: Option<Newline>,
-    /// Embulk's `stop_on_invalid_record`: true is the same as `max_rejected: 0`.
+    /// Embulk's word for what is so anyway when there is no `max_rejected`: one line that cannot be read fails the load.
     pub stop_on_invalid_record: bool,
     /// The encoding: `utf-8` only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -176,7 +176,7 @@ pub struct JsonlConfig {
     /// guessed, so that a key that turns up late is never lost without a word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_keys: Option<UnknownKeys>,
-    /// Embulk's `stop_on_invalid_record`: true is the same as `max_rejected: 0`.
+    /// Embulk's word for what is so anyway when there is no `max_rejected`: one line that cannot be read fails the load.
     pub stop_on_invalid_record: bool,
     /// The encoding: `utf-8` only.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -72,36 +72,40 @@ pub(crate) fn read_object<'a>(text: &'a [u8], member: &mut dyn FnMut(&[u8], Valu
     if reader.at == text.len() { Ok(()) } else { Err(reader.expected("the end of the line after the object")) }
 }
 
-/// Finds a value by the parts of a JSON pointer (RFC 6901, unescaped already); the last of several members of the name.
-pub(crate) fn find<'a>(value: Value<'a>, pointer: &[String]) -> Option<Value<'a>> {
-    let Some((part, rest)) = pointer.split_first() else { return Some(value) };
+/// Finds a value by the parts of a JSON pointer (RFC 6901, unescaped already).
+///
+/// # Errors
+/// The key on the way that stands twice in its object.
+pub(crate) fn find<'a>(value: Value<'a>, pointer: &[String]) -> std::result::Result<Option<Value<'a>>, Vec<u8>> {
+    let Some((part, rest)) = pointer.split_first() else { return Ok(Some(value)) };
     let mut found = None;
+    let mut twice = false;
     let mut reader = Reader { text: value.text, at: 0 };
     match value.kind {
         Kind::Object => {
-            reader
-                .object(0, &mut |key, value| {
-                    if key.as_ref() == part.as_bytes() {
-                        found = Some(value);
-                    }
-                })
-                .ok()?;
+            let _read_before = reader.object(0, &mut |key, value| {
+                if key.as_ref() == part.as_bytes() {
+                    twice |= found.replace(value).is_some();
+                }
+            });
         }
         Kind::Array => {
-            let index: usize = part.parse().ok()?;
+            let index: Option<usize> = part.parse().ok();
             let mut at = 0;
-            reader
-                .array(0, &mut |value| {
-                    if at == index {
-                        found = Some(value);
-                    }
-                    at += 1;
-                })
-                .ok()?;
+            let _read_before = reader.array(0, &mut |value| {
+                if Some(at) == index {
+                    found = Some(value);
+                }
+                at += 1;
+            });
         }
         _ => {}
     }
-    find(found?, rest)
+    match found {
+        _ if twice => Err(part.clone().into_bytes()),
+        Some(found) => find(found, rest),
+        None => Ok(None),
+    }
 }
 
 /// Returns the text that a string value means; none when an escape names half of a surrogate pair.
@@ -355,9 +359,11 @@ mod tests {
         read_object(text, &mut |key, value| seen.push((String::from_utf8(key.to_vec()).unwrap(), value))).unwrap();
         assert_eq!(seen.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["a", "bA", "a"]);
         assert_eq!(seen[0].1, Value { kind: Kind::Number, text: b"1.50" });
-        let found = find(seen[1].1, &["c".to_owned(), "1".to_owned(), "d".to_owned()]).unwrap();
+        let found = find(seen[1].1, &["c".to_owned(), "1".to_owned(), "d".to_owned()]).unwrap().unwrap();
         assert_eq!(unescape(found.text).unwrap().as_ref(), b"x\ty");
-        assert_eq!(find(seen[1].1, &["c".to_owned(), "7".to_owned()]), None);
+        assert_eq!(find(seen[1].1, &["c".to_owned(), "7".to_owned()]), Ok(None));
+        let twice = Value { kind: Kind::Object, text: br#"{"a": 1, "a": 1}"# };
+        assert_eq!(find(twice, &["a".to_owned()]), Err(b"a".to_vec()));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! JSON lines: one object a line.
 //!
-//! The last of several members with the same key wins, as in most readers. Numbers keep every digit on their way into
-//! `decimal` and `varchar` columns; nested values become JSON text in `json` and `varchar` columns and are refused by
-//! others.
+//! A line that gives a column two values (the same key twice) is rejected: which one was meant nobody knows. Athena's two
+//! JSON readers refuse such lines as well. Numbers keep every digit on their way into `decimal` and `varchar` columns; nested
+//! values become JSON text in `json` and `varchar` columns, as they were written, and are refused by others.
 
 use std::collections::HashMap;
 
@@ -49,7 +49,7 @@ impl JsonlParser {
     /// Reads the lines of a chunk.
     pub(crate) fn parse(&self, sink: &mut RecordSink<'_>) {
         let bytes = sink.bytes();
-        let mut values: Vec<Option<Value<'_>>> = vec![None; self.paths.len()];
+        let mut values = Values { found: vec![None; self.paths.len()], seen: vec![false; self.paths.len()] };
         for_each_line(bytes, |start, end, line| {
             let record = &bytes[start..end];
             if record.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
@@ -58,7 +58,7 @@ impl JsonlParser {
             }
             let read = match sink.not_text(record) {
                 Some(reason) => Err(reason),
-                None => self.read(record, &mut values).and_then(|()| append(&values, sink.rows.columns())),
+                None => self.read(record, &mut values).and_then(|()| append(&values.found, sink.rows.columns())),
             };
             match read {
                 Ok(()) => sink.accept(start, end, line),
@@ -67,41 +67,61 @@ impl JsonlParser {
         });
     }
 
-    fn read<'a>(&self, record: &'a [u8], values: &mut [Option<Value<'a>>]) -> Result<(), Reason> {
-        values.fill(None);
-        let mut unknown = None;
+    fn read<'a>(&self, record: &'a [u8], values: &mut Values<'a>) -> Result<(), Reason> {
+        values.found.fill(None);
+        values.seen.fill(false);
+        let mut wrong = None;
         // Lines mostly have the columns' keys in the columns' order: look there first.
         let mut next = 0;
         let read = json::read_object(record, &mut |key, value| {
             if let Some((expected, _)) = self.paths.get(next)
                 && self.direct[next]
                 && expected.as_bytes() == key
+                && !values.seen[next]
             {
-                values[next] = Some(value);
+                values.found[next] = Some(value);
+                values.seen[next] = true;
                 next += 1;
                 return;
             }
-            match self.by_key.get(key) {
+            let why = match self.by_key.get(key) {
                 Some(columns) => {
-                    for column in columns {
-                        values[*column] = json::find(value, &self.paths[*column].1);
-                        next = column + 1;
-                    }
+                    next = columns.last().map_or(next, |column| column + 1);
+                    self.take(key, value, columns, values).err()
                 }
-                None if self.unknown_keys == UnknownKeys::Reject && unknown.is_none() => {
-                    unknown = Some(shortened(key, VALUE_CHARACTERS));
+                None if self.unknown_keys == UnknownKeys::Reject => {
+                    Some(Reason::UnknownKey { key: shortened(key, VALUE_CHARACTERS), guessed: self.guessed })
                 }
-                None => {}
-            }
+                None => None,
+            };
+            wrong = wrong.take().or(why);
         });
-        if let Err(error) = read {
-            return Err(Reason::Json { expected: error.expected, at: error.at + 1 });
-        }
-        match unknown {
-            Some(key) => Err(Reason::UnknownKey { key, guessed: self.guessed }),
-            None => Ok(()),
+        match (read, wrong) {
+            (Err(error), _) => Err(Reason::Json { expected: error.expected, at: error.at + 1 }),
+            (Ok(()), Some(wrong)) => Err(wrong),
+            (Ok(()), None) => Ok(()),
         }
     }
+
+    /// Takes the value of a key for its columns.
+    fn take<'a>(&self, key: &[u8], value: Value<'a>, columns: &[usize], values: &mut Values<'a>) -> Result<(), Reason> {
+        for column in columns {
+            if std::mem::replace(&mut values.seen[*column], true) {
+                return Err(Reason::RepeatedKey { key: shortened(key, VALUE_CHARACTERS) });
+            }
+            values.found[*column] = json::find(value, &self.paths[*column].1)
+                .map_err(|key| Reason::RepeatedKey { key: shortened(&key, VALUE_CHARACTERS) })?;
+        }
+        Ok(())
+    }
+}
+
+/// The values of one line.
+struct Values<'a> {
+    /// Each column's; none where the line has none.
+    found: Vec<Option<Value<'a>>>,
+    /// Whether the line had the column's key.
+    seen: Vec<bool>,
 }
 
 fn append(values: &[Option<Value<'_>>], columns: &mut [ColumnBuilder]) -> Result<(), Reason> {
@@ -164,7 +184,7 @@ mod tests {
             &parser(UnknownKeys::Ignore),
             &columns(),
             br#"{"id": 1, "user": {"name": "a\u00e9\"", "x": 1}, "price": 1.50, "tags": ["a", {"b": 1e3}]}
-{"tags": null, "price": "2.5", "id": 1e3, "id": 9223372036854775807, "other": true}
+{"tags": null, "price": "2.5", "id": 9223372036854775807, "other": true, "other": {"x": 1, "x": 2}}
 
   {}
 {"id": "12", "user": {"name": {"first": "x"}}, "tags": "text"}
@@ -203,6 +223,34 @@ mod tests {
                 "7: column `id`: expected bigint, found `{}`: {\"id\": {}}",
                 "8: expected text in UTF-8, found other bytes at byte 9: {\"id\": \"\\xff\"}",
                 "9: expected a value at byte 13: {\"tags\": [1,]}",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_a_reason() {
+        let (rows, rejected, _) = run(
+            &parser(UnknownKeys::Ignore),
+            &columns(),
+            br#"{"id": 1, "id": 1}
+{"price": 1, "id": 2, "price": null}
+{"user": {"name": "a"}, "user": null}
+{"user": {"name": "a", "name": "b"}}
+{"id": 3, "\u0069d": 4}
+{"user": {"other": 1, "other": 2}, "tags": {"a": 1, "a": 2}}
+"#,
+        );
+        // What no column reads may stand twice, and what is kept as text stays the text it was.
+        assert_eq!(rows, [r#"∅|∅|∅|{"a": 1, "a": 2}"#]);
+        let reasons: Vec<&str> = rejected.iter().map(|line| line.split_once(": {").unwrap().0).collect();
+        assert_eq!(
+            reasons,
+            [
+                "1: the key `id` stands twice: which value is meant cannot be known",
+                "2: the key `price` stands twice: which value is meant cannot be known",
+                "3: the key `user` stands twice: which value is meant cannot be known",
+                "4: the key `name` stands twice: which value is meant cannot be known",
+                "5: the key `id` stands twice: which value is meant cannot be known",
             ]
         );
     }

@@ -22,15 +22,23 @@ impl TemporaryFolder {
             let path = entry.map_err(failed)?.path();
             if path.extension().is_some_and(|extension| extension == "lock") {
                 remove_abandoned(&path);
+            } else if is_ours(&path) && !path.with_extension("lock").try_exists().unwrap_or(true) {
+                // A folder is made after its lock and removed before it: without one, nobody is left to remove it.
+                remove(&path);
             }
         }
-        let name = uuid::Uuid::new_v4().simple().to_string();
-        let lock_file = parent.join(format!("{name}.lock"));
-        let folder = parent.join(name);
-        let lock = File::create_new(&lock_file).map_err(failed)?;
-        lock.lock().map_err(failed)?;
-        std::fs::create_dir(&folder).map_err(failed)?;
-        Ok(Self { folder, lock_file, _lock: lock })
+        loop {
+            let name = uuid::Uuid::new_v4().simple().to_string();
+            let lock_file = parent.join(format!("{name}.lock"));
+            let folder = parent.join(name);
+            let lock = File::create_new(&lock_file).map_err(failed)?;
+            lock.lock().map_err(failed)?;
+            // Another process that tidied up may have taken the file for an abandoned one before it was locked.
+            if is_same_file(&lock, &lock_file) {
+                std::fs::create_dir(&folder).map_err(failed)?;
+                return Ok(Self { folder, lock_file, _lock: lock });
+            }
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -53,14 +61,34 @@ fn remove_abandoned(lock_file: &Path) {
     if lock.try_lock().is_err() {
         return;
     }
-    let folder = lock_file.with_extension("");
-    match std::fs::remove_dir_all(&folder) {
+    if remove(&lock_file.with_extension("")) {
+        let _gone_or_next_time = std::fs::remove_file(lock_file);
+    }
+}
+
+/// Removes a folder, if it is there; says whether it is gone.
+fn remove(folder: &Path) -> bool {
+    match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             tracing::warn!(path = %folder.display(), %error, "cannot remove temporary files");
+            false
         }
-        _ => {
-            let _gone_or_next_time = std::fs::remove_file(lock_file);
-        }
+        _ => true,
+    }
+}
+
+/// Tells whether a path is named as the folders here are: others stand beside them that are none of ours.
+fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Tells whether a path still leads to an open file.
+fn is_same_file(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(file), Ok(found)) => (file.dev(), file.ino()) == (found.dev(), found.ino()),
+        _ => false,
     }
 }
 
@@ -76,9 +104,15 @@ mod tests {
         std::fs::create_dir(&dead).unwrap();
         std::fs::write(dead.join("spill"), "x").unwrap();
         std::fs::write(parent.path().join("dead.lock"), "").unwrap();
+        let unlocked = parent.path().join("0123456789abcdef0123456789abcdef");
+        std::fs::create_dir(&unlocked).unwrap();
+        let of_a_task = parent.path().join("7-1");
+        std::fs::create_dir(&of_a_task).unwrap();
         let second = TemporaryFolder::open(parent.path()).unwrap();
         assert!(living.path().is_dir() && second.path().is_dir());
-        assert!(!dead.try_exists().unwrap());
+        assert!(!dead.try_exists().unwrap() && !unlocked.try_exists().unwrap());
+        assert!(of_a_task.is_dir(), "the engine's, not ours");
+        std::fs::remove_dir(of_a_task).unwrap();
         drop((living, second));
         assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
     }

@@ -1,0 +1,200 @@
+//! The first step of a publish: what is there, and what is to be done about it. Nothing is changed.
+
+use std::sync::atomic::Ordering;
+
+use super::{TABLE_ROOT, describe, invalid, keyed_table, not_found, skipped};
+use crate::catalog::{Table, TableFormat};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lake::Lake;
+use crate::name::{Location, TableName};
+use crate::publish::decide::{self, Beginning, OnEmpty, PublishMode};
+use crate::publish::record::{Record, schema_hash};
+use crate::publish::request::{Plan, PublishRequest, PublishResult, PublishState, Step, Target};
+use crate::publish::version::version_root;
+
+impl Lake {
+    /// Begins a publish: looks at what is there, and decides. Changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` for a database or table that is not there; `InvalidInput` for keys that do not fit, a table that cannot be
+    /// published to, or options that exclude each other; `AlreadyExists` by the save mode.
+    pub async fn plan_publish(&self, request: &PublishRequest) -> Result<Step> {
+        let name = request.target.table();
+        if let Target::Table { partitioned_by, .. } = &request.target
+            && !partitioned_by.is_empty()
+            && request.options.mode == PublishMode::InPlace
+        {
+            return Err(invalid(format!("`{name}` is partitioned: it cannot be published in place as a whole")));
+        }
+        if !request.options.register {
+            return self.plan_objects(request).await;
+        }
+        let create = request.options.create_table;
+        if !create && self.catalog.database(&name.database).await?.is_none() {
+            return Err(not_found(format!("database `{}` is not in the catalog", name.database)));
+        }
+        let table = self.catalog.table(name).await?;
+        let creates_table = create && table.is_none() && matches!(request.target, Target::Partition { .. });
+        let (values, replaces, previous, table_root) = match (&request.target, &table) {
+            (Target::Partition { values, .. }, None) if create => {
+                let root = self.default_location(name).await?;
+                let table = keyed_table(name, values.keys(), Vec::new(), root.clone());
+                (Some(table.partition_values(values)?), None, None, root)
+            }
+            (Target::Partition { .. }, None) => {
+                return Err(not_found(format!("table `{name}` is not in the catalog")));
+            }
+            (Target::Partition { values, .. }, Some(table)) => {
+                publishable(table, request)?;
+                let values = table.partition_values(values)?;
+                let current = self.catalog.partition(name, &values).await?;
+                let record = current.as_ref().map(|current| Record::read(&current.parameters)).transpose()?.flatten();
+                let root = root_of(table)?;
+                (Some(values), current.map(|current| current.version), record, root)
+            }
+            (Target::Table { .. }, None) => {
+                let root = match &request.options.location {
+                    Some(location) => location.as_prefix(),
+                    None => self.default_location(name).await?,
+                };
+                (None, None, None, root)
+            }
+            (Target::Table { .. }, Some(table)) => {
+                if table.is_view() {
+                    return Err(invalid(format!("`{name}` is a view: only a table can be replaced")));
+                }
+                let root = match &request.options.location {
+                    Some(location) => location.as_prefix(),
+                    None => root_of(table)?,
+                };
+                (None, Some(table.version), Record::read(&table.parameters)?, root)
+            }
+        };
+        match decide::beginning(request.options.save_mode, replaces.is_some()) {
+            Beginning::Proceed => {}
+            Beginning::Skip => return Ok(Step::Done(skipped(request, values, PublishResult::Skipped))),
+            Beginning::Refuse => {
+                return Err(Error::new(
+                    ErrorKind::AlreadyExists,
+                    "plan a publish",
+                    format!("{} is there already", describe(name, table.as_ref(), values.as_deref())),
+                ));
+            }
+        }
+        let version_root = version_root(&table_root, request.options.version_location.as_ref())?;
+        if request.options.mode == PublishMode::InPlace {
+            let place = match (&request.options.location, &values, &table) {
+                (Some(location), _, _) => Some(location.as_prefix()),
+                (None, Some(values), Some(table)) => Some(table.hive_location(values)?),
+                (None, Some(_), None) => None,
+                (None, None, _) => Some(table_root.clone()),
+            };
+            if let Some(place) = place {
+                self.ours_at(&place).await?;
+            }
+        }
+        Ok(Step::Next(PublishState::Planned(Plan {
+            planned_ms: self.next_plan_ms(),
+            schema_hash: table.as_ref().map(|table| schema_hash(&table.columns)),
+            values,
+            replaces,
+            previous_rows: previous.map(|record| record.rows),
+            table_root,
+            version_root,
+            generation: 1,
+            creates_table,
+        })))
+    }
+
+    /// Begins a publish of objects that no table is told of.
+    async fn plan_objects(&self, request: &PublishRequest) -> Result<Step> {
+        let options = &request.options;
+        let Target::Table { .. } = &request.target else {
+            return Err(invalid("a partition cannot be published without its table".to_owned()));
+        };
+        let Some(place) = options.location.as_ref().map(Location::as_prefix) else {
+            return Err(invalid("objects without a table need a `location`: nothing else names them".to_owned()));
+        };
+        if options.on_empty == OnEmpty::Drop {
+            return Err(invalid("objects without a table cannot be dropped when there are no rows".to_owned()));
+        }
+        let exists = !self.ours_at(&place).await?.objects.is_empty();
+        match decide::beginning(options.save_mode, exists) {
+            Beginning::Proceed => {}
+            Beginning::Skip => return Ok(Step::Done(skipped(request, None, PublishResult::Skipped))),
+            Beginning::Refuse => {
+                let message = format!("objects are there already below `{place}`");
+                return Err(Error::new(ErrorKind::AlreadyExists, "plan a publish", message));
+            }
+        }
+        Ok(Step::Next(PublishState::Planned(Plan {
+            planned_ms: self.next_plan_ms(),
+            values: None,
+            replaces: None,
+            schema_hash: None,
+            previous_rows: None,
+            version_root: version_root(&place, options.version_location.as_ref())?,
+            table_root: place,
+            generation: 1,
+            creates_table: false,
+        })))
+    }
+
+    /// Returns the time of a new plan. No two plans of a process have the same: the tokens of their queries are made of it.
+    fn next_plan_ms(&self) -> i64 {
+        let now_ms = self.settings.clock.now().as_millisecond();
+        let next = |last: i64| now_ms.max(last.saturating_add(1));
+        let last = self.last_plan_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        last.map_or(now_ms, next)
+    }
+
+    /// Returns where a table goes that is given no place: below its database's location, else `s3://warehouse/DATABASE/TABLE/`.
+    ///
+    /// # Errors
+    /// `InvalidInput` for names that make no place.
+    pub async fn default_location(&self, name: &TableName) -> Result<Location> {
+        match self.catalog.database(&name.database).await?.and_then(|database| database.location) {
+            Some(location) => location.join(&format!("{}/", name.table)),
+            None => Location::parse(&format!("s3://warehouse/{}/{}/", name.database, name.table)),
+        }
+    }
+}
+
+/// Refuses tables whose partitions a version cannot become.
+fn publishable(table: &Table, request: &PublishRequest) -> Result<()> {
+    let name = &table.name;
+    if table.is_view() {
+        return Err(invalid(format!("`{name}` is a view: it has no partitions")));
+    }
+    let parameter =
+        |key: &str, value: &str| table.parameters.get(key).is_some_and(|found| found.eq_ignore_ascii_case(value));
+    if parameter("table_type", "ICEBERG") {
+        return Err(invalid(format!("`{name}` is an Iceberg table: it has no partitions in the catalog")));
+    }
+    if parameter("projection.enabled", "true") && request.options.mode == PublishMode::Versioned {
+        return Err(invalid(format!(
+            "`{name}` has partition projection: its readers go by path and would not see a new version; use \
+             `publish: in_place` (not atomic), or disable the projection"
+        )));
+    }
+    if request.options.format.is_none() && TableFormat::of(&table.storage) != Some(TableFormat::Parquet) {
+        return Err(invalid(format!(
+            "`{name}` is read by `{}`, and partitions are written as Parquet: give `format: parquet` when its readers take \
+             each partition's own format",
+            table.storage.serde
+        )));
+    }
+    Ok(())
+}
+
+/// Returns where a table stood first.
+fn root_of(table: &Table) -> Result<Location> {
+    if let Some(root) = table.parameters.get(TABLE_ROOT) {
+        return Location::parse(root);
+    }
+    table
+        .location
+        .as_ref()
+        .map(Location::as_prefix)
+        .ok_or_else(|| invalid(format!("table `{}` has no location", table.name)))
+}

@@ -1,0 +1,196 @@
+//! The last step of a publish: the database and the table stand, and the catalog points to the version.
+
+use super::{TABLE_ROOT, keyed_table, skipped};
+use crate::catalog::{Database, Expect, Table, TableFormat};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lake::Lake;
+use crate::name::TableName;
+use crate::publish::NewVersion;
+use crate::publish::decide::{self, Ending, PublishMode};
+use crate::publish::in_place::Place;
+use crate::publish::record::{Record, schema_hash, table_hash};
+use crate::publish::request::{
+    Contents, Plan, Probed, PublishOutcome, PublishRequest, PublishResult, PublishState, Step, Target, Written,
+};
+
+impl Lake {
+    /// Makes the table as it will be: with added columns, or made from the query.
+    pub(super) async fn future_table(&self, request: &PublishRequest, probed: &Probed) -> Result<Table> {
+        let name = request.target.table();
+        let root = probed.plan.table_root.clone();
+        match &request.target {
+            Target::Partition { values, .. } if probed.plan.creates_table => {
+                // A sibling that publishes another partition of the same new table may have made it.
+                let wanted = keyed_table(name, values.keys(), probed.schema.added.clone(), root);
+                Ok(self.catalog.table(name).await?.unwrap_or(wanted))
+            }
+            Target::Partition { .. } => {
+                let mut table = self.existing(name).await?;
+                for added in &probed.schema.added {
+                    if !table.columns.iter().any(|column| column.name == added.name) {
+                        table.columns.push(added.clone());
+                    }
+                }
+                Ok(table)
+            }
+            Target::Table { .. } => {
+                let (columns, keys) = (probed.schema.added.clone(), probed.schema.keys.clone());
+                let mut table = Table::new(name.clone(), columns, keys, root.clone(), TableFormat::Parquet);
+                table.parameters.insert(TABLE_ROOT.to_owned(), root.to_string());
+                table.parameters.extend(request.options.table_parameters.clone());
+                Ok(table)
+            }
+        }
+    }
+
+    /// Makes the version visible, or does what an empty one asks for.
+    pub(super) async fn make_visible(&self, request: &PublishRequest, written: &Written) -> Result<Step> {
+        let submitted = &written.submitted;
+        let plan = &submitted.probed.plan;
+        let name = request.target.table();
+        let is_empty = written.rows == 0 && request.options.contents == Contents::Rows;
+        let ending = if is_empty { decide::ending(request.options.on_empty, 0) } else { Ending::Publish };
+        if ending != Ending::Publish {
+            let result = if ending == Ending::Drop { PublishResult::DroppedEmpty } else { PublishResult::KeptEmpty };
+            if ending == Ending::Drop {
+                self.drop_current(name, plan.values.as_deref()).await?;
+            }
+            self.abandon_version(&submitted.prefix).await?;
+            let outcome = PublishOutcome {
+                query_id: Some(submitted.query_id.clone()),
+                stats: written.stats.clone(),
+                ..skipped(request, plan.values.clone(), result)
+            };
+            return Ok(Step::Next(PublishState::Published(outcome)));
+        }
+        let mut table = self.future_table(request, &submitted.probed).await?;
+        if request.options.create_table && request.options.register {
+            self.make_database(name).await?;
+        }
+        if plan.creates_table {
+            table = self.make_table(request, &submitted.probed).await?;
+        } else if plan.values.is_some() {
+            table = self.add_columns(plan, &submitted.probed, table).await?;
+        }
+        let new = NewVersion {
+            record: Record {
+                version: submitted.prefix.clone(),
+                previous_location: None,
+                rows: written.rows,
+                bytes: written.stats.written_bytes,
+                query_id: submitted.query_id.0.clone(),
+                attempt: request.attempt.clone(),
+                schema_hash: match &plan.values {
+                    Some(_) => schema_hash(&table.columns),
+                    None => table_hash(&table),
+                },
+            },
+            expect: plan.replaces.map_or(Expect::Absent, Expect::Version),
+        };
+        let register = request.options.register;
+        let (location, published) = match request.options.mode {
+            PublishMode::Versioned if register => {
+                let published = match &plan.values {
+                    Some(values) => self.publish_partition(&table, values, &new).await?,
+                    None => self.publish_whole(&table, &written.stats.objects, &new).await?,
+                };
+                (submitted.prefix.clone(), published)
+            }
+            PublishMode::Versioned | PublishMode::InPlace => {
+                let location = match (&request.options.location, &plan.values) {
+                    (Some(location), _) => location.as_prefix(),
+                    (None, Some(values)) => table.hive_location(values)?,
+                    (None, None) => plan.table_root.clone(),
+                };
+                let place = Place { location: &location, table: &table, values: plan.values.as_deref(), register };
+                let published = self.publish_in_place(place, &written.stats.objects, &new).await?;
+                (location, published)
+            }
+        };
+        Ok(Step::Next(PublishState::Published(PublishOutcome {
+            table: name.clone(),
+            values: plan.values.clone(),
+            result: PublishResult::Published,
+            location: Some(location),
+            previous_location: published.previous_location,
+            query_id: Some(submitted.query_id.clone()),
+            stats: written.stats.clone(),
+        })))
+    }
+
+    /// Makes the database of a new table, unless it is there.
+    async fn make_database(&self, name: &TableName) -> Result<()> {
+        if self.catalog.database(&name.database).await?.is_some() {
+            return Ok(());
+        }
+        let database = Database::new(&name.database);
+        let made = self.catalog.create_database(&database);
+        self.settings.crash_points.around("publish: make the database", made).await
+    }
+
+    /// Makes the table of a partition; one that a sibling made meanwhile must be the same.
+    async fn make_table(&self, request: &PublishRequest, probed: &Probed) -> Result<Table> {
+        let Target::Partition { table: name, values } = &request.target else {
+            return self.existing(request.target.table()).await;
+        };
+        let wanted = keyed_table(name, values.keys(), probed.schema.added.clone(), probed.plan.table_root.clone());
+        let put = self.catalog.put_table(&wanted, Expect::Absent);
+        match self.settings.crash_points.around("publish: make the table", put).await {
+            Err(error) if error.kind == ErrorKind::AlreadyExists => {
+                let found = self.existing(name).await?;
+                if found.columns == wanted.columns && found.partition_keys == wanted.partition_keys {
+                    return Ok(found);
+                }
+                Err(Error::new(
+                    ErrorKind::Conflict,
+                    "publish a version",
+                    format!("table `{name}` was made with other columns since the query was planned"),
+                ))
+            }
+            made => made,
+        }
+    }
+
+    /// Adds columns to the table of a partition, unless they are there; refuses when the columns changed meanwhile.
+    async fn add_columns(&self, plan: &Plan, probed: &Probed, future: Table) -> Result<Table> {
+        let current = self.existing(&future.name).await?;
+        if current.columns == future.columns {
+            let before = current.columns.len().saturating_sub(probed.schema.added.len());
+            let planned = current.columns.get(..before).unwrap_or_default();
+            let unchanged = Some(schema_hash(&current.columns)) == plan.schema_hash
+                || Some(schema_hash(planned)) == plan.schema_hash;
+            if unchanged {
+                return Ok(current);
+            }
+        } else if Some(schema_hash(&current.columns)) == plan.schema_hash {
+            let put = self.catalog.put_table(&future, Expect::Version(current.version));
+            return self.settings.crash_points.around("publish: add columns", put).await;
+        }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            "publish a version",
+            format!("the columns of table `{}` were changed since the query was planned", future.name),
+        ))
+    }
+
+    /// Drops what is there from the catalog, with a tombstone.
+    async fn drop_current(&self, name: &TableName, values: Option<&[String]>) -> Result<()> {
+        let location = match values {
+            Some(values) => self.catalog.partition(name, values).await?.map(|partition| partition.location),
+            None => self.catalog.table(name).await?.and_then(|table| table.location),
+        };
+        let Some(location) = location else { return Ok(()) };
+        let dropped = async {
+            match values {
+                Some(values) => self.catalog.drop_partition(name, values).await,
+                None => self.catalog.drop_table(name).await,
+            }
+        };
+        self.settings.crash_points.around("publish: drop", dropped).await?;
+        self.versions.retire(&location, self.settings.retention).await?;
+        if values.is_none() {
+            self.retire_unused(name).await?;
+        }
+        Ok(())
+    }
+}
