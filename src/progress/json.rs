@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use engine::params::Params;
 use engine::run::{RunEvent, RunObserver};
 use engine::session::TaskId;
+use engine::workflow::Bound;
 use serde_json::{Value, json};
 
 use super::Show;
@@ -48,7 +50,7 @@ impl RunObserver for JsonLines {
                     "event": "task_found",
                     "task": task.name,
                     "operator": task.operator,
-                    "values": bound,
+                    "values": values(bound),
                     "state": state.as_str(),
                     "report": report,
                 }));
@@ -58,7 +60,7 @@ impl RunObserver for JsonLines {
                     "event": "task_started",
                     "task": task.name,
                     "operator": task.operator,
-                    "values": bound,
+                    "values": values(bound),
                     "retry_count": retry_count,
                 }));
             }
@@ -99,6 +101,11 @@ impl RunObserver for JsonLines {
             _ => {}
         }
     }
+}
+
+/// Returns the values that a loop made a task with; null for a task of no loop.
+fn values(bound: &Bound) -> Option<Params> {
+    (!bound.is_empty()).then(|| bound.params())
 }
 
 impl Show for JsonLines {

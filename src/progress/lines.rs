@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use engine::operator::{TaskProgress, TaskReport};
-use engine::params::Params;
 use engine::run::observer::TaskRef;
 use engine::run::{RunEvent, RunObserver};
 use engine::session::{TaskId, TaskState};
+use engine::workflow::Bound;
 
 use super::Show;
 use super::line::{Figures, before, line, sign, time};
@@ -55,7 +55,7 @@ impl Lines {
     }
 
     /// Returns what is shown of a task and how deep, if it is shown.
-    fn place(&self, task: &TaskRef<'_>, bound: Option<&Params>) -> Option<(String, usize)> {
+    fn place(&self, task: &TaskRef<'_>, bound: Option<&Bound>) -> Option<(String, usize)> {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let place = tasks.places.of(task, bound);
         place.label.clone().map(|label| (label, place.depth))
@@ -99,13 +99,13 @@ impl RunObserver for Lines {
                 let _lost = stdout.write_all(bytes).and_then(|()| stdout.flush());
             }
             RunEvent::TaskFound { task, bound, state, report } => {
-                self.place(task, *bound);
+                self.place(task, Some(bound));
                 if state.is_final() {
                     self.ended(task, *state, true, before(*state), *report);
                 }
             }
             RunEvent::TaskStarted { task, bound, .. } => {
-                self.place(task, *bound);
+                self.place(task, Some(bound));
                 if task.operator.is_some() && !self.quiet {
                     let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
                     tasks.going.entry(task.id).or_insert_with(|| Going::new(Instant::now()));

@@ -8,10 +8,10 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use engine::params::Params;
 use engine::run::observer::TaskRef;
 use engine::run::{RunEvent, RunObserver};
 use engine::session::TaskState;
+use engine::workflow::Bound;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::Show;
@@ -56,7 +56,7 @@ impl LiveTree {
     }
 
     /// Does something with the tree, in which the task is, and prints what can stand for good then.
-    fn with(&self, task: &TaskRef<'_>, bound: Option<&Params>, act: impl FnOnce(&mut Tree, Instant)) {
+    fn with(&self, task: &TaskRef<'_>, bound: Option<&Bound>, act: impl FnOnce(&mut Tree, Instant)) {
         let now = Instant::now();
         let lines = {
             let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,9 +97,9 @@ impl RunObserver for LiveTree {
     fn event(&self, event: &RunEvent<'_>) {
         match event {
             RunEvent::TaskFound { task, bound, state, report } => {
-                self.with(task, *bound, |tree, _| tree.found(task.id, *state, *report));
+                self.with(task, Some(bound), |tree, _| tree.found(task.id, *state, *report));
             }
-            RunEvent::TaskStarted { task, bound, .. } => self.with(task, *bound, |tree, _| tree.start(task.id)),
+            RunEvent::TaskStarted { task, bound, .. } => self.with(task, Some(bound), |tree, _| tree.start(task.id)),
             RunEvent::TaskProgress { task, progress } => {
                 self.with(task, None, |tree, now| tree.advance(task.id, progress, now));
             }

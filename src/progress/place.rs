@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use console::measure_text_width;
-use engine::params::Params;
 use engine::run::observer::TaskRef;
 use engine::session::{TaskId, TaskState};
+use engine::workflow::Bound;
 use serde_json::Value;
 
 /// How much of a loop's value is shown at most, in characters.
@@ -33,7 +33,7 @@ pub(super) struct Places {
 
 impl Places {
     /// Returns the place of a task, below that of its parent, which was told of before.
-    pub(super) fn of(&mut self, task: &TaskRef<'_>, bound: Option<&Params>) -> &Place {
+    pub(super) fn of(&mut self, task: &TaskRef<'_>, bound: Option<&Bound>) -> &Place {
         if !self.by_id.contains_key(&task.id) {
             let parent = task.parent.and_then(|parent| self.by_id.get(&parent));
             let place = Place::below(parent, task, bound);
@@ -52,7 +52,7 @@ impl Places {
 
 impl Place {
     /// Finds the place of a task below its parent's.
-    fn below(parent: Option<&Self>, task: &TaskRef<'_>, bound: Option<&Params>) -> Self {
+    fn below(parent: Option<&Self>, task: &TaskRef<'_>, bound: Option<&Bound>) -> Self {
         let full_name = task.name.to_owned();
         let Some(parent) = parent else {
             return Self { full_name, label: None, depth: 0, children_depth: 0 };
@@ -68,21 +68,21 @@ impl Place {
 }
 
 /// Returns the name of a task, and the whole values of a `for_each>`, whose names hold the first characters only.
-fn label(own_name: &str, bound: Option<&Params>) -> String {
+fn label(own_name: &str, bound: Option<&Bound>) -> String {
     let mut label = plain(own_name);
     if !own_name.starts_with("+for-") {
         return label;
     }
-    for (key, value) in bound.into_iter().flatten() {
+    for (key, value) in bound.map(Bound::params).unwrap_or_default() {
         let text = match value {
-            Value::String(text) => text.clone(),
+            Value::String(text) => text,
             other => other.to_string(),
         };
         if !own_name.contains(&text) {
             let short: String = text.chars().take(VALUE_CHARACTERS).collect();
             let end = if short.len() < text.len() { "…" } else { "" };
             // Writing into a string cannot fail.
-            let _infallible = write!(label, "  {}={}{end}", plain(key), plain(&short));
+            let _infallible = write!(label, "  {}={}{end}", plain(&key), plain(&short));
         }
     }
     label
@@ -135,22 +135,22 @@ mod tests {
 
     use super::*;
 
-    fn params(value: Value) -> Params {
+    fn bound_to(value: Value) -> Bound {
         let Value::Object(params) = value else { panic!("no mapping") };
-        params
+        Bound::from(&params)
     }
 
     #[test]
     fn a_value_stands_beside_a_name_that_does_not_say_it() {
-        let bound = params(json!({"day": "2026-03-01"}));
+        let bound = bound_to(json!({"day": "2026-03-01"}));
         assert_eq!(label("+for-0=day=0=2026-03-", Some(&bound)), "+for-0=day=0=2026-03-  day=2026-03-01");
-        let bound = params(json!({"a": 1, "b": "y z"}));
+        let bound = bound_to(json!({"a": 1, "b": "y z"}));
         assert_eq!(label("+for-0=a=0=1&1=b=1=y%20z", Some(&bound)), "+for-0=a=0=1&1=b=1=y%20z  b=y z");
-        assert_eq!(label("+loop-0", Some(&params(json!({"i": 17})))), "+loop-0");
+        assert_eq!(label("+loop-0", Some(&bound_to(json!({"i": 17})))), "+loop-0");
         assert_eq!(label("+load", None), "+load");
-        let bound = params(json!({"v": "\u{1b}[31mred\nline"}));
+        let bound = bound_to(json!({"v": "\u{1b}[31mred\nline"}));
         assert_eq!(label("+for-0=v=0=%1B", Some(&bound)), "+for-0=v=0=%1B  v=\\u{1b}[31mred\\nline");
-        let bound = params(json!({"v": "x".repeat(300)}));
+        let bound = bound_to(json!({"v": "x".repeat(300)}));
         assert!(label("+for-0=v=0=xxxxxxxx", Some(&bound)).ends_with(&format!("  v={}…", "x".repeat(200))));
     }
 

@@ -398,8 +398,7 @@ impl ActiveAttempt {
             };
             let event = match notice.to {
                 TaskState::Running | TaskState::Planned => {
-                    let bound = task.bound.as_deref();
-                    RunEvent::TaskStarted { task: reference, bound, retry_count: notice.retry_count }
+                    RunEvent::TaskStarted { task: reference, bound: &task.bound, retry_count: notice.retry_count }
                 }
                 state if state.is_final() => RunEvent::TaskFinished {
                     task: reference,

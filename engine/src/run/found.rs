@@ -29,7 +29,7 @@ impl ActiveAttempt {
                     name: &name,
                     operator: task.operator(),
                 },
-                bound: task.bound.as_deref(),
+                bound: &task.bound,
                 state: task.state,
                 report: self.report_of(id),
             });

@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::operator::{TaskProgress, TaskReport};
-use crate::params::Params;
 use crate::session::{AttemptId, AttemptState, TaskId, TaskState};
 use crate::store::Failure;
+use crate::workflow::Bound;
 
 /// Which task an event is about.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ pub enum RunEvent<'a> {
         /// Which.
         task: TaskRef<'a>,
         /// The values that a loop made it with.
-        bound: Option<&'a Params>,
+        bound: &'a Bound,
         /// How it stands.
         state: TaskState,
         /// Figures.
@@ -46,7 +46,7 @@ pub enum RunEvent<'a> {
         /// Which.
         task: TaskRef<'a>,
         /// The values that a loop made it with.
-        bound: Option<&'a Params>,
+        bound: &'a Bound,
         /// How often it was tried before.
         retry_count: u32,
     },

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::removal::{Entry, Removal, prefixes};
 use crate::door::LakeDoor;
-use crate::error::{AtParam as _, task_error};
+use crate::error::task_error;
 use crate::partition::table_name;
 
 /// The operator.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use engine::diagnostic::code;
 use engine::operator::error::Retry;
 use engine::operator::{
-    ParamProblem, Surroundings, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskProgress, TaskReport, TaskResult,
-    TypedOperator,
+    ParamProblem, Surroundings, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskProgress, TaskReport,
+    TaskResult, TypedOperator,
 };
 use engine::params::Params as EngineParams;
 use engine::workflow::TaskDef;

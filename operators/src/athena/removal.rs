@@ -54,7 +54,9 @@ impl Removal {
                     context.host.log(&format!("{what} does not exist: nothing to drop"));
                     return Ok(TaskResult::default().done());
                 }
-                None => return Err(TaskError::config(code::NOT_FOUND, format!("{what} does not exist")).at_param(named_by)),
+                None => {
+                    return Err(TaskError::config(code::NOT_FOUND, format!("{what} does not exist")).at_param(named_by));
+                }
             },
         };
         removal.carry_out(lake, |line| context.host.log(line)).await?;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::exists::Found;
 use super::removal::prefixes;
 use crate::door::LakeDoor;
-use crate::error::{AtParam as _, task_error};
+use crate::error::task_error;
 use crate::partition::table_name;
 
 /// The operator.
