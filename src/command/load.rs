@@ -16,6 +16,7 @@ use crate::cli;
 use crate::compose::Base;
 use crate::failure::{Exit, Failure};
 use crate::output::{bytes, count, duration, right, table, text};
+use crate::signals::Signals;
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Load) -> Result<(), Failure> {
@@ -71,11 +72,12 @@ async fn load(
         }),
         ..LoadControl::default()
     };
+    let mut signals = Signals::listen(base.output, "stopped at once; what was written is collected by a later run")?;
     let work = load::run(config, lake, token, folder, &control);
     tokio::pin!(work);
     let done = tokio::select! {
         done = &mut work => done,
-        _ = tokio::signal::ctrl_c() => {
+        () = signals.asked_to_stop() => {
             control.cancel.cancel();
             // The threads end at the next chunk; what they wrote is given up before this returns.
             let stopped = work.await;
