@@ -17,6 +17,7 @@ use crate::compose::Base;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, bytes, count, duration, right, table, text};
 use crate::progress::{Every, Pace};
+use crate::signals::Signals;
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Load) -> Result<(), Failure> {
@@ -76,11 +77,12 @@ async fn load(
         },
         ..LoadControl::default()
     };
+    let mut signals = Signals::listen(base.output, "stopped at once; what was written is collected by a later run")?;
     let work = load::run(config, lake, token, folder, &control);
     tokio::pin!(work);
     let done = tokio::select! {
         done = &mut work => done,
-        _ = tokio::signal::ctrl_c() => {
+        () = signals.asked_to_stop() => {
             control.cancel.cancel();
             // The threads end at the next chunk; what they wrote is given up before this returns.
             let stopped = work.await;

@@ -17,6 +17,7 @@ use crate::cli::{self, QueryFormat};
 use crate::compose::Base;
 use crate::failure::Failure;
 use crate::output::{bytes, count, duration, table, text};
+use crate::signals::Signals;
 
 /// How many rows a table for people shows at most: more scroll away unread, and the columns' widths need all rows at once.
 const TABLE_ROWS: usize = 1_000;
@@ -26,6 +27,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
     let format = format(base, command)?;
     let sql = statement(&command.sql)?;
     let settings = base.settings(None)?;
+    let mut signals = Signals::listen(base.output, "stopped at once")?;
     let Some(lake) = base.existing_lake(&settings).await? else {
         lake::sql::examine(&sql).map_err(lake::Error::from)?;
         return Err(super::table::no_tables(&settings));
@@ -46,7 +48,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
     };
     let n_rows = tokio::select! {
         n_rows = result => n_rows?,
-        _ = tokio::signal::ctrl_c() => {
+        () = signals.asked_to_stop() => {
             lake.engine.cancel(&id).await?;
             base.output.note("the query was stopped");
             return Err(Failure::said(crate::failure::Exit::Interrupted));

@@ -19,6 +19,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::{bytes, count, duration, right, table, text};
 use crate::progress::{self, Show};
 use crate::settings::{Settings, find_project};
+use crate::signals::Signals;
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> {
@@ -50,6 +51,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
         spec,
         rerun: if command.rerun { Rerun::All } else { Rerun::Unfinished },
     };
+    let mut signals = Signals::listen(base.output, "stopped at once; the same command continues")?;
     let submitted = engine.submit(request).await?;
     let quiet = command.quiet || base.output.json;
     if !quiet {
@@ -61,11 +63,13 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
         }
         return Ok(());
     }
-    let progress = advance(&*shown, &engine).await;
+    let progress = advance(&*shown, &engine, &mut signals).await;
     shown.finish();
     let progress = progress?;
     let summary = engine.summary(submitted.attempt()).await?;
-    collect(base, &door).await;
+    if progress != Progress::Interrupted {
+        collect(base, &door, &mut signals).await;
+    }
     if base.output.json {
         base.output.json_line(&SummaryEvent { event: "summary", summary: &summary })?;
     } else {
@@ -104,41 +108,28 @@ pub(super) fn engine_settings(settings: &Settings, max_tasks: Option<usize>) -> 
     engine
 }
 
-/// Advances the engine to the end; the first interrupt stops the tasks and stores their state, the second ends at once.
-async fn advance(shown: &dyn Show, engine: &Engine) -> Result<Progress, Failure> {
+/// Advances the engine to the end; when the process is asked to stop, the tasks are stopped and their state is stored.
+async fn advance(shown: &dyn Show, engine: &Engine, signals: &mut Signals) -> Result<Progress, Failure> {
     let advance = engine.advance(Deadline::End);
     tokio::pin!(advance);
-    let mut interrupts = 0_u32;
-    loop {
-        tokio::select! {
-            progress = &mut advance => return Ok(progress?),
-            signal = stop_signal() => {
-                signal.map_err(|error| Failure::usage(format!("cannot wait for signals: {error}")))?;
-                interrupts += 1;
-                if interrupts > 1 {
-                    shown.say("stopped at once; the same command continues");
-                    return Err(Failure::said(Exit::Interrupted));
-                }
-                shown.say("stopping the tasks and storing their state; once more stops at once");
-                engine.interrupt();
-            }
-        }
-    }
-}
-
-/// Waits for SIGINT or SIGTERM.
-async fn stop_signal() -> std::io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
-        interrupt = tokio::signal::ctrl_c() => interrupt,
-        _ = terminate.recv() => Ok(()),
+        progress = &mut advance => return Ok(progress?),
+        () = signals.asked_to_stop() => {}
     }
+    shown.say("stopping the tasks and storing their state; once more stops at once");
+    engine.interrupt();
+    Ok(advance.await?)
 }
 
-/// Collects versions whose retention is over, when this run opened the lake. What fails is tried again by the next run.
-async fn collect(base: &Base, door: &LakeDoor) {
+/// Collects versions whose retention is over, when this run opened the lake. What fails, or is not done when the process is
+/// asked to stop, is tried again by the next run.
+async fn collect(base: &Base, door: &LakeDoor, signals: &mut Signals) {
     let Some(lake) = door.opened() else { return };
-    if let Err(error) = lake.collect().await {
+    let collected = tokio::select! {
+        collected = lake.collect() => collected,
+        () = signals.asked_to_stop() => return,
+    };
+    if let Err(error) = collected {
         base.output.note(&format!("warning: old versions were not collected, the next run tries again: {error}"));
     }
 }

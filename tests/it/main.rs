@@ -16,5 +16,6 @@ mod crash;
 mod examples;
 mod generated;
 mod readers;
+mod stop;
 mod support;
 mod tidy;

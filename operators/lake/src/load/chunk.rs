@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The decoded bytes of a chunk: enough that work on it outweighs handing it over, little enough that several fit into a
 /// processor's cache and a few hundred kilobytes of input already keep two threads busy.
-pub(crate) const CHUNK_BYTES: usize = 2 * 1024 * 1024;
+pub(crate) const CHUNK_BYTES: usize = 1024 * 1024;
 
 /// The longest record. It keeps a file that is no text from being taken into memory whole.
 pub(crate) const MAX_RECORD_BYTES: usize = 64 * 1024 * 1024;

@@ -6,6 +6,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowSchemaConverter;
@@ -24,14 +25,15 @@ pub(crate) struct RowGroup {
     factory: Arc<ArrowRowGroupWriterFactory>,
     index: usize,
     schema: SchemaRef,
-    batches: Vec<RecordBatch>,
+    /// The pieces of each column, in the order of the schema.
+    columns: Vec<Vec<ArrayRef>>,
 }
 
 impl std::fmt::Debug for RowGroup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RowGroup")
             .field("index", &self.index)
-            .field("batches", &self.batches.len())
+            .field("columns", &self.columns.len())
             .finish_non_exhaustive()
     }
 }
@@ -42,17 +44,19 @@ impl RowGroup {
     /// # Errors
     /// `External` when Parquet refuses a value.
     pub(crate) fn encode(self) -> Result<Vec<ArrowColumnChunk>> {
-        let mut writers = self.factory.create_column_writers(self.index).map_err(failed)?;
-        // Column by column: the dictionary of one column stays in the processor's cache.
-        for (index, (field, writer)) in self.schema.fields().iter().zip(&mut writers).enumerate() {
-            for batch in &self.batches {
-                for leaf in compute_leaves(field, batch.column(index)).map_err(failed)? {
+        let writers = self.factory.create_column_writers(self.index).map_err(failed)?;
+        // Column by column: the dictionary of one stays in the processor's cache, and its values leave the memory before those
+        // of the next are encoded.
+        let columns = self.schema.fields().iter().zip(self.columns).zip(writers);
+        let encoded = columns.map(|((field, pieces), mut writer)| {
+            for piece in pieces {
+                for leaf in compute_leaves(field, &piece).map_err(failed)? {
                     writer.write(&leaf).map_err(failed)?;
                 }
             }
-        }
-        drop(self.batches);
-        writers.into_iter().map(|writer| writer.close().map_err(failed)).collect()
+            writer.close().map_err(failed)
+        });
+        encoded.collect()
     }
 }
 
@@ -86,12 +90,14 @@ impl ParquetFile {
     }
 
     /// Cuts the next row group.
-    pub(crate) fn row_group(&mut self, batches: Vec<RecordBatch>) -> RowGroup {
+    pub(crate) fn row_group(&mut self, batches: &[RecordBatch]) -> RowGroup {
         let index = self.cut;
         self.cut += 1;
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
         self.rows += u64::try_from(rows).unwrap_or(u64::MAX);
-        RowGroup { factory: Arc::clone(&self.factory), index, schema: Arc::clone(&self.schema), batches }
+        let piece = |column: usize| batches.iter().map(move |batch| Arc::clone(batch.column(column)));
+        let columns = (0..self.schema.fields().len()).map(|column| piece(column).collect()).collect();
+        RowGroup { factory: Arc::clone(&self.factory), index, schema: Arc::clone(&self.schema), columns }
     }
 
     /// Appends an encoded row group; they come in the order in which they were cut.

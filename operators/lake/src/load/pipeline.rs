@@ -128,7 +128,7 @@ impl Pipeline<'_> {
     pub(crate) fn run(&self) -> Result<Outcome> {
         let threads = self.threads.max(1);
         // Enough chunks that no thread waits for the reader, few enough to bound memory.
-        let queue = Queue::new(threads * 2 + 2);
+        let queue = Queue::new(threads + 2);
         let (sender, receiver) = channel();
         std::thread::scope(|scope| {
             let (queue, reader_sender) = (&queue, sender.clone());

@@ -45,9 +45,9 @@ pub(crate) trait Destination: Send + Sync {
     fn open(&self, key: &StreamKey, part: usize) -> Result<Sink>;
 }
 
-/// The bytes of a row group in Arrow's form: large enough for good compression and statistics, small enough that a load
-/// needs some hundred megabytes at most.
-const ROW_GROUP_BYTES: usize = 24 * 1024 * 1024;
+/// The bytes of a row group in Arrow's form: some hundred thousand rows, enough for good compression and statistics. One is
+/// gathered while each thread encodes another: they are most of the memory that a load needs.
+const ROW_GROUP_BYTES: usize = 12 * 1024 * 1024;
 
 /// The rows of a row group at most: the unit that readers skip by statistics.
 const ROW_GROUP_ROWS: usize = 1 << 20;
@@ -122,7 +122,7 @@ impl<'a> Streams<'a> {
             encode,
             by_key: BTreeMap::new(),
             on_their_way: VecDeque::new(),
-            most_on_their_way: threads + 1,
+            most_on_their_way: threads,
             next_number: 0,
             buffered: 0,
             open_files: 0,
@@ -196,7 +196,7 @@ impl<'a> Streams<'a> {
         let number = self.next_number;
         let Some(stream) = self.by_key.get_mut(key) else { return Ok(()) };
         let Some(file) = &mut stream.file else { return Ok(()) };
-        let group = file.row_group(std::mem::take(&mut stream.batches));
+        let group = file.row_group(&std::mem::take(&mut stream.batches));
         let bytes = std::mem::take(&mut stream.buffered);
         stream.rows = 0;
         self.buffered -= bytes;

@@ -4,9 +4,12 @@
 //! the same token. Only a result with [`Destination::Keep`] outlives the process.
 
 mod failure;
+mod pieces;
 mod plan;
 mod result;
+mod stop;
 mod temporary;
+mod threads;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,7 +20,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, watch};
@@ -35,7 +38,9 @@ use crate::sql::function::Session;
 use crate::storage::Storage;
 use plan::{Planner, Prepared};
 use result::FetchedResult;
+use stop::Stop;
 use temporary::TemporaryFolder;
+use threads::ThreadPool;
 
 /// How many queries run at a time; the others wait in the order of their start.
 const QUERIES: usize = 8;
@@ -60,6 +65,7 @@ struct Inner {
     parallelism: Option<usize>,
     queries: Mutex<Queries>,
     turns: Arc<Semaphore>,
+    threads: Arc<ThreadPool>,
     /// Removed when the engine goes.
     _temporary: TemporaryFolder,
 }
@@ -122,6 +128,7 @@ impl EmbeddedEngine {
                 parallelism,
                 queries: Mutex::default(),
                 turns: Arc::new(Semaphore::new(QUERIES)),
+                threads: Arc::new(ThreadPool::new(parallelism)),
                 _temporary: temporary,
             }),
         })
@@ -145,7 +152,8 @@ impl Inner {
         }
     }
 
-    /// Runs a query to its end or its cancellation.
+    /// Runs a query to its end or its cancellation. Only its plan runs on threads of its own: what is written is written here,
+    /// so that nothing is any more once it counts as cancelled.
     async fn run(self: Arc<Self>, id: QueryId, running: Arc<Running>) {
         let ended = tokio::select! {
             biased;
@@ -171,13 +179,13 @@ impl Inner {
             Destination::Objects { .. } => Some(1),
             Destination::Fetch | Destination::Keep => self.parallelism,
         };
+        let stop = Stop::default();
         let prepared = self
             .planner
-            .plan(query.sql.clone(), self.session(query.database.as_deref()), query.tables.clone(), parallelism)
+            .plan(query.sql.clone(), self.session(query.database.as_deref()), query.tables.clone(), parallelism, &stop)
             .await?;
         *running.plan() = Some(Arc::clone(&prepared.physical));
-        let rows = execute_stream(Arc::clone(&prepared.physical), prepared.context.task_ctx())
-            .map_err(|error| failure::of(OPERATION, error))?;
+        let rows = self.threads.run(Arc::clone(&prepared.physical), prepared.context.task_ctx(), stop)?;
         match &query.destination {
             Destination::Fetch => {
                 let (result, count) = FetchedResult::collect(prepared.columns.clone(), rows, &self.runtime).await?;
@@ -294,8 +302,10 @@ fn unknown(id: &QueryId) -> Error {
 impl QueryEngine for EmbeddedEngine {
     async fn describe(&self, sql: &str, database: Option<&str>) -> Result<Description> {
         let inner = &self.inner;
-        let prepared =
-            inner.planner.plan(sql.to_owned(), inner.session(database), Vec::new(), inner.parallelism).await?;
+        let prepared = inner
+            .planner
+            .plan(sql.to_owned(), inner.session(database), Vec::new(), inner.parallelism, &Stop::default())
+            .await?;
         Ok(Description {
             predicted_bytes: plan::predicted_bytes(&prepared.physical),
             columns: prepared.columns,

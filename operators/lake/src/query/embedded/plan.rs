@@ -11,6 +11,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 
 use super::failure;
+use super::stop::{self, Stop};
 use crate::catalog::Catalog;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::TableName;
@@ -40,16 +41,18 @@ pub(super) struct Planner {
 }
 
 impl Planner {
-    /// Plans a statement.
+    /// Plans a statement; its plan ends when `stop` is requested.
     pub(super) async fn plan(
         &self,
         sql: String,
         session: Session,
         tables: Vec<QueryTable>,
         parallelism: Option<usize>,
+        stop: &Stop,
     ) -> Result<Prepared> {
         let planner = self.clone();
-        on_large_stack(async move { planner.plan_here(&sql, session, tables, parallelism).await }).await
+        let stop = stop.clone();
+        on_large_stack(async move { planner.plan_here(&sql, session, tables, parallelism, &stop).await }).await
     }
 
     async fn plan_here(
@@ -58,6 +61,7 @@ impl Planner {
         session: Session,
         tables: Vec<QueryTable>,
         parallelism: Option<usize>,
+        stop: &Stop,
     ) -> Result<Prepared> {
         const OPERATION: &str = "plan a query";
         let resolver = CatalogResolver { storage: self.storage.clone(), catalog: Arc::clone(&self.catalog), tables };
@@ -65,8 +69,10 @@ impl Planner {
         let sql = crate::publish::dml::without_semicolon(sql);
         let planned = crate::sql::plan::plan(sql, &session, &resolver).await?;
         let made = crate::sql::plan::context(&Settings { parallelism, ..Settings::default() })?;
-        let state =
-            SessionStateBuilder::new_from_existing(made.state()).with_runtime_env(Arc::clone(&self.runtime)).build();
+        let state = SessionStateBuilder::new_from_existing(made.state())
+            .with_runtime_env(Arc::clone(&self.runtime))
+            .with_physical_optimizer_rules(stop::rules(stop))
+            .build();
         let context = SessionContext::new_with_state(state);
         let physical =
             context.state().create_physical_plan(&planned.plan).await.map_err(|error| failure::of(OPERATION, error))?;

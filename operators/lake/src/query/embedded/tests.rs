@@ -201,14 +201,59 @@ async fn a_kept_result_survives_a_restart_and_others_are_unknown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_is_cancelled_promptly() {
     let fixture = fixture().await;
-    let endless = format!("SELECT count(*) FROM ({}) AS t WHERE n % 7 = -1", numbers(15));
-    let id = fixture.lake.engine.start(&Query::new(endless, None, "endless")).await.unwrap();
-    while !matches!(fixture.lake.engine.poll(&id).await.unwrap(), QueryStatus::Running(_)) {
-        tokio::task::yield_now().await;
+    let million = numbers(6);
+    for (name, sql) in [
+        ("rows without end", format!("SELECT count(*) FROM ({}) AS t WHERE n % 7 = -1", numbers(15))),
+        ("pairs", format!("SELECT count(*) FROM ({million}) AS a CROSS JOIN ({million}) AS b WHERE a.n + b.n < 0")),
+        (
+            "one key",
+            format!(
+                "WITH m AS (SELECT n, n * 0 AS k FROM ({million}) AS t) \
+                 SELECT a.n FROM m AS a JOIN m AS b ON a.k = b.k AND a.n < b.n AND b.n < a.n"
+            ),
+        ),
+    ] {
+        for destination in [
+            Destination::Fetch,
+            Destination::Keep,
+            Destination::Objects {
+                prefix: Location::parse(&format!("s3://b/{}/", name.replace(' ', "_"))).unwrap(),
+                format: crate::publish::Format::default(),
+                partition_by: Vec::new(),
+            },
+        ] {
+            let fetched = !matches!(destination, Destination::Objects { .. });
+            let token = format!("{name} {destination:?}");
+            let query = Query { destination, ..Query::new(sql.as_str(), None, token) };
+            let id = fixture.lake.engine.start(&query).await.unwrap();
+            while !matches!(fixture.lake.engine.poll(&id).await.unwrap(), QueryStatus::Running(_)) {
+                tokio::task::yield_now().await;
+            }
+            fixture.lake.engine.cancel(&id).await.unwrap();
+            assert!(matches!(fixture.lake.engine.poll(&id).await.unwrap(), QueryStatus::Canceled), "{name}");
+            if fetched {
+                assert_eq!(fixture.lake.engine.fetch(&id).await.err().unwrap().kind, ErrorKind::Canceled);
+            }
+        }
     }
-    fixture.lake.engine.cancel(&id).await.unwrap();
-    assert!(matches!(fixture.lake.engine.poll(&id).await.unwrap(), QueryStatus::Canceled));
-    assert_eq!(fixture.lake.engine.fetch(&id).await.err().unwrap().kind, ErrorKind::Canceled);
+}
+
+#[tokio::test]
+async fn busy_queries_keep_nobody_from_being_served() {
+    // One thread for everything but the plans; more queries than that, which do not look up.
+    let fixture = fixture().await;
+    let million = numbers(6);
+    let sql = format!("SELECT count(*) FROM ({million}) AS a CROSS JOIN ({million}) AS b WHERE a.n + b.n < 0");
+    let mut busy = Vec::new();
+    for number in 0..3 {
+        busy.push(fixture.lake.engine.start(&Query::new(sql.as_str(), None, format!("busy {number}"))).await.unwrap());
+    }
+    assert_eq!(fixture.rows("SELECT 1").await, ["1"]);
+    for id in busy {
+        assert!(matches!(fixture.lake.engine.poll(&id).await.unwrap(), QueryStatus::Running(_)));
+        fixture.lake.engine.cancel(&id).await.unwrap();
+    }
+    assert_eq!(fixture.rows("SELECT 2").await, ["2"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
