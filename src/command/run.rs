@@ -9,6 +9,7 @@ use engine::store::AttemptSpec;
 use engine::time::SystemClock;
 use operators::LakeDoor;
 use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::workflow;
 use crate::cli;
@@ -26,6 +27,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     let workflow = workflow::load(base, &settings, &command.file, &registry)?;
     let params = workflow::params(&command.session)?;
     let observer = progress::observer(base.output, command.quiet);
+    let mut signals = StopSignals::listen()?;
     let engine_settings = engine_settings(&settings, command.max_tasks);
     let engine = Engine::open(registry, Arc::new(SystemClock), observer, engine_settings).await?;
     let last = match command.session.session.as_deref() {
@@ -53,14 +55,16 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
         base.output.note(&heading(&name, &session_time, &submitted));
     }
     if let Submitted::AlreadyDone { .. } = submitted {
+        door.remove_left_over();
         if base.output.json {
             base.output.json_line(&json!({"event": "already_done", "attempt": submitted.attempt()}))?;
         }
         return Ok(());
     }
-    let progress = advance(base, &engine).await?;
+    let progress = advance(base, &engine, &mut signals).await?;
     let summary = engine.summary(submitted.attempt()).await?;
     collect(base, &door).await;
+    door.remove_left_over();
     if base.output.json {
         base.output.json_line(&json!({"event": "summary", "summary": summary}))?;
     } else {
@@ -93,15 +97,14 @@ pub(super) fn engine_settings(settings: &Settings, max_tasks: Option<usize>) -> 
 }
 
 /// Advances the engine to the end; the first interrupt stops the tasks and stores their state, the second ends at once.
-async fn advance(base: &Base, engine: &Engine) -> Result<Progress, Failure> {
+async fn advance(base: &Base, engine: &Engine, signals: &mut StopSignals) -> Result<Progress, Failure> {
     let advance = engine.advance(Deadline::End);
     tokio::pin!(advance);
     let mut interrupts = 0_u32;
     loop {
         tokio::select! {
             progress = &mut advance => return Ok(progress?),
-            signal = stop_signal() => {
-                signal.map_err(|error| Failure::usage(format!("cannot wait for signals: {error}")))?;
+            () = signals.next() => {
                 interrupts += 1;
                 if interrupts > 1 {
                     base.output.note("stopped at once; the same command continues");
@@ -114,12 +117,24 @@ async fn advance(base: &Base, engine: &Engine) -> Result<Progress, Failure> {
     }
 }
 
-/// Waits for SIGINT or SIGTERM.
-async fn stop_signal() -> std::io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupt = tokio::signal::ctrl_c() => interrupt,
-        _ = terminate.recv() => Ok(()),
+/// SIGINT and SIGTERM, from the moment this is made: none that comes before the tasks begin is lost.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|error| Failure::usage(format!("cannot wait for signals: {error}")));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
@@ -198,18 +213,25 @@ fn finish(base: &Base, settings: &Settings, summary: &RunSummary, progress: Prog
         output.note("");
         let mut rows = table(&["published", "partition", "rows", "bytes"]);
         for entry in &published {
-            rows.add_row(vec![entry.table.clone(), entry.partition.clone(), count(entry.rows), bytes(entry.bytes)]);
+            // Files of a folder belong to no table.
+            let what = if entry.table.is_empty() { &entry.location } else { &entry.table };
+            rows.add_row(vec![what.clone(), entry.partition.clone(), count(entry.rows), bytes(entry.bytes)]);
         }
         right(&mut rows, &[2, 3]);
         output.note(&text(&rows));
-        let last = published.iter().rfind(|entry| !entry.table.ends_with("__rejected")).unwrap_or(first);
-        output.note("");
-        output.note(&format!(
-            "Look at it: suiro query{} \"SELECT * FROM {}{} LIMIT 10\"",
-            project(settings),
-            last.table,
-            filter(&last.partition)
-        ));
+        let last = published
+            .iter()
+            .rfind(|entry| !entry.table.is_empty() && !entry.table.ends_with("__rejected"))
+            .unwrap_or(first);
+        if !last.table.is_empty() {
+            output.note("");
+            output.note(&format!(
+                "Look at it: suiro query{} \"SELECT * FROM {}{} LIMIT 10\"",
+                project(settings),
+                last.table,
+                filter(&last.partition)
+            ));
+        }
     }
     let took = summary.finished_at.map(|end| end.duration_since(summary.created_at));
     let took = took

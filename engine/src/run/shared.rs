@@ -1,6 +1,6 @@
 //! What the tasks of an attempt share: parts of the engine and facts of the session.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -95,9 +95,26 @@ impl AttemptShared {
             if !entry.file_name().to_string_lossy().starts_with(&ours) {
                 continue;
             }
-            if let Err(error) = tokio::fs::remove_dir_all(entry.path()).await {
-                tracing::warn!(path = %entry.path().display(), %error, "cannot remove temporary files");
+            self.remove_temp_dir(&entry.path()).await;
+        }
+    }
+
+    /// Removes a task's temporary files. What cannot be removed is left for the next holder of the attempt.
+    pub(super) async fn remove_temp_dir(&self, dir: &Path) {
+        if !dir.try_exists().unwrap_or(true) {
+            return;
+        }
+        let removed = self
+            .engine
+            .settings
+            .crash_points
+            .around("run: remove temporary files", tokio::fs::remove_dir_all(dir))
+            .await;
+        match removed {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(path = %dir.display(), %error, "cannot remove temporary files");
             }
+            _ => {}
         }
     }
 

@@ -136,7 +136,7 @@ impl Job {
                 }
             }
         };
-        remove_temp_dir(&context.temp_dir).await;
+        self.shared.remove_temp_dir(&context.temp_dir).await;
         Ok(ending)
     }
 
@@ -174,6 +174,7 @@ impl Job {
             work_dir,
             temp_dir: self.shared.temp_dir(self.task),
             clock: Arc::clone(&self.shared.engine.clock),
+            crash_points: self.shared.engine.settings.crash_points.clone(),
             cancellation: self.token.clone(),
             host: Arc::clone(&host) as Arc<dyn crate::operator::context::TaskHost>,
         };
@@ -287,14 +288,4 @@ async fn cancel(operator: &dyn Operator, context: &TaskContext, host: &Host) -> 
         host.log_failure(&error);
     }
     Ending::Stopped
-}
-
-/// Removes a task's temporary files. What cannot be removed is left for the next start of the engine.
-async fn remove_temp_dir(dir: &Path) {
-    match tokio::fs::remove_dir_all(dir).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!(path = %dir.display(), %error, "cannot remove temporary files");
-        }
-        _ => {}
-    }
 }

@@ -27,7 +27,7 @@ mod time_format;
 
 pub use config::LoadConfig;
 pub use input::InputFile;
-pub use job::{LoadControl, LoadState, LoadToken, advance, plan, run};
+pub use job::{LoadControl, LoadState, LoadToken, advance, give_up, plan, run};
 pub use report::{LoadReport, Progress, PublishedPart};
 
 #[cfg(test)]

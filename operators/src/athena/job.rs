@@ -72,7 +72,13 @@ impl Job {
                 }
                 Ok(Step::Done(outcome)) => return Ok(Progress::Done(Box::new(outcome))),
                 Err(error) => {
-                    // A retry plans anew on what is there then; the version of this try was given up.
+                    // A retry plans anew on what is there then, and what this try wrote goes.
+                    if let Err(error) = self.cancel(lake).await {
+                        context.host.log(&format!(
+                            "what was written could not be given up, a later collection does it: {}",
+                            error.message
+                        ));
+                    }
                     self.forget(context).await?;
                     return Err(task_error(error));
                 }
@@ -83,7 +89,7 @@ impl Job {
     /// Stops the query and gives up what it wrote.
     pub(super) async fn cancel(&self, lake: &Lake) -> Result<(), TaskError> {
         match &self.state {
-            Some(state) => lake.cancel_publish(state).await.map_err(task_error),
+            Some(state) => lake.cancel_publish(&self.request, state).await.map_err(task_error),
             None => Ok(()),
         }
     }

@@ -24,8 +24,8 @@ use crate::lake::Lake;
 use crate::name::{Location, TableName};
 use crate::query::{Destination, Query, QueryStats, QueryStatus, QueryTable};
 
-/// How often a query that vanished or stumbled over leftovers is begun anew, each time under a prefix of its own.
-const GENERATIONS: u32 = 5;
+/// How many failures of a query are enough, of those that may go well the next time (each time under a prefix of its own).
+const FAILURES: u32 = 5;
 
 /// The parameter of a table that keeps where it stood first, because its location moves with each version.
 const TABLE_ROOT: &str = "suiro.table_root";
@@ -126,6 +126,7 @@ impl Lake {
             table_root,
             version_root,
             generation: 1,
+            failures: 0,
             creates_table,
         })))
     }
@@ -160,6 +161,7 @@ impl Lake {
             version_root: version_root(&place, options.version_location.as_ref())?,
             table_root: place,
             generation: 1,
+            failures: 0,
             creates_table: false,
         })))
     }
@@ -191,7 +193,10 @@ impl Lake {
                 self.or_give_up(&written.submitted.prefix, step).await
             }
             PublishState::Published(outcome) => {
-                self.collect().await?;
+                // What is due can go now. The publish is done whether that succeeds or not; the next collection goes on with it.
+                if let Err(error) = self.collect().await {
+                    tracing::warn!(%error, "versions that are no longer needed could not be collected");
+                }
                 Ok(Step::Done(outcome.clone()))
             }
         }
@@ -201,14 +206,22 @@ impl Lake {
     ///
     /// # Errors
     /// Those of the query engine and the storage.
-    pub async fn cancel_publish(&self, state: &PublishState) -> Result<()> {
-        let submitted = match state {
-            PublishState::Planned(_) | PublishState::Probed(_) | PublishState::Published(_) => return Ok(()),
-            PublishState::Submitted(submitted) => submitted,
-            PublishState::Written(written) | PublishState::Validated(written) => &written.submitted,
+    pub async fn cancel_publish(&self, request: &PublishRequest, state: &PublishState) -> Result<()> {
+        let (prefix, query_id) = match state {
+            PublishState::Planned(_) | PublishState::Published(_) => return Ok(()),
+            // It may have been noted already, by a step that was stopped before its state was kept.
+            PublishState::Probed(probed) => {
+                (version_name(request, &probed.plan).prefix(&probed.plan.version_root)?, None)
+            }
+            PublishState::Submitted(submitted) => (submitted.prefix.clone(), Some(&submitted.query_id)),
+            PublishState::Written(Written { submitted, .. }) | PublishState::Validated(Written { submitted, .. }) => {
+                (submitted.prefix.clone(), Some(&submitted.query_id))
+            }
         };
-        self.engine.cancel(&submitted.query_id).await?;
-        self.abandon_version(&submitted.prefix).await?;
+        if let Some(query_id) = query_id {
+            self.engine.cancel(query_id).await?;
+        }
+        self.abandon_version(&prefix).await?;
         self.collect().await?;
         Ok(())
     }
@@ -247,19 +260,13 @@ impl Lake {
     /// Starts the query that writes.
     async fn submit(&self, request: &PublishRequest, probed: &Probed) -> Result<Step> {
         let plan = &probed.plan;
-        let name = VersionName {
-            table: request.target.table().clone(),
-            values: plan.values.clone(),
-            planned_ms: plan.planned_ms,
-            request_hash: request.hash(),
-            generation: plan.generation,
-        };
+        let name = version_name(request, plan);
         let prefix = name.prefix(&plan.version_root)?;
         let begun = self.begin_version(&plan.version_root, &prefix, &name.table, plan.values.as_deref()).await;
         match begun {
             Ok(()) => {}
             // A stop after it was given up, before the state of the next generation was kept.
-            Err(error) if error.kind == ErrorKind::Conflict => return self.next_generation(probed, error),
+            Err(error) if error.kind == ErrorKind::Conflict => return begin_anew(probed),
             Err(error) => return Err(error),
         }
         let mut sql = wrap(&request.sql, &probed.schema.columns);
@@ -288,39 +295,31 @@ impl Lake {
         match self.engine.poll(&submitted.query_id).await? {
             QueryStatus::Queued | QueryStatus::Running(_) => Ok(Step::Wait),
             QueryStatus::Succeeded(stats) => {
-                self.settings.crash_points.pass("after publish: the query wrote")?;
                 let step = self.validate_written(request, submitted, stats).await;
                 self.or_give_up(prefix, step).await
             }
-            // The process that ran it is gone; what it wrote may be half.
+            // The process that ran it is gone; what it wrote may be half. That is no fault of the query: however often the
+            // process is stopped, it begins anew.
             QueryStatus::Unknown => {
-                let gone = Error::new(ErrorKind::External, "follow a query", "the query engine lost the query");
                 self.give_up(prefix).await?;
-                self.next_generation(&submitted.probed, gone)
+                begin_anew(&submitted.probed)
             }
             QueryStatus::Failed(error) => {
                 self.give_up(prefix).await?;
-                if error.kind == ErrorKind::AlreadyExists || error.retryable == Retryable::Yes {
-                    return self.next_generation(&submitted.probed, error);
+                let may_go_well = error.kind == ErrorKind::AlreadyExists || error.retryable == Retryable::Yes;
+                let failures = submitted.probed.plan.failures + 1;
+                if !may_go_well || failures >= FAILURES {
+                    return Err(error);
                 }
-                Err(error)
+                let mut probed = submitted.probed.clone();
+                probed.plan.failures = failures;
+                begin_anew(&probed)
             }
             QueryStatus::Canceled => {
                 self.give_up(prefix).await?;
                 Err(Error::new(ErrorKind::Canceled, "follow a query", "the query was cancelled"))
             }
         }
-    }
-
-    /// Goes back to submitting, under a new prefix.
-    #[expect(clippy::unused_self, reason = "a step like the others")]
-    fn next_generation(&self, probed: &Probed, why: Error) -> Result<Step> {
-        if probed.plan.generation >= GENERATIONS {
-            return Err(why);
-        }
-        let mut probed = probed.clone();
-        probed.plan.generation += 1;
-        Ok(Step::Next(PublishState::Probed(probed)))
     }
 
     /// Checks the objects, and decides by the number of rows.
@@ -576,23 +575,21 @@ impl Lake {
 
     /// Drops what is there from the catalog, with a tombstone.
     async fn drop_current(&self, name: &TableName, values: Option<&[String]>) -> Result<()> {
-        let location = match values {
-            Some(values) => self.catalog.partition(name, values).await?.map(|partition| partition.location),
-            None => self.catalog.table(name).await?.and_then(|table| table.location),
+        let is_there = match values {
+            Some(values) => self.catalog.partition(name, values).await?.is_some(),
+            None => self.catalog.table(name).await?.is_some(),
         };
-        let Some(location) = location else { return Ok(()) };
-        let dropped = async {
-            match values {
-                Some(values) => self.catalog.drop_partition(name, values).await,
-                None => self.catalog.drop_table(name).await,
-            }
-        };
-        self.settings.crash_points.around("publish: drop", dropped).await?;
-        self.versions.retire(&location, self.settings.retention).await?;
-        if values.is_none() {
-            self.retire_unused(name).await?;
+        if is_there {
+            let dropped = async {
+                match values {
+                    Some(values) => self.catalog.drop_partition(name, values).await,
+                    None => self.catalog.drop_table(name).await,
+                }
+            };
+            self.settings.crash_points.around("publish: drop", dropped).await?;
         }
-        Ok(())
+        // Also when nothing is there any more: this step may have been stopped after the drop.
+        self.retire_unused(name, values).await
     }
 
     /// Gives a version up when its step failed for good.
@@ -628,6 +625,25 @@ impl Lake {
         let table = self.catalog.table(name).await?;
         table.ok_or_else(|| not_found(format!("table `{name}` is not in the catalog")))
     }
+}
+
+/// Names what a plan writes.
+fn version_name(request: &PublishRequest, plan: &Plan) -> VersionName {
+    VersionName {
+        table: request.target.table().clone(),
+        values: plan.values.clone(),
+        planned_ms: plan.planned_ms,
+        request_hash: request.hash(),
+        generation: plan.generation,
+    }
+}
+
+/// Goes back to submitting, under a new prefix.
+#[expect(clippy::unnecessary_wraps, reason = "the end of a step like the others")]
+fn begin_anew(probed: &Probed) -> Result<Step> {
+    let mut probed = probed.clone();
+    probed.plan.generation += 1;
+    Ok(Step::Next(PublishState::Probed(probed)))
 }
 
 /// Makes the description of a table whose partition keys are text.

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 /// A folder of this process; its lock is held as long as the process lives, however it ends.
 #[derive(Debug)]
-pub(super) struct TemporaryFolder {
+pub(crate) struct TemporaryFolder {
     folder: PathBuf,
     lock_file: PathBuf,
     _lock: File,
@@ -15,22 +15,36 @@ pub(super) struct TemporaryFolder {
 
 impl TemporaryFolder {
     /// Makes a folder below `parent`, and removes those of processes that are gone.
-    pub(super) fn open(parent: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `ResourcesExhausted` or `External` with the path.
+    pub(crate) fn open(parent: &Path) -> Result<Self> {
         let failed = |error| Error::io("open the folder of temporary files", parent, error);
         std::fs::create_dir_all(parent).map_err(failed)?;
-        for entry in std::fs::read_dir(parent).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
+        Self::remove_left_over(parent);
+        loop {
+            let name = uuid::Uuid::new_v4().simple().to_string();
+            let lock_file = parent.join(format!("{name}.lock"));
+            let folder = parent.join(name);
+            let lock = File::create_new(&lock_file).map_err(failed)?;
+            lock.lock().map_err(failed)?;
+            // Before it was locked, another process may have taken it for one of the dead and removed it.
+            if lock_file.try_exists().map_err(failed)? {
+                std::fs::create_dir(&folder).map_err(failed)?;
+                return Ok(Self { folder, lock_file, _lock: lock });
+            }
+        }
+    }
+
+    /// Removes the folders below `parent` of processes that are gone.
+    pub(crate) fn remove_left_over(parent: &Path) {
+        // Nothing there is nothing left over; what cannot be read is said by whoever needs it.
+        let Ok(entries) = std::fs::read_dir(parent) else { return };
+        for path in entries.flatten().map(|entry| entry.path()) {
             if path.extension().is_some_and(|extension| extension == "lock") {
                 remove_abandoned(&path);
             }
         }
-        let name = uuid::Uuid::new_v4().simple().to_string();
-        let lock_file = parent.join(format!("{name}.lock"));
-        let folder = parent.join(name);
-        let lock = File::create_new(&lock_file).map_err(failed)?;
-        lock.lock().map_err(failed)?;
-        std::fs::create_dir(&folder).map_err(failed)?;
-        Ok(Self { folder, lock_file, _lock: lock })
     }
 
     pub(super) fn path(&self) -> &Path {
