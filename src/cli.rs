@@ -232,8 +232,15 @@ pub(crate) enum Partition {
         /// `dt=2024-03-01`, or `dt=2024-03-01/hour=5`.
         partition: String,
     },
-    /// Go back to the version before, while it is kept.
+    /// Go back to the version before, while it is kept. Once undone, doing it again changes nothing.
     Undo {
+        /// `database.table`.
+        table: String,
+        /// `dt=2024-03-01`.
+        partition: String,
+    },
+    /// Go forward to the version that was undone, while it is kept.
+    Redo {
         /// `database.table`.
         table: String,
         /// `dt=2024-03-01`.

@@ -77,6 +77,9 @@ pub(crate) fn door(settings: &Settings) -> LakeDoor {
     if let Some(retention) = settings.retention {
         lake.retention = retention;
     }
+    if let Some(retention) = settings.result_retention {
+        lake.result_retention = retention;
+    }
     if let Some(hook) = settings.crash_points.hook() {
         lake.crash_points = CrashPoints::new(Arc::new(hook));
     }

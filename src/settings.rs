@@ -39,6 +39,8 @@ struct Profile {
     memory_limit: Option<String>,
     /// How long a replaced version is kept: `24h`, `7d`; 24 hours.
     retention: Option<String>,
+    /// How long the kept result of a query is there: `7d`; 45 days.
+    result_retention: Option<String>,
     /// The most tasks that run at once; twice the processors.
     max_tasks: Option<usize>,
     /// The most tasks an attempt may have; 100,000.
@@ -58,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) memory_limit: Option<usize>,
     /// How long a replaced version is kept; the lake's default unless given.
     pub(crate) retention: Option<Duration>,
+    /// How long the kept result of a query is there; the lake's default unless given.
+    pub(crate) result_retention: Option<Duration>,
     /// The most tasks that run at once.
     pub(crate) max_tasks: Option<usize>,
     /// The most tasks an attempt may have.
@@ -75,7 +79,9 @@ pub(crate) struct Environment {
     pub(crate) memory_limit: Option<String>,
     /// `SUIRO_RETENTION`.
     pub(crate) retention: Option<String>,
-    /// `SUIRO_CRASH_AT`: `NAME:before` or `NAME:after`, perhaps with `:N`; for crash tests.
+    /// `SUIRO_RESULT_RETENTION`.
+    pub(crate) result_retention: Option<String>,
+    /// `SUIRO_CRASH_AT`: `NAME:before` or `NAME:after`, perhaps with `:N`, perhaps after `interrupt `; for crash tests.
     pub(crate) crash_at: Option<String>,
     /// `SUIRO_LOG`: the filter of what the libraries report.
     pub(crate) log: Option<String>,
@@ -92,6 +98,7 @@ impl Environment {
             warehouse: text("SUIRO_WAREHOUSE").map(PathBuf::from),
             memory_limit: text("SUIRO_MEMORY_LIMIT"),
             retention: text("SUIRO_RETENTION"),
+            result_retention: text("SUIRO_RESULT_RETENTION"),
             crash_at: text("SUIRO_CRASH_AT"),
             log: text("SUIRO_LOG"),
             no_color: text("NO_COLOR").is_some(),
@@ -159,12 +166,13 @@ impl Settings {
                 })
             })
             .transpose()?;
-        let retention = environment
-            .retention
-            .as_ref()
-            .or(profile.retention.as_ref())
-            .map(|text| duration::parse(text).map_err(|error| Failure::usage(format!("`retention`: {error}"))))
-            .transpose()?;
+        let span = |name: &str, first: &Option<String>, second: &Option<String>| {
+            let text = first.as_ref().or(second.as_ref());
+            text.map(|text| duration::parse(text).map_err(|error| Failure::usage(format!("`{name}`: {error}"))))
+                .transpose()
+        };
+        let retention = span("retention", &environment.retention, &profile.retention)?;
+        let result_retention = span("result_retention", &environment.result_retention, &profile.result_retention)?;
         let crash_points = match &environment.crash_at {
             Some(plan) => {
                 CrashPoints::parse(plan).map_err(|error| Failure::usage(format!("`SUIRO_CRASH_AT`: {error}")))?
@@ -176,6 +184,7 @@ impl Settings {
             warehouse,
             memory_limit,
             retention,
+            result_retention,
             max_tasks: profile.max_tasks,
             task_limit: profile.task_limit,
             crash_points,

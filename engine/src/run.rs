@@ -4,6 +4,8 @@
 //! before anything that builds on it starts. After a crash the next holder rebuilds the same tasks from the store.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -116,13 +118,11 @@ impl Engine {
         settings: EngineSettings,
     ) -> Result<Self, EngineError> {
         let dir = &settings.state_dir;
-        let failed = |source| EngineError::StateDir { path: dir.clone(), source };
-        std::fs::create_dir_all(dir).map_err(failed)?;
-        let ignore = dir.join(".gitignore");
-        if !ignore.try_exists().map_err(failed)? {
-            std::fs::write(&ignore, "*\n").map_err(failed)?;
-        }
-        let store = SqliteStore::open(&dir.join("state.db")).await?;
+        let points = &settings.crash_points;
+        points
+            .around_now("run: make the folder of the state", || make_state_dir(dir))
+            .map_err(|source| EngineError::StateDir { path: dir.clone(), source })?;
+        let store = points.around("run: open the state", SqliteStore::open(&dir.join("state.db"))).await?;
         let engine = Self::new(Arc::new(store), registry, clock, observer, settings);
         leftover::remove_unheld(&engine.parts).await;
         Ok(engine)
@@ -145,7 +145,8 @@ impl Engine {
     /// # Errors
     /// When the store cannot be written.
     pub async fn cancel(&self, attempt: AttemptId) -> Result<bool, EngineError> {
-        let found = self.parts.store.request_kill(attempt).await?;
+        let effect = self.parts.store.request_kill(attempt);
+        let found = self.parts.settings.crash_points.around("run: ask for a kill", effect).await?;
         self.kills.lock().unwrap_or_else(PoisonError::into_inner).push(attempt);
         self.wake.notify_one();
         Ok(found)
@@ -305,7 +306,8 @@ impl Advance<'_> {
         let until = parts.clock.now().saturating_add(parts.settings.lease).unwrap_or(Timestamp::MAX);
         let mut killed = Vec::new();
         for (id, attempt) in &self.attempts {
-            if parts.store.heartbeat(&attempt.shared.claim, until).await? == KillRequest::Requested {
+            let effect = parts.store.heartbeat(&attempt.shared.claim, until);
+            if parts.settings.crash_points.around("run: extend the lease", effect).await? == KillRequest::Requested {
                 killed.push(*id);
             }
         }
@@ -326,7 +328,9 @@ impl Advance<'_> {
     /// Gives all claims back.
     async fn release(&mut self) -> Result<(), EngineError> {
         for (_, attempt) in std::mem::take(&mut self.attempts) {
-            self.engine.parts.store.release(&attempt.shared.claim).await?;
+            let parts = &self.engine.parts;
+            let effect = parts.store.release(&attempt.shared.claim);
+            parts.settings.crash_points.around("run: give the session back", effect).await?;
         }
         Ok(())
     }
@@ -350,6 +354,19 @@ impl Advance<'_> {
             tracing::warn!(n_running = self.n_running, "tasks did not stop in time");
         }
     }
+}
+
+/// Makes the folder of the state, and keeps git away from it.
+fn make_state_dir(dir: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    let ignore = dir.join(".gitignore");
+    let is_written = match std::fs::metadata(&ignore) {
+        // Empty: a stop between making it and writing it.
+        Ok(found) => found.len() > 0,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(error),
+    };
+    if is_written { Ok(()) } else { std::fs::write(&ignore, "*\n") }
 }
 
 /// Returns how long the loop may sleep, if it must wake by itself.

@@ -32,6 +32,13 @@ impl LakeDoor {
         self.lake.get()
     }
 
+    /// Removes the temporary files of processes that are gone, when the lake was not opened, which does that too.
+    pub fn remove_left_over(&self) {
+        if self.opened().is_none() {
+            Lake::remove_left_over(&self.settings);
+        }
+    }
+
     /// Returns the lake for a task.
     pub(crate) async fn open(&self) -> Result<&Lake, TaskError> {
         self.lake().await.map_err(task_error)

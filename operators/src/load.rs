@@ -165,9 +165,10 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
         }
     }
 
-    async fn cancel(&self, _: &TaskContext) -> Result<(), TaskError> {
-        // The work runs inside the step and ends with it; what it wrote is in the ledger of versions and is collected.
-        Ok(())
+    async fn cancel(&self, context: &TaskContext) -> Result<(), TaskError> {
+        // The work runs inside the step and ends with it; what it wrote and did not publish is given up here.
+        let Some(progress) = state::read::<Progress>(context)? else { return Ok(()) };
+        load::give_up(self.door.open().await?, &progress.state).await.map_err(task_error)
     }
 }
 

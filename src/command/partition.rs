@@ -1,8 +1,9 @@
-//! `suiro partition list|show|undo`.
+//! `suiro partition list|show|undo|redo`.
 
 use indexmap::IndexMap;
 use lake::Lake;
 use lake::catalog::{self, PartitionValues};
+use lake::publish::Direction;
 use lake::publish::record::Record;
 use serde_json::json;
 
@@ -26,7 +27,11 @@ pub(crate) async fn run(base: &Base, command: &cli::Partition) -> Result<(), Fai
         }
         cli::Partition::Undo { table, partition } => {
             let table = find(&lake, &name(table)?).await?;
-            undo(base, &lake, &table, &values(&table, partition)?).await
+            undo(base, &lake, &table, &values(&table, partition)?, Direction::Undo).await
+        }
+        cli::Partition::Redo { table, partition } => {
+            let table = find(&lake, &name(table)?).await?;
+            undo(base, &lake, &table, &values(&table, partition)?, Direction::Redo).await
         }
     }
 }
@@ -107,9 +112,15 @@ async fn show(base: &Base, lake: &Lake, found: &catalog::Table, values: &[String
     Ok(())
 }
 
-async fn undo(base: &Base, lake: &Lake, found: &catalog::Table, values: &[String]) -> Result<(), Failure> {
+async fn undo(
+    base: &Base,
+    lake: &Lake,
+    found: &catalog::Table,
+    values: &[String],
+    direction: Direction,
+) -> Result<(), Failure> {
     let name = partition_name(found, values);
-    let undone = lake.undo_partition(&found.name, values).await?;
+    let undone = lake.undo_partition(&found.name, values, direction).await?;
     if base.output.json {
         return Ok(base.output.json_line(&json!({
             "table": found.name.to_string(),
@@ -118,6 +129,12 @@ async fn undo(base: &Base, lake: &Lake, found: &catalog::Table, values: &[String
             "undone_location": undone.from,
         }))?);
     }
-    base.output.note(&format!("{} {name} is what it was before: {}", found.name, undone.to));
+    let what = match (direction, undone.from.is_some()) {
+        (Direction::Undo, true) => "is what it was before",
+        (Direction::Undo, false) => "is what it was before already, `suiro partition redo` goes forward again",
+        (Direction::Redo, true) => "is again what was undone",
+        (Direction::Redo, false) => "is the latest version already",
+    };
+    base.output.note(&format!("{} {name} {what}: {}", found.name, undone.to));
     Ok(())
 }

@@ -30,6 +30,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     let params = workflow::params(&command.session)?;
     let shown = progress::show(base.output, command.quiet);
     let observer = Arc::clone(&shown) as Arc<dyn RunObserver>;
+    let mut signals = Signals::listen(base.output, "stopped at once; the same command continues")?;
     let engine_settings = engine_settings(&settings, command.max_tasks);
     let engine = Engine::open(registry, Arc::new(SystemClock), observer, engine_settings).await?;
     let last = match command.session.session.as_deref() {
@@ -51,13 +52,13 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
         spec,
         rerun: if command.rerun { Rerun::All } else { Rerun::Unfinished },
     };
-    let mut signals = Signals::listen(base.output, "stopped at once; the same command continues")?;
     let submitted = engine.submit(request).await?;
     let quiet = command.quiet || base.output.json;
     if !quiet {
         base.output.note(&heading(&name, &session_time, &submitted));
     }
     if let Submitted::AlreadyDone { .. } = submitted {
+        door.remove_left_over();
         if base.output.json {
             base.output.json_line(&json!({"event": "already_done", "attempt": submitted.attempt()}))?;
         }
@@ -70,6 +71,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     if progress != Progress::Interrupted {
         collect(base, &door, &mut signals).await;
     }
+    door.remove_left_over();
     if base.output.json {
         base.output.json_line(&SummaryEvent { event: "summary", summary: &summary })?;
     } else {
@@ -201,18 +203,25 @@ fn finish(base: &Base, settings: &Settings, summary: &RunSummary, progress: Prog
         output.note("");
         let mut rows = table(&["published", "partition", "rows", "bytes"]);
         for entry in &published {
-            rows.add_row(vec![entry.table.clone(), entry.partition.clone(), count(entry.rows), bytes(entry.bytes)]);
+            // Files of a folder belong to no table.
+            let what = if entry.table.is_empty() { &entry.location } else { &entry.table };
+            rows.add_row(vec![what.clone(), entry.partition.clone(), count(entry.rows), bytes(entry.bytes)]);
         }
         right(&mut rows, &[2, 3]);
         output.note(&text(&rows));
-        let last = published.iter().rfind(|entry| !entry.table.ends_with("__rejected")).unwrap_or(first);
-        output.note("");
-        output.note(&format!(
-            "Look at it: suiro query{} \"SELECT * FROM {}{} LIMIT 10\"",
-            project(settings),
-            last.table,
-            filter(&last.partition)
-        ));
+        let last = published
+            .iter()
+            .rfind(|entry| !entry.table.is_empty() && !entry.table.ends_with("__rejected"))
+            .unwrap_or(first);
+        if !last.table.is_empty() {
+            output.note("");
+            output.note(&format!(
+                "Look at it: suiro query{} \"SELECT * FROM {}{} LIMIT 10\"",
+                project(settings),
+                last.table,
+                filter(&last.partition)
+            ));
+        }
     }
     let took = summary.finished_at.map(|end| end.duration_since(summary.created_at));
     let took = took

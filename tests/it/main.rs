@@ -15,6 +15,7 @@ mod cli;
 mod crash;
 mod examples;
 mod generated;
+mod interrupt;
 mod readers;
 mod stop;
 mod support;

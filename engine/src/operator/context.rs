@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::TaskProgress;
 use super::error::TaskError;
 use crate::params::{ParamPath, Params, TaskParams};
+use crate::run::crash::CrashPoints;
 use crate::time::Clock;
 use crate::workflow::TaskDef;
 
@@ -41,6 +42,8 @@ pub struct TaskContext {
     pub temp_dir: PathBuf,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Where tests stop the process, around what the operator itself makes durable.
+    pub crash_points: CrashPoints,
     /// Cancelled when the task is killed or the process stops.
     pub cancellation: CancellationToken,
     /// What the engine does for the task.

@@ -1,12 +1,17 @@
 //! Crash points: named places before and after every durable effect, where a test may stop the process.
 //!
-//! A value that is passed in with the settings; off, a point costs one branch. The engine's points are `run: claim`,
-//! `run: create attempt`, `run: tick` and `run: checkpoint`; the lake has points of its own, which the binary ties to the
-//! same plan by [`CrashPoints::hook`].
+//! A value that is passed in with the settings; off, a point costs one branch. The engine's points are called `run: …` and
+//! `sh: …`; the lake has points of its own, which the binary ties to the same plan by [`CrashPoints::hook`].
+//!
+//! With a plan, every pass is also traced (target `crash_point`), so that a test learns which points a run passes, and how
+//! often, from one run that is not stopped.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// On which side of the effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +20,15 @@ pub enum Moment {
     Before,
     /// The effect is durable.
     After,
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Before => "before",
+            Self::After => "after",
+        })
+    }
 }
 
 /// Where to stop: the n-th time a point is passed.
@@ -42,12 +56,19 @@ impl CrashPoints {
         Self::default()
     }
 
-    /// Reads a plan such as `run: tick:after:3` (the third time, after the effect) that aborts the process.
+    /// Reads a plan such as `run: tick:after:3` (the third time, after the effect) that aborts the process, or
+    /// `interrupt run: tick:after:3` that sends it SIGINT there and goes on.
     ///
     /// # Errors
     /// When the text has another form.
     pub fn parse(plan: &str) -> Result<Self, BadPlan> {
-        Self::parse_with(plan, || std::process::abort())
+        match plan.strip_prefix("interrupt ") {
+            Some(plan) => Self::parse_with(plan, || {
+                // A process may always signal itself.
+                let _sent = kill(Pid::this(), Signal::SIGINT);
+            }),
+            None => Self::parse_with(plan, || std::process::abort()),
+        }
     }
 
     /// Reads a plan that calls `stop` instead of aborting; for tests inside one process.
@@ -78,6 +99,7 @@ impl CrashPoints {
     /// Passes a point; stops here when the plan says so.
     pub fn pass(&self, point: &str, moment: Moment) {
         let Some(plan) = &self.plan else { return };
+        tracing::trace!(target: "crash_point", "{moment} {point}");
         if plan.point == point && plan.moment == moment && plan.countdown.fetch_sub(1, Ordering::SeqCst) == 1 {
             (plan.stop)();
         }
@@ -90,6 +112,17 @@ impl CrashPoints {
     pub async fn around<T, E>(&self, point: &str, effect: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         self.pass(point, Moment::Before);
         let value = effect.await?;
+        self.pass(point, Moment::After);
+        Ok(value)
+    }
+
+    /// As [`CrashPoints::around`], for an effect that is done when it returns.
+    ///
+    /// # Errors
+    /// The effect's.
+    pub fn around_now<T, E>(&self, point: &str, effect: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        self.pass(point, Moment::Before);
+        let value = effect()?;
         self.pass(point, Moment::After);
         Ok(value)
     }

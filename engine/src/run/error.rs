@@ -74,8 +74,13 @@ impl EngineError {
                 )]
             }
             Self::StateDir { .. } | Self::Store(StoreError::Unavailable { .. }) => {
-                vec!["make the directory writable, or choose another one with `state_dir` in `suiro.yml`".to_owned()]
+                vec!["make the directory writable for whoever runs suiro".to_owned()]
             }
+            Self::Store(StoreError::Database { .. }) => vec![
+                "free some room on the disk, or make the state directory writable; then the same command goes on from \
+                 what is stored"
+                    .to_owned(),
+            ],
             _ => Vec::new(),
         }
     }

@@ -49,6 +49,15 @@ impl Host {
         }
     }
 
+    /// Writes to the task's log.
+    fn keep(&self, write: impl FnOnce(&TaskLog)) {
+        let points = &self.shared.engine.settings.crash_points;
+        let Ok(()) = points.around_now("run: write a log", || {
+            write(&self.log);
+            Ok::<_, std::convert::Infallible>(())
+        });
+    }
+
     fn reference(&self) -> TaskRef<'_> {
         TaskRef {
             attempt: self.shared.claim.attempt,
@@ -80,13 +89,13 @@ impl TaskHost for Host {
     fn log(&self, line: &str) {
         let now = self.shared.engine.clock.now();
         for line in line.lines() {
-            self.log.line(now, line);
+            self.keep(|log| log.line(now, line));
             self.observe(&RunEvent::Log { task: self.reference(), line });
         }
     }
 
     fn output(&self, bytes: &[u8]) {
-        self.log.write(bytes);
+        self.keep(|log| log.write(bytes));
         self.observe(&RunEvent::Output { task: self.reference(), bytes });
     }
 

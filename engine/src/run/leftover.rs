@@ -28,7 +28,7 @@ pub(super) async fn remove_unheld(parts: &EngineParts) {
             }
         };
         if !is_held {
-            remove(&dir).await;
+            remove(parts, &dir).await;
         }
     }
 }
@@ -36,7 +36,7 @@ pub(super) async fn remove_unheld(parts: &EngineParts) {
 /// Removes the temporary files that the last holder of an attempt left when it died.
 pub(super) async fn remove_of(parts: &EngineParts, attempt: AttemptId) {
     for (_, dir) in list(parts).into_iter().filter(|(other, _)| *other == attempt) {
-        remove(&dir).await;
+        remove(parts, &dir).await;
     }
 }
 
@@ -68,12 +68,13 @@ async fn is_held(parts: &EngineParts, attempt: AttemptId) -> bool {
 }
 
 /// Removes temporary files. What cannot be removed is left for the next who opens the state.
-pub(super) async fn remove(dir: &Path) {
+pub(super) async fn remove(parts: &EngineParts, dir: &Path) {
     // Most tasks have none; looking takes a microsecond, removing takes a thread.
     if dir.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
         return;
     }
-    match tokio::fs::remove_dir_all(dir).await {
+    let effect = tokio::fs::remove_dir_all(dir);
+    match parts.settings.crash_points.around("run: remove temporary files", effect).await {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             tracing::warn!(path = %dir.display(), %error, "cannot remove temporary files");
         }

@@ -50,6 +50,8 @@ pub(crate) fn process_lives(pid: u32, mark: &str) -> bool {
     let Ok(number) = i32::try_from(pid) else { return false };
     match kill(Pid::from_raw(number), None) {
         Err(Errno::ESRCH) => false,
+        // One that ended and that nobody has waited for does nothing any more.
+        _ if Stat::read(pid).is_some_and(|stat| stat.has_ended) => false,
         // Where the system does not say when a process started, its number must do.
         _ => process_mark(pid).is_none_or(|found| mark.is_empty() || found == mark),
     }
@@ -58,10 +60,39 @@ pub(crate) fn process_lives(pid: u32, mark: &str) -> bool {
 /// Returns the machine's boot and the process's start in ticks since then, where Linux tells them; `None` elsewhere.
 pub(crate) fn process_mark(pid: u32) -> Option<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
-    // Field 22, counted from the last parenthesis: the name before it may hold anything (proc_pid_stat(5)).
-    let start = stat.rsplit(')').next()?.split_whitespace().nth(19)?;
-    Some(format!("{}/{start}", boot.trim()))
+    Some(format!("{}/{}", boot.trim(), Stat::read(pid)?.start))
+}
+
+/// Lists the processes of a group that have not ended, where Linux tells them; none elsewhere.
+pub(crate) fn group_members(group: u32) -> Vec<u32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| Stat::read(*pid).is_some_and(|stat| stat.group == group && !stat.has_ended)).collect()
+}
+
+/// Says whether a process was started with a variable in its environment, as far as Linux tells.
+pub(crate) fn has_variable(pid: u32, name: &str, value: &str) -> bool {
+    let wanted = format!("{name}={value}");
+    std::fs::read(Path::new("/proc").join(pid.to_string()).join("environ"))
+        .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes()))
+}
+
+/// What Linux tells of a process (proc_pid_stat(5)).
+struct Stat {
+    has_ended: bool,
+    group: u32,
+    /// In ticks since the boot.
+    start: String,
+}
+
+impl Stat {
+    fn read(pid: u32) -> Option<Self> {
+        let text = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
+        // Counted from the last parenthesis: the name before it may hold anything.
+        let fields: Vec<&str> = text.rsplit(')').next()?.split_whitespace().collect();
+        let (state, group, start) = (fields.first()?, fields.get(2)?, fields.get(19)?);
+        Some(Self { has_ended: matches!(*state, "Z" | "X"), group: group.parse().ok()?, start: (*start).to_owned() })
+    }
 }
 
 fn host_name() -> String {

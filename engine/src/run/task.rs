@@ -155,7 +155,7 @@ impl Job {
                 }
             }
         };
-        leftover::remove(&context.temp_dir).await;
+        leftover::remove(&self.shared.engine, &context.temp_dir).await;
         Ok(ending)
     }
 
@@ -193,6 +193,7 @@ impl Job {
             work_dir,
             temp_dir: leftover::temp_dir(&self.shared.engine, self.shared.claim.attempt, self.task),
             clock: Arc::clone(&self.shared.engine.clock),
+            crash_points: self.shared.engine.settings.crash_points.clone(),
             cancellation: self.token.clone(),
             host: Arc::clone(&host) as Arc<dyn crate::operator::context::TaskHost>,
         };

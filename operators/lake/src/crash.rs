@@ -49,6 +49,20 @@ impl CrashPoints {
         self.pass(&format!("after {name}"))?;
         Ok(value)
     }
+
+    /// As [`CrashPoints::around`], for an effect that is done when it returns.
+    ///
+    /// # Errors
+    /// The effect's, and [`CrashPoints::pass`]'s.
+    pub fn around_now<T>(&self, name: &str, effect: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.hook.is_none() {
+            return effect();
+        }
+        self.pass(&format!("before {name}"))?;
+        let value = effect()?;
+        self.pass(&format!("after {name}"))?;
+        Ok(value)
+    }
 }
 
 impl fmt::Debug for CrashPoints {

@@ -10,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::crash::CrashPoints;
 use crate::error::Result;
 use crate::publish::Versions;
-use crate::query::{EmbeddedEngine, QueryEngine};
+use crate::query::{EmbeddedEngine, QueryEngine, TemporaryFolder};
 use crate::storage::Storage;
 
 /// How long a version that was replaced is kept: queries that started before the change still read it, and an undo wants it.
@@ -84,18 +84,30 @@ impl Lake {
     /// `PermissionDenied`, `ResourcesExhausted` or `External` with the path; `InvalidData` for a catalog that is damaged or
     /// of a newer suiro.
     pub async fn open(settings: LakeSettings) -> Result<Self> {
-        let storage = Storage::open(&settings.warehouse).await?;
-        let pool = crate::sqlite::open(&settings.state_dir.join("catalog.sqlite")).await?;
-        let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(pool.clone(), Arc::clone(&settings.clock)).await?);
+        let points = &settings.crash_points;
+        let storage = points.around("lake: make the warehouse", Storage::open(&settings.warehouse)).await?;
+        let catalog_file = settings.state_dir.join("catalog.sqlite");
+        let pool = points.around("lake: open the catalog", crate::sqlite::open(&catalog_file)).await?;
+        let opened = SqliteCatalog::open(pool.clone(), Arc::clone(&settings.clock));
+        let catalog: Arc<dyn Catalog> = Arc::new(points.around("lake: make the default database", opened).await?);
+        let temporary = points.around_now("lake: make the folder of temporary files", || {
+            TemporaryFolder::open(&settings.state_dir.join("tmp"))
+        })?;
         let engine = EmbeddedEngine::open(
             storage.clone(),
             Arc::clone(&catalog),
             Arc::clone(&settings.clock),
-            &settings.state_dir.join("tmp"),
+            temporary,
             settings.memory_limit,
             settings.parallelism,
+            settings.crash_points.clone(),
         )?;
         let versions = Versions::new(pool, Arc::clone(&settings.clock));
         Ok(Self { settings, storage, catalog, engine: Arc::new(engine), versions, last_plan_ms: Arc::default() })
+    }
+
+    /// Removes the temporary files of processes that are gone, without opening the lake: for a run that does not need it.
+    pub fn remove_left_over(settings: &LakeSettings) {
+        TemporaryFolder::remove_left_over(&settings.state_dir.join("tmp"));
     }
 }

@@ -28,7 +28,7 @@ mod unreadable;
 
 pub use config::LoadConfig;
 pub use input::InputFile;
-pub use job::{LoadControl, LoadState, LoadToken, advance, plan, run};
+pub use job::{LoadControl, LoadState, LoadToken, advance, give_up, plan, run};
 pub use report::{LoadReport, Progress, PublishedPart, RejectedLine};
 
 #[cfg(test)]

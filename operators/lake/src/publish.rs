@@ -32,7 +32,7 @@ pub use request::{
     Submitted, Target, Written,
 };
 pub use schema::{OnMissingColumn, OnSchemaChange};
-pub use undo::Undone;
+pub use undo::{Direction, Undone};
 pub use version::{VersionName, version_root};
 pub use versions::{VersionState, Versions, WrittenVersion};
 

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use engine::diagnostic::code;
 use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
 use engine::params::Params as EngineParams;
-use lake::catalog::{Expect, Partition};
+use lake::ErrorKind;
+use lake::catalog::Expect;
 use lake::name::Location;
-use lake::{ErrorKind, Lake};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::door::LakeDoor;
 use crate::error::{AtParam as _, task_error};
 use crate::inspect;
 use crate::partition::{PartitionKv, Use, table_name, values};
+use crate::state;
 
 /// The operator.
 #[derive(Debug)]
@@ -123,6 +124,14 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:CreatePartition`
             .at_param("table")?;
         let values = values(&table, &params.partition_kv, Use::Write)?;
         let registered = catalog.partition(&name, &values).await.map_err(task_error)?;
+        let points = &lake.settings.crash_points;
+        if let Some(intent) = state::read::<Intent>(context)?
+            && registered.as_ref().map(|registered| &registered.location) == intent.location.as_ref()
+        {
+            // A stop after the catalog call.
+            lake.retire_unused(&name, Some(&values)).await.map_err(task_error)?;
+            return Ok(TaskResult::default().done());
+        }
         // DIFFERENCE(digdag-operator-athena): without `location`, a registered partition is looked for where it is, not at its
         // Hive path: a published version would be dropped otherwise.
         let location = match (&params.location, &registered) {
@@ -146,9 +155,11 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:CreatePartition`
         }
         if !has_objects && params.follow_location {
             context.host.log(&format!("no objects below {location}: {name} partition {partition} is not registered"));
-            if let Some(registered) = registered {
-                catalog.drop_partition(&name, &values).await.map_err(task_error)?;
-                retire(lake, &registered).await?;
+            if registered.is_some() {
+                state::write(context, &Intent { location: None }).await?;
+                let dropped = catalog.drop_partition(&name, &values);
+                points.around("add_partition: drop", dropped).await.map_err(task_error)?;
+                lake.retire_unused(&name, Some(&values)).await.map_err(task_error)?;
             }
             return Ok(TaskResult::default().done());
         }
@@ -156,7 +167,11 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:CreatePartition`
             context.host.log(&format!("no objects below {location}: {name} partition {partition} is registered empty"));
         }
         let expect = registered.as_ref().map_or(Expect::Absent, |registered| Expect::Version(registered.version));
-        let added = match catalog.put_partition(&name, &table.new_partition(values, location.clone()), expect).await {
+        let partition_values = values.clone();
+        let new = table.new_partition(values, location.clone());
+        state::write(context, &Intent { location: Some(location) }).await?;
+        let put = catalog.put_partition(&name, &new, expect);
+        let added = match points.around("add_partition: the catalog call", put).await {
             // Another writer was here in between: what counts is what the catalog says when this is tried again.
             Err(error) if matches!(error.kind, ErrorKind::AlreadyExists | ErrorKind::Conflict) => {
                 return Err(task_error(error.retryable()));
@@ -164,9 +179,8 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:CreatePartition`
             other => other.map_err(task_error)?,
         };
         context.host.log(&format!("registered {name} partition {partition} at {}", added.location));
-        if let Some(registered) = registered.filter(|registered| registered.location != location) {
-            retire(lake, &registered).await?;
-        }
+        // A version that nothing points to any more is collected after the retention; other places are left alone.
+        lake.retire_unused(&name, Some(&partition_values)).await.map_err(task_error)?;
         Ok(TaskResult::default().done())
     }
 
@@ -175,8 +189,9 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:CreatePartition`
     }
 }
 
-/// Lets a version that nothing points to any more be collected after the retention; other places are left alone.
-async fn retire(lake: &Lake, partition: &Partition) -> Result<(), TaskError> {
-    let retention = lake.settings.retention;
-    lake.versions.retire(&partition.location, retention).await.map(drop).map_err(task_error)
+/// What is going to be in the catalog: stored before it is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Intent {
+    /// Where the partition is; none when it is dropped.
+    location: Option<Location>,
 }

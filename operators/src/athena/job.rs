@@ -97,7 +97,13 @@ impl Job {
                 Err(error) => {
                     let blamed = self.blamed(&error);
                     let help = self.help(&error);
-                    // A retry plans anew on what is there then; the version of this try was given up.
+                    // A retry plans anew on what is there then, and what this try wrote goes.
+                    if let Err(error) = self.cancel(lake).await {
+                        context.host.log(&format!(
+                            "what was written could not be given up, a later collection does it: {}",
+                            error.message
+                        ));
+                    }
                     self.forget(context).await?;
                     let error = blamed.into_iter().fold(task_error(error), AtParam::at_param);
                     return Err(help.into_iter().fold(error, TaskError::help));
@@ -109,7 +115,7 @@ impl Job {
     /// Stops the query and gives up what it wrote.
     async fn cancel(&self, lake: &Lake) -> Result<(), TaskError> {
         match &self.state {
-            Some(state) => lake.cancel_publish(state).await.map_err(task_error),
+            Some(state) => lake.cancel_publish(&self.request, state).await.map_err(task_error),
             None => Ok(()),
         }
     }

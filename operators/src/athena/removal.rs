@@ -6,6 +6,7 @@ use engine::diagnostic::code;
 use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskResult};
 use lake::catalog::{PartitionValues, Table};
 use lake::name::{Location, TableName};
+use lake::publish::VersionState;
 use lake::{ErrorKind, Lake};
 use serde::{Deserialize, Serialize};
 
@@ -82,29 +83,65 @@ impl Removal {
         Ok(())
     }
 
-    /// Removes the entries, then the objects. Repeating it goes on where it stopped.
+    /// Removes the entries, then the objects. Repeating it goes on where it stopped; when nobody does, the collection deletes
+    /// what suiro wrote of them.
     async fn carry_out(&self, lake: &Lake, log: impl Fn(&str)) -> Result<(), TaskError> {
+        let points = &lake.settings.crash_points;
+        for prefix in &self.prefixes {
+            // The tombstone first: after the drop nothing would lead to the version.
+            let retire = lake.versions.retire(prefix, lake.settings.retention);
+            points.around("drop: set the tombstone", retire).await.map_err(task_error)?;
+        }
         for entry in &self.entries {
-            let dropped = match &entry.partition {
-                Some(values) => lake.catalog.drop_partition(&entry.table, values).await,
-                None => lake.catalog.drop_table(&entry.table).await,
+            let dropped = async {
+                match &entry.partition {
+                    Some(values) => lake.catalog.drop_partition(&entry.table, values).await,
+                    None => lake.catalog.drop_table(&entry.table).await,
+                }
             };
             let what =
                 entry.partition.as_ref().map_or_else(String::new, |values| format!(" partition {}", values.join("/")));
-            if dropped.map_err(task_error)? {
+            if points.around("drop: the catalog call", dropped).await.map_err(task_error)? {
                 log(&format!("dropped {}{what}", entry.table));
+            }
+            if self.prefixes.is_empty() {
+                entry.hand_over(lake).await.map_err(task_error)?;
             }
         }
         for prefix in &self.prefixes {
-            match lake.storage.delete_prefix(prefix).await {
-                Ok(objects) => log(&format!("deleted {objects} objects below {prefix}")),
-                Err(error) if self.force && error.kind == ErrorKind::InvalidInput => {
-                    let objects = lake.storage.list(prefix).await.map_err(task_error)?;
-                    let locations: Vec<Location> = objects.into_iter().map(|object| object.location).collect();
-                    lake.storage.delete(&locations).await.map_err(task_error)?;
-                    log(&format!("deleted {} objects below {prefix}, by force", locations.len()));
-                }
-                Err(error) => return Err(task_error(error)),
+            let deleted =
+                points.around("drop: delete the objects", self.delete(lake, prefix)).await.map_err(task_error)?;
+            log(&deleted);
+            let forget = lake.versions.forget(prefix);
+            points.around("drop: forget the version", forget).await.map_err(task_error)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the objects below a prefix; returns what to say about it.
+    async fn delete(&self, lake: &Lake, prefix: &Location) -> lake::Result<String> {
+        match lake.storage.delete_prefix(prefix).await {
+            Ok(objects) => Ok(format!("deleted {objects} objects below {prefix}")),
+            Err(error) if self.force && error.kind == ErrorKind::InvalidInput => {
+                let objects = lake.storage.list(prefix).await?;
+                let locations: Vec<Location> = objects.into_iter().map(|object| object.location).collect();
+                lake.storage.delete(&locations).await?;
+                Ok(format!("deleted {} objects below {prefix}, by force", locations.len()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Entry {
+    /// Hands what the catalog pointed to over to whoever dropped it without its objects: the collection must not take them for
+    /// versions that were never published.
+    async fn hand_over(&self, lake: &Lake) -> lake::Result<()> {
+        for version in lake.versions.of_table(&self.table).await? {
+            let is_meant = self.partition.is_none() || version.values == self.partition;
+            if version.state == VersionState::Published && is_meant {
+                let forget = lake.versions.forget(&version.location);
+                lake.settings.crash_points.around("drop: hand the objects over", forget).await?;
             }
         }
         Ok(())

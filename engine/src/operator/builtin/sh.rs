@@ -22,10 +22,13 @@ use crate::diagnostic::code;
 use crate::operator::error::Retry;
 use crate::operator::{TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskResult, TypedOperator};
 use crate::params::Params;
-use crate::run::process::{process_lives, process_mark};
+use crate::run::process::{group_members, has_variable, process_lives, process_mark};
 
 /// How long a program that was asked to stop (SIGTERM) may take before it is made to (SIGKILL).
 const KILL_GRACE: Duration = Duration::from_secs(5);
+
+/// How long until a process group is looked at again that was told to stop.
+const GONE_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long after its end a script's output is waited for when something it started still holds the pipe open.
 const DRAIN_GRACE: Duration = Duration::from_millis(200);
@@ -35,6 +38,9 @@ const MAX_VARIABLE_BYTES: usize = 32 * 4096 - 1;
 
 /// Waits for the gate, then becomes the script's shell: standard input empty, errors into the output.
 const GATE: &str = r#"read -r suiro_gate && exec "$@" </dev/null 2>&1"#;
+
+/// The environment variable by which what a script started is known when its shell is gone.
+const SCRIPT_VARIABLE: &str = "suiro_script";
 
 /// Runs a shell script.
 #[derive(Debug)]
@@ -64,6 +70,9 @@ struct Started {
     pid: u32,
     /// What tells the process from a later one with the same number.
     mark: String,
+    /// The value of [`SCRIPT_VARIABLE`].
+    #[serde(default)]
+    script: String,
 }
 
 impl TypedOperator for Sh {
@@ -95,16 +104,20 @@ what is left of the script is stopped in the same way before it is run again.";
     async fn run(&self, context: &TaskContext, params: ShParams) -> Result<TaskOutcome, TaskError> {
         stop_left_over(context).await?;
         let shell = shell(context, params.shell)?;
-        let script = write_script(context, &params.script.0).await?;
-        let mut child = spawn(context, &shell, &script, params.env.as_ref())?;
+        let points = &context.crash_points;
+        let written = write_script(context, &params.script.0);
+        let file = points.around("sh: write the script", written).await?;
+        let script = uuid::Uuid::new_v4().to_string();
+        let mut child = points
+            .around_now("sh: start the process", || spawn(context, &shell, &file, params.env.as_ref(), &script))?;
         let Some(pid) = child.id() else {
             return Err(external("the script's process ended before it began", None));
         };
-        let started = Started { pid, mark: process_mark(pid).unwrap_or_default() };
+        let started = Started { pid, mark: process_mark(pid).unwrap_or_default(), script };
         context.host.checkpoint(&json!(started)).await?;
         if let Some(mut gate) = child.stdin.take() {
             // A process that is gone already says so by its exit code.
-            if let Err(error) = gate.write_all(b"\n").await {
+            if let Err(error) = points.around("sh: open the gate", gate.write_all(b"\n")).await {
                 context.host.log(&format!("cannot start the script: {error}"));
             }
         }
@@ -120,20 +133,46 @@ what is left of the script is stopped in the same way before it is run again.";
 /// Stops what an earlier step of this task left running when the engine died.
 async fn stop_left_over(context: &TaskContext) -> Result<(), TaskError> {
     let Ok(left) = serde_json::from_value::<Started>(context.state.clone()) else { return Ok(()) };
-    if left.mark.is_empty() || !process_lives(left.pid, &left.mark) {
+    if !left.is_there() {
         return Ok(());
     }
     context.host.log(&format!("stopping process {}, which an interrupted run of this task left behind", left.pid));
-    signal_group(left.pid, Signal::SIGTERM);
-    let gone = async {
-        while process_lives(left.pid, &left.mark) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    if tokio::time::timeout(KILL_GRACE, gone).await.is_err() {
+    let stopped = async {
+        signal_group(left.pid, Signal::SIGTERM);
+        // Too late or without its shell, whatever is left is made to.
+        let _in_time = tokio::time::timeout(KILL_GRACE, left.shell_gone()).await;
         signal_group(left.pid, Signal::SIGKILL);
+        left.gone().await;
+        Ok(())
+    };
+    context.crash_points.around("sh: stop what was left", stopped).await
+}
+
+impl Started {
+    /// Says whether something of the script's process group is still there.
+    fn is_there(&self) -> bool {
+        if self.mark.is_empty() {
+            return false;
+        }
+        // The shell may be gone and what it started not. Another group can have got the number by then: ours has the variable.
+        process_lives(self.pid, &self.mark)
+            || !self.script.is_empty()
+                && group_members(self.pid).into_iter().any(|pid| has_variable(pid, SCRIPT_VARIABLE, &self.script))
     }
-    Ok(())
+
+    /// Waits until the script's shell is gone.
+    async fn shell_gone(&self) {
+        while process_lives(self.pid, &self.mark) {
+            tokio::time::sleep(GONE_PAUSE).await;
+        }
+    }
+
+    /// Waits until nothing of the process group is there.
+    async fn gone(&self) {
+        while !group_members(self.pid).is_empty() {
+            tokio::time::sleep(GONE_PAUSE).await;
+        }
+    }
 }
 
 fn shell(context: &TaskContext, own: Option<Vec<String>>) -> Result<Vec<String>, TaskError> {
@@ -163,7 +202,13 @@ async fn write_script(context: &TaskContext, script: &str) -> Result<PathBuf, Ta
     Ok(path)
 }
 
-fn spawn(context: &TaskContext, shell: &[String], script: &Path, env: Option<&Params>) -> Result<Child, TaskError> {
+fn spawn(
+    context: &TaskContext,
+    shell: &[String],
+    file: &Path,
+    env: Option<&Params>,
+    script: &str,
+) -> Result<Child, TaskError> {
     if !context.work_dir.is_dir() {
         let message = format!("expected the directory `{}`, found none", context.work_dir.display());
         return Err(TaskError::config(code::OUTSIDE_PROJECT, message));
@@ -174,7 +219,7 @@ fn spawn(context: &TaskContext, shell: &[String], script: &Path, env: Option<&Pa
         .arg(GATE)
         .arg("suiro")
         .args(shell)
-        .arg(script)
+        .arg(file)
         .current_dir(&context.work_dir)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -194,6 +239,7 @@ fn spawn(context: &TaskContext, shell: &[String], script: &Path, env: Option<&Pa
         }
         command.env(name, OsStr::new(&text));
     }
+    command.env(SCRIPT_VARIABLE, script);
     command.spawn().map_err(|error| external("cannot start `/bin/sh`", Some(error)))
 }
 

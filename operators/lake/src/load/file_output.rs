@@ -10,9 +10,10 @@ use indexmap::IndexMap;
 use super::config::FileOutput;
 use super::job::Plan;
 use super::report::PublishedPart;
-use super::sink::{Sink, TemporaryFile, io_error};
+use super::sink::{Sink, TemporaryFile, WrittenFile, io_error};
 use super::stream::{Destination, StreamKey};
 use super::table_output::NewPart;
+use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Returns the folder of the rows.
@@ -31,12 +32,14 @@ pub(crate) struct FolderDestination {
     rows: PathBuf,
     rejected: PathBuf,
     plan: Plan,
+    crash_points: CrashPoints,
 }
 
 impl FolderDestination {
     /// Makes the destination.
-    pub(crate) fn new(plan: &Plan, output: &FileOutput) -> Self {
-        Self { rows: folder(plan, output), rejected: rejected_folder(plan, output), plan: plan.clone() }
+    pub(crate) fn new(plan: &Plan, output: &FileOutput, crash_points: CrashPoints) -> Self {
+        let (rows, rejected) = (folder(plan, output), rejected_folder(plan, output));
+        Self { rows, rejected, plan: plan.clone(), crash_points }
     }
 }
 
@@ -46,7 +49,9 @@ impl Destination for FolderDestination {
             StreamKey::Rows(_) => &self.rows,
             StreamKey::Rejected => &self.rejected,
         };
-        Ok(Sink::File(TemporaryFile::create(&folder.join(hidden(&self.plan.file_name(part))))?))
+        let file = folder.join(hidden(&self.plan.file_name(part)));
+        let file = self.crash_points.around_now("load: make a file", || TemporaryFile::create(&file))?;
+        Ok(Sink::File { file, crash_points: self.crash_points.clone() })
     }
 }
 
@@ -64,27 +69,27 @@ fn visible(path: &Path) -> Option<PathBuf> {
 ///
 /// # Errors
 /// `PermissionDenied` or `External` with the path; repeating it goes on.
-pub(crate) async fn publish(plan: &Plan, folder: &Path, parts: &[NewPart]) -> Result<()> {
+pub(crate) async fn publish(plan: &Plan, folder: &Path, parts: &[NewPart], points: &CrashPoints) -> Result<()> {
     let paths: Vec<PathBuf> = parts.iter().flat_map(|part| &part.files).map(PathBuf::from).collect();
     let (folder, start) = (folder.to_owned(), format!("load-{}-", plan.load_id()));
-    tokio::task::spawn_blocking(move || publish_files(&folder, &start, &paths))
+    let points = points.clone();
+    tokio::task::spawn_blocking(move || publish_files(&folder, &start, &paths, &points))
         .await
         .map_err(|error| Error::new(ErrorKind::External, "publish files", "the work was stopped").source(error))?
 }
 
-fn publish_files(folder: &Path, start: &str, paths: &[PathBuf]) -> Result<()> {
+fn publish_files(folder: &Path, start: &str, paths: &[PathBuf], points: &CrashPoints) -> Result<()> {
     let mut kept = Vec::with_capacity(paths.len());
     for path in paths {
         let at = |error| io_error("rename a file", error).with("path", path.display().to_string());
         let Some(target) = visible(path) else { continue };
-        match std::fs::rename(path, &target) {
-            Ok(()) => {}
+        points.around_now("load: rename a file", || match std::fs::rename(path, &target) {
             // A try before this one may have renamed it already.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                std::fs::metadata(&target).map_err(at)?;
+                std::fs::metadata(&target).map(drop).map_err(at)
             }
-            Err(error) => return Err(at(error)),
-        }
+            renamed => renamed.map_err(at),
+        })?;
         kept.push(target);
     }
     let entries = match std::fs::read_dir(folder) {
@@ -98,7 +103,7 @@ fn publish_files(folder: &Path, start: &str, paths: &[PathBuf]) -> Result<()> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let is_ours = name.strip_prefix('.').unwrap_or(name).starts_with(start);
         if is_ours && !kept.contains(&path) {
-            std::fs::remove_file(&path).map_err(at)?;
+            points.around_now("load: remove an earlier file", || std::fs::remove_file(&path).map_err(at))?;
         }
     }
     // The names must survive the loss of power too.
@@ -111,33 +116,40 @@ fn publish_files(folder: &Path, start: &str, paths: &[PathBuf]) -> Result<()> {
 ///
 /// # Errors
 /// `PermissionDenied` or `External` with the path; files that are gone are fine.
-pub(crate) async fn abandon(folder: &Path, parts: &[NewPart]) -> Result<()> {
+pub(crate) async fn abandon(folder: &Path, parts: &[NewPart], points: &CrashPoints) -> Result<()> {
     for path in parts.iter().flat_map(|part| &part.files) {
-        match tokio::fs::remove_file(path).await {
+        points.around_now("load: give up a file", || match std::fs::remove_file(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(io_error("remove a file", error).with("path", path.clone()));
+                Err(io_error("remove a file", error).with("path", path.clone()))
             }
-            _ => {}
-        }
+            _ => Ok(()),
+        })?;
     }
     // A folder that holds something else stays.
     let _removed = tokio::fs::remove_dir(folder).await;
     Ok(())
 }
 
-/// Removes the hidden files of a try that failed, and the folders when nothing else is in them. What cannot be removed is
-/// replaced by the next run of the load.
-pub(crate) async fn give_up(plan: &Plan, output: &FileOutput) {
-    let start = format!(".load-{}-", plan.load_id());
-    for folder in [folder(plan, output), rejected_folder(plan, output)] {
-        let Ok(mut entries) = tokio::fs::read_dir(&folder).await else { continue };
-        while let Ok(Some(entry)) = entries.next_entry().await {
-            if entry.file_name().to_str().is_some_and(|name| name.starts_with(&start)) {
-                let _removed = tokio::fs::remove_file(entry.path()).await;
-            }
+/// Removes the hidden files that a load left which will not go on.
+///
+/// # Errors
+/// `PermissionDenied` or `External` with the path; a folder that is not there is fine.
+pub(crate) async fn give_up(plan: &Plan, folder: &Path, points: &CrashPoints) -> Result<()> {
+    let at = |error| io_error("read a folder", error).with("path", folder.display().to_string());
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(at(error)),
+    };
+    let (start, mut left) = (format!(".load-{}-", plan.load_id()), Vec::new());
+    for entry in entries {
+        let path = entry.map_err(at)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with(&start) && visible(&path).is_some() {
+            left.push(WrittenFile { place: path.to_string_lossy().into_owned(), bytes: 0, rows: 0 });
         }
-        let _removed = tokio::fs::remove_dir(&folder).await;
     }
+    abandon(folder, &[NewPart::file(Vec::new(), &left)], points).await
 }
 
 /// Says what was published.

@@ -255,6 +255,33 @@ pub async fn advance(lake: &Lake, state: LoadState, control: &LoadControl) -> Re
     Ok(LoadState { plan, stage })
 }
 
+/// Gives up a load that will not go on: what it wrote and did not publish goes away. A done load stays as it is.
+///
+/// # Errors
+/// Those of the ledger and the storage; repeating it goes on.
+pub async fn give_up(lake: &Lake, state: &LoadState) -> Result<()> {
+    let plan = &state.plan;
+    if matches!(state.stage, Stage::Done(_)) {
+        return Ok(());
+    }
+    match &plan.config.out {
+        OutputConfig::Table(table) => {
+            table_output::next_generation(lake, plan, table).await?;
+        }
+        OutputConfig::File(file) => give_up_files(lake, plan, file).await?,
+    }
+    lake.collect().await?;
+    Ok(())
+}
+
+async fn give_up_files(lake: &Lake, plan: &Plan, file: &super::config::FileOutput) -> Result<()> {
+    let points = &lake.settings.crash_points;
+    for folder in [file_output::folder(plan, file), file_output::rejected_folder(plan, file)] {
+        file_output::give_up(plan, &folder, points).await?;
+    }
+    Ok(())
+}
+
 /// Plans and takes all steps at once, for callers that keep no state.
 ///
 /// # Errors
@@ -276,13 +303,11 @@ pub async fn run(
 }
 
 async fn write(lake: &Lake, plan: &Plan, control: &LoadControl) -> Result<WrittenLoad> {
-    let points = &lake.settings.crash_points;
     match &plan.config.out {
         OutputConfig::Table(table) => {
             let generation = table_output::next_generation(lake, plan, table).await?;
             let destination = TableDestination::new(lake, plan, table, generation).await?;
-            let written = points.around("load: write objects", run_pipeline(lake, plan, control, destination.clone()));
-            let finished = match written.await {
+            let finished = match run_pipeline(lake, plan, control, destination.clone()).await {
                 Ok(outcome) => finish_table(lake, plan, table, &destination, outcome).await,
                 Err(error) => Err(error),
             };
@@ -296,11 +321,14 @@ async fn write(lake: &Lake, plan: &Plan, control: &LoadControl) -> Result<Writte
             finished
         }
         OutputConfig::File(file) => {
-            let destination = FolderDestination::new(plan, file);
-            let written = points.around("load: write files", run_pipeline(lake, plan, control, destination)).await;
+            let destination = FolderDestination::new(plan, file, lake.settings.crash_points.clone());
+            let written = run_pipeline(lake, plan, control, destination).await;
             let finished = written.and_then(|outcome| finish_files(plan, outcome));
-            if finished.is_err() {
-                file_output::give_up(plan, file).await;
+            if finished.is_err()
+                && let Err(error) = give_up_files(lake, plan, file).await
+            {
+                // The next run of the load replaces them.
+                tracing::warn!(%error, "files of a load that failed could not be removed");
             }
             finished
         }
@@ -421,10 +449,8 @@ async fn keep_rejected(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Resul
     match &plan.config.out {
         OutputConfig::Table(table) => table_output::keep_rejected(lake, plan, table, written.rejected.as_ref()).await,
         OutputConfig::File(file) => {
-            let points = &lake.settings.crash_points;
             let folder = file_output::rejected_folder(plan, file);
-            let keep = file_output::publish(plan, &folder, written.rejected.as_slice());
-            points.around("load: keep rejected lines", keep).await
+            file_output::publish(plan, &folder, written.rejected.as_slice(), &lake.settings.crash_points).await
         }
     }
 }
@@ -440,7 +466,8 @@ async fn check_limit(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Result<
             collect(lake).await;
         }
         OutputConfig::File(file) => {
-            file_output::abandon(&file_output::folder(plan, file), &written.parts).await?;
+            let points = &lake.settings.crash_points;
+            file_output::abandon(&file_output::folder(plan, file), &written.parts, points).await?;
         }
     }
     Err(error)
@@ -474,8 +501,7 @@ async fn publish_parts(lake: &Lake, plan: &Plan, written: WrittenLoad) -> Result
         }
         OutputConfig::File(file) => {
             let folder = file_output::folder(plan, file);
-            let points = &lake.settings.crash_points;
-            points.around("load: publish files", file_output::publish(plan, &folder, &parts)).await?;
+            file_output::publish(plan, &folder, &parts, &lake.settings.crash_points).await?;
             report.published = file_output::published(&folder, plan, &parts);
             let folder = file_output::rejected_folder(plan, file);
             report.rejected_kept = file_output::published(&folder, plan, rejected.as_slice()).into_iter().next();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 
+use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::ObjectWriter;
 
@@ -31,9 +32,16 @@ pub(crate) enum Sink {
         writer: Box<ObjectWriter>,
         /// Where the writer's work is done.
         runtime: Handle,
+        /// Where tests stop the process.
+        crash_points: CrashPoints,
     },
     /// A file with a temporary name; whoever made it renames it when all files are there.
-    File(TemporaryFile),
+    File {
+        /// The file.
+        file: TemporaryFile,
+        /// Where tests stop the process.
+        crash_points: CrashPoints,
+    },
 }
 
 /// A file that goes away unless it is kept.
@@ -72,11 +80,11 @@ impl Drop for TemporaryFile {
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Object { writer, runtime } => match runtime.block_on(writer.write(bytes)) {
+            Self::Object { writer, runtime, .. } => match runtime.block_on(writer.write(bytes)) {
                 Ok(written) => Ok(written),
                 Err(error) => Err(io::Error::other(writer.failed(error))),
             },
-            Self::File(file) => {
+            Self::File { file, .. } => {
                 let written = file.file.write(bytes)?;
                 file.bytes += u64::try_from(written).unwrap_or(u64::MAX);
                 Ok(written)
@@ -88,7 +96,7 @@ impl Write for Sink {
         match self {
             // An object's pieces go out when they are full.
             Self::Object { .. } => Ok(()),
-            Self::File(file) => file.file.flush(),
+            Self::File { file, .. } => file.file.flush(),
         }
     }
 }
@@ -100,14 +108,14 @@ impl Sink {
     /// `ResourcesExhausted` on a full disk, `PermissionDenied`, `External`.
     pub(crate) fn finish(self, rows: u64) -> Result<WrittenFile> {
         match self {
-            Self::Object { writer, runtime } => {
+            Self::Object { writer, runtime, crash_points } => {
                 let place = writer.location().to_string();
-                let bytes = runtime.block_on(writer.finish())?;
+                let bytes = runtime.block_on(crash_points.around("load: write an object", writer.finish()))?;
                 Ok(WrittenFile { place, bytes, rows })
             }
-            Self::File(mut file) => {
+            Self::File { mut file, crash_points } => {
                 let at = |error| io_error("write a file", error).with("path", file.path.display().to_string());
-                file.file.sync_all().map_err(at)?;
+                crash_points.around_now("load: write a file", || file.file.sync_all().map_err(at))?;
                 file.is_kept = true;
                 Ok(WrittenFile { place: file.path.to_string_lossy().into_owned(), bytes: file.bytes, rows })
             }

@@ -323,8 +323,7 @@ impl TableDestination {
         };
         let is_appended = self.inner.mode == Mode::Append && matches!(key, StreamKey::Rows(_));
         if let Some(old) = old.filter(|old| is_appended && *old != prefix) {
-            let points = &lake.settings.crash_points;
-            points.around("load: take over objects", take_over(lake, plan, &old, &prefix, &mut objects)).await?;
+            take_over(lake, plan, &old, &prefix, &mut objects).await?;
         }
         let validated = validate(&lake.storage, &prefix, &objects).await?;
         Ok(NewPart {
@@ -343,7 +342,8 @@ impl Destination for TableDestination {
         let prefix = self.inner.runtime.block_on(self.begin(key))?;
         let location = prefix.join(&self.inner.plan.file_name(part))?;
         let writer = Box::new(self.inner.lake.storage.writer(&location)?);
-        Ok(Sink::Object { writer, runtime: self.inner.runtime.clone() })
+        let crash_points = self.inner.lake.settings.crash_points.clone();
+        Ok(Sink::Object { writer, runtime: self.inner.runtime.clone(), crash_points })
     }
 }
 
@@ -363,7 +363,8 @@ async fn take_over(
             continue;
         }
         let target = prefix.join(below)?;
-        lake.storage.copy(&object.location, &target).await?;
+        let copy = lake.storage.copy(&object.location, &target);
+        lake.settings.crash_points.around("load: take over an object", copy).await?;
         let rows = rows(&lake.storage, &target, object.bytes).await?;
         objects.push(WrittenObject { location: target, bytes: object.bytes, rows, partition: Vec::new() });
     }

@@ -412,9 +412,9 @@ async fn a_load_that_is_stopped_anywhere_goes_on_and_ends_the_same() {
     let seen = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&seen);
     let mut counting = undisturbed;
-    counting.crash_points = CrashPoints::new(Arc::new(move |_| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        true
+    // The lake is opened without a stop.
+    counting.crash_points = CrashPoints::new(Arc::new(move |name| {
+        name.contains(" lake: ") || counter.fetch_add(1, Ordering::SeqCst) < usize::MAX
     }));
     counting.run(&csv_to_table("append"), "daily").await.unwrap();
     let points = seen.load(Ordering::SeqCst);
@@ -429,7 +429,9 @@ async fn a_load_that_is_stopped_anywhere_goes_on_and_ends_the_same() {
         fixture.write("in/b.csv", SECOND);
         let passed = Arc::new(AtomicUsize::new(0));
         // Once stopped, the process does nothing more.
-        fixture.crash_points = CrashPoints::new(Arc::new(move |_| passed.fetch_add(1, Ordering::SeqCst) < stop));
+        fixture.crash_points = CrashPoints::new(Arc::new(move |name| {
+            name.contains(" lake: ") || passed.fetch_add(1, Ordering::SeqCst) < stop
+        }));
         let mut state =
             plan(&read(&csv_to_table("append")), &fixture.lake().await, token("daily"), fixture.base()).await.unwrap();
         let lake = fixture.lake().await;

@@ -35,9 +35,10 @@ impl Lake {
         candidates.extend(self.versions.unfinished(FORGOTTEN_AFTER).await?);
         let referenced = if candidates.is_empty() { BTreeSet::new() } else { self.referenced().await? };
         candidates.retain(|version| version.state != VersionState::Published || !is_referenced(&referenced, version));
+        let points = &self.settings.crash_points;
         let mut claimed = Vec::new();
         for version in candidates {
-            if self.versions.claim(&version).await? {
+            if points.around("collect: claim a version", self.versions.claim(&version)).await? {
                 claimed.push(version);
             }
         }
@@ -46,10 +47,9 @@ impl Lake {
         let referenced = if claimed.is_empty() { BTreeSet::new() } else { self.referenced().await? };
         for version in claimed {
             if is_referenced(&referenced, &version) {
-                self.versions.give_back(&version.location).await?;
+                points.around("collect: give a version back", self.versions.give_back(&version.location)).await?;
                 continue;
             }
-            let points = &self.settings.crash_points;
             let delete = self.storage.delete_prefix(&version.location);
             collected.objects += points.around("collect: delete the objects", delete).await?;
             points.around("collect: forget the version", self.versions.forget(&version.location)).await?;
@@ -69,7 +69,8 @@ impl Lake {
                 && object.modified_ms < before_ms
                 && let Some(prefix) = object.location.parent()
             {
-                self.storage.delete_prefix(&prefix).await?;
+                let delete = self.storage.delete_prefix(&prefix);
+                self.settings.crash_points.around("collect: delete a result", delete).await?;
             }
         }
         Ok(())

@@ -64,14 +64,14 @@ impl Lake {
             Some(values) => self.point_partition(place.table, values, location, new).await?,
             None => self.point_table(place.table, location, new).await?,
         };
+        if place.register {
+            self.retire_unused(&place.table.name, place.values).await?;
+        }
         let gone =
             old.objects.difference(&coming.objects).map(|name| location.join(name)).collect::<Result<Vec<_>>>()?;
         points.around("publish in place: delete the old objects", self.storage.delete(&gone)).await?;
         points.around("publish in place: note what is left", self.mark_place(location, &coming)).await?;
         self.abandon_version(&new.record.version).await?;
-        if let Some(previous) = previous.as_ref().filter(|previous| *previous != location) {
-            self.versions.retire(previous, self.settings.retention).await?;
-        }
         Ok(Published { previous_location: previous, repeated: false })
     }
 

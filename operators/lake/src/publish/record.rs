@@ -15,6 +15,7 @@ const BYTES: &str = "suiro.bytes";
 const QUERY: &str = "suiro.query_id";
 const ATTEMPT: &str = "suiro.attempt";
 const SCHEMA: &str = "suiro.schema_hash";
+const UNDONE: &str = "suiro.undone";
 
 /// What was published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,18 @@ impl Record {
         parameters.insert(QUERY.to_owned(), self.query_id.clone());
         parameters.insert(ATTEMPT.to_owned(), self.attempt.clone());
         parameters.insert(SCHEMA.to_owned(), self.schema_hash.clone());
+        parameters.shift_remove(UNDONE);
+    }
+
+    /// Puts the record of a version that an undo went back to; its previous location is the version that was undone.
+    pub(super) fn put_undone(&self, parameters: &mut IndexMap<String, String>) {
+        self.put(parameters);
+        parameters.insert(UNDONE.to_owned(), "true".to_owned());
+    }
+
+    /// Says whether parameters are those of a version that an undo went back to.
+    pub fn is_undone(parameters: &IndexMap<String, String>) -> bool {
+        parameters.contains_key(UNDONE)
     }
 
     /// Reads the record among parameters; none when nothing of ours is there.
@@ -79,7 +92,7 @@ impl Record {
 
     /// Takes the record out of parameters.
     pub fn remove(parameters: &mut IndexMap<String, String>) {
-        for key in [VERSION, PREVIOUS, ROWS, BYTES, QUERY, ATTEMPT, SCHEMA] {
+        for key in [VERSION, PREVIOUS, ROWS, BYTES, QUERY, ATTEMPT, SCHEMA, UNDONE] {
             parameters.shift_remove(key);
         }
     }

@@ -193,6 +193,9 @@ pub struct Plan {
     pub version_root: Location,
     /// Which try at writing comes next, from 1.
     pub generation: u32,
+    /// How many of them failed in a way that may go well the next time.
+    #[serde(default)]
+    pub failures: u32,
     /// Whether the table of the partition is to be made.
     #[serde(default)]
     pub creates_table: bool,

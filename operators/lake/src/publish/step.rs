@@ -8,7 +8,8 @@ mod plan;
 mod visible;
 mod write;
 
-use super::request::{PublishOutcome, PublishRequest, PublishResult, PublishState, Step};
+use super::request::{Plan, PublishOutcome, PublishRequest, PublishResult, PublishState, Step, Written};
+use super::version::VersionName;
 use crate::catalog::{Column, Table, TableFormat};
 use crate::error::{Error, ErrorKind, Result, Retryable};
 use crate::lake::Lake;
@@ -38,7 +39,10 @@ impl Lake {
                 self.or_give_up(&written.submitted.prefix, step).await
             }
             PublishState::Published(outcome) => {
-                self.collect().await?;
+                // What is due can go now. The publish is done whether that succeeds or not; the next collection goes on with it.
+                if let Err(error) = self.collect().await {
+                    tracing::warn!(%error, "versions that are no longer needed could not be collected");
+                }
                 Ok(Step::Done(outcome.clone()))
             }
         }
@@ -48,14 +52,22 @@ impl Lake {
     ///
     /// # Errors
     /// Those of the query engine and the storage.
-    pub async fn cancel_publish(&self, state: &PublishState) -> Result<()> {
-        let submitted = match state {
-            PublishState::Planned(_) | PublishState::Probed(_) | PublishState::Published(_) => return Ok(()),
-            PublishState::Submitted(submitted) => submitted,
-            PublishState::Written(written) | PublishState::Validated(written) => &written.submitted,
+    pub async fn cancel_publish(&self, request: &PublishRequest, state: &PublishState) -> Result<()> {
+        let (prefix, query_id) = match state {
+            PublishState::Planned(_) | PublishState::Published(_) => return Ok(()),
+            // It may have been noted already, by a step that was stopped before its state was kept.
+            PublishState::Probed(probed) => {
+                (version_name(request, &probed.plan).prefix(&probed.plan.version_root)?, None)
+            }
+            PublishState::Submitted(submitted) => (submitted.prefix.clone(), Some(&submitted.query_id)),
+            PublishState::Written(Written { submitted, .. }) | PublishState::Validated(Written { submitted, .. }) => {
+                (submitted.prefix.clone(), Some(&submitted.query_id))
+            }
         };
-        self.engine.cancel(&submitted.query_id).await?;
-        self.abandon_version(&submitted.prefix).await?;
+        if let Some(query_id) = query_id {
+            self.engine.cancel(query_id).await?;
+        }
+        self.abandon_version(&prefix).await?;
         self.collect().await?;
         Ok(())
     }
@@ -92,6 +104,17 @@ impl Lake {
     async fn existing(&self, name: &TableName) -> Result<Table> {
         let table = self.catalog.table(name).await?;
         table.ok_or_else(|| not_found(format!("table `{name}` is not in the catalog")))
+    }
+}
+
+/// Names what a plan writes.
+fn version_name(request: &PublishRequest, plan: &Plan) -> VersionName {
+    VersionName {
+        table: request.target.table().clone(),
+        values: plan.values.clone(),
+        planned_ms: plan.planned_ms,
+        request_hash: request.hash(),
+        generation: plan.generation,
     }
 }
 

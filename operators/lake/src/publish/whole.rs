@@ -72,7 +72,7 @@ impl Lake {
         if let Some(current) = current.as_ref().filter(|current| current.location.as_ref() == Some(prefix)) {
             let previous = Record::read(&current.parameters)?.and_then(|record| record.previous_location);
             let published = self.after_publish(prefix, previous, true).await?;
-            self.retire_unused(&table.name).await?;
+            self.retire_unused(&table.name, None).await?;
             return Ok(published);
         }
         let previous = current.as_ref().and_then(|current| current.location.clone());
@@ -100,21 +100,26 @@ impl Lake {
         let kept = self.catalog.table(&table.name).await?;
         read_back(prefix, kept.and_then(|kept| kept.location))?;
         let published = self.after_publish(prefix, previous, false).await?;
-        self.retire_unused(&table.name).await?;
+        self.retire_unused(&table.name, None).await?;
         Ok(published)
     }
 
-    /// Sets the tombstone of every published version of a table that the catalog does not point to any more: the versions of
-    /// partitions that went with a replaced or dropped table.
-    pub(super) async fn retire_unused(&self, name: &TableName) -> Result<()> {
+    /// Sets the tombstone of every published version of a table (of one of its partitions, when values are given) that the
+    /// catalog does not point to any more. Whoever took it out of the catalog may have been stopped before the tombstone was
+    /// set, so this asks the ledger, and repeating it is fine.
+    ///
+    /// # Errors
+    /// Those of the catalog.
+    pub async fn retire_unused(&self, name: &TableName, values: Option<&[String]>) -> Result<()> {
         let table = self.catalog.table(name).await?;
         let mut used: Vec<Location> = table.and_then(|table| table.location).into_iter().collect();
         used.extend(self.catalog.partitions(name).await?.into_iter().map(|partition| partition.location));
         for version in self.versions.of_table(name).await? {
             let is_used = used.iter().any(|location| version.location.contains(location));
-            if version.state == VersionState::Published && !is_used {
+            let is_meant = values.is_none_or(|values| version.values.as_deref() == Some(values));
+            if version.state == VersionState::Published && !is_used && is_meant {
                 let retire = self.versions.retire(&version.location, self.settings.retention);
-                self.settings.crash_points.around("publish: set the tombstone of a partition", retire).await?;
+                self.settings.crash_points.around("publish: set the tombstone of what is not used", retire).await?;
             }
         }
         Ok(())

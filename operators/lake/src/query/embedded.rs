@@ -12,7 +12,6 @@ mod temporary;
 mod threads;
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -31,6 +30,7 @@ use super::{
 };
 use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
 use crate::publish::parquet::{ParquetWriter, StoredColumn};
 use crate::publish::partitioned::PartitionedWriter;
@@ -39,7 +39,7 @@ use crate::storage::Storage;
 use plan::{Planner, Prepared};
 use result::FetchedResult;
 use stop::Stop;
-use temporary::TemporaryFolder;
+pub(crate) use temporary::TemporaryFolder;
 use threads::ThreadPool;
 
 /// How many queries run at a time; the others wait in the order of their start.
@@ -66,6 +66,7 @@ struct Inner {
     queries: Mutex<Queries>,
     turns: Arc<Semaphore>,
     threads: Arc<ThreadPool>,
+    crash_points: CrashPoints,
     /// Removed when the engine goes.
     _temporary: TemporaryFolder,
 }
@@ -97,19 +98,19 @@ enum State {
 }
 
 impl EmbeddedEngine {
-    /// Makes an engine. Queries hold up to `memory_limit` bytes together, then they spill below `temporary`.
+    /// Makes an engine. Queries hold up to `memory_limit` bytes together, then they spill to `temporary`.
     ///
     /// # Errors
-    /// `PermissionDenied` or `ResourcesExhausted` when the folder of temporary files cannot be made.
-    pub fn open(
+    /// `External` when the parts of `DataFusion` do not fit together.
+    pub(crate) fn open(
         storage: Storage,
         catalog: Arc<dyn Catalog>,
         clock: Arc<dyn Clock>,
-        temporary: &Path,
+        temporary: TemporaryFolder,
         memory_limit: usize,
         parallelism: Option<usize>,
+        crash_points: CrashPoints,
     ) -> Result<Self> {
-        let temporary = TemporaryFolder::open(temporary)?;
         let disk = DiskManagerMode::Directories(vec![temporary.path().to_owned()]);
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(memory_limit)))
@@ -129,6 +130,7 @@ impl EmbeddedEngine {
                 queries: Mutex::default(),
                 turns: Arc::new(Semaphore::new(QUERIES)),
                 threads: Arc::new(ThreadPool::new(parallelism)),
+                crash_points,
                 _temporary: temporary,
             }),
         })
@@ -192,10 +194,12 @@ impl Inner {
                 Ok((QueryStats { rows: count, ..self.stats(running) }, Some(result)))
             }
             Destination::Keep => {
-                result::prepare_kept(&self.storage, id).await?;
+                let points = &self.crash_points;
+                points.around("query: mark the result", result::prepare_kept(&self.storage, id)).await?;
                 let writer = result::kept_writer(&self.storage, id, &prepared.columns)?;
                 let stats = self.write(running, writer, rows).await?;
-                result::keep(&self.storage, id, &prepared.columns, &stats).await?;
+                let kept = result::keep(&self.storage, id, &prepared.columns, &stats);
+                points.around("query: complete the result", kept).await?;
                 Ok((stats, None))
             }
             Destination::Objects { prefix, format, partition_by } => {
@@ -230,7 +234,8 @@ impl Inner {
             let batch = batch.map_err(|error| failure::of(OPERATION, error))?;
             writer.write(&batch).await?;
         }
-        Ok(self.written(running, writer.finish().await?))
+        let objects = self.crash_points.around("query: write the objects", writer.finish()).await?;
+        Ok(self.written(running, objects))
     }
 
     async fn write_partitions(
@@ -243,7 +248,8 @@ impl Inner {
             let batch = batch.map_err(|error| failure::of(OPERATION, error))?;
             writer.write(&batch).await?;
         }
-        Ok(self.written(running, writer.finish().await?))
+        let objects = self.crash_points.around("query: write the objects", writer.finish()).await?;
+        Ok(self.written(running, objects))
     }
 
     fn written(&self, running: &Running, objects: Vec<WrittenObject>) -> QueryStats {

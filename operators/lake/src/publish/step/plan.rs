@@ -102,6 +102,7 @@ impl Lake {
             table_root,
             version_root,
             generation: 1,
+            failures: 0,
             creates_table,
         })))
     }
@@ -136,6 +137,7 @@ impl Lake {
             version_root: version_root(&place, options.version_location.as_ref())?,
             table_root: place,
             generation: 1,
+            failures: 0,
             creates_table: false,
         })))
     }

@@ -175,22 +175,20 @@ impl Lake {
 
     /// Drops what is there from the catalog, with a tombstone.
     async fn drop_current(&self, name: &TableName, values: Option<&[String]>) -> Result<()> {
-        let location = match values {
-            Some(values) => self.catalog.partition(name, values).await?.map(|partition| partition.location),
-            None => self.catalog.table(name).await?.and_then(|table| table.location),
+        let is_there = match values {
+            Some(values) => self.catalog.partition(name, values).await?.is_some(),
+            None => self.catalog.table(name).await?.is_some(),
         };
-        let Some(location) = location else { return Ok(()) };
-        let dropped = async {
-            match values {
-                Some(values) => self.catalog.drop_partition(name, values).await,
-                None => self.catalog.drop_table(name).await,
-            }
-        };
-        self.settings.crash_points.around("publish: drop", dropped).await?;
-        self.versions.retire(&location, self.settings.retention).await?;
-        if values.is_none() {
-            self.retire_unused(name).await?;
+        if is_there {
+            let dropped = async {
+                match values {
+                    Some(values) => self.catalog.drop_partition(name, values).await,
+                    None => self.catalog.drop_table(name).await,
+                }
+            };
+            self.settings.crash_points.around("publish: drop", dropped).await?;
         }
-        Ok(())
+        // Also when nothing is there any more: this step may have been stopped after the drop.
+        self.retire_unused(name, values).await
     }
 }

@@ -1,17 +1,16 @@
 //! The query that writes a version: its columns compared, started under a prefix of its own, followed, its objects counted.
 
-use super::describe;
+use super::{describe, version_name};
 use crate::error::{Error, ErrorKind, Result, Retryable};
 use crate::lake::Lake;
 use crate::publish::decide::{self, Ending};
 use crate::publish::dml::wrap;
 use crate::publish::request::{Contents, Plan, Probed, PublishRequest, PublishState, Step, Submitted, Target, Written};
-use crate::publish::version::VersionName;
 use crate::publish::{schema, validate};
 use crate::query::{Destination, Query, QueryStats, QueryStatus};
 
-/// How often a query that vanished or stumbled over leftovers is begun anew, each time under a prefix of its own.
-const GENERATIONS: u32 = 5;
+/// How many failures of a query are enough, of those that may go well the next time (each time under a prefix of its own).
+const FAILURES: u32 = 5;
 
 impl Lake {
     /// Compares the query's columns with the table's.
@@ -37,19 +36,13 @@ impl Lake {
     /// Starts the query that writes.
     pub(super) async fn submit(&self, request: &PublishRequest, probed: &Probed) -> Result<Step> {
         let plan = &probed.plan;
-        let name = VersionName {
-            table: request.target.table().clone(),
-            values: plan.values.clone(),
-            planned_ms: plan.planned_ms,
-            request_hash: request.hash(),
-            generation: plan.generation,
-        };
+        let name = version_name(request, plan);
         let prefix = name.prefix(&plan.version_root)?;
         let begun = self.begin_version(&plan.version_root, &prefix, &name.table, plan.values.as_deref()).await;
         match begun {
             Ok(()) => {}
             // A stop after it was given up, before the state of the next generation was kept.
-            Err(error) if error.kind == ErrorKind::Conflict => return self.next_generation(probed, error),
+            Err(error) if error.kind == ErrorKind::Conflict => return begin_anew(probed),
             Err(error) => return Err(error),
         }
         let mut sql = wrap(&request.sql, &probed.schema.columns);
@@ -78,39 +71,31 @@ impl Lake {
         match self.engine.poll(&submitted.query_id).await? {
             QueryStatus::Queued | QueryStatus::Running(_) => Ok(Step::Wait),
             QueryStatus::Succeeded(stats) => {
-                self.settings.crash_points.pass("after publish: the query wrote")?;
                 let step = self.validate_written(request, submitted, stats).await;
                 self.or_give_up(prefix, step).await
             }
-            // The process that ran it is gone; what it wrote may be half.
+            // The process that ran it is gone; what it wrote may be half. That is no fault of the query: however often the
+            // process is stopped, it begins anew.
             QueryStatus::Unknown => {
-                let gone = Error::new(ErrorKind::External, "follow a query", "the query engine lost the query");
                 self.give_up(prefix).await?;
-                self.next_generation(&submitted.probed, gone)
+                begin_anew(&submitted.probed)
             }
             QueryStatus::Failed(error) => {
                 self.give_up(prefix).await?;
-                if error.kind == ErrorKind::AlreadyExists || error.retryable == Retryable::Yes {
-                    return self.next_generation(&submitted.probed, error);
+                let may_go_well = error.kind == ErrorKind::AlreadyExists || error.retryable == Retryable::Yes;
+                let failures = submitted.probed.plan.failures + 1;
+                if !may_go_well || failures >= FAILURES {
+                    return Err(error);
                 }
-                Err(error)
+                let mut probed = submitted.probed.clone();
+                probed.plan.failures = failures;
+                begin_anew(&probed)
             }
             QueryStatus::Canceled => {
                 self.give_up(prefix).await?;
                 Err(Error::new(ErrorKind::Canceled, "follow a query", "the query was cancelled"))
             }
         }
-    }
-
-    /// Goes back to submitting, under a new prefix.
-    #[expect(clippy::unused_self, reason = "a step like the others")]
-    fn next_generation(&self, probed: &Probed, why: Error) -> Result<Step> {
-        if probed.plan.generation >= GENERATIONS {
-            return Err(why);
-        }
-        let mut probed = probed.clone();
-        probed.plan.generation += 1;
-        Ok(Step::Next(PublishState::Probed(probed)))
     }
 
     /// Checks the objects, and decides by the number of rows.
@@ -149,4 +134,12 @@ impl Lake {
         }
         Ok(Step::Next(PublishState::Written(written)))
     }
+}
+
+/// Goes back to submitting, under a new prefix.
+#[expect(clippy::unnecessary_wraps, reason = "the end of a step like the others")]
+fn begin_anew(probed: &Probed) -> Result<Step> {
+    let mut probed = probed.clone();
+    probed.plan.generation += 1;
+    Ok(Step::Next(PublishState::Probed(probed)))
 }

@@ -68,20 +68,20 @@ async fn a_partitioned_table_is_replaced_with_all_that_it_had() {
     let target = Target::Partition { table: name.clone(), values };
     publish(&lake, &PublishRequest { target, ..request("x", "SELECT 2 AS a") }).await.unwrap();
     assert_eq!(shown(&lake, "SELECT a, k FROM web.made").await, ["2|p"]);
-    let error = lake.undo_partition(&name, &["p".to_owned()]).await.unwrap_err();
+    let error = lake.undo_partition(&name, &["p".to_owned()], Direction::Undo).await.unwrap_err();
     assert_eq!(error.message, "cannot undo: the version before it is a part of a table's version");
 
     world.tick();
     publish(&lake, &table_request("made", "SELECT 3 AS b")).await.unwrap();
     assert_eq!(shown(&lake, "SELECT * FROM web.made").await, ["3"]);
     assert!(lake.catalog.partitions(&name).await.unwrap().is_empty());
-    let error = lake.undo_table(&name).await.unwrap_err();
+    let error = lake.undo_table(&name, Direction::Undo).await.unwrap_err();
     assert_eq!(error.message, "cannot undo: the version before of table `web.made` has other columns or keys");
 
     world.tick();
     publish(&lake, &keyed("SELECT 4 AS a, 5 AS k, 6 AS l", &["k", "l"])).await.unwrap();
     assert_eq!(shown(&lake, "SELECT * FROM web.made").await, ["4|5|6"]);
-    let error = lake.undo_table(&name).await.unwrap_err();
+    let error = lake.undo_table(&name, Direction::Undo).await.unwrap_err();
     assert_eq!(error.message, "cannot undo: table `web.made` is partitioned, undo its partitions one by one");
 
     world.clock.advance(Duration::from_hours(25));

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 /// A folder of this process; its lock is held as long as the process lives, however it ends.
 #[derive(Debug)]
-pub(super) struct TemporaryFolder {
+pub(crate) struct TemporaryFolder {
     folder: PathBuf,
     lock_file: PathBuf,
     _lock: File,
@@ -15,18 +15,13 @@ pub(super) struct TemporaryFolder {
 
 impl TemporaryFolder {
     /// Makes a folder below `parent`, and removes those of processes that are gone.
-    pub(super) fn open(parent: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `ResourcesExhausted` or `External` with the path.
+    pub(crate) fn open(parent: &Path) -> Result<Self> {
         let failed = |error| Error::io("open the folder of temporary files", parent, error);
         std::fs::create_dir_all(parent).map_err(failed)?;
-        for entry in std::fs::read_dir(parent).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if path.extension().is_some_and(|extension| extension == "lock") {
-                remove_abandoned(&path);
-            } else if is_ours(&path) && !path.with_extension("lock").try_exists().unwrap_or(true) {
-                // A folder is made after its lock and removed before it: without one, nobody is left to remove it.
-                remove(&path);
-            }
-        }
+        Self::remove_left_over(parent);
         loop {
             let name = uuid::Uuid::new_v4().simple().to_string();
             let lock_file = parent.join(format!("{name}.lock"));
@@ -37,6 +32,20 @@ impl TemporaryFolder {
             if is_same_file(&lock, &lock_file) {
                 std::fs::create_dir(&folder).map_err(failed)?;
                 return Ok(Self { folder, lock_file, _lock: lock });
+            }
+        }
+    }
+
+    /// Removes the folders below `parent` of processes that are gone.
+    pub(crate) fn remove_left_over(parent: &Path) {
+        // Nothing there is nothing left over; what cannot be read is said by whoever needs it.
+        let Ok(entries) = std::fs::read_dir(parent) else { return };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if path.extension().is_some_and(|extension| extension == "lock") {
+                remove_abandoned(&path);
+            } else if is_ours(&path) && !path.with_extension("lock").try_exists().unwrap_or(true) {
+                // A folder is made after its lock and removed before it: without one, nobody is left to remove it.
+                remove(&path);
             }
         }
     }

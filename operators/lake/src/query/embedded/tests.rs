@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 use crate::catalog::{Column, Database, Expect, Table, TableFormat};
 use crate::lake::{Lake, LakeSettings};

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use super::super::plan::Prepared;
-use super::super::{EmbeddedEngine, Planner};
+use super::super::{EmbeddedEngine, Planner, TemporaryFolder};
 use super::*;
+use crate::crash::CrashPoints;
 use crate::lake::{Lake, LakeSettings};
 use crate::sql::function::Session;
 
@@ -42,9 +43,10 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let settings = LakeSettings::new(folder.path().join("state"), folder.path().join("warehouse"));
         let lake = Lake::open(settings.clone()).await.unwrap();
-        let temporary = folder.path().join("tmp");
+        let temporary = TemporaryFolder::open(&folder.path().join("tmp")).unwrap();
+        let (clock, points) = (settings.clock, CrashPoints::default());
         let engine =
-            EmbeddedEngine::open(lake.storage, lake.catalog, settings.clock, &temporary, 1 << 30, Some(2)).unwrap();
+            EmbeddedEngine::open(lake.storage, lake.catalog, clock, temporary, 1 << 30, Some(2), points).unwrap();
         Self { planner: engine.inner.planner.clone(), pool: Arc::clone(&engine.inner.threads), _folder: folder }
     }
 
