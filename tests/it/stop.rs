@@ -105,8 +105,10 @@ fn a_signal_stops_a_run_whatever_its_query_does() {
 fn a_signal_stops_an_ad_hoc_query_whatever_it_does() {
     for name in ["INT", "TERM"] {
         let project = project();
+        project.write("first.dig", "timezone: UTC\n+first:\n  athena.query>: SELECT 1\n  database: web\n");
+        assert_eq!(project.suiro(&["run", "first.dig"]).exit, Some(0));
         let mut query = Running::start(&project, &["query", "endless.sql"]);
-        query.wait_until("the lake was opened", || project.path().join(".suiro/tmp").is_dir());
+        query.wait_until("the lake was opened", || !files_below(&project.path().join(".suiro/tmp")).is_empty());
         query.signal(name);
         let outcome = query.end();
         assert_eq!((outcome.exit, outcome.stderr.as_str()), (Some(130), "the query was stopped\n"), "{outcome}");
