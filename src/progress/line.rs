@@ -76,7 +76,7 @@ impl Figures {
             }
         }
         fitting.sort_by_key(|figure| figure.place);
-        fitting.iter().map(|figure| format!("  {}", figure.text)).collect()
+        fitting.iter().flat_map(|figure| ["  ", figure.text.as_str()]).collect()
     }
 }
 

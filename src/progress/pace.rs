@@ -74,7 +74,7 @@ mod tests {
         let mut pace = Pace::new(start);
         assert_eq!(pace.note(500, start + Duration::from_millis(500)), None);
         assert_eq!(pace.note(3000, start + Duration::from_millis(1500)), Some(2000));
-        assert_eq!(pace.note(9999, start + Duration::from_millis(2000)), Some(2000));
+        assert_eq!(pace.note(9999, start + Duration::from_secs(2)), Some(2000));
         assert_eq!(pace.note(4000, start + Duration::from_millis(3500)), Some(500));
     }
 }

@@ -19,13 +19,12 @@ fn temp_dirs(parts: &EngineParts) -> PathBuf {
 pub(super) async fn remove_unheld(parts: &EngineParts) {
     let mut held: HashMap<AttemptId, bool> = HashMap::new();
     for (attempt, dir) in list(parts) {
-        let is_held = match held.get(&attempt) {
-            Some(is_held) => *is_held,
-            None => {
-                let is_held = is_held(parts, attempt).await;
-                held.insert(attempt, is_held);
-                is_held
-            }
+        let is_held = if let Some(is_held) = held.get(&attempt) {
+            *is_held
+        } else {
+            let is_held = is_held(parts, attempt).await;
+            held.insert(attempt, is_held);
+            is_held
         };
         if !is_held {
             remove(parts, &dir).await;

@@ -77,7 +77,7 @@ pub(crate) fn has_variable(pid: u32, name: &str, value: &str) -> bool {
         .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes()))
 }
 
-/// What Linux tells of a process (proc_pid_stat(5)).
+/// What Linux tells of a process (`proc_pid_stat(5)`).
 struct Stat {
     has_ended: bool,
     group: u32,

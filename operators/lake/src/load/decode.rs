@@ -76,7 +76,7 @@ pub(crate) struct Decoded {
     reader: Box<dyn Read + Send>,
     raw: Arc<AtomicU64>,
     /// How many bytes of the file the decoder has taken.
-    decoded: Arc<AtomicU64>,
+    consumed: Arc<AtomicU64>,
     taken: u64,
 }
 
@@ -96,8 +96,8 @@ impl Decoded {
         let mut buffered = BufReader::with_capacity(BUFFER_BYTES, Counted { inner: raw, count: Arc::clone(&count) });
         let start = fill(&mut buffered).map_err(|error| read_error(name, error))?;
         let encoding = Encoding::of(start);
-        let decoded = Arc::new(AtomicU64::new(0));
-        let buffered = Counted { inner: buffered, count: Arc::clone(&decoded) };
+        let consumed = Arc::new(AtomicU64::new(0));
+        let buffered = Counted { inner: buffered, count: Arc::clone(&consumed) };
         let reader: Box<dyn Read + Send> = match encoding {
             Encoding::Plain => Box::new(buffered),
             Encoding::Gzip => Box::new(MultiGzDecoder::new(buffered)),
@@ -105,7 +105,7 @@ impl Decoded {
                 Box::new(zstd::stream::read::Decoder::with_buffer(buffered).map_err(|error| read_error(name, error))?)
             }
         };
-        Ok(Self { name: name.to_owned(), encoding, reader, raw: count, decoded, taken: 0 })
+        Ok(Self { name: name.to_owned(), encoding, reader, raw: count, consumed, taken: 0 })
     }
 
     /// Returns how many bytes of the file have been read.
@@ -145,7 +145,7 @@ impl Decoded {
                  fetch the file again"
             )
         } else {
-            let near = self.decoded.load(Ordering::Relaxed);
+            let near = self.consumed.load(Ordering::Relaxed);
             format!("broken {name} near byte {near}, after {decoded} decoded bytes: {error}")
         };
         Error::new(ErrorKind::InvalidData, "decode a file", message).with("file", &self.name).source(error)
