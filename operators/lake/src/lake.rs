@@ -85,7 +85,7 @@ impl Lake {
     /// of a newer suiro.
     pub async fn open(settings: LakeSettings) -> Result<Self> {
         let storage = Storage::open(&settings.warehouse).await?;
-        let pool = crate::sqlite::open(&settings.state_dir.join("catalog.sqlite")).await?;
+        let pool = crate::sqlite::open(&settings.state_dir.join(crate::sqlite::FILE)).await?;
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(pool.clone(), Arc::clone(&settings.clock)).await?);
         let engine = EmbeddedEngine::open(
             storage.clone(),
