@@ -76,6 +76,8 @@ pub(crate) struct Gate {
 pub(crate) enum Refusal {
     /// It carries no signature.
     Missing,
+    /// Its signature is of version 2.
+    Outdated,
     /// Its signature cannot be read.
     Malformed(String),
     /// Its access key is another one.
@@ -93,6 +95,11 @@ impl Refusal {
     pub(crate) fn error(&self, service: Service) -> ApiError {
         let message = match self {
             Self::Missing => "the request is not signed; this endpoint was started with `--access-key`".to_owned(),
+            Self::Outdated => {
+                "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256; \
+                 in boto3: `Config(signature_version=\"s3v4\")`."
+                    .to_owned()
+            }
             Self::Malformed(why) => why.clone(),
             Self::UnknownKey(key) => format!("the access key `{key}` is not the one of `--access-key`"),
             Self::Mismatch => {
@@ -104,6 +111,7 @@ impl Refusal {
         };
         let (status, code) = match (service, self) {
             (Service::S3, Self::Missing | Self::Expired) => (StatusCode::FORBIDDEN, "AccessDenied"),
+            (_, Self::Outdated) => (StatusCode::BAD_REQUEST, "InvalidRequest"),
             (Service::S3, Self::Malformed(_)) => (StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed"),
             (Service::S3, Self::UnknownKey(_)) => (StatusCode::FORBIDDEN, "InvalidAccessKeyId"),
             (Service::S3, Self::Mismatch) => (StatusCode::FORBIDDEN, "SignatureDoesNotMatch"),
@@ -155,7 +163,13 @@ impl Gate {
         payload: &str,
     ) -> Result<Option<ChunkSigner>, Refusal> {
         let Some(credentials) = &self.credentials else { return Ok(None) };
-        let claim = if query.get("X-Amz-Signature").is_some() { presigned_claim(query)? } else { header_claim(parts)? };
+        let claim = if query.has("X-Amz-Signature") {
+            presigned_claim(query)?
+        } else if query.has("AWSAccessKeyId") {
+            return Err(Refusal::Outdated);
+        } else {
+            header_claim(parts)?
+        };
         if claim.access_key != credentials.access_key {
             return Err(Refusal::UnknownKey(claim.access_key));
         }
@@ -220,6 +234,9 @@ fn check_signed_headers(parts: &Parts, claim: &Claim) -> Result<(), Refusal> {
 /// Reads the header `Authorization`.
 fn header_claim(parts: &Parts) -> Result<Claim, Refusal> {
     let text = header_value(parts, "authorization").ok_or(Refusal::Missing)?;
+    if text.starts_with("AWS ") {
+        return Err(Refusal::Outdated);
+    }
     let malformed = |why: &str| Refusal::Malformed(format!("the header `Authorization` cannot be read: {why}"));
     let fields =
         text.strip_prefix(ALGORITHM).ok_or_else(|| malformed(&format!("expected a signature by {ALGORITHM}")))?;

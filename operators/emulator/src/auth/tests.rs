@@ -168,6 +168,10 @@ fn another_key_time_or_service_is_not_let_in() {
     assert!(matches!(replaced("SignedHeaders=host;", "SignedHeaders="), Refusal::Malformed(_)));
     assert!(matches!(replaced("20130524/", "20130525/"), Refusal::Malformed(_)));
     assert!(matches!(replaced("AWS4-HMAC-SHA256 ", "AWS4-ECDSA-P256-SHA256 "), Refusal::Malformed(_)));
+    let outdated = parts("GET", "/test.txt?AWSAccessKeyId=id&Signature=x&Expires=1", &[HOST]);
+    assert_eq!(check(&gate(0), &outdated).unwrap_err(), Refusal::Outdated);
+    let outdated = parts("GET", "/test.txt", &[HOST, ("authorization", "AWS id:signature")]);
+    assert_eq!(check(&gate(0), &outdated).unwrap_err(), Refusal::Outdated);
     assert!(Gate::new(None, Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH))).is_open());
 }
 
