@@ -101,10 +101,11 @@ mod tests {
     fn every_problem_has_its_place() {
         let text =
             "rules:\n  - service: s3\n    nht: [1]\n    effect: throttle\n  - probability: 2\n    effect: throttle\n";
+        let (sources, found) = parse("fault.yml", text).unwrap_err();
+        let shown = render::report(&found, &sources, render::Style::Plain);
+        assert!(shown.contains("fault.yml:3:5") && shown.contains("`nht`") && shown.contains("`nth`"), "{shown}");
+        let text = "rules:\n  - probability: 2\n    effect: throttle\n  - {effect: fail_query, service: glue}\n";
         let found = problems(text);
-        assert!(found.contains("fault.yml:3:5") && found.contains("`nht`") && found.contains("`nth`"), "{found}");
-        let found =
-            problems("rules:\n  - probability: 2\n    effect: throttle\n  - {effect: fail_query, service: glue}\n");
         assert!(found.contains("fault.yml:2:5") && found.contains("from 0 to 1, found 2"), "{found}");
         assert!(found.contains("fault.yml:4:") && found.contains("expected `athena`"), "{found}");
         let found = problems("rules:\n  - effect: explode\n");
