@@ -72,6 +72,8 @@ pub(crate) enum Command {
     /// Look at the partitions of a table, or go back to the version before.
     #[command(subcommand)]
     Partition(Partition),
+    /// Serve Athena, Glue and S3 over the project's lake, for any AWS client.
+    Emulate(Emulate),
     /// Show what the tasks of a run logged.
     Log(Log),
     /// Make a project, from a ready-made workflow if wanted.
@@ -246,6 +248,29 @@ pub(crate) enum Partition {
         /// `dt=2024-03-01`.
         partition: String,
     },
+}
+
+/// `suiro emulate`.
+#[derive(Debug, Args)]
+pub(crate) struct Emulate {
+    /// The port to listen on; 0 takes one that is free and says which.
+    #[arg(long, value_name = "N", default_value_t = 5055)]
+    pub(crate) port: u16,
+    /// The address to listen on. One that other machines reach needs `--access-key`.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub(crate) address: std::net::IpAddr,
+    /// The folder of the data; the project's unless given. The catalog is in the project's `.suiro/` always.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) warehouse: Option<PathBuf>,
+    /// Take only requests signed with this access key; its secret is in SUIRO_EMULATE_SECRET_KEY.
+    #[arg(long, value_name = "ID")]
+    pub(crate) access_key: Option<String>,
+    /// The region that answers name.
+    #[arg(long, value_name = "NAME", default_value = "us-east-1")]
+    pub(crate) region: String,
+    /// A file of rules that say which calls go wrong, and how; for tests of what calls them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fault: Option<PathBuf>,
 }
 
 /// `suiro log`.

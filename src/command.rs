@@ -1,6 +1,7 @@
 //! The commands, one file each, and how their failures are said.
 
 pub(crate) mod check;
+pub(crate) mod emulate;
 pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod load;

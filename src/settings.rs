@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use emulator::SecretKey;
 use engine::diagnostic::Diagnostic;
 use engine::document::{self, SourceMap};
 use engine::params::duration;
@@ -83,6 +84,8 @@ pub(crate) struct Environment {
     pub(crate) result_retention: Option<String>,
     /// `SUIRO_CRASH_AT`: `NAME:before` or `NAME:after`, perhaps with `:N`, perhaps after `interrupt `; for crash tests.
     pub(crate) crash_at: Option<String>,
+    /// `SUIRO_EMULATE_SECRET_KEY`: the secret of `suiro emulate --access-key`.
+    pub(crate) emulate_secret_key: Option<SecretKey>,
     /// `SUIRO_LOG`: the filter of what the libraries report.
     pub(crate) log: Option<String>,
     /// `NO_COLOR` is set.
@@ -100,6 +103,7 @@ impl Environment {
             retention: text("SUIRO_RETENTION"),
             result_retention: text("SUIRO_RESULT_RETENTION"),
             crash_at: text("SUIRO_CRASH_AT"),
+            emulate_secret_key: text("SUIRO_EMULATE_SECRET_KEY").map(SecretKey::new),
             log: text("SUIRO_LOG"),
             no_color: text("NO_COLOR").is_some(),
         }

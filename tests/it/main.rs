@@ -12,6 +12,7 @@
 mod bad_input;
 mod cases;
 mod cli;
+mod clients;
 mod crash;
 mod examples;
 mod generated;

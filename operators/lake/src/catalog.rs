@@ -6,6 +6,8 @@
 pub(crate) mod conformance;
 pub mod ddl;
 pub mod descriptor;
+pub mod detail;
+mod history;
 mod sqlite;
 mod validate;
 
@@ -19,6 +21,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::{Location, TableName};
 
 pub use descriptor::TableFormat;
+pub use detail::{PartitionDetail, StorageDetail, TableDetail};
+pub use history::{Archive, ColumnStatistics, GlueCatalog};
 pub use sqlite::SqliteCatalog;
 
 /// The table type of a table whose objects the catalog does not own: all of ours.
@@ -52,6 +56,9 @@ pub struct Column {
     /// A remark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// Free pairs.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub parameters: IndexMap<String, String>,
 }
 
 /// How objects are read and written: Glue's storage descriptor without location and columns.
@@ -67,6 +74,9 @@ pub struct Storage {
     pub serde_parameters: IndexMap<String, String>,
     /// Whether objects are compressed.
     pub compressed: bool,
+    /// What Glue's descriptor says besides.
+    #[serde(default, skip_serializing_if = "detail::is_default")]
+    pub detail: StorageDetail,
 }
 
 /// A table (or view).
@@ -89,6 +99,9 @@ pub struct Table {
     /// The text of a view.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view_text: Option<String>,
+    /// What Glue's model says besides.
+    #[serde(default, skip_serializing_if = "detail::is_default")]
+    pub detail: TableDetail,
     /// When it was made, in milliseconds since 1970; set by the catalog.
     pub created_ms: i64,
     /// When it was last changed, in milliseconds since 1970; set by the catalog.
@@ -113,6 +126,9 @@ pub struct Partition {
     pub storage: Storage,
     /// Free pairs; what a publish records is in `publish::record`.
     pub parameters: IndexMap<String, String>,
+    /// What Glue's model says besides.
+    #[serde(default, skip_serializing_if = "detail::is_default")]
+    pub detail: PartitionDetail,
     /// When it was made, in milliseconds since 1970; set by the catalog.
     pub created_ms: i64,
     /// Grows with every change; set by the catalog.
@@ -146,7 +162,7 @@ impl Database {
 impl Column {
     /// Makes a column without a remark.
     pub fn new(name: &str, hive_type: &str) -> Self {
-        Self { name: name.to_lowercase(), hive_type: hive_type.to_owned(), comment: None }
+        Self { name: name.to_lowercase(), hive_type: hive_type.to_owned(), comment: None, parameters: IndexMap::new() }
     }
 }
 
@@ -171,6 +187,7 @@ impl Table {
                 ("classification".to_owned(), format.classification().to_owned()),
             ]),
             view_text: None,
+            detail: TableDetail::default(),
             created_ms: 0,
             updated_ms: 0,
             version: 0,
@@ -212,6 +229,7 @@ impl Table {
             location: location.into_prefix(),
             storage: self.storage.clone(),
             parameters: IndexMap::new(),
+            detail: PartitionDetail::default(),
             created_ms: 0,
             version: 0,
         }

@@ -86,7 +86,7 @@ impl Lake {
     pub async fn open(settings: LakeSettings) -> Result<Self> {
         let points = &settings.crash_points;
         let storage = points.around("lake: make the warehouse", Storage::open(&settings.warehouse)).await?;
-        let catalog_file = settings.state_dir.join("catalog.sqlite");
+        let catalog_file = settings.state_dir.join(crate::sqlite::FILE);
         let pool = points.around("lake: open the catalog", crate::sqlite::open(&catalog_file)).await?;
         let opened = SqliteCatalog::open(pool.clone(), Arc::clone(&settings.clock));
         let catalog: Arc<dyn Catalog> = Arc::new(points.around("lake: make the default database", opened).await?);

@@ -10,7 +10,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use crate::error::{Error, ErrorKind, Result};
 
 /// The form of the tables; a file with a higher number was written by a newer suiro.
-const FORM: i64 = 1;
+const FORM: i64 = 2;
+
+/// The name of the file below the state's folder.
+pub(crate) const FILE: &str = "catalog.sqlite";
 
 const TABLES: &str = include_str!("sqlite/tables.sql");
 

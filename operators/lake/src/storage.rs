@@ -74,6 +74,11 @@ impl Storage {
         Arc::clone(&self.store)
     }
 
+    /// Returns the folder of all buckets.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Returns the address under which query engines register the store.
     ///
     /// # Errors

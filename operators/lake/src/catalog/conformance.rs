@@ -1,5 +1,7 @@
 //! What every catalog does; each implementation runs [`run`] in its tests.
 
+pub(crate) mod glue;
+
 use indexmap::IndexMap;
 
 use super::{Catalog, Column, Database, Expect, Partition, Table, TableFormat};
@@ -97,6 +99,10 @@ async fn partitions(catalog: &dyn Catalog) {
     let wider = Table { columns: vec![Column::new("z", "date")], ..table.clone() };
     catalog.put_table(&wider, Expect::Any).await.unwrap();
     assert_eq!(catalog.partition(&table.name, &first.values).await.unwrap().unwrap().columns, table.columns);
+    // A remark on a key is no other key.
+    let key = Column { comment: Some("the day".to_owned()), ..Column::new("dt", "string") };
+    let remarked = Table { partition_keys: vec![key], ..wider.clone() };
+    assert_eq!(catalog.put_table(&remarked, Expect::Any).await.unwrap().partition_keys, remarked.partition_keys);
     let other_keys = Table { partition_keys: vec![Column::new("day", "string")], ..wider };
     assert_eq!(catalog.put_table(&other_keys, Expect::Any).await.unwrap_err().kind, ErrorKind::InvalidInput);
 

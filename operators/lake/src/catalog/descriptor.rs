@@ -103,6 +103,7 @@ impl TableFormat {
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
                 .collect(),
             compressed: false,
+            detail: super::StorageDetail::default(),
         }
     }
 

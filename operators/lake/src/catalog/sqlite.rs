@@ -1,13 +1,16 @@
 //! The embedded catalog: Glue's model in `SQLite`, one transaction a call.
 
+mod glue;
+
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{Catalog, Database, Expect, Partition, Table, validate};
+use super::{Archive, Catalog, Column, Database, Expect, Partition, Table, validate};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::TableName;
@@ -31,12 +34,67 @@ impl SqliteCatalog {
         Ok(catalog)
     }
 
+    /// Opens the catalog in the state of a lake: beside the lake's own catalog, for who serves it to others.
+    ///
+    /// # Errors
+    /// As [`crate::Lake::open`].
+    pub async fn open_in(state_dir: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::open(crate::sqlite::open(&state_dir.join(crate::sqlite::FILE)).await?, clock).await
+    }
+
     fn now_ms(&self) -> i64 {
         self.clock.now().as_millisecond()
     }
 
     async fn begin(&self, operation: &'static str) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>> {
         self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| failed(operation, error))
+    }
+
+    /// Makes or replaces a table, and keeps or forgets the version that it replaces.
+    async fn write_checked_table(&self, table: &Table, expect: Expect, archive: Archive) -> Result<Table> {
+        const OPERATION: &str = "write a table";
+        validate::table(table)?;
+        let name = &table.name;
+        let mut transaction = self.begin(OPERATION).await?;
+        let old = replaceable(&mut transaction, name, expect, OPERATION).await?;
+        if let Some(old) = old.as_ref().filter(|old| !same_keys(&old.partition_keys, &table.partition_keys)) {
+            let partitions: i64 =
+                sqlx::query_scalar("SELECT count(*) FROM catalog_partition WHERE database_name = ? AND table_name = ?")
+                    .bind(&name.database)
+                    .bind(&name.table)
+                    .fetch_one(&mut *transaction)
+                    .await
+                    .map_err(|error| failed(OPERATION, error))?;
+            if partitions > 0 {
+                let names = |table: &Table| {
+                    table.partition_keys.iter().map(|key| key.name.clone()).collect::<Vec<_>>().join(", ")
+                };
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    OPERATION,
+                    format!(
+                        "table `{name}` has {partitions} partitions: its keys ({}) cannot become ({})",
+                        names(old),
+                        names(table)
+                    ),
+                ));
+            }
+        }
+        if let Some(old) = old.as_ref().filter(|_| archive == Archive::Keep) {
+            sqlx::query(
+                "INSERT INTO catalog_table_version (database_name, table_name, version, body) VALUES (?, ?, ?, ?)",
+            )
+            .bind(&name.database)
+            .bind(&name.table)
+            .bind(old.version)
+            .bind(encode(old)?)
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| failed(OPERATION, error))?;
+        }
+        let kept = self.write_table(&mut transaction, table, old.as_ref(), OPERATION).await?;
+        transaction.commit().await.map_err(|error| failed(OPERATION, error))?;
+        Ok(kept)
     }
 
     /// Writes a table in place of `old`, and returns it as kept.
@@ -171,37 +229,7 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn put_table(&self, table: &Table, expect: Expect) -> Result<Table> {
-        const OPERATION: &str = "write a table";
-        validate::table(table)?;
-        let name = &table.name;
-        let mut transaction = self.begin(OPERATION).await?;
-        let old = replaceable(&mut transaction, name, expect, OPERATION).await?;
-        if let Some(old) = old.as_ref().filter(|old| old.partition_keys != table.partition_keys) {
-            let partitions: i64 =
-                sqlx::query_scalar("SELECT count(*) FROM catalog_partition WHERE database_name = ? AND table_name = ?")
-                    .bind(&name.database)
-                    .bind(&name.table)
-                    .fetch_one(&mut *transaction)
-                    .await
-                    .map_err(|error| failed(OPERATION, error))?;
-            if partitions > 0 {
-                let names = |table: &Table| {
-                    table.partition_keys.iter().map(|key| key.name.clone()).collect::<Vec<_>>().join(", ")
-                };
-                return Err(Error::new(
-                    ErrorKind::InvalidInput,
-                    OPERATION,
-                    format!(
-                        "table `{name}` has {partitions} partitions: its keys ({}) cannot become ({})",
-                        names(old),
-                        names(table)
-                    ),
-                ));
-            }
-        }
-        let kept = self.write_table(&mut transaction, table, old.as_ref(), OPERATION).await?;
-        transaction.commit().await.map_err(|error| failed(OPERATION, error))?;
-        Ok(kept)
+        self.write_checked_table(table, expect, Archive::Skip).await
     }
 
     async fn replace_table(&self, table: &Table, partitions: &[Partition], expect: Expect) -> Result<Table> {
@@ -371,6 +399,12 @@ fn guard(expect: Expect, found: Option<i64>, what: impl Fn() -> String, operatio
     }
 }
 
+/// Tells whether partition keys are the same to the partitions that have values for them: remarks may differ.
+fn same_keys(left: &[Column], right: &[Column]) -> bool {
+    let what = |column: &Column| (column.name.clone(), column.hive_type.clone());
+    left.iter().map(what).eq(right.iter().map(what))
+}
+
 fn describe(table: &Table, values: &[String]) -> String {
     let pairs: Vec<String> = table.pairs(values).map(|(key, value)| format!("{key}={value}")).collect();
     format!("`{}`", pairs.join("/"))
@@ -390,6 +424,7 @@ fn decode<T: serde::de::DeserializeOwned>(what: &'static str, name: &str, body: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::GlueCatalog as _;
     use crate::clock::ManualClock;
 
     async fn memory() -> SqliteCatalog {
@@ -400,6 +435,33 @@ mod tests {
     #[tokio::test]
     async fn it_behaves_as_a_catalog() {
         crate::catalog::conformance::run(&memory().await).await;
+    }
+
+    #[tokio::test]
+    async fn it_behaves_as_a_catalog_that_is_served() {
+        crate::catalog::conformance::glue::run(&memory().await).await;
+    }
+
+    #[tokio::test]
+    async fn a_catalog_of_the_first_form_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("catalog.sqlite");
+        let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock);
+        let pool = crate::sqlite::open(&file).await.unwrap();
+        let first = SqliteCatalog::open(pool.clone(), Arc::clone(&clock)).await.unwrap();
+        let table = first.put_table(&crate::catalog::conformance::table("kept"), Expect::Absent).await.unwrap();
+        // As the first form was: without histories and statistics.
+        sqlx::raw_sql(
+            "DROP TABLE catalog_table_version; DROP TABLE catalog_column_statistics; PRAGMA user_version = 1",
+        )
+        .execute(&pool)
+        .await
+        .unwrap();
+        pool.close().await;
+        let second = SqliteCatalog::open_in(folder.path(), clock).await.unwrap();
+        assert_eq!(second.table_versions(&table.name).await.unwrap(), [table.clone()]);
+        let changed = second.update_table(&table, Expect::Version(table.version), Archive::Keep).await.unwrap();
+        assert_eq!(second.table_versions(&table.name).await.unwrap(), [changed, table]);
     }
 
     #[tokio::test]

@@ -1,0 +1,63 @@
+//! The Athena, Glue and S3 APIs served over an embedded lake, for any AWS client: one address, real SQL, no account.
+//!
+//! It knows the lake and nothing above it. [`Emulator::new`] takes a lake, [`Emulator::serve`] answers on a listener.
+
+mod athena;
+mod auth;
+mod body;
+mod error;
+pub mod fault;
+mod glue;
+mod json;
+mod s3;
+mod server;
+
+use std::sync::Arc;
+
+use lake::Lake;
+use lake::catalog::SqliteCatalog;
+use tokio::net::TcpListener;
+
+pub use auth::{Credentials, SecretKey};
+pub use fault::FaultPlan;
+
+/// The account whose catalog and buckets these are, as far as clients ask.
+pub(crate) const ACCOUNT: &str = "000000000000";
+
+/// What the endpoint is started with.
+#[derive(Debug, Clone, Default)]
+pub struct EmulatorSettings {
+    /// The keys that requests must be signed with; without them everybody may call.
+    pub credentials: Option<Credentials>,
+    /// What goes wrong on purpose.
+    pub faults: FaultPlan,
+    /// The region, as far as answers name one.
+    pub region: String,
+}
+
+/// The three services over one lake.
+#[derive(Debug, Clone)]
+pub struct Emulator {
+    services: Arc<server::Services>,
+}
+
+impl Emulator {
+    /// Makes the services of a lake.
+    ///
+    /// # Errors
+    /// As [`Lake::open`]: the catalog or the folder of the state cannot be opened.
+    pub async fn new(lake: Lake, settings: EmulatorSettings) -> lake::Result<Self> {
+        let clock = Arc::clone(&lake.settings.clock);
+        let catalog = Arc::new(SqliteCatalog::open_in(&lake.settings.state_dir, Arc::clone(&clock)).await?);
+        let services = server::Services::new(lake, catalog, settings, clock).await?;
+        Ok(Self { services: Arc::new(services) })
+    }
+
+    /// Answers requests on a listener until `shutdown` is done; then those under way are answered, and no more are taken.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> std::io::Result<()> {
+        server::serve(self.services, listener, shutdown).await
+    }
+}

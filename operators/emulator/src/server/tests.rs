@@ -1,0 +1,213 @@
+//! The endpoint over a real socket.
+
+use std::net::SocketAddr;
+
+use lake::LakeSettings;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::fault::FaultPlan;
+use crate::{Credentials, Emulator, SecretKey};
+
+/// An endpoint of its own.
+struct Place {
+    _folder: tempfile::TempDir,
+    address: SocketAddr,
+    stop: CancellationToken,
+    served: JoinHandle<std::io::Result<()>>,
+}
+
+impl Place {
+    async fn new(faults: serde_json::Value, credentials: Option<Credentials>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = LakeSettings::new(folder.path().join("state"), folder.path().join("warehouse"));
+        let faults: FaultPlan = serde_json::from_value(faults).unwrap();
+        assert!(faults.problems().is_empty());
+        let settings_of = EmulatorSettings { credentials, faults, region: "us-east-1".to_owned() };
+        let emulator = Emulator::new(Lake::open(settings).await.unwrap(), settings_of).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(emulator.serve(listener, stop.clone().cancelled_owned()));
+        Self { _folder: folder, address, stop, served }
+    }
+
+    /// Sends a request, and returns all that comes back until the connection ends.
+    async fn send(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // A connection that is broken off may end in an error.
+        let _end = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    }
+
+    async fn put(&self, path: &str, body: &str) -> String {
+        let length = body.len();
+        self.send(&format!(
+            "PUT {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        ))
+        .await
+    }
+
+    async fn get(&self, path: &str) -> String {
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:80\r\nconnection: close\r\n\r\n")).await
+    }
+
+    async fn json(&self, target: &str, body: &str) -> String {
+        let length = body.len();
+        self.send(&format!(
+            "POST / HTTP/1.1\r\nhost: localhost\r\nx-amz-target: {target}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        ))
+        .await
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.served.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn one_port_serves_three_services() {
+    let place = Place::new(serde_json::json!({}), None).await;
+    assert!(place.put("/lake", "").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(place.put("/lake/k", "hello").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    let got = place.get("/lake/k").await;
+    assert!(got.ends_with("\r\n\r\nhello"), "{got}");
+    let databases = place.json("AWSGlue.GetDatabases", "{}").await;
+    assert!(databases.starts_with("HTTP/1.1 200 OK\r\n") && databases.contains("x-amzn-requestid: "), "{databases}");
+    assert!(databases.contains("content-type: application/x-amz-json-1.1\r\n"), "{databases}");
+    let absent = place.json("AWSGlue.GetDatabase", "{\"Name\": \"absent\"}").await;
+    assert!(absent.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{absent}");
+    assert!(
+        absent.contains("\"__type\":\"EntityNotFoundException\"")
+            && absent.contains("\"Message\":\"Database absent not found.\""),
+        "{absent}"
+    );
+    let athena = place.json("AmazonAthena.NoSuchOperation", "{}").await;
+    assert!(
+        athena.contains("\"__type\":\"UnknownOperationException\"") || athena.contains("InvalidRequestException"),
+        "{athena}"
+    );
+    assert!(place.json("DynamoDB_20120810.ListTables", "{}").await.contains("UnknownOperationException"));
+    assert!(place.json("AWSGlue.GetDatabases", "[]").await.contains("SerializationException"));
+    assert!(place.json("AWSGlue.GetDatabases", "{").await.contains("SerializationException"));
+    place.end().await;
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_is_asked() {
+    let place = Place::new(serde_json::json!({}), None).await;
+    place.put("/lake", "").await;
+    let mut stream = TcpStream::connect(place.address).await.unwrap();
+    let head = "PUT /lake/k HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).await.unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"hello").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    place.end().await;
+}
+
+#[tokio::test]
+async fn without_keys_only_names_of_this_machine_are_answered() {
+    let place = Place::new(serde_json::json!({}), None).await;
+    for (host, status) in [
+        ("localhost:1", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:5055", 200),
+        ("s3.localhost", 200),
+        ("evil.example", 403),
+        ("localhost.evil.example", 403),
+        ("10.0.0.1", 403),
+        ("", 403),
+    ] {
+        let answer = place.send(&format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+    }
+    place.end().await;
+}
+
+#[tokio::test]
+async fn with_keys_nobody_calls_without_a_signature() {
+    let keys = Credentials { access_key: "id".to_owned(), secret_key: SecretKey::new("secret".to_owned()) };
+    let place = Place::new(serde_json::json!({}), Some(keys)).await;
+    assert!(place.get("/").await.contains("<Code>AccessDenied</Code>"));
+    assert!(place.put("/lake", "").await.contains("<Code>AccessDenied</Code>"));
+    for target in ["AWSGlue.GetDatabases", "AmazonAthena.ListWorkGroups"] {
+        assert!(place.json(target, "{}").await.contains("MissingAuthenticationTokenException"), "{target}");
+    }
+    place.end().await;
+}
+
+#[tokio::test]
+async fn faults_do_what_they_say() {
+    let rules = serde_json::json!({"rules": [
+        {"service": "s3", "operation": "PutObject", "nth": [1], "effect": "lost_reply"},
+        {"service": "s3", "operation": "PutObject", "nth": [2], "effect": "refuse"},
+        {"service": "s3", "operation": "GetObject", "nth": [1], "effect": "truncate"},
+        {"service": "s3", "operation": "GetObject", "nth": [2], "effect": "throttle"},
+        {"service": "glue", "operation": "CreateDatabase", "nth": [1], "effect": "twice"},
+        {"service": "glue", "operation": "GetDatabases", "nth": [1], "effect": "throttle"},
+        {"service": "glue", "operation": "GetDatabases", "nth": [2], "effect": "internal_error"},
+        {"service": "glue", "operation": "GetDatabases", "nth": [3], "effect": "unavailable"},
+    ]});
+    let place = Place::new(rules, None).await;
+    place.put("/lake", "").await;
+    assert_eq!(place.put("/lake/lost", "0123456789").await, "", "it is done, and the answer is lost");
+    assert_eq!(place.put("/lake/refused", "x").await, "");
+    let cut = place.get("/lake/lost").await;
+    assert!(cut.contains("content-length: 10\r\n") && cut.ends_with("\r\n\r\n01234"), "{cut}");
+    assert!(place.get("/lake/lost").await.contains("<Code>SlowDown</Code>"));
+    assert!(place.get("/lake/lost").await.ends_with("0123456789"));
+    assert!(place.get("/lake/refused").await.contains("NoSuchKey"));
+    let twice = place.json("AWSGlue.CreateDatabase", "{\"DatabaseInput\": {\"Name\": \"web\"}}").await;
+    assert!(twice.contains("AlreadyExistsException"), "{twice}");
+    for code in ["ThrottlingException", "InternalServiceException", "ServiceUnavailableException", "DatabaseList"] {
+        let answer = place.json("AWSGlue.GetDatabases", "{}").await;
+        assert!(answer.contains(code), "{code}: {answer}");
+    }
+    place.end().await;
+}
+
+#[tokio::test]
+async fn a_late_request_is_carried_out_after_the_client_gave_up() {
+    let rules = serde_json::json!({"rules": [{"operation": "PutObject", "times": 1, "effect": {"late": "1ms"}}]});
+    let place = Place::new(rules, None).await;
+    place.put("/lake", "").await;
+    assert_eq!(place.put("/lake/k", "late").await, "");
+    // It comes by itself; nothing else writes this object.
+    loop {
+        let got = place.get("/lake/k").await;
+        if got.ends_with("late") {
+            break;
+        }
+        assert!(got.contains("NoSuchKey"), "{got}");
+    }
+    place.end().await;
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_answered_when_the_endpoint_stops() {
+    let place = Place::new(serde_json::json!({}), None).await;
+    place.put("/lake", "").await;
+    let mut stream = TcpStream::connect(place.address).await.unwrap();
+    stream
+        .write_all(b"PUT /lake/k HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n")
+        .await
+        .unwrap();
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).await.unwrap();
+    place.stop.cancel();
+    stream.write_all(b"hello").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(TcpStream::connect(place.address).await.is_err(), "no more are taken");
+    place.served.await.unwrap().unwrap();
+}

@@ -1,0 +1,200 @@
+//! `suiro emulate` as other people's clients meet it: boto3, awswrangler and the AWS CLI, unchanged.
+//!
+//! `./test` installs them and names their Python in `SUIRO_TEST_CLIENTS`; without it these tests say that they are skipped.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{Outcome, Project, root};
+
+/// An endpoint over a project's lake.
+struct Endpoint<'p> {
+    project: &'p Project,
+    child: Child,
+    environment: Vec<(String, String)>,
+}
+
+impl<'p> Endpoint<'p> {
+    fn start(project: &'p Project, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = project.command(&["emulate", "--port", "0", "--json"]);
+        command.args(arguments).envs(environment.iter().copied()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let listening: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert_eq!(listening["event"], "listening");
+        let variables = listening["environment"].as_object().unwrap();
+        let environment =
+            variables.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
+        Self { project, child, environment }
+    }
+
+    /// Runs a client to its end, which must be a good one.
+    fn run(&self, program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
+        let mut command = self.project.program(program);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("AWS_") {
+                command.env_remove(name);
+            }
+        }
+        // No configuration of whoever runs the tests, and no other service than the endpoint.
+        command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+        command.env("AWS_EC2_METADATA_DISABLED", "true").env("PYTHONDONTWRITEBYTECODE", "1");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(environment.iter().copied()).args(arguments);
+        let outcome = Outcome::of(self.project, &command.output().unwrap());
+        assert_eq!(outcome.exit, Some(0), "{} {}\n{outcome}", program.display(), arguments.join(" "));
+        outcome
+    }
+
+    /// Runs a script of `tests/clients`.
+    fn script(&self, python: &Path, name: &str, environment: &[(&str, &str)]) -> String {
+        let script = root().join("tests/clients").join(name);
+        self.run(python, &[script.to_str().unwrap()], environment).stdout
+    }
+
+    /// Stops the endpoint as a user does, and returns how it ended.
+    fn stop(mut self) -> Option<i32> {
+        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Endpoint<'_> {
+    fn drop(&mut self) {
+        // After a test that failed; one that was stopped is gone already.
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+#[test]
+fn boto3_calls_s3_and_glue() {
+    let Some(python) = python() else { return };
+    let project = Project::new();
+    let endpoint = Endpoint::start(&project, &[], &[]);
+    assert_eq!(endpoint.script(&python, "s3.py", &[]), "s3: ok\n");
+    assert_eq!(endpoint.script(&python, "glue.py", &[]), "glue: ok\n");
+    assert_eq!(endpoint.stop(), Some(0));
+}
+
+#[test]
+fn boto3_calls_with_keys() {
+    let Some(python) = python() else { return };
+    let project = Project::new();
+    let secret = [("SUIRO_EMULATE_SECRET_KEY", "a secret/with+signs")];
+    let endpoint = Endpoint::start(&project, &["--access-key", "AKIDEXAMPLE"], &secret);
+    let known = [("AWS_SECRET_ACCESS_KEY", "a secret/with+signs")];
+    assert_eq!(endpoint.script(&python, "s3.py", &known), "s3: ok\n");
+    assert_eq!(endpoint.script(&python, "glue.py", &known), "glue: ok\n");
+    let refused = "import boto3, botocore.exceptions as e\n\
+        for name, call in [('s3', 'list_buckets'), ('glue', 'get_databases'), ('athena', 'list_work_groups')]:\n\
+        \x20   try: getattr(boto3.client(name), call)()\n\
+        \x20   except e.ClientError as error: print(error.response['Error']['Code'])\n";
+    let wrong = [("AWS_SECRET_ACCESS_KEY", "another")];
+    let outcome = endpoint.run(&python, &["-c", refused], &wrong);
+    assert_eq!(outcome.stdout, "SignatureDoesNotMatch\nInvalidSignatureException\nInvalidSignatureException\n");
+    let unknown = [("AWS_SECRET_ACCESS_KEY", "another"), ("AWS_ACCESS_KEY_ID", "other")];
+    let outcome = endpoint.run(&python, &["-c", refused], &unknown);
+    assert_eq!(outcome.stdout, "InvalidAccessKeyId\nUnrecognizedClientException\nUnrecognizedClientException\n");
+    assert_eq!(endpoint.stop(), Some(0));
+}
+
+#[test]
+fn boto3_gets_through_faults() {
+    let Some(python) = python() else { return };
+    let project = Project::new();
+    project.write(
+        "fault.yml",
+        "seed: 7\nrules:\n\
+         \x20 - {probability: 0.05, effect: throttle}\n\
+         \x20 - {probability: 0.05, effect: unavailable}\n\
+         \x20 - {service: s3, operation: UploadPart, nth: [2], effect: lost_reply}\n\
+         \x20 - {service: s3, operation: CompleteMultipartUpload, nth: [1], effect: lost_reply}\n\
+         \x20 - {service: s3, operation: GetObject, nth: [3], effect: refuse}\n",
+    );
+    let endpoint = Endpoint::start(&project, &["--fault", "fault.yml"], &[]);
+    let patient = [("AWS_MAX_ATTEMPTS", "10"), ("AWS_RETRY_MODE", "standard")];
+    assert_eq!(endpoint.script(&python, "s3.py", &patient), "s3: ok\n");
+    assert_eq!(endpoint.stop(), Some(0));
+}
+
+#[test]
+fn awswrangler_and_suiro_read_each_other() {
+    let Some(python) = python() else { return };
+    let project = Project::copy_of(&root().join("examples/01_daily_access"));
+    project.succeed(&["run", "daily_access.dig", "--session", "2026-03-03", "-q"]);
+    let endpoint = Endpoint::start(&project, &[], &[]);
+    assert_eq!(endpoint.script(&python, "wrangler.py", &[]), "awswrangler: ok\n");
+    let read = project.query(
+        "SELECT dt, count(*) AS n, sum(amount) AS amount, max(name) AS name FROM wr.sales GROUP BY dt ORDER BY dt",
+    );
+    assert_eq!(read, "dt,n,amount,name\n2026-01-01,1,9.5,ä\n2026-01-02,2,4.0,ä\n2026-01-03,1,2.5,ä\n");
+    assert_eq!(endpoint.stop(), Some(0));
+}
+
+#[test]
+fn the_aws_cli_copies_lists_and_looks_at_tables() {
+    let Some(python) = python() else { return };
+    let aws = python.with_file_name("aws");
+    let project = Project::copy_of(&root().join("examples/01_daily_access"));
+    project.succeed(&["run", "daily_access.dig", "--session", "2026-03-03", "-q"]);
+    let endpoint = Endpoint::start(&project, &[], &[]);
+    let aws = |arguments: &str| {
+        let words: Vec<&str> = arguments.split(' ').collect();
+        endpoint.run(&aws, &words, &[("AWS_PAGER", "")]).stdout
+    };
+    aws("s3 mb s3://cli-bucket");
+    aws("s3 cp daily_access.dig s3://cli-bucket/a/one.dig");
+    aws("s3 sync . s3://cli-bucket/all --exclude .suiro/* --exclude logs/*");
+    assert!(aws("s3 ls s3://cli-bucket/a/").ends_with("one.dig\n"));
+    assert!(aws("s3 ls s3://cli-bucket/ --recursive --summarize").contains("all/access.yml\n"));
+    aws("s3 cp s3://cli-bucket/a/one.dig back.dig");
+    assert_eq!(
+        std::fs::read(project.path().join("back.dig")).unwrap(),
+        std::fs::read(project.path().join("daily_access.dig")).unwrap()
+    );
+    aws("s3 rm s3://cli-bucket --recursive");
+    aws("s3 rb s3://cli-bucket");
+    let tables = aws("glue get-tables --database-name web --query TableList[].Name --output text");
+    assert_eq!(tables.split_whitespace().collect::<Vec<_>>(), ["access_log", "daily_summary"]);
+    let partition =
+        aws("glue get-partition --database-name web --table-name daily_summary --partition-values 2026-03-02 \
+         --query Partition.Parameters.\"suiro.rows\" --output text");
+    assert_eq!(partition, "10\n");
+    assert_eq!(endpoint.stop(), Some(0));
+}
+
+#[test]
+fn an_endpoint_that_others_reach_needs_keys() {
+    let project = Project::new();
+    let open = project.suiro(&["emulate", "--address", "0.0.0.0", "--port", "0"]);
+    assert_eq!(open.exit, Some(2));
+    assert_eq!(
+        open.stderr,
+        "error: `--address 0.0.0.0` is reached by other machines: without keys everybody could read and delete the lake\n  \
+         = help: say `--access-key ID`, with its secret in the environment variable SUIRO_EMULATE_SECRET_KEY\n  \
+         = help: or leave `--address` out: the endpoint then answers this machine only\n"
+    );
+    let secretless = project.suiro(&["emulate", "--access-key", "id", "--port", "0"]);
+    assert_eq!(secretless.exit, Some(2));
+    assert!(secretless.stderr.starts_with("error: `--access-key` needs its secret\n"), "{secretless}");
+    project.write("fault.yml", "rules:\n  - {service: s4, effect: throttle}\n");
+    let wrong = project.suiro(&["emulate", "--fault", "fault.yml", "--port", "0"]);
+    assert_eq!(wrong.exit, Some(2));
+    assert!(wrong.stderr.contains("fault.yml:2:") && wrong.stderr.contains("athena"), "{wrong}");
+    assert!(!project.path().join(".suiro").try_exists().unwrap(), "nothing was made");
+}
+
+#[expect(clippy::print_stdout, reason = "a test says what it skips")]
+fn python() -> Option<PathBuf> {
+    let python = std::env::var_os("SUIRO_TEST_CLIENTS").map(PathBuf::from);
+    if python.is_none() {
+        println!("skipped: no SUIRO_TEST_CLIENTS (`./test` sets it)");
+    }
+    python
+}
