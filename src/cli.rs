@@ -271,6 +271,9 @@ pub(crate) struct Emulate {
     /// A file of rules that say which calls go wrong, and how; for tests of what calls them.
     #[arg(long, value_name = "FILE")]
     pub(crate) fault: Option<PathBuf>,
+    /// How many queries of each kind (DML, DDL) may be active at a time before Athena refuses more; no limit unless given.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_queries: Option<usize>,
 }
 
 /// `suiro log`.

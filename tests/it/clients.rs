@@ -138,6 +138,17 @@ fn awswrangler_and_suiro_read_each_other() {
 }
 
 #[test]
+fn boto3_pyathena_and_awswrangler_query() {
+    let Some(python) = python() else { return };
+    let project = Project::new();
+    let endpoint = Endpoint::start(&project, &[], &[]);
+    for client in ["athena_boto3", "athena_pyathena", "athena_wrangler"] {
+        assert_eq!(endpoint.script(&python, &format!("{client}.py"), &[]), format!("{client}: ok\n"));
+    }
+    assert_eq!(endpoint.stop(), Some(0));
+}
+
+#[test]
 fn the_aws_cli_copies_lists_and_looks_at_tables() {
     let Some(python) = python() else { return };
     let aws = python.with_file_name("aws");

@@ -17,12 +17,21 @@ pub(crate) struct ApiError {
     pub(crate) code: Cow<'static, str>,
     /// What was expected and what was found.
     pub(crate) message: String,
+    /// What else the answer says, by the names of its members.
+    pub(crate) details: Vec<(&'static str, String)>,
 }
 
 impl ApiError {
     /// Makes an error with a status.
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code: Cow::Borrowed(code), message: message.into() }
+        Self { status, code: Cow::Borrowed(code), message: message.into(), details: Vec::new() }
+    }
+
+    /// Says something else in the answer.
+    #[must_use]
+    pub(crate) fn with(mut self, member: &'static str, value: impl Into<String>) -> Self {
+        self.details.push((member, value.into()));
+        self
     }
 
     /// Makes an error of the request: status 400.

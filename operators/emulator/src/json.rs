@@ -35,7 +35,14 @@ pub(crate) fn seconds(milliseconds: i64) -> f64 {
 pub(crate) fn respond(result: ApiResult<Value>, request_id: &str) -> Response<ResponseBody> {
     let (status, value) = match result {
         Ok(value) => (hyper::StatusCode::OK, value),
-        Err(error) => (error.status, json!({"__type": error.code, "message": error.message, "Message": error.message})),
+        Err(error) => {
+            let mut value = json!({"__type": error.code, "message": error.message, "Message": error.message});
+            if let Some(members) = value.as_object_mut() {
+                members
+                    .extend(error.details.into_iter().map(|(member, text)| (member.to_owned(), Value::String(text))));
+            }
+            (error.status, value)
+        }
     };
     let mut response = Response::new(body::full(value.to_string()));
     *response.status_mut() = status;

@@ -18,6 +18,7 @@ use lake::Lake;
 use lake::catalog::SqliteCatalog;
 use tokio::net::TcpListener;
 
+pub use athena::Quotas;
 pub use auth::{Credentials, SecretKey};
 pub use fault::FaultPlan;
 
@@ -33,6 +34,8 @@ pub struct EmulatorSettings {
     pub faults: FaultPlan,
     /// The region, as far as answers name one.
     pub region: String,
+    /// How many of Athena's queries may be active at a time.
+    pub quotas: Quotas,
 }
 
 /// The three services over one lake.

@@ -104,10 +104,11 @@ impl Services {
         settings: EmulatorSettings,
         clock: Arc<dyn Clock>,
     ) -> lake::Result<Self> {
-        let s3 = S3::open(lake.clone(), settings.region).await?;
+        let s3 = S3::open(lake.clone(), settings.region.clone()).await?;
         let faults = Arc::new(Faults::new(settings.faults));
+        let athena = Athena::open(lake, settings.region, settings.quotas, Arc::clone(&faults)).await?;
         Ok(Self {
-            athena: Athena::new(lake),
+            athena,
             glue: Glue::new(catalog),
             s3,
             gate: Gate::new(settings.credentials, clock),

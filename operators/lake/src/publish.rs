@@ -17,6 +17,7 @@ pub mod schema;
 mod step;
 #[cfg(test)]
 mod tests;
+pub mod text;
 mod undo;
 pub mod validate;
 pub mod version;

@@ -183,6 +183,9 @@ pub trait QueryEngine: Debug + Send + Sync + 'static {
     async fn fetch(&self, id: &QueryId) -> Result<(Vec<ResultColumn>, SendableRecordBatchStream)>;
     /// Stops a query and waits until it has stopped; one that has ended stays as it is.
     async fn cancel(&self, id: &QueryId) -> Result<()>;
+    /// Says that nobody asks for an ended query any more: what the engine holds of it in memory may go. It may answer
+    /// `Unknown` then.
+    async fn release(&self, id: &QueryId);
 }
 
 /// What a statement would do.
@@ -194,4 +197,6 @@ pub struct Description {
     pub tables: Vec<crate::name::TableName>,
     /// The bytes of the objects that it would read at most, after partition pruning.
     pub predicted_bytes: u64,
+    /// How it would be run, as text for people.
+    pub plan: String,
 }

@@ -34,13 +34,16 @@ pub mod types;
 mod udf;
 mod unnest;
 mod values;
+mod view;
 mod window;
 
 pub use aggregate::KNOWN as AGGREGATIONS;
 pub use error::{SqlError, SqlResult, from_execution};
 pub use function::Session;
 pub use parse::{parse_expression, parse_one};
-pub use plan::{Planned, ResolvedTable, Settings, TableResolver, context, examine, plan};
+pub use plan::{
+    Planned, ResolvedRelation, ResolvedTable, ResolvedView, Settings, TableResolver, context, examine, plan,
+};
 pub use resolve::known::WINDOW as WINDOW_FUNCTIONS;
 pub use row_expression::RowExpression;
 pub use types::Type;

@@ -24,7 +24,8 @@ impl Place {
         let settings = LakeSettings::new(folder.path().join("state"), folder.path().join("warehouse"));
         let faults: FaultPlan = serde_json::from_value(faults).unwrap();
         assert!(faults.problems().is_empty());
-        let settings_of = EmulatorSettings { credentials, faults, region: "us-east-1".to_owned() };
+        let settings_of =
+            EmulatorSettings { credentials, faults, region: "us-east-1".to_owned(), quotas: crate::Quotas::default() };
         let emulator = Emulator::new(Lake::open(settings).await.unwrap(), settings_of).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -38,6 +38,7 @@ pub fn literal(text: &str) -> String {
 pub fn create_table(table: &Table) -> String {
     let name = format!("{}.{}", identifier(&table.name.database), identifier(&table.name.table));
     if let Some(text) = table.view_text.as_ref().filter(|_| table.is_view()) {
+        let text = super::View::of(table).map_or_else(|_| text.clone(), |view| view.sql);
         return format!("CREATE VIEW {name} AS\n{text}");
     }
     let mut ddl = format!("CREATE EXTERNAL TABLE {name} (\n{}\n)", columns(&table.columns));

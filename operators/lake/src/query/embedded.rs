@@ -19,7 +19,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
 use futures::StreamExt as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, watch};
@@ -314,6 +314,7 @@ impl QueryEngine for EmbeddedEngine {
             .await?;
         Ok(Description {
             predicted_bytes: plan::predicted_bytes(&prepared.physical),
+            plan: displayable(prepared.physical.as_ref()).indent(false).to_string(),
             columns: prepared.columns,
             tables: prepared.tables,
         })
@@ -405,6 +406,14 @@ impl QueryEngine for EmbeddedEngine {
             running.ended().await;
         }
         Ok(())
+    }
+
+    async fn release(&self, id: &QueryId) {
+        let mut queries = self.inner.queries();
+        if queries.by_id.get(id).is_some_and(|running| running.has_ended()) {
+            queries.by_id.remove(id);
+            queries.order.retain(|known| known != id);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Types are the catalog's, whatever the objects hold; what does not fit is an error that names the object.
 
 mod adapt;
+mod delimited;
 mod line;
 mod partition;
 mod text;

@@ -21,7 +21,7 @@ use super::cast;
 use super::coerce;
 use super::error::{SqlError, SqlResult};
 use super::function::{Nulls, Session};
-use super::plan::ResolvedTable;
+use super::plan::Found;
 use super::resolve::Resolved;
 use super::scope::{Relation, ScopeColumn, Typed};
 use super::types::Type;
@@ -35,7 +35,11 @@ const DEPTH_LIMIT: u32 = 2_000;
 #[derive(Debug)]
 pub(super) struct Analyzer<'a> {
     pub(super) session: Arc<Session>,
-    tables: &'a HashMap<TableName, Option<ResolvedTable>>,
+    tables: &'a HashMap<TableName, Option<Found>>,
+    /// The database of unqualified tables: the session's, or that of the view that is planned.
+    pub(super) database: RefCell<Option<String>>,
+    /// The views that are being planned, from the outside in.
+    pub(super) views: RefCell<Vec<TableName>>,
     missing: RefCell<Option<TableName>>,
     read: RefCell<BTreeSet<TableName>>,
     next_id: Cell<u32>,
@@ -45,10 +49,12 @@ pub(super) struct Analyzer<'a> {
 }
 
 impl<'a> Analyzer<'a> {
-    pub(super) fn new(session: Arc<Session>, tables: &'a HashMap<TableName, Option<ResolvedTable>>) -> Self {
+    pub(super) fn new(session: Arc<Session>, tables: &'a HashMap<TableName, Option<Found>>) -> Self {
         Self {
+            database: RefCell::new(session.database.clone()),
             session,
             tables,
+            views: RefCell::default(),
             missing: RefCell::new(None),
             read: RefCell::new(BTreeSet::new()),
             next_id: Cell::new(0),
@@ -80,12 +86,12 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Looks a table up. One that was not asked for yet is noted, and the analysis starts again with it.
-    pub(super) fn table(&self, name: &TableName) -> SqlResult<Option<&'a ResolvedTable>> {
+    pub(super) fn table(&self, name: &TableName) -> SqlResult<Option<&'a Found>> {
         let Some(found) = self.tables.get(name) else {
             *self.missing.borrow_mut() = Some(name.clone());
             return Err(SqlError::unsupported(format!("the table {name} was not looked up")));
         };
-        if found.is_some() {
+        if let Some(Found::Table(_)) = found {
             self.read.borrow_mut().insert(name.clone());
         }
         Ok(found.as_ref())

@@ -13,6 +13,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use sqlparser::ast::Query;
 
 use super::analyze::Analyzer;
 use super::error::SqlError;
@@ -25,8 +26,17 @@ use crate::name::TableName;
 /// Where the analyzer finds tables.
 #[async_trait]
 pub trait TableResolver: Send + Sync {
-    /// Looks a table up by its lower-case names; nothing when there is none.
-    async fn resolve(&self, database: &str, table: &str) -> Result<Option<ResolvedTable>>;
+    /// Looks a table or view up by its lower-case names; nothing when there is none.
+    async fn resolve(&self, database: &str, table: &str) -> Result<Option<ResolvedRelation>>;
+}
+
+/// What a name in FROM stands for.
+#[derive(Debug, Clone)]
+pub enum ResolvedRelation {
+    /// A table.
+    Table(ResolvedTable),
+    /// A view: its query is planned in its place.
+    View(ResolvedView),
 }
 
 /// A table as the analyzer needs it.
@@ -38,6 +48,39 @@ pub struct ResolvedTable {
     pub provider: Arc<dyn TableProvider>,
 }
 
+/// A view as the analyzer needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedView {
+    /// Its query.
+    pub sql: String,
+    /// The database of unqualified tables in it.
+    pub database: Option<String>,
+    /// The columns as they were when the view was made: a query that gives others now is refused.
+    pub columns: Vec<(String, Type)>,
+}
+
+/// A relation that was looked up; the query of a view is parsed.
+#[derive(Debug)]
+pub(super) enum Found {
+    Table(ResolvedTable),
+    View(ResolvedView, Box<Query>),
+}
+
+impl Found {
+    fn of(name: &TableName, relation: ResolvedRelation) -> std::result::Result<Self, SqlError> {
+        match relation {
+            ResolvedRelation::Table(table) => Ok(Self::Table(table)),
+            ResolvedRelation::View(view) => match parse_one(&view.sql) {
+                Ok(query) => Ok(Self::View(view, query)),
+                Err(error) => {
+                    let message = format!("Failed parsing stored view 'awsdatacatalog.{name}': {error}");
+                    Err(SqlError { message, position: None, ..error })
+                }
+            },
+        }
+    }
+}
+
 /// A planned statement.
 #[derive(Debug)]
 pub struct Planned {
@@ -45,7 +88,7 @@ pub struct Planned {
     pub plan: LogicalPlan,
     /// The names and types of the result's columns, in the plan's order; names may repeat.
     pub columns: Vec<(String, Type)>,
-    /// The tables that it reads.
+    /// The tables that it reads, those of its views among them.
     pub tables: Vec<TableName>,
 }
 
@@ -57,7 +100,7 @@ pub struct Planned {
 pub async fn plan(text: &str, session: &Session, resolver: &dyn TableResolver) -> Result<Planned> {
     let query = parse_one(text)?;
     let session = Arc::new(session.clone());
-    let mut tables: HashMap<TableName, Option<ResolvedTable>> = HashMap::new();
+    let mut tables: HashMap<TableName, Option<Found>> = HashMap::new();
     loop {
         // The analyzer is not asynchronous: it stops at a table it has not seen, which is looked up before it starts again.
         let missing = {
@@ -84,6 +127,7 @@ pub async fn plan(text: &str, session: &Session, resolver: &dyn TableResolver) -
             }
         };
         let found = resolver.resolve(&missing.database, &missing.table).await?;
+        let found = found.map(|relation| Found::of(&missing, relation)).transpose()?;
         tables.insert(missing, found);
     }
 }

@@ -15,6 +15,7 @@ use super::analyze::Analyzer;
 use super::coerce::common_super_type;
 use super::error::{SqlError, SqlResult};
 use super::expression::{Clause, Collected, check_identifier};
+use super::plan::Found;
 use super::scope::{Ctes, Qualifier, Relation, Scope, ScopeColumn, Typed, same};
 use super::types::Type;
 use super::window::NamedWindows;
@@ -174,14 +175,14 @@ impl Analyzer<'_> {
                     }
                     return Ok(relation);
                 }
-                let Some(database) = &self.session.database else {
+                let Some(database) = self.database.borrow().clone() else {
                     return Err(SqlError::trino(
                         "MISSING_SCHEMA_NAME",
                         format!("`{}` needs a database: write `database.{}`", table.value, table.value),
                     )
                     .at_span(table.span));
                 };
-                (database.clone(), *table)
+                (database, *table)
             }
             [database, table] => (database.value.clone(), *table),
             [catalog, database, table] => {
@@ -207,7 +208,12 @@ impl Analyzer<'_> {
             return Err(SqlError::unsupported(format!("the metadata table `{}`", table.value)).at_span(table.span));
         }
         let full = TableName::new(&database, &table.value).map_err(|_| not_found())?;
-        let resolved = self.table(&full)?.ok_or_else(not_found)?;
+        let resolved = match self.table(&full)?.ok_or_else(not_found)? {
+            Found::Table(table) => table,
+            Found::View(view, query) => {
+                return self.view(&full, view, query).map_err(|error| error.at_span(table.span));
+            }
+        };
 
         // Every scan under a name of its own: a table may be read twice.
         let scan_name = self.fresh();

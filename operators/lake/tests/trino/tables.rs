@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use async_trait::async_trait;
 use datafusion::datasource::MemTable;
 use lake::Result;
-use lake::sql::{ResolvedTable, TableResolver, Type};
+use lake::sql::{ResolvedRelation, ResolvedTable, TableResolver, Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 #[derive(serde::Deserialize)]
@@ -49,8 +49,9 @@ impl Tables {
 
 #[async_trait]
 impl TableResolver for Tables {
-    async fn resolve(&self, database: &str, table: &str) -> Result<Option<ResolvedTable>> {
-        Ok(if database == "corpus" { self.tables.get(table).cloned() } else { None })
+    async fn resolve(&self, database: &str, table: &str) -> Result<Option<ResolvedRelation>> {
+        let table = if database == "corpus" { self.tables.get(table).cloned() } else { None };
+        Ok(table.map(ResolvedRelation::Table))
     }
 }
 

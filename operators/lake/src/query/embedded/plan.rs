@@ -12,13 +12,13 @@ use datafusion::prelude::SessionContext;
 
 use super::failure;
 use super::stop::{self, Stop};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::TableName;
 use crate::query::table::CatalogTable;
 use crate::query::{QueryTable, ResultColumn};
 use crate::sql::function::Session;
-use crate::sql::plan::{ResolvedTable, Settings, TableResolver};
+use crate::sql::plan::{ResolvedRelation, ResolvedTable, Settings, TableResolver};
 use crate::storage::Storage;
 
 /// The stack of a planning thread: a tokio worker's 2 MiB is too little for a statement of some hundred nested terms.
@@ -130,18 +130,22 @@ struct CatalogResolver {
 
 #[async_trait]
 impl TableResolver for CatalogResolver {
-    async fn resolve(&self, database: &str, table: &str) -> Result<Option<ResolvedTable>> {
+    async fn resolve(&self, database: &str, table: &str) -> Result<Option<ResolvedRelation>> {
         let name = TableName::new(database, table)?;
         let own = self.tables.iter().find(|own| own.table.name == name);
         let (table, partitions) = if let Some(own) = own {
             (own.table.clone(), own.partitions.clone())
         } else {
             let Some(table) = self.catalog.table(&name).await? else { return Ok(None) };
+            if table.is_view() {
+                return View::of(&table)?.resolved(&table).map(|view| Some(ResolvedRelation::View(view)));
+            }
             let partitioned = !table.partition_keys.is_empty();
             let partitions = if partitioned { self.catalog.partitions(&name).await? } else { Vec::new() };
             (table, partitions)
         };
         let provider = CatalogTable::try_new(self.storage.clone(), table, partitions)?;
-        Ok(Some(ResolvedTable { columns: provider.columns(), provider: Arc::new(provider) }))
+        let table = ResolvedTable { columns: provider.columns(), provider: Arc::new(provider) };
+        Ok(Some(ResolvedRelation::Table(table)))
     }
 }

@@ -1,0 +1,151 @@
+//! What a statement gave, and the objects that tell clients of it.
+
+use bytes::Bytes;
+use lake::Result;
+use lake::name::Location;
+use lake::query::{Destination, QueryStats};
+use lake::storage::Put;
+
+use super::{Job, Order};
+use crate::athena::Athena;
+use crate::athena::model::{ResultForm, ResultRecord};
+use crate::athena::result::column::ResultColumn;
+use crate::athena::result::{csv, metadata};
+
+/// What a statement gave.
+#[derive(Debug, Default)]
+pub(in crate::athena) struct Outcome {
+    /// The columns of its result.
+    pub(super) columns: Vec<ResultColumn>,
+    pub(super) body: Body,
+    pub(super) update_count: Option<u64>,
+    pub(super) stats: QueryStats,
+    /// What it did, when it wrote: `INSERT`.
+    pub(super) wrote: Option<&'static str>,
+    /// The list of what it wrote.
+    pub(super) manifest: Option<Location>,
+}
+
+/// The rows of a result.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Body {
+    #[default]
+    Nothing,
+    /// Lines of text, to be written.
+    Lines(Vec<String>),
+    /// CSV, already written.
+    Csv,
+}
+
+impl Outcome {
+    /// A statement that gives nothing.
+    pub(super) fn nothing() -> Self {
+        Self { body: Body::Lines(Vec::new()), ..Self::default() }
+    }
+
+    /// Lines under columns of text.
+    pub(super) fn lines(columns: &[&str], lines: Vec<String>, update_count: Option<u64>) -> Self {
+        Self {
+            columns: columns.iter().map(|name| ResultColumn::text(name)).collect(),
+            body: Body::Lines(lines),
+            update_count,
+            ..Self::default()
+        }
+    }
+
+    /// Rows that were written.
+    pub(super) fn written(what: &'static str, stats: QueryStats) -> Self {
+        Self {
+            columns: vec![ResultColumn::rows()],
+            update_count: Some(stats.rows),
+            wrote: Some(what),
+            stats,
+            ..Self::default()
+        }
+    }
+
+    /// Returns what is kept of it.
+    pub(super) fn record(&self) -> ResultRecord {
+        ResultRecord {
+            columns: self.columns.clone(),
+            form: match self.body {
+                Body::Nothing => ResultForm::Nothing,
+                Body::Lines(_) => ResultForm::Text,
+                Body::Csv => ResultForm::Csv,
+            },
+            update_count: self.update_count,
+        }
+    }
+}
+
+impl Athena {
+    /// Runs a SELECT and writes its rows.
+    pub(super) async fn select(&self, job: &Job, order: &Order, sql: &str) -> Result<Outcome> {
+        let (query, stats) = self.run_query(job, order, sql, Destination::Fetch).await?;
+        order.strike()?;
+        let location = Location::parse(&job.output_location())?;
+        let (columns, bytes) = csv::write(&self.inner.lake, &query, &location).await?;
+        let outcome = Outcome {
+            columns,
+            body: Body::Csv,
+            update_count: Some(0),
+            stats: QueryStats { written_bytes: bytes, ..stats },
+            ..Outcome::default()
+        };
+        self.describe_result(job, &outcome).await?;
+        Ok(outcome)
+    }
+
+    /// Explains a SELECT.
+    pub(super) async fn explain(&self, job: &Job, sql: &str) -> Result<Outcome> {
+        let now_ms = self.now_ms();
+        job.change(|execution| {
+            execution.state = crate::athena::model::State::Running;
+            execution.started_ms = Some(now_ms);
+        });
+        let described = self.inner.lake.engine.describe(sql, Some(&job.database())).await?;
+        let columns: Vec<String> =
+            described.columns.iter().map(|column| format!("{} {}", column.name, column.data_type)).collect();
+        let tables: Vec<String> = described.tables.iter().map(|table| format!("awsdatacatalog.{table}")).collect();
+        let mut lines = vec![
+            format!("Output: {}", columns.join(", ")),
+            format!("Tables: {}", if tables.is_empty() { "none".to_owned() } else { tables.join(", ") }),
+            format!("Bytes at most: {}", described.predicted_bytes),
+        ];
+        lines.extend(described.plan.lines().map(str::to_owned));
+        Ok(Outcome {
+            columns: vec![ResultColumn::of("Query Plan", &lake::sql::Type::Varchar(None))],
+            body: Body::Lines(lines),
+            update_count: Some(0),
+            ..Outcome::default()
+        })
+    }
+
+    /// Writes the objects of a result: its lines, and what describes it.
+    pub(super) async fn deliver(&self, job: &Job, outcome: Outcome) -> Result<Outcome> {
+        if let Body::Lines(lines) = &outcome.body {
+            let location = Location::parse(&job.output_location())?;
+            self.inner.lake.storage.put(&location, Bytes::from(lines.join("\n")), Put::Replace).await?;
+        }
+        self.describe_result(job, &outcome).await?;
+        Ok(outcome)
+    }
+
+    async fn describe_result(&self, job: &Job, outcome: &Outcome) -> Result<()> {
+        if outcome.columns.is_empty() {
+            return Ok(());
+        }
+        let update = outcome.wrote.map(|what| (what, outcome.stats.rows));
+        let bytes = metadata::encode(&job.id(), update, &outcome.columns);
+        let location = Location::parse(&format!("{}.metadata", job.output_location()))?;
+        self.inner.lake.storage.put(&location, Bytes::from(bytes), Put::Replace).await
+    }
+
+    /// Writes the list of the objects that a statement wrote, and returns its place.
+    pub(super) async fn write_manifest(&self, job: &Job, stats: &QueryStats) -> Result<Location> {
+        let location = Location::parse(&format!("{}-manifest.csv", job.output_location()))?;
+        let lines: String = stats.objects.iter().map(|object| format!("{}\n", object.location)).collect();
+        self.inner.lake.storage.put(&location, Bytes::from(lines), Put::Replace).await?;
+        Ok(location)
+    }
+}

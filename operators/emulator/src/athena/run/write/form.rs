@@ -1,0 +1,305 @@
+//! The properties of `WITH (…)`: formats, compressions, places. What is not known is refused by its name.
+
+use indexmap::IndexMap;
+use lake::catalog::{Storage, TableFormat};
+use lake::name::Location;
+use lake::publish::Compression;
+use lake::publish::text::{TextCompression, TextForm};
+use lake::{Error, ErrorKind, Result};
+
+use crate::athena::statement::Property;
+
+const OPERATION: &str = "read the properties of a statement";
+
+/// The delimiter of text when none is given.
+const DELIMITER: char = '\u{1}';
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Parquet(Compression),
+    Text(TextForm, TextCompression),
+}
+
+/// What the properties say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Options {
+    pub(super) form: Form,
+    pub(super) partitioned_by: Vec<String>,
+    pub(super) external_location: Option<Location>,
+}
+
+impl Form {
+    /// Returns how a table of this form is read.
+    pub(super) fn storage(self) -> Storage {
+        match self {
+            Self::Parquet(_) => TableFormat::Parquet.storage(),
+            Self::Text(TextForm::Json, _) => TableFormat::HiveJson.storage(),
+            Self::Text(TextForm::Delimited(delimiter), _) => {
+                let mut storage = TableFormat::Delimited.storage();
+                for key in ["field.delim", "serialization.format"] {
+                    storage.serde_parameters.insert(key.to_owned(), delimiter.to_string());
+                }
+                storage
+            }
+        }
+    }
+
+    /// Returns what Glue calls it.
+    pub(super) fn classification(self) -> &'static str {
+        match self {
+            Self::Parquet(_) => "parquet",
+            Self::Text(TextForm::Json, _) => "json",
+            Self::Text(TextForm::Delimited(_), _) => "csv",
+        }
+    }
+}
+
+/// The words of the properties, before they are put together.
+#[derive(Default)]
+struct Words {
+    format: Option<String>,
+    compression: Option<(String, String)>,
+    delimiter: Option<String>,
+    options: Option<Vec<String>>,
+    location: Option<String>,
+}
+
+impl Options {
+    /// Reads the properties of `CREATE TABLE … AS`.
+    pub(super) fn of_create(properties: &IndexMap<String, Property>) -> Result<Self> {
+        let mut words = Words::default();
+        for (name, value) in properties {
+            match name.as_str() {
+                "external_location" => words.location = Some(scalar(name, value)?),
+                "write_compression" | "parquet_compression" | "orc_compression" => {
+                    words.compression = Some((name.clone(), scalar(name, value)?));
+                }
+                "is_external" => {
+                    if scalar(name, value)? != "true" {
+                        return Err(unsupported("the property `is_external` = false"));
+                    }
+                }
+                "table_type" => {
+                    if !scalar(name, value)?.eq_ignore_ascii_case("hive") {
+                        return Err(unsupported(&format!("the property `table_type` = '{}'", scalar(name, value)?)));
+                    }
+                }
+                "bucketed_by" | "bucket_count" | "partitioning" | "location" | "compression_level" => {
+                    return Err(unsupported(&format!("the property `{name}`")));
+                }
+                _ => common(&mut words, name, value, "CREATE TABLE AS")?,
+            }
+        }
+        words.options("PARQUET")
+    }
+
+    /// Reads the properties of `UNLOAD`.
+    pub(super) fn of_unload(properties: &IndexMap<String, Property>) -> Result<Self> {
+        let mut words = Words::default();
+        for (name, value) in properties {
+            match name.as_str() {
+                "compression" => words.compression = Some((name.clone(), scalar(name, value)?)),
+                "compression_level" => return Err(unsupported("the property `compression_level`")),
+                _ => common(&mut words, name, value, "UNLOAD")?,
+            }
+        }
+        if words.format.is_none() {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                OPERATION,
+                "SYNTAX_ERROR: line 1:1: UNLOAD needs the property `format`",
+            ));
+        }
+        words.options("PARQUET")
+    }
+}
+
+fn common(words: &mut Words, name: &str, value: &Property, statement: &str) -> Result<()> {
+    match name {
+        "format" => words.format = Some(scalar(name, value)?.to_ascii_uppercase()),
+        "field_delimiter" => words.delimiter = Some(scalar(name, value)?),
+        "partitioned_by" => match value {
+            Property::Array(names) => words.options = Some(names.iter().map(|name| name.to_lowercase()).collect()),
+            Property::Scalar(_) => return Err(wrong(name, "ARRAY['column', …]", value)),
+        },
+        _ => {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                OPERATION,
+                format!("INVALID_TABLE_PROPERTY: line 1:1: {statement} has no property `{name}`"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+impl Words {
+    fn options(self, default: &str) -> Result<Options> {
+        let format = self.format.as_deref().unwrap_or(default);
+        if let Some((name, _)) = &self.compression
+            && !matches!(
+                (name.as_str(), format),
+                ("write_compression" | "compression", _)
+                    | ("parquet_compression", "PARQUET")
+                    | ("orc_compression", "ORC")
+            )
+        {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                OPERATION,
+                format!("INVALID_TABLE_PROPERTY: line 1:1: `{name}` is no property of the format {format}"),
+            ));
+        }
+        let compression = self.compression.map(|(_, word)| word.to_ascii_uppercase());
+        let refused = |word: &str| unsupported(&format!("the compression {word} of the format {format}"));
+        let text = |form: TextForm| match compression.as_deref() {
+            None | Some("GZIP") => Ok(Form::Text(form, TextCompression::Gzip)),
+            Some("NONE") => Ok(Form::Text(form, TextCompression::None)),
+            Some("ZSTD") => Ok(Form::Text(form, TextCompression::Zstd)),
+            Some(word) => Err(refused(word)),
+        };
+        if self.delimiter.is_some() && format != "TEXTFILE" {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                OPERATION,
+                format!("INVALID_TABLE_PROPERTY: line 1:1: `field_delimiter` is no property of the format {format}"),
+            ));
+        }
+        let form = match format {
+            "PARQUET" => Form::Parquet(match compression.as_deref() {
+                None | Some("GZIP") => Compression::Gzip,
+                Some("SNAPPY") => Compression::Snappy,
+                Some("ZSTD") => Compression::Zstd,
+                Some("NONE") => Compression::None,
+                Some(word) => return Err(refused(word)),
+            }),
+            "JSON" => text(TextForm::Json)?,
+            "TEXTFILE" => {
+                let mut delimiter = DELIMITER;
+                if let Some(given) = &self.delimiter {
+                    let mut characters = given.chars();
+                    delimiter = match (characters.next(), characters.next()) {
+                        (Some(character), None) => character,
+                        _ => {
+                            let value = Property::Scalar(given.clone());
+                            return Err(wrong("field_delimiter", "one character", &value));
+                        }
+                    };
+                }
+                text(TextForm::Delimited(delimiter))?
+            }
+            "ORC" | "AVRO" | "ION" => return Err(unsupported(&format!("writing the format {format}"))),
+            other => {
+                let value = Property::Scalar(other.to_owned());
+                return Err(wrong("format", "PARQUET, JSON or TEXTFILE", &value));
+            }
+        };
+        Ok(Options {
+            form,
+            partitioned_by: self.options.unwrap_or_default(),
+            external_location: self
+                .location
+                .map(|text| Location::parse(&text).map(Location::into_prefix))
+                .transpose()?,
+        })
+    }
+}
+
+fn scalar(name: &str, value: &Property) -> Result<String> {
+    match value {
+        Property::Scalar(text) => Ok(text.clone()),
+        Property::Array(_) => Err(wrong(name, "one value", value)),
+    }
+}
+
+fn wrong(name: &str, expected: &str, value: &Property) -> Error {
+    let found = match value {
+        Property::Scalar(text) => format!("'{text}'"),
+        Property::Array(items) => format!("ARRAY{items:?}"),
+    };
+    Error::new(
+        ErrorKind::InvalidInput,
+        OPERATION,
+        format!("INVALID_TABLE_PROPERTY: line 1:1: expected {expected} as the property `{name}`, found {found}"),
+    )
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::new(
+        ErrorKind::UnsupportedSql,
+        OPERATION,
+        format!("NOT_SUPPORTED: {what} is not supported by this endpoint yet"),
+    )
+}
+
+/// Checks that partition keys are the last columns, in their order.
+pub(super) fn keys_are_last(columns: &[String], keys: &[String]) -> Result<()> {
+    let first = columns.len().saturating_sub(keys.len());
+    if keys.is_empty() || (first > 0 && columns.get(first..).unwrap_or_default() == keys) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::InvalidSql,
+        OPERATION,
+        format!(
+            "HIVE_COLUMN_ORDER_MISMATCH: Partition keys must be the last columns in the table and in the same order as the \
+             table properties: [{}]",
+            keys.join(", ")
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn create(pairs: &[(&str, Property)]) -> Result<Options> {
+        Options::of_create(&pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
+    }
+
+    fn text(value: &str) -> Property {
+        Property::Scalar(value.to_owned())
+    }
+
+    #[test]
+    fn properties_say_form_and_place() {
+        assert_eq!(create(&[]).unwrap().form, Form::Parquet(Compression::Gzip));
+        let options = create(&[
+            ("format", text("textfile")),
+            ("field_delimiter", text(",")),
+            ("write_compression", text("none")),
+            ("external_location", text("s3://b/x")),
+            ("partitioned_by", Property::Array(vec!["DT".to_owned()])),
+        ])
+        .unwrap();
+        assert_eq!(options.form, Form::Text(TextForm::Delimited(','), TextCompression::None));
+        assert_eq!(options.partitioned_by, ["dt"]);
+        assert_eq!(options.external_location.unwrap().to_string(), "s3://b/x/");
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_by_its_name() {
+        for (name, value, message) in [
+            (
+                "bucketed_by",
+                Property::Array(vec![]),
+                "NOT_SUPPORTED: the property `bucketed_by` is not supported by this endpoint yet",
+            ),
+            ("format", text("ORC"), "NOT_SUPPORTED: writing the format ORC is not supported by this endpoint yet"),
+            ("foo", text("1"), "INVALID_TABLE_PROPERTY: line 1:1: CREATE TABLE AS has no property `foo`"),
+            (
+                "parquet_compression",
+                text("LZO"),
+                "NOT_SUPPORTED: the compression LZO of the format PARQUET is not supported by this endpoint yet",
+            ),
+            (
+                "orc_compression",
+                text("ZLIB"),
+                "INVALID_TABLE_PROPERTY: line 1:1: `orc_compression` is no property of the format PARQUET",
+            ),
+        ] {
+            assert_eq!(create(&[(name, value)]).unwrap_err().message, message);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! `INSERT INTO`: rows are written aside, then their objects take their places, then new partitions are told to the catalog.
+//!
+//! A reader may see some of the objects before all are there, as with the service itself; never a part of one.
+
+use lake::catalog::{Expect, Table, TableFormat};
+use lake::name::Location;
+use lake::publish::Compression;
+use lake::publish::dml::identifier;
+use lake::publish::text::{TextCompression, TextForm};
+use lake::query::ResultColumn;
+use lake::sql::Type;
+use lake::sql::coerce::can_coerce;
+use lake::storage::{Marker, MarkerKind};
+use lake::{Error, ErrorKind, Result};
+
+use super::form::Form;
+use super::{OPERATION, STAGING, Target};
+use crate::athena::Athena;
+use crate::athena::run::outcome::Outcome;
+use crate::athena::run::{Job, Order};
+use crate::athena::statement::Insert;
+
+impl Athena {
+    pub(in crate::athena::run) async fn insert(&self, job: &Job, order: &Order, insert: &Insert) -> Result<Outcome> {
+        let lake = &self.inner.lake;
+        let name = insert.name.full(&job.database())?;
+        let table = lake.catalog.table(&name).await?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                OPERATION,
+                format!("TABLE_NOT_FOUND: line 1:1: Table 'awsdatacatalog.{name}' does not exist"),
+            )
+        })?;
+        if table.is_view() {
+            return Err(Error::new(
+                ErrorKind::InvalidSql,
+                OPERATION,
+                format!("NOT_SUPPORTED: line 1:1: Inserting into views is not supported: 'awsdatacatalog.{name}'"),
+            ));
+        }
+        let form = form_of(&table)?;
+        let described = lake.engine.describe(&insert.query, Some(&job.database())).await?;
+        let sql = cast_to_table(&table, insert, &described.columns)?;
+        let keys: Vec<String> = table.partition_keys.iter().map(|key| key.name.clone()).collect();
+
+        let staging = Location::parse(STAGING)?.join(&format!("{}/", job.id()))?;
+        // Ours before anything is in it, so that it may be cleared whatever happens; the rows go into an empty folder below.
+        lake.storage.mark(&staging, &Marker::new(MarkerKind::Prefix, None)).await?;
+        let rows = staging.join("rows/")?;
+        let target = Target { prefix: &rows, form, partitioned_by: &keys, name: "rows" };
+        let written = self.write_rows(job, order, &sql, &target).await;
+        let placed = match written {
+            Ok(stats) => self.place(job, &table, stats).await,
+            Err(error) => Err(error),
+        };
+        let cleared = self.clear_staging(&job.id()).await;
+        let stats = placed?;
+        cleared?;
+        let mut outcome = Outcome::written("INSERT", stats);
+        outcome.manifest = Some(self.write_manifest(job, &outcome.stats).await?);
+        Ok(outcome)
+    }
+
+    /// Copies what was written to the places of its partitions, under names that no other query uses.
+    async fn place(
+        &self,
+        job: &Job,
+        table: &Table,
+        mut stats: lake::query::QueryStats,
+    ) -> Result<lake::query::QueryStats> {
+        let lake = &self.inner.lake;
+        let mut made = Vec::new();
+        for (number, object) in stats.objects.iter_mut().enumerate() {
+            let folder = if table.partition_keys.is_empty() {
+                table.location.clone().ok_or_else(|| {
+                    Error::new(ErrorKind::InvalidData, OPERATION, format!("table {} has no location", table.name))
+                })?
+            } else {
+                match lake.catalog.partition(&table.name, &object.partition).await? {
+                    Some(partition) => partition.location,
+                    None => {
+                        let location = table.hive_location(&object.partition)?;
+                        made.push(table.new_partition(object.partition.clone(), location.clone()));
+                        location
+                    }
+                }
+            };
+            let ending = object.location.file_name().split_once('.').map_or("", |(_, ending)| ending);
+            let dot = if ending.is_empty() { "" } else { "." };
+            let place = folder.join(&format!("{}-{number:05}{dot}{ending}", job.id()))?;
+            lake.storage.copy(&object.location, &place).await?;
+            object.location = place;
+        }
+        for partition in made {
+            match lake.catalog.put_partition(&table.name, &partition, Expect::Absent).await {
+                Ok(_kept) => {}
+                // Somebody made it meanwhile, or an object before this one did.
+                Err(error) if error.kind == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(stats)
+    }
+
+    /// Removes what an `INSERT` wrote aside.
+    pub(in crate::athena::run) async fn clear_staging(&self, id: &str) -> Result<()> {
+        let staging = Location::parse(STAGING)?.join(&format!("{id}/"))?;
+        self.inner.lake.storage.delete_prefix(&staging).await.map(|_objects| ())
+    }
+}
+
+/// Returns how rows of a table are written.
+fn form_of(table: &Table) -> Result<Form> {
+    let refused = |what: &str| {
+        Err(Error::new(
+            ErrorKind::UnsupportedSql,
+            OPERATION,
+            format!("NOT_SUPPORTED: writing to table `{}` is not supported: {what}", table.name),
+        ))
+    };
+    let parameter = |key: &str| lake::catalog::descriptor::parameter(&table.storage, &table.parameters, key);
+    match TableFormat::of(&table.storage) {
+        Some(TableFormat::Parquet) => {
+            let word = parameter("parquet.compression").or_else(|| parameter("parquet.compress"));
+            Ok(Form::Parquet(
+                match word.or_else(|| parameter("write.compression")).map(str::to_ascii_uppercase).as_deref() {
+                    Some("SNAPPY") => Compression::Snappy,
+                    Some("ZSTD") => Compression::Zstd,
+                    Some("NONE" | "UNCOMPRESSED") => Compression::None,
+                    _ => Compression::Gzip,
+                },
+            ))
+        }
+        Some(TableFormat::Delimited) => {
+            let separators = ["collection.delim", "colelction.delim", "mapkey.delim", "escape.delim"];
+            if let Some(key) = separators.iter().find(|key| parameter(key).is_some()) {
+                return refused(&format!("the property `{key}` of its SerDe"));
+            }
+            if parameter("serialization.null.format").is_some_and(|null| null != "\\N") {
+                return refused("the property `serialization.null.format` of its SerDe");
+            }
+            let delimiter = parameter("field.delim").unwrap_or("\u{1}");
+            let mut characters = delimiter.chars();
+            match (characters.next(), characters.next()) {
+                (Some(delimiter), None) => Ok(Form::Text(TextForm::Delimited(delimiter), TextCompression::Gzip)),
+                _ => refused("its delimiter is not one character"),
+            }
+        }
+        Some(TableFormat::HiveJson) => Ok(Form::Text(TextForm::Json, TextCompression::Gzip)),
+        _ => refused(&format!("its SerDe `{}` only reads", table.storage.serde)),
+    }
+}
+
+/// Wraps a query so that it gives the columns of the table, partition keys last, in its types.
+fn cast_to_table(table: &Table, insert: &Insert, query: &[ResultColumn]) -> Result<String> {
+    let wrong = |name: &'static str, message: String| {
+        Error::new(ErrorKind::InvalidSql, OPERATION, format!("{name}: line 1:1: {message}"))
+    };
+    let all: Vec<(&str, Type)> = table
+        .columns
+        .iter()
+        .chain(&table.partition_keys)
+        .map(|column| Ok((column.name.as_str(), Type::from_hive(&column.hive_type)?)))
+        .collect::<Result<_>>()?;
+    let given: Vec<&str> = if insert.columns.is_empty() {
+        all.iter().map(|(name, _)| *name).collect()
+    } else {
+        insert.columns.iter().map(String::as_str).collect()
+    };
+    for (index, name) in given.iter().enumerate() {
+        if !all.iter().any(|(known, _)| known == name) {
+            return Err(wrong(
+                "COLUMN_NOT_FOUND",
+                format!("Insert column name does not exist in target table: {name}"),
+            ));
+        }
+        if given.iter().take(index).any(|before| before == name) {
+            return Err(wrong(
+                "DUPLICATE_COLUMN_NAME",
+                format!("Insert column name is specified more than once: {name}"),
+            ));
+        }
+    }
+    let types = |of: &mut dyn Iterator<Item = String>| of.collect::<Vec<_>>().join(", ");
+    let mismatch = || {
+        let wanted = given.iter().filter_map(|name| all.iter().find(|(known, _)| known == name));
+        wrong(
+            "TYPE_MISMATCH",
+            format!(
+                "Insert query has mismatched column types: Table: [{}], Query: [{}]",
+                types(&mut wanted.map(|(_, data_type)| data_type.to_string())),
+                types(&mut query.iter().map(|column| column.data_type.to_string()))
+            ),
+        )
+    };
+    if given.len() != query.len() {
+        return Err(mismatch());
+    }
+    let mut list = Vec::with_capacity(all.len());
+    for (name, data_type) in &all {
+        let position = given.iter().position(|known| known == name);
+        let source = match position.and_then(|position| query.get(position).map(|column| (position, column))) {
+            Some((position, column)) => {
+                if !takes(data_type, &column.data_type) {
+                    return Err(mismatch());
+                }
+                identifier(&format!("c{position}"))
+            }
+            None if table.partition_keys.iter().any(|key| key.name == *name) => {
+                return Err(wrong("SYNTAX_ERROR", format!("the query gives no value for partition key {name}")));
+            }
+            None => "NULL".to_owned(),
+        };
+        list.push(format!("CAST({source} AS {data_type}) AS {}", identifier(name)));
+    }
+    let names: Vec<String> = (0..query.len()).map(|index| identifier(&format!("c{index}"))).collect();
+    // The query stands on lines of its own, so that a comment at its end does not swallow the bracket.
+    Ok(format!("SELECT {} FROM (\n{}\n) AS query ({})", list.join(", "), insert.query, names.join(", ")))
+}
+
+/// Tells whether a column takes values of a type without a cast that is written: Trino's rule for INSERT.
+fn takes(column: &Type, value: &Type) -> bool {
+    match (column, value) {
+        (column, value) if column == value || can_coerce(value, column) => true,
+        (Type::Varchar(_) | Type::Char(_), Type::Varchar(_) | Type::Char(_))
+        | (Type::Timestamp(_), Type::Timestamp(_)) => true,
+        (Type::Array(column), Type::Array(value)) => takes(column, value),
+        (Type::Map(column_key, column), Type::Map(value_key, value)) => {
+            takes(column_key, value_key) && takes(column, value)
+        }
+        (Type::Row(columns), Type::Row(values)) => {
+            columns.len() == values.len()
+                && columns.iter().zip(values.iter()).all(|((_, column), (_, value))| takes(column, value))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,148 @@
+//! Hive's DDL, partitions, views, and what Athena's own calls tell of the catalog.
+
+use super::*;
+
+async fn with_table() -> Fixture {
+    let fixture = fixture().await;
+    fixture.run("CREATE DATABASE IF NOT EXISTS web COMMENT 'of the web'").await;
+    fixture
+        .run(
+            "CREATE EXTERNAL TABLE web.log (n int COMMENT 'a number', tags array<string>) PARTITIONED BY (dt string)
+             ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' STORED AS TEXTFILE LOCATION 's3://b/log/'",
+        )
+        .await;
+    fixture
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_made_described_and_dropped() {
+    let fixture = with_table().await;
+    let described = fixture.run("DESCRIBE log").await;
+    assert_eq!(columns(&described.results), ["col_name string 0 0", "data_type string 0 0", "comment string 0 0"]);
+    assert_eq!(
+        described.rows,
+        [
+            "n                   \tint                 \ta number            ",
+            "tags                \tarray<string>       \t                    ",
+            "dt                  \tstring              \t                    ",
+            "\t \t ",
+            "# Partition Information\t \t ",
+            "# col_name            \tdata_type           \tcomment             ",
+            "\t \t ",
+            "dt                  \tstring              \t                    ",
+        ]
+    );
+    assert!(described.results.get("UpdateCount").is_none());
+    assert_eq!(fixture.run("SHOW COLUMNS IN log").await.rows[0], "n                   ");
+    assert_eq!(fixture.run("SHOW TABLES IN web '*g'").await.rows, ["log"]);
+    assert_eq!(fixture.run("SHOW DATABASES").await.rows, ["default", "web"]);
+    assert_eq!(fixture.run("SHOW TBLPROPERTIES log ('EXTERNAL')").await.rows, ["EXTERNAL\tTRUE"]);
+    let made = fixture.run("SHOW CREATE TABLE log").await.rows.join("\n");
+    fixture.run("DROP TABLE log").await;
+    fixture.run(&made).await;
+    assert_eq!(fixture.run("SHOW CREATE TABLE log").await.rows.join("\n"), made);
+
+    assert_eq!(
+        fixture.fails("DROP DATABASE web").await,
+        "FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. \
+         InvalidOperationException(message:Database web is not empty. One or more tables exist.)"
+    );
+    fixture.run("DROP DATABASE web CASCADE").await;
+    assert_eq!(
+        fixture.fails("SHOW TABLES").await,
+        "FAILED: SemanticException [Error 10072]: Database does not exist: web"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_are_added_found_and_dropped() {
+    let fixture = with_table().await;
+    fixture.put("s3://b/log/dt=2026-01-01/a.csv", "1,x\u{2}y\n").await;
+    fixture.put("s3://b/log/dt=a%3Ab/a.csv", "2,\\N\n").await;
+    fixture.put("s3://b/log/dt=2026-01-03", "no folder\n").await;
+    assert_eq!(fixture.rows("SELECT * FROM log").await, Vec::<String>::new());
+    let repaired = fixture.run("MSCK REPAIR TABLE log").await.rows;
+    assert_eq!(
+        repaired,
+        [
+            "Partitions not in metastore:\tlog:dt=2026-01-01\tlog:dt=a%3Ab",
+            "Repair: Added partition to metastore log:dt=2026-01-01",
+            "Repair: Added partition to metastore log:dt=a%3Ab",
+        ]
+    );
+    assert_eq!(fixture.run("MSCK REPAIR TABLE log").await.rows, Vec::<String>::new());
+    assert_eq!(fixture.rows("SELECT n, tags, dt FROM log ORDER BY n").await, ["1|[x, y]|2026-01-01", "2|NULL|a:b"]);
+
+    fixture.put("s3://b/elsewhere/x.csv", "3,z\n").await;
+    fixture.run("ALTER TABLE log ADD PARTITION (dt='x') LOCATION 's3://b/elsewhere' PARTITION (dt='y')").await;
+    assert_eq!(
+        fixture.fails("ALTER TABLE log ADD PARTITION (dt='x')").await,
+        "FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. \
+         AlreadyExistsException(message:Partition already exists: dt=x)"
+    );
+    fixture.run("ALTER TABLE log ADD IF NOT EXISTS PARTITION (dt='x')").await;
+    assert_eq!(fixture.rows("SELECT n FROM log WHERE dt = 'x'").await, ["3"]);
+    fixture.run("ALTER TABLE log PARTITION (dt='x') RENAME TO PARTITION (dt='z')").await;
+    fixture.run("ALTER TABLE log DROP PARTITION (dt='y'), PARTITION (dt='a:b')").await;
+    assert_eq!(fixture.run("SHOW PARTITIONS log").await.rows, ["dt=2026-01-01", "dt=z"]);
+    assert_eq!(
+        fixture.fails("ALTER TABLE log DROP PARTITION (dt='y')").await,
+        "FAILED: SemanticException [Error 10006]: Partition not found (dt=y)"
+    );
+    fixture.run("ALTER TABLE log ADD COLUMNS (more double)").await;
+    assert_eq!(fixture.rows("SELECT more FROM log WHERE dt = 'z'").await, ["NULL"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_stand_for_their_queries() {
+    let fixture = with_table().await;
+    fixture.run("CREATE VIEW v AS SELECT x AS N, x * 2 AS twice FROM (VALUES 1, 2) t (x)").await;
+    fixture.run("CREATE OR REPLACE VIEW web.w AS SELECT n, twice + 1 AS more FROM v WHERE n > 1").await;
+    assert_eq!(fixture.rows("SELECT w.n, web.w.more FROM w").await, ["2|5"]);
+    assert_eq!(fixture.rows("SELECT count(*) FROM v a JOIN v b ON a.n = b.n").await, ["2"]);
+    assert_eq!(fixture.run("SHOW VIEWS").await.rows, ["v", "w"]);
+    assert_eq!(
+        fixture.run("SHOW CREATE VIEW w").await.rows,
+        ["CREATE VIEW \"web\".\"w\" AS", "SELECT n, twice + 1 AS more FROM v WHERE n > 1"]
+    );
+    assert_eq!(
+        fixture.fails("CREATE VIEW v AS SELECT 1 AS n").await,
+        "TABLE_ALREADY_EXISTS: line 1:1: View already exists: 'awsdatacatalog.web.v'"
+    );
+    // A view that comes to read itself is refused where it is read.
+    fixture.run("CREATE OR REPLACE VIEW v AS SELECT n, more AS twice FROM w").await;
+    let reason = fixture.fails("SELECT * FROM v").await;
+    assert!(reason.starts_with("VIEW_IS_RECURSIVE: "), "{reason}");
+    fixture.run("CREATE OR REPLACE VIEW v AS SELECT 'a' AS n, 1 AS twice").await;
+    let reason = fixture.fails("SELECT * FROM w").await;
+    assert!(
+        reason.starts_with("INVALID_VIEW: line 1:15: Failed analyzing stored view 'awsdatacatalog.web.w'"),
+        "{reason}"
+    );
+    fixture.run("DROP VIEW v").await;
+    assert_eq!(
+        fixture.fails("DROP TABLE w").await,
+        "FAILED: SemanticException [Error 10000]: Cannot drop a view with DROP TABLE: web.w"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_catalog_is_told_by_athenas_own_calls() {
+    let fixture = with_table().await;
+    let listed = fixture.call("ListDatabases", json!({ "CatalogName": "AwsDataCatalog" })).await;
+    assert_eq!(listed["DatabaseList"][1], json!({ "Name": "web", "Description": "of the web" }));
+    let body = json!({ "CatalogName": "awsdatacatalog", "DatabaseName": "web", "TableName": "LOG" });
+    let table = fixture.call("GetTableMetadata", body).await["TableMetadata"].clone();
+    assert_eq!(table["Columns"][0], json!({ "Name": "n", "Type": "int", "Comment": "a number" }));
+    assert_eq!(table["PartitionKeys"][0]["Name"], "dt");
+    assert_eq!(table["Parameters"]["location"], "s3://b/log");
+    assert_eq!(table["Parameters"]["serde.param.field.delim"], ",");
+    let body = json!({ "CatalogName": "AwsDataCatalog", "DatabaseName": "web", "Expression": "lo.*" });
+    assert_eq!(fixture.call("ListTableMetadata", body).await["TableMetadataList"].as_array().unwrap().len(), 1);
+    let body = json!({ "CatalogName": "AwsDataCatalog", "DatabaseName": "web", "TableName": "nope" });
+    assert_eq!(
+        fixture.refused("GetTableMetadata", body).await,
+        ("MetadataException".to_owned(), "Table nope not found.".to_owned())
+    );
+    assert_eq!(fixture.refused("CreateNotebook", json!({})).await.0, "UnknownOperationException");
+}

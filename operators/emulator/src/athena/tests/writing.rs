@@ -1,0 +1,130 @@
+//! `CREATE TABLE AS`, `INSERT INTO` and `UNLOAD`: what they write, and what they refuse.
+
+use super::*;
+
+async fn with_database() -> Fixture {
+    let fixture = fixture().await;
+    fixture.run("CREATE SCHEMA web").await;
+    fixture
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_made_of_a_query() {
+    let fixture = with_database().await;
+    let ran = fixture
+        .run(
+            "CREATE TABLE t WITH (format = 'PARQUET', write_compression = 'SNAPPY', partitioned_by = ARRAY['dt'],
+               external_location = 's3://b/t/') AS SELECT n, dt FROM (VALUES (1, 'a'), (2, 'b'), (3, 'a')) v (n, dt)",
+        )
+        .await;
+    assert_eq!(columns(&ran.results), ["rows bigint 19 0"]);
+    assert_eq!((ran.rows.len(), &ran.results["UpdateCount"]), (0, &json!(3)));
+    assert_eq!(ran.execution["SubstatementType"], "CREATE_TABLE_AS_SELECT");
+    let id = ran.execution["QueryExecutionId"].as_str().unwrap();
+    let manifest = ran.execution["Statistics"]["DataManifestLocation"].as_str().unwrap();
+    assert_eq!(manifest, format!("s3://results/q/tables/{id}-manifest.csv"));
+    assert_eq!(fixture.object(manifest).await, "s3://b/t/dt=a/part-00000.parquet\ns3://b/t/dt=b/part-00000.parquet\n");
+    assert_eq!(fixture.rows("SELECT n FROM t WHERE dt = 'a' ORDER BY n").await, ["1", "3"]);
+    assert_eq!(
+        fixture.fails("CREATE TABLE t AS SELECT 1 AS n").await,
+        "TABLE_ALREADY_EXISTS: line 1:1: Destination table 'awsdatacatalog.web.t' already exists"
+    );
+    assert_eq!(
+        fixture.fails("CREATE TABLE u WITH (external_location = 's3://b/t/') AS SELECT 1 AS n").await,
+        "HIVE_PATH_ALREADY_EXISTS: Target directory for table already exists: s3://b/t/"
+    );
+    assert_eq!(
+        fixture.fails("CREATE TABLE u AS SELECT 1").await,
+        "MISSING_COLUMN_NAME: line 1:1: Column name not specified at position 1"
+    );
+    let ran = fixture.run("CREATE TABLE u (\"a\", b) AS SELECT n, 'x' FROM t -- the end").await;
+    let id = ran.execution["QueryExecutionId"].as_str().unwrap();
+    assert_eq!(fixture.objects(&format!("s3://results/q/tables/{id}/")).await.len(), 1);
+    assert_eq!(fixture.rows("SELECT sum(a), max(b) FROM u").await, ["6|x"]);
+    fixture.run("CREATE TABLE IF NOT EXISTS u AS SELECT 1 AS n").await;
+    fixture.run("CREATE TABLE empty AS SELECT n FROM t WITH NO DATA").await;
+    assert_eq!(fixture.rows("SELECT count(*) FROM empty").await, ["0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_inserted_by_name_and_by_place() {
+    let fixture = with_database().await;
+    fixture
+        .run(
+            "CREATE EXTERNAL TABLE t (n bigint, s string, d decimal(10,2)) PARTITIONED BY (dt date) STORED AS PARQUET
+             LOCATION 's3://b/t/' TBLPROPERTIES ('parquet.compression'='SNAPPY')",
+        )
+        .await;
+    let ran = fixture.run("INSERT INTO t SELECT 1, 'x', 1.5, DATE '2026-01-01'").await;
+    assert_eq!(ran.results["UpdateCount"], 1);
+    assert_eq!(columns(&ran.results), ["rows bigint 19 0"]);
+    fixture.run("INSERT INTO web.t (dt, n) VALUES (DATE '2026-01-01', 2), (DATE '2026-01-02', 3)").await;
+    assert_eq!(
+        fixture.rows("SELECT n, s, d, dt FROM t ORDER BY n").await,
+        ["1|x|1.50|2026-01-01", "2|NULL|NULL|2026-01-01", "3|NULL|NULL|2026-01-02"]
+    );
+    assert_eq!(fixture.run("SHOW PARTITIONS t").await.rows, ["dt=2026-01-01", "dt=2026-01-02"]);
+    assert_eq!(fixture.objects("s3://b/t/").await.len(), 3);
+    assert_eq!(
+        fixture.objects("s3://suiro-results/athena-insert/").await,
+        Vec::<String>::new(),
+        "nothing is left aside"
+    );
+    assert_eq!(
+        fixture.fails("INSERT INTO t SELECT 'x', 'x', 1.5, DATE '2026-01-01'").await,
+        "TYPE_MISMATCH: line 1:1: Insert query has mismatched column types: Table: [bigint, varchar, decimal(10,2), date], \
+         Query: [varchar(1), varchar(1), decimal(2,1), date]"
+    );
+    assert_eq!(
+        fixture.fails("INSERT INTO nope SELECT 1").await,
+        "TABLE_NOT_FOUND: line 1:1: Table 'awsdatacatalog.web.nope' does not exist"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_is_inserted_and_unloaded() {
+    let fixture = with_database().await;
+    fixture
+        .run(
+            "CREATE EXTERNAL TABLE t (a int, b string) ROW FORMAT DELIMITED FIELDS TERMINATED BY '\\t'
+             LINES TERMINATED BY '\\n' STORED AS TEXTFILE LOCATION 's3://b/t/'",
+        )
+        .await;
+    fixture.run("INSERT INTO t (a, b) VALUES (1, 'foo')").await;
+    fixture.run("INSERT INTO t VALUES (2, NULL), (3, 'jim o''rourke')").await;
+    assert_eq!(fixture.rows("SELECT * FROM t ORDER BY a").await, ["1|foo", "2|NULL", "3|jim o'rourke"]);
+
+    let ran = fixture
+        .run("UNLOAD (SELECT a, b FROM t WHERE a < 3 ORDER BY a) TO 's3://b/u/' WITH (format = 'JSON', compression = 'NONE')")
+        .await;
+    assert_eq!(ran.results["UpdateCount"], 2);
+    let manifest = ran.execution["Statistics"]["DataManifestLocation"].as_str().unwrap();
+    let objects = fixture.object(manifest).await;
+    assert_eq!(fixture.object(objects.trim()).await, "{\"a\":1,\"b\":\"foo\"}\n{\"a\":2,\"b\":null}\n");
+    let ran =
+        fixture.run("UNLOAD (SELECT a FROM t) TO 's3://b/p' WITH (format = 'PARQUET', compression = 'SNAPPY')").await;
+    let manifest = ran.execution["Statistics"]["DataManifestLocation"].as_str().unwrap();
+    assert_eq!(fixture.object(manifest).await, "s3://b/p/part-00000.parquet\n");
+    assert_eq!(
+        fixture.fails("UNLOAD (SELECT 1 AS a) TO 's3://b/p/' WITH (format = 'PARQUET')").await,
+        "HIVE_PATH_ALREADY_EXISTS: Target directory for table already exists: s3://b/p/"
+    );
+    assert_eq!(
+        fixture.fails("UNLOAD (SELECT 1 AS a) TO 's3://b/o/' WITH (format = 'AVRO')").await,
+        "NOT_SUPPORTED: writing the format AVRO is not supported by this endpoint yet"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_a_hundred_partitions_are_refused() {
+    let fixture = with_database().await;
+    let digits = "(VALUES 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)";
+    let reason = fixture
+        .fails(&format!(
+            "CREATE TABLE t WITH (partitioned_by = ARRAY['k']) AS \
+             SELECT 1 AS n, a.x * 100 + b.x * 10 + c.x AS k FROM {digits} a (x), {digits} b (x), (VALUES 0, 1) c (x)"
+        ))
+        .await;
+    assert!(reason.starts_with("HIVE_TOO_MANY_OPEN_PARTITIONS: "), "{reason}");
+    assert_eq!(fixture.run("SHOW TABLES").await.rows, Vec::<String>::new());
+}
