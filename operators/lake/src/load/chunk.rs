@@ -133,14 +133,21 @@ impl<'a> ChunkReader<'a> {
 
     /// Reads until so many bytes are at hand, or the file ends.
     fn fill(&mut self, wanted: usize) -> Result<()> {
-        while !self.is_end && self.pending.len() < wanted {
-            let start = self.pending.len();
-            self.pending.resize(wanted, 0);
-            let read = self.input.read(&mut self.pending[start..]);
-            self.pending.truncate(start + read.as_ref().map_or(0, |read| *read));
-            self.is_end = read? == 0;
+        let mut filled = self.pending.len();
+        if self.is_end || filled >= wanted {
+            return Ok(());
         }
-        Ok(())
+        self.pending.resize(wanted, 0);
+        let mut result = Ok(());
+        while filled < wanted && !self.is_end && result.is_ok() {
+            match self.input.read(&mut self.pending[filled..]) {
+                Ok(0) => self.is_end = true,
+                Ok(read) => filled += read,
+                Err(error) => result = Err(error),
+            }
+        }
+        self.pending.truncate(filled);
+        result
     }
 
     /// Returns the byte after the last record that is whole for sure.
@@ -223,17 +230,24 @@ impl<'a> ChunkReader<'a> {
 
 /// Returns the byte after the last CSV record that is whole for sure.
 fn last_csv_record_end(dialect: &Dialect, bytes: &[u8]) -> usize {
-    let has_quotes = dialect.quote().is_some_and(|quote| memchr::memchr(quote, bytes).is_some());
-    if !has_quotes {
+    let quote = dialect.quote().filter(|quote| memchr::memchr(*quote, bytes).is_some());
+    let Some(quote) = quote else {
         if let Some(at) = memchr::memrchr(b'\n', bytes) {
             return at + 1;
         }
         // A CR at the very end may be half of a CRLF.
         return memchr::memrchr(b'\r', &bytes[..bytes.len().saturating_sub(1)]).map_or(0, |at| at + 1);
-    }
+    };
     let mut fields = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
+        // A record without a quote ends with its line; only the others need a closer look.
+        if let Some(end) = memchr::memchr3(quote, b'\n', b'\r', &bytes[at..]).map(|found| at + found)
+            && bytes[end] == b'\n'
+        {
+            at = end + 1;
+            continue;
+        }
         match dialect.scan(bytes, at, false, &mut fields) {
             Scanned::Record(extent) | Scanned::Skipped(extent) | Scanned::Bad(extent, _) => at = extent.next,
             Scanned::Incomplete => break,

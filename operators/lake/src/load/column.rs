@@ -9,7 +9,7 @@ use arrow::array::{
     Int16Array, Int32Array, Int64Array, NullBufferBuilder, StringArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::{ArrowNativeType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use super::config::ColumnType;
@@ -65,22 +65,26 @@ pub(crate) struct ColumnBuilder {
 pub(crate) struct BadCell;
 
 impl ColumnBuilder {
-    /// Makes a builder.
-    pub(crate) fn new(column: ReadColumn) -> Self {
+    /// Makes a builder with room for so many rows.
+    pub(crate) fn new(column: ReadColumn, rows: usize) -> Self {
         let values = match column.column_type {
-            ColumnType::Boolean => Values::Boolean(BooleanBufferBuilder::new(0)),
-            ColumnType::Tinyint => Values::Int8(Vec::new()),
-            ColumnType::Smallint => Values::Int16(Vec::new()),
-            ColumnType::Integer => Values::Int32(Vec::new()),
-            ColumnType::Bigint => Values::Int64(Vec::new()),
-            ColumnType::Real => Values::Float32(Vec::new()),
-            ColumnType::Double => Values::Float64(Vec::new()),
-            ColumnType::Decimal(..) => Values::Decimal(Vec::new()),
-            ColumnType::Varchar(_) | ColumnType::Json => Values::Text { ends: vec![0], bytes: Vec::new() },
-            ColumnType::Date => Values::Date(Vec::new()),
-            ColumnType::Timestamp => Values::Timestamp(Vec::new()),
+            ColumnType::Boolean => Values::Boolean(BooleanBufferBuilder::new(rows)),
+            ColumnType::Tinyint => Values::Int8(Vec::with_capacity(rows)),
+            ColumnType::Smallint => Values::Int16(Vec::with_capacity(rows)),
+            ColumnType::Integer => Values::Int32(Vec::with_capacity(rows)),
+            ColumnType::Bigint => Values::Int64(Vec::with_capacity(rows)),
+            ColumnType::Real => Values::Float32(Vec::with_capacity(rows)),
+            ColumnType::Double => Values::Float64(Vec::with_capacity(rows)),
+            ColumnType::Decimal(..) => Values::Decimal(Vec::with_capacity(rows)),
+            ColumnType::Varchar(_) | ColumnType::Json => {
+                let mut ends = Vec::with_capacity(rows + 1);
+                ends.push(0);
+                Values::Text { ends, bytes: Vec::new() }
+            }
+            ColumnType::Date => Values::Date(Vec::with_capacity(rows)),
+            ColumnType::Timestamp => Values::Timestamp(Vec::with_capacity(rows)),
         };
-        Self { column, values, nulls: NullBufferBuilder::new(0) }
+        Self { column, values, nulls: NullBufferBuilder::new(rows) }
     }
 
     /// Returns what it builds.
@@ -187,26 +191,26 @@ impl ColumnBuilder {
         self.nulls.truncate(rows);
     }
 
-    /// Returns the column and starts anew.
-    fn finish(&mut self) -> Result<ArrayRef> {
+    /// Returns the column.
+    fn finish(mut self) -> Result<ArrayRef> {
         let nulls = self.nulls.finish();
-        Ok(match &mut self.values {
-            Values::Boolean(values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
-            Values::Int8(values) => Arc::new(Int8Array::new(taken(values), nulls)),
-            Values::Int16(values) => Arc::new(Int16Array::new(taken(values), nulls)),
-            Values::Int32(values) => Arc::new(Int32Array::new(taken(values), nulls)),
-            Values::Int64(values) => Arc::new(Int64Array::new(taken(values), nulls)),
-            Values::Float32(values) => Arc::new(Float32Array::new(taken(values), nulls)),
-            Values::Float64(values) => Arc::new(Float64Array::new(taken(values), nulls)),
-            Values::Date(values) => Arc::new(Date32Array::new(taken(values), nulls)),
-            Values::Timestamp(values) => Arc::new(TimestampMicrosecondArray::new(taken(values), nulls)),
+        Ok(match self.values {
+            Values::Boolean(mut values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
+            Values::Int8(values) => Arc::new(Int8Array::new(values.into(), nulls)),
+            Values::Int16(values) => Arc::new(Int16Array::new(values.into(), nulls)),
+            Values::Int32(values) => Arc::new(Int32Array::new(values.into(), nulls)),
+            Values::Int64(values) => Arc::new(Int64Array::new(values.into(), nulls)),
+            Values::Float32(values) => Arc::new(Float32Array::new(values.into(), nulls)),
+            Values::Float64(values) => Arc::new(Float64Array::new(values.into(), nulls)),
+            Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
+            Values::Timestamp(values) => Arc::new(TimestampMicrosecondArray::new(values.into(), nulls)),
             Values::Decimal(values) => {
-                let array = Decimal128Array::new(taken(values), nulls);
+                let array = Decimal128Array::new(values.into(), nulls);
                 Arc::new(array.with_data_type(self.column.column_type.to_arrow()))
             }
             Values::Text { ends, bytes } => {
-                let offsets = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(ends, vec![0])));
-                let array = StringArray::try_new(offsets, Buffer::from_vec(std::mem::take(bytes)), nulls);
+                let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));
+                let array = StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls);
                 Arc::new(array.map_err(|error| {
                     Error::new(ErrorKind::InvalidData, "build a column", format!("expected text: {error}"))
                         .with("column", &self.column.name)
@@ -225,9 +229,10 @@ pub(crate) struct BatchBuilder {
 }
 
 impl BatchBuilder {
-    /// Makes a builder.
-    pub(crate) fn new(columns: &[ReadColumn]) -> Self {
-        Self { schema: schema(columns), columns: columns.iter().cloned().map(ColumnBuilder::new).collect(), rows: 0 }
+    /// Makes a builder with room for so many rows.
+    pub(crate) fn new(columns: &[ReadColumn], rows: usize) -> Self {
+        let builders = columns.iter().map(|column| ColumnBuilder::new(column.clone(), rows));
+        Self { schema: schema(columns), columns: builders.collect(), rows: 0 }
     }
 
     /// Returns the builders; every row adds one value to each, then calls [`BatchBuilder::row_done`].
@@ -247,22 +252,16 @@ impl BatchBuilder {
         }
     }
 
-    /// Returns the rows and starts anew.
+    /// Returns the rows.
     ///
     /// # Errors
     /// `InvalidData` when a text is not UTF-8, which parsers have looked at before.
-    pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
-        let columns = self.columns.iter_mut().map(ColumnBuilder::finish).collect::<Result<Vec<_>>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+    pub(crate) fn finish(self) -> Result<RecordBatch> {
+        let columns = self.columns.into_iter().map(ColumnBuilder::finish).collect::<Result<Vec<_>>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        RecordBatch::try_new_with_options(self.schema, columns, &options)
             .map_err(|error| Error::new(ErrorKind::InvalidData, "build a batch", error.to_string()).source(error))
     }
-}
-
-/// Takes the values, leaving room for about as many again.
-fn taken<T: ArrowNativeType>(values: &mut Vec<T>) -> ScalarBuffer<T> {
-    let next = Vec::with_capacity(values.len());
-    ScalarBuffer::from(std::mem::replace(values, next))
 }
 
 /// The end of the text so far. A chunk is far below 2 GiB (see `chunk::MAX_RECORD_BYTES`).
@@ -339,9 +338,47 @@ pub(crate) fn boolean(text: &[u8]) -> Option<bool> {
     }
 }
 
+/// The powers of ten that 128 bits hold.
+const POWERS_OF_TEN: [i128; 39] = {
+    let mut powers = [1; 39];
+    let mut exponent = 1;
+    while exponent < powers.len() {
+        powers[exponent] = powers[exponent - 1] * 10;
+        exponent += 1;
+    }
+    powers
+};
+
+/// Reads `12.50` with at most 18 digits and no more of them after the point than the scale has: the common case, for which 64
+/// bits are enough. None says nothing: [`decimal`] looks closer.
+fn short_decimal(digits: &[u8], precision: u8, scale: u8) -> Option<i128> {
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    let mut value: u64 = 0;
+    let mut point = None;
+    for (at, byte) in digits.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            value = value * 10 + u64::from(digit);
+        } else if *byte == b'.' && point.is_none() && digits.len() > 1 {
+            point = Some(at);
+        } else {
+            return None;
+        }
+    }
+    let places = point.map_or(0, |at| digits.len() - at - 1);
+    let shift = usize::from(scale).checked_sub(places)?;
+    let value = i128::from(value).checked_mul(*POWERS_OF_TEN.get(shift)?)?;
+    (value < *POWERS_OF_TEN.get(usize::from(precision))?).then_some(value)
+}
+
 /// Reads an exact number; digits beyond the scale must be zeros, as nothing is rounded away without a word.
 pub(crate) fn decimal(text: &[u8], precision: u8, scale: u8) -> Option<i128> {
     let (negative, rest) = signed(text);
+    if let Some(value) = short_decimal(rest, precision, scale) {
+        return Some(if negative { -value } else { value });
+    }
     let (mantissa, exponent) = match rest.iter().position(|byte| matches!(byte, b'e' | b'E')) {
         Some(at) => (&rest[..at], integer(&rest[at + 1..]).filter(|exponent| exponent.abs() <= 100)?),
         None => (rest, 0),
@@ -379,7 +416,7 @@ pub(crate) fn decimal(text: &[u8], precision: u8, scale: u8) -> Option<i128> {
         value /= 10;
         shift += 1;
     }
-    if value >= 10_i128.checked_pow(u32::from(precision))? {
+    if value >= *POWERS_OF_TEN.get(usize::from(precision))? {
         return None;
     }
     Some(if negative { -value } else { value })
@@ -387,6 +424,8 @@ pub(crate) fn decimal(text: &[u8], precision: u8, scale: u8) -> Option<i128> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -456,7 +495,8 @@ mod tests {
             format: TimeFormat::ISO,
             defaults: TimeDefaults::default(),
         };
-        let mut builder = BatchBuilder::new(&[column("a", ColumnType::Varchar(None)), column("b", ColumnType::Bigint)]);
+        let columns = [column("a", ColumnType::Varchar(None)), column("b", ColumnType::Bigint)];
+        let mut builder = BatchBuilder::new(&columns, 1);
         for (a, b) in [("x", "1"), ("gone", "no"), ("y", "2")] {
             let good = builder.columns()[0].append_text(a.as_bytes()).is_ok()
                 && builder.columns()[1].append_text(b.as_bytes()).is_ok();
@@ -470,6 +510,21 @@ mod tests {
         assert_eq!(texts.iter().collect::<Vec<_>>(), [Some("x"), Some("y"), None]);
         let numbers = batch.column(1).as_any().downcast_ref::<Int64Array>().unwrap();
         assert_eq!(numbers.iter().collect::<Vec<_>>(), [Some(1), Some(2), None]);
-        assert_eq!(builder.finish().unwrap().num_rows(), 0);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_short_decimal_is_read_as_a_long_one(
+            text in "[+-]?[0-9]{0,12}[.]?[0-9]{0,6}",
+            (precision, scale) in (1_u8..=38).prop_flat_map(|precision| (Just(precision), 0..=precision)),
+        ) {
+            let (negative, digits) = signed(text.as_bytes());
+            let sign = if negative { "-" } else { "" };
+            // Zeros before a number change nothing, but make it too long for the common case; none is a number by itself.
+            let is_number = digits.iter().any(u8::is_ascii_digit);
+            let long = format!("{sign}{}{}", "0".repeat(18), String::from_utf8_lossy(digits));
+            let expected = if is_number { decimal(long.as_bytes(), precision, scale) } else { None };
+            prop_assert_eq!(decimal(text.as_bytes(), precision, scale), expected);
+        }
     }
 }

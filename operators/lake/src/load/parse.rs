@@ -91,7 +91,17 @@ pub(crate) struct RecordSink<'a> {
 impl<'a> RecordSink<'a> {
     fn new(columns: &[ReadColumn], chunk: &'a Chunk) -> Self {
         let clean = memchr::memchr(0, &chunk.bytes).is_none() && std::str::from_utf8(&chunk.bytes).is_ok();
-        Self { chunk, rows: BatchBuilder::new(columns), clean, places: Vec::new(), rejected: Vec::new(), skipped: 0 }
+        // As many rows as lines, and no more than there are bytes to fill their columns.
+        let lines = memchr::memchr_iter(b'\n', &chunk.bytes).count() + 1;
+        let rows = lines.min(chunk.bytes.len() / columns.len().max(1) + 1);
+        Self {
+            chunk,
+            rows: BatchBuilder::new(columns, rows),
+            clean,
+            places: Vec::with_capacity(rows),
+            rejected: Vec::new(),
+            skipped: 0,
+        }
     }
 
     /// Returns the bytes of the chunk.
@@ -130,7 +140,7 @@ impl<'a> RecordSink<'a> {
         self.skipped += 1;
     }
 
-    fn finish(mut self) -> Result<Parsed> {
+    fn finish(self) -> Result<Parsed> {
         Ok(Parsed { batch: self.rows.finish()?, places: self.places, rejected: self.rejected, skipped: self.skipped })
     }
 }

@@ -1,14 +1,16 @@
 //! The work of a load: one thread reads and decodes, several parse and encode, one puts everything in order.
 //!
 //! ```text
-//! files ─ decode ─ chunks ──▶ parse, split (workers) ──▶ in order: partitions' buffers ─ row groups ─┐
-//!                                                        in order: append to files ◀─ encode (workers)┘
+//! files ─ decode ─ chunks ──▶ parse, split (workers) ──▶ in order: partitions' buffers ─ columns' pieces ─┐
+//!                              in order: append to files ◀─ row groups ◀─ encode column by column (workers)┘
 //! ```
 //! What is written depends on the input alone: chunks are cut by content, results are taken in the order of the chunks, and
-//! row groups are cut by counted bytes. Memory is bounded by the number of chunks on their way and by what partitions may
-//! buffer together; it does not grow with the input or with the number of rejected lines.
+//! row groups are cut by counted bytes. Memory is bounded by the number of chunks on their way (a permit goes with each until
+//! its last column is encoded), by what partitions may buffer together and by the encoded pages of a row group; it does not
+//! grow with the input or with the number of rejected lines.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use parquet::arrow::arrow_writer::ArrowColumnChunk;
@@ -17,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::chunk::{CHUNK_BYTES, ChunkReader};
 use super::column::ReadColumn;
-use super::encode::RowGroup;
+use super::encode::{ColumnEncoder, ColumnPlace};
 use super::input::InputFile;
 use super::layout::Layout;
 use super::parse::{Chunk, Parser};
 use super::partition::{Part, PartitionKeys};
-use super::pool::Queue;
+use super::pool::{Permit, Permits, Queue};
 use super::reject::Rejected;
 use super::report::Progress;
 use super::stream::{Destination, StreamKey, Streams, Written};
@@ -82,13 +84,14 @@ pub(crate) struct Outcome {
 pub(crate) const SHOWN_REJECTED: usize = 10;
 
 enum Job {
-    Parse { number: u64, chunk: Chunk, raw_bytes: u64 },
-    Encode { number: u64, group: RowGroup },
+    Parse { number: u64, chunk: Chunk, raw_bytes: u64, permit: Permit },
+    Encode(Arc<ColumnEncoder>),
 }
 
 enum Done {
     Parsed(u64, Result<Batch>),
-    Encoded(u64, Result<Vec<ArrowColumnChunk>>),
+    /// A column has no more to do for now; it comes with its chunk when it is whole.
+    Encoded(ColumnPlace, Result<Option<Box<ArrowColumnChunk>>>),
     /// So many chunks were read; the header lines that were passed and the bytes of all files.
     Read {
         chunks: u64,
@@ -106,6 +109,7 @@ struct Batch {
     rejected: Vec<Rejected>,
     skipped: u64,
     raw_bytes: u64,
+    permit: Permit,
 }
 
 /// Tells the consumer when a thread ends by a panic, so that nobody waits for it.
@@ -128,14 +132,15 @@ impl Pipeline<'_> {
     pub(crate) fn run(&self) -> Result<Outcome> {
         let threads = self.threads.max(1);
         // Enough chunks that no thread waits for the reader, few enough to bound memory.
-        let queue = Queue::new(threads + 2);
+        let permits = Permits::new(threads + 2);
+        let queue = Queue::new();
         let (sender, receiver) = channel();
         std::thread::scope(|scope| {
-            let (queue, reader_sender) = (&queue, sender.clone());
+            let (queue, permits, reader_sender) = (&queue, &permits, sender.clone());
             scope.spawn(move || {
                 let _bell = Bell(&reader_sender);
                 let (mut chunks, mut header_lines, mut raw_bytes) = (0, 0, 0);
-                let result = self.read(queue, &mut chunks, &mut header_lines, &mut raw_bytes);
+                let result = self.read(queue, permits, &mut chunks, &mut header_lines, &mut raw_bytes);
                 let _sent = reader_sender.send(Done::Read { chunks, header_lines, raw_bytes, result });
             });
             for _ in 0..threads {
@@ -152,25 +157,28 @@ impl Pipeline<'_> {
             drop(sender);
             let outcome = self.consume(queue, &receiver);
             // Whatever happened, the threads end before the scope does.
+            permits.close();
             queue.close();
             outcome
         })
     }
 
-    fn read(&self, queue: &Queue<Job>, chunks: &mut u64, header_lines: &mut u64, raw_bytes: &mut u64) -> Result<()> {
+    fn read(
+        &self,
+        queue: &Queue<Job>,
+        permits: &Arc<Permits>,
+        chunks: &mut u64,
+        header_lines: &mut u64,
+        raw_bytes: &mut u64,
+    ) -> Result<()> {
         for (index, file) in self.files.iter().enumerate() {
             let input = file.open(self.storage, &self.runtime)?;
             let mut reader = ChunkReader::new(&file.name, index, input, &self.parser, &self.layout.header, CHUNK_BYTES);
             loop {
-                if !queue.acquire() {
-                    return Ok(());
-                }
-                let Some(chunk) = reader.next_chunk()? else {
-                    queue.release();
-                    break;
-                };
+                let Some(permit) = permits.acquire() else { return Ok(()) };
+                let Some(chunk) = reader.next_chunk()? else { break };
                 let so_far = *raw_bytes + reader.raw_bytes();
-                queue.push(Job::Parse { number: *chunks, chunk, raw_bytes: so_far });
+                queue.push(Job::Parse { number: *chunks, chunk, raw_bytes: so_far, permit });
                 *chunks += 1;
             }
             *header_lines += reader.header_lines();
@@ -181,20 +189,21 @@ impl Pipeline<'_> {
 
     fn work(&self, job: Job) -> Done {
         match job {
-            Job::Parse { number, chunk, raw_bytes } => {
+            Job::Parse { number, chunk, raw_bytes, permit } => {
                 let batch = self.parser.parse(&self.columns, &chunk).and_then(|mut parsed| {
                     let parts = self.keys.split(&mut parsed, &chunk)?;
-                    Ok(Batch { file: chunk.file, parts, rejected: parsed.rejected, skipped: parsed.skipped, raw_bytes })
+                    let (rejected, skipped) = (parsed.rejected, parsed.skipped);
+                    Ok(Batch { file: chunk.file, parts, rejected, skipped, raw_bytes, permit })
                 });
                 Done::Parsed(number, batch)
             }
-            Job::Encode { number, group } => Done::Encoded(number, group.encode()),
+            Job::Encode(column) => Done::Encoded(column.place(), column.work().map(|chunk| chunk.map(Box::new))),
         }
     }
 
     fn consume(&self, queue: &Queue<Job>, receiver: &Receiver<Done>) -> Result<Outcome> {
         let mut results = Results { receiver, parsed: HashMap::new(), encoded: HashMap::new(), read: None };
-        let encode = |number, group| queue.push_urgent(Job::Encode { number, group });
+        let encode = |column| queue.push_urgent(Job::Encode(column));
         let mut streams = Streams::new(self.destination, self.compression, &self.columns, self.threads, &encode)?;
         let mut outcome = Outcome {
             written: Vec::new(),
@@ -215,10 +224,11 @@ impl Pipeline<'_> {
             outcome.rejected += u64::try_from(batch.rejected.len()).unwrap_or(u64::MAX);
             outcome.skipped += batch.skipped;
             writes = self.keeps_rejected || outcome.rejected == 0;
+            let permit = Arc::new(batch.permit);
             for (values, rows) in batch.parts {
                 outcome.rows += u64::try_from(rows.num_rows()).unwrap_or(u64::MAX);
                 if writes {
-                    streams.push(&StreamKey::Rows(values), rows, &mut results)?;
+                    streams.push(&StreamKey::Rows(values), rows, Some(&permit), &mut results)?;
                 }
             }
             if !batch.rejected.is_empty() {
@@ -228,7 +238,8 @@ impl Pipeline<'_> {
                 let missing = SHOWN_REJECTED.saturating_sub(outcome.first_rejected.len());
                 outcome.first_rejected.extend(batch.rejected.into_iter().take(missing));
             }
-            queue.release();
+            drop(permit);
+            streams.append_ready(&mut results)?;
             (self.progress)(Progress {
                 rows: outcome.rows,
                 rejected: outcome.rejected,
@@ -253,7 +264,7 @@ impl Pipeline<'_> {
 pub(crate) struct Results<'a> {
     receiver: &'a Receiver<Done>,
     parsed: HashMap<u64, Result<Batch>>,
-    encoded: HashMap<u64, Result<Vec<ArrowColumnChunk>>>,
+    encoded: HashMap<ColumnPlace, Box<ArrowColumnChunk>>,
     read: Option<(u64, u64, u64, Option<Error>)>,
 }
 
@@ -277,14 +288,19 @@ impl Results<'_> {
         self.read.as_ref().map(|(_, header_lines, raw_bytes, _)| (*header_lines, *raw_bytes))
     }
 
-    /// Returns an encoded row group.
+    /// Tells whether all columns of a row group are encoded.
+    pub(crate) fn is_encoded(&self, group: u64, columns: usize) -> bool {
+        (0..columns).all(|column| self.encoded.contains_key(&ColumnPlace { group, column }))
+    }
+
+    /// Waits for an encoded column.
     ///
     /// # Errors
     /// The encoder's.
-    pub(crate) fn encoded(&mut self, number: u64) -> Result<Vec<ArrowColumnChunk>> {
+    pub(crate) fn encoded(&mut self, place: ColumnPlace) -> Result<ArrowColumnChunk> {
         loop {
-            if let Some(chunks) = self.encoded.remove(&number) {
-                return chunks;
+            if let Some(chunk) = self.encoded.remove(&place) {
+                return Ok(*chunk);
             }
             self.receive()?;
         }
@@ -295,8 +311,10 @@ impl Results<'_> {
             Ok(Done::Parsed(number, batch)) => {
                 self.parsed.insert(number, batch);
             }
-            Ok(Done::Encoded(number, chunks)) => {
-                self.encoded.insert(number, chunks);
+            Ok(Done::Encoded(place, chunk)) => {
+                if let Some(chunk) = chunk? {
+                    self.encoded.insert(place, chunk);
+                }
             }
             Ok(Done::Read { chunks, header_lines, raw_bytes, result }) => {
                 self.read = Some((chunks, header_lines, raw_bytes, result.err()));

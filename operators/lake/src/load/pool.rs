@@ -1,9 +1,9 @@
 //! A few threads that work on jobs, and one consumer that takes the results in the order of the jobs' numbers.
 //!
-//! Jobs of the second kind (`urgent`) go first: they free memory, the others take it.
+//! Jobs of the second kind (`urgent`) go first: they free memory, the others take it. What takes memory needs a permit first.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Jobs that wait for a thread.
 #[derive(Debug)]
@@ -15,14 +15,13 @@ pub(crate) struct Queue<J> {
 #[derive(Debug)]
 struct State<J> {
     jobs: VecDeque<J>,
-    permits: usize,
     is_closed: bool,
 }
 
 impl<J> Queue<J> {
-    /// Makes a queue; `permits` ordinary jobs may be on their way at a time.
-    pub(crate) fn new(permits: usize) -> Self {
-        Self { state: Mutex::new(State { jobs: VecDeque::new(), permits, is_closed: false }), changed: Condvar::new() }
+    /// Makes a queue.
+    pub(crate) fn new() -> Self {
+        Self { state: Mutex::new(State { jobs: VecDeque::new(), is_closed: false }), changed: Condvar::new() }
     }
 
     /// A thread that panicked while it held the lock left the queue as it was: every change is one assignment.
@@ -32,25 +31,6 @@ impl<J> Queue<J> {
 
     fn wait<'a>(&self, guard: MutexGuard<'a, State<J>>) -> MutexGuard<'a, State<J>> {
         self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for a permit; false when the queue was closed.
-    pub(crate) fn acquire(&self) -> bool {
-        let mut state = self.lock();
-        while state.permits == 0 && !state.is_closed {
-            state = self.wait(state);
-        }
-        if state.is_closed {
-            return false;
-        }
-        state.permits -= 1;
-        true
-    }
-
-    /// Gives a permit back.
-    pub(crate) fn release(&self) {
-        self.lock().permits += 1;
-        self.changed.notify_all();
     }
 
     /// Adds a job.
@@ -86,5 +66,54 @@ impl<J> Queue<J> {
         state.jobs.clear();
         drop(state);
         self.changed.notify_all();
+    }
+}
+
+/// So many permits, each of which lets one piece of work into memory.
+#[derive(Debug)]
+pub(crate) struct Permits {
+    /// How many are left; none when nobody is to get one any more.
+    left: Mutex<Option<usize>>,
+    changed: Condvar,
+}
+
+/// A permit; dropped, it is given back.
+#[derive(Debug)]
+pub(crate) struct Permit(Arc<Permits>);
+
+impl Permits {
+    /// Makes so many permits.
+    pub(crate) fn new(permits: usize) -> Arc<Self> {
+        Arc::new(Self { left: Mutex::new(Some(permits)), changed: Condvar::new() })
+    }
+
+    /// As [`Queue::lock`].
+    fn lock(&self) -> MutexGuard<'_, Option<usize>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a permit; none after [`Permits::close`].
+    pub(crate) fn acquire(self: &Arc<Self>) -> Option<Permit> {
+        let mut left = self.lock();
+        while *left == Some(0) {
+            left = self.changed.wait(left).unwrap_or_else(PoisonError::into_inner);
+        }
+        *left = Some(left.as_ref()?.saturating_sub(1));
+        Some(Permit(Arc::clone(self)))
+    }
+
+    /// Ends everybody's waiting.
+    pub(crate) fn close(&self) {
+        *self.lock() = None;
+        self.changed.notify_all();
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(left) = self.0.lock().as_mut() {
+            *left += 1;
+        }
+        self.0.changed.notify_one();
     }
 }

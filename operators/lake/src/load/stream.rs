@@ -1,5 +1,8 @@
-//! The written streams of a load: one for each partition, one for the rejected lines. Each buffers rows until they make a row
-//! group, and becomes files of about a size.
+//! The written streams of a load: one for each partition, one for the rejected lines; each becomes files of about a size.
+//!
+//! One stream at a time has an open row group, which takes its rows as they come: a load without partitions, or one whose rows
+//! come by partition, writes large row groups. The other streams buffer rows until they are worth a row group; then the open
+//! one is ended and theirs begins.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -10,9 +13,10 @@ use arrow::record_batch::RecordBatch;
 use parquet::file::properties::WriterPropertiesPtr;
 
 use super::column::{ReadColumn, schema};
-use super::encode::{ParquetFile, RowGroup};
+use super::encode::{ColumnEncoder, ColumnPlace, ParquetFile, RowGroup};
 use super::input::InputFile;
 use super::pipeline::Results;
+use super::pool::Permit;
 use super::reject::Rejected;
 use super::sink::{Sink, WrittenFile};
 use crate::error::{Error, ErrorKind, Result};
@@ -45,14 +49,18 @@ pub(crate) trait Destination: Send + Sync {
     fn open(&self, key: &StreamKey, part: usize) -> Result<Sink>;
 }
 
-/// The bytes of a row group in Arrow's form: some hundred thousand rows, enough for good compression and statistics. One is
-/// gathered while each thread encodes another: they are most of the memory that a load needs.
-const ROW_GROUP_BYTES: usize = 12 * 1024 * 1024;
+/// The bytes of a row group in Arrow's form at most; encoded they are some 20 to 60 MB, which stay in memory until the row
+/// group ends.
+const ROW_GROUP_BYTES: usize = 128 * 1024 * 1024;
+
+/// What a stream buffers, in Arrow's form, before its row group begins: some hundred thousand rows, enough for good
+/// compression and statistics should the row group end with them.
+const FIRST_BYTES: usize = 12 * 1024 * 1024;
 
 /// The rows of a row group at most: the unit that readers skip by statistics.
 const ROW_GROUP_ROWS: usize = 1 << 20;
 
-/// What all streams may buffer together before the largest makes a row group early.
+/// What all streams may buffer together before the largest begins a row group early.
 const BUFFER_BYTES: usize = 80 * 1024 * 1024;
 
 /// The bytes of a file in Arrow's form: some 100 to 500 MB of Parquet, which Athena and Trino read best.
@@ -80,14 +88,30 @@ pub(crate) struct Streams<'a> {
     properties: WriterPropertiesPtr,
     rows_schema: SchemaRef,
     rejected_schema: SchemaRef,
-    encode: &'a dyn Fn(u64, RowGroup),
+    encode: &'a dyn Fn(Arc<ColumnEncoder>),
     by_key: BTreeMap<StreamKey, Stream>,
-    /// Row groups that are being encoded, in the order they were cut in.
-    on_their_way: VecDeque<(u64, StreamKey)>,
+    /// The row group that takes rows.
+    open: Option<OpenGroup>,
+    /// Row groups that have ended and are being encoded, in that order.
+    on_their_way: VecDeque<EndedGroup>,
     most_on_their_way: usize,
     next_number: u64,
     buffered: usize,
     open_files: usize,
+}
+
+struct OpenGroup {
+    number: u64,
+    key: StreamKey,
+    group: RowGroup,
+    rows: usize,
+    bytes: usize,
+}
+
+struct EndedGroup {
+    number: u64,
+    key: StreamKey,
+    columns: usize,
 }
 
 #[derive(Default)]
@@ -97,13 +121,13 @@ struct Stream {
     buffered: usize,
     file: Option<ParquetFile>,
     file_bytes: usize,
-    last_cut: u64,
+    last_begun: u64,
     parts: usize,
     written: Vec<WrittenFile>,
 }
 
 impl<'a> Streams<'a> {
-    /// Makes the streams; `encode` hands a row group to a worker.
+    /// Makes the streams; `encode` hands a column to a worker.
     ///
     /// # Errors
     /// `InvalidInput` for a compression that is not built in.
@@ -112,7 +136,7 @@ impl<'a> Streams<'a> {
         compression: Compression,
         columns: &[ReadColumn],
         threads: usize,
-        encode: &'a dyn Fn(u64, RowGroup),
+        encode: &'a dyn Fn(Arc<ColumnEncoder>),
     ) -> Result<Self> {
         Ok(Self {
             destination,
@@ -121,6 +145,7 @@ impl<'a> Streams<'a> {
             rejected_schema: rejected_schema(),
             encode,
             by_key: BTreeMap::new(),
+            open: None,
             on_their_way: VecDeque::new(),
             most_on_their_way: threads,
             next_number: 0,
@@ -129,11 +154,20 @@ impl<'a> Streams<'a> {
         })
     }
 
-    /// Adds rows to a stream.
+    /// Adds rows to a stream; the permit is given back when they are buffered or encoded.
     ///
     /// # Errors
     /// Those of the destination and the encoder.
-    pub(crate) fn push(&mut self, key: &StreamKey, rows: RecordBatch, results: &mut Results<'_>) -> Result<()> {
+    pub(crate) fn push(
+        &mut self,
+        key: &StreamKey,
+        rows: RecordBatch,
+        permit: Option<&Arc<Permit>>,
+        results: &mut Results<'_>,
+    ) -> Result<()> {
+        if self.open.as_ref().is_some_and(|open| open.key == *key) {
+            return self.feed(&rows, permit, results);
+        }
         let bytes = memory_of(&rows);
         if !self.by_key.contains_key(key) && self.by_key.len() > MAX_PARTITIONS {
             return Err(Error::new(
@@ -147,16 +181,25 @@ impl<'a> Streams<'a> {
         stream.batches.push(rows);
         stream.buffered += bytes;
         self.buffered += bytes;
-        if stream.buffered >= ROW_GROUP_BYTES || stream.rows >= ROW_GROUP_ROWS {
-            return self.cut(key, results);
+        if stream.buffered >= FIRST_BYTES || stream.rows >= ROW_GROUP_ROWS {
+            return self.begin(key, results);
         }
         if self.buffered >= BUFFER_BYTES {
             let largest = self.by_key.iter().max_by_key(|(_, stream)| stream.buffered).map(|(key, _)| key.clone());
             if let Some(key) = largest {
-                return self.cut(&key, results);
+                return self.begin(&key, results);
             }
         }
         Ok(())
+    }
+
+    /// Adds rows to the open row group, and ends it when it is full.
+    fn feed(&mut self, rows: &RecordBatch, permit: Option<&Arc<Permit>>, results: &mut Results<'_>) -> Result<()> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        open.rows += rows.num_rows();
+        open.bytes += memory_of(rows);
+        open.group.push(rows, permit, self.encode);
+        if open.bytes >= ROW_GROUP_BYTES || open.rows >= ROW_GROUP_ROWS { self.end(results) } else { Ok(()) }
     }
 
     /// Adds rejected lines.
@@ -178,38 +221,54 @@ impl<'a> Streams<'a> {
         ];
         let batch = RecordBatch::try_new(Arc::clone(&self.rejected_schema), columns)
             .map_err(|error| Error::new(ErrorKind::External, "keep rejected lines", error.to_string()).source(error))?;
-        self.push(&StreamKey::Rejected, batch, results)
+        self.push(&StreamKey::Rejected, batch, None, results)
     }
 
-    /// Makes a row group of what a stream has buffered.
-    fn cut(&mut self, key: &StreamKey, results: &mut Results<'_>) -> Result<()> {
-        while self.on_their_way.len() >= self.most_on_their_way {
-            self.append_next(results)?;
+    /// Ends the open row group and lets a stream's rows into row groups of their own from now on.
+    fn begin(&mut self, key: &StreamKey, results: &mut Results<'_>) -> Result<()> {
+        self.end(results)?;
+        let Some(stream) = self.by_key.get_mut(key) else { return Ok(()) };
+        self.buffered -= std::mem::take(&mut stream.buffered);
+        stream.rows = 0;
+        for batch in std::mem::take(&mut stream.batches) {
+            if self.open.is_none() {
+                self.open_group(key, results)?;
+            }
+            self.feed(&batch, None, results)?;
         }
-        let Some(stream) = self.by_key.get(key) else { return Ok(()) };
-        if stream.file.is_none() {
+        Ok(())
+    }
+
+    fn open_group(&mut self, key: &StreamKey, results: &mut Results<'_>) -> Result<()> {
+        if self.by_key.get(key).is_none_or(|stream| stream.file.is_none()) {
             if self.open_files >= MAX_OPEN_FILES {
                 self.close_oldest(results)?;
             }
-            self.open(key)?;
+            self.open_file(key)?;
         }
         let number = self.next_number;
+        self.next_number += 1;
         let Some(stream) = self.by_key.get_mut(key) else { return Ok(()) };
         let Some(file) = &mut stream.file else { return Ok(()) };
-        let group = file.row_group(&std::mem::take(&mut stream.batches));
-        let bytes = std::mem::take(&mut stream.buffered);
-        stream.rows = 0;
-        self.buffered -= bytes;
-        stream.file_bytes += bytes;
-        stream.last_cut = number;
-        let is_full = stream.file_bytes >= FILE_BYTES;
-        (self.encode)(number, group);
-        self.on_their_way.push_back((number, key.clone()));
-        self.next_number += 1;
-        if is_full { self.close(key, results) } else { Ok(()) }
+        stream.last_begun = number;
+        self.open = Some(OpenGroup { number, key: key.clone(), group: file.row_group(number)?, rows: 0, bytes: 0 });
+        Ok(())
     }
 
-    fn open(&mut self, key: &StreamKey) -> Result<()> {
+    /// Ends the open row group.
+    fn end(&mut self, results: &mut Results<'_>) -> Result<()> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        let columns = open.group.end(self.encode);
+        self.on_their_way.push_back(EndedGroup { number: open.number, key: open.key.clone(), columns });
+        while self.on_their_way.len() > self.most_on_their_way {
+            self.append_next(results)?;
+        }
+        let Some(stream) = self.by_key.get_mut(&open.key) else { return Ok(()) };
+        stream.file_bytes += open.bytes;
+        if stream.file_bytes >= FILE_BYTES { self.close(&open.key, results) } else { Ok(()) }
+    }
+
+    fn open_file(&mut self, key: &StreamKey) -> Result<()> {
         let Some(stream) = self.by_key.get_mut(key) else { return Ok(()) };
         let schema = match key {
             StreamKey::Rows(_) => &self.rows_schema,
@@ -223,10 +282,22 @@ impl<'a> Streams<'a> {
         Ok(())
     }
 
+    /// Appends the row groups that are encoded, so that they leave the memory.
+    ///
+    /// # Errors
+    /// Those of the destination.
+    pub(crate) fn append_ready(&mut self, results: &mut Results<'_>) -> Result<()> {
+        while self.on_their_way.front().is_some_and(|next| results.is_encoded(next.number, next.columns)) {
+            self.append_next(results)?;
+        }
+        Ok(())
+    }
+
     /// Waits for the next row group in order and appends it.
     fn append_next(&mut self, results: &mut Results<'_>) -> Result<()> {
-        let Some((number, key)) = self.on_their_way.pop_front() else { return Ok(()) };
-        let columns = results.encoded(number)?;
+        let Some(EndedGroup { number, key, columns }) = self.on_their_way.pop_front() else { return Ok(()) };
+        let places = (0..columns).map(|column| ColumnPlace { group: number, column });
+        let columns = places.map(|place| results.encoded(place)).collect::<Result<Vec<_>>>()?;
         match self.by_key.get_mut(&key).and_then(|stream| stream.file.as_mut()) {
             Some(file) => file.append(columns),
             None => Ok(()),
@@ -235,7 +306,7 @@ impl<'a> Streams<'a> {
 
     /// Ends the open file of a stream.
     fn close(&mut self, key: &StreamKey, results: &mut Results<'_>) -> Result<()> {
-        while self.on_their_way.iter().any(|(_, waiting)| waiting == key) {
+        while self.on_their_way.iter().any(|waiting| waiting.key == *key) {
             self.append_next(results)?;
         }
         if let Some(stream) = self.by_key.get_mut(key)
@@ -250,7 +321,7 @@ impl<'a> Streams<'a> {
     /// Ends the file that has waited longest for rows.
     fn close_oldest(&mut self, results: &mut Results<'_>) -> Result<()> {
         let open = self.by_key.iter().filter(|(_, stream)| stream.file.is_some());
-        let oldest = open.min_by_key(|(_, stream)| stream.last_cut).map(|(key, _)| key.clone());
+        let oldest = open.min_by_key(|(_, stream)| stream.last_begun).map(|(key, _)| key.clone());
         oldest.map_or(Ok(()), |key| self.close(&key, results))
     }
 
@@ -259,10 +330,12 @@ impl<'a> Streams<'a> {
     /// # Errors
     /// Those of the destination and the encoder.
     pub(crate) fn finish(mut self, results: &mut Results<'_>) -> Result<Vec<Written>> {
+        self.end(results)?;
         let keys: Vec<StreamKey> = self.by_key.keys().cloned().collect();
         for key in &keys {
             if self.by_key.get(key).is_some_and(|stream| !stream.batches.is_empty()) {
-                self.cut(key, results)?;
+                self.begin(key, results)?;
+                self.end(results)?;
             }
         }
         for key in &keys {

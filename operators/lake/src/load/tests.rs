@@ -381,6 +381,69 @@ async fn the_same_input_gives_the_same_bytes_whatever_the_threads() {
     assert!(one == five);
 }
 
+/// The rows of each row group of a file.
+fn row_groups(path: &Path) -> Vec<i64> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap();
+    reader.metadata().row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::num_rows).collect()
+}
+
+#[tokio::test]
+async fn row_groups_end_at_a_million_rows_and_none_is_lost() {
+    let mut fixture = Fixture::new();
+    let mut text = String::new();
+    for number in 0..1_300_000_u32 {
+        writeln!(text, "{}", number % 10).unwrap();
+    }
+    fixture.write("in.csv", &text);
+    let config = serde_json::json!({
+        "in": {"type": "file", "path": "in.csv", "parser": {"type": "csv", "columns": [{"name": "n", "type": "tinyint"}]}},
+        "out": {"type": "file", "path": "out"},
+    });
+    let mut written = Vec::new();
+    for threads in [1, 3] {
+        fixture.threads = threads;
+        let report = fixture.run(&config, "export").await.unwrap();
+        assert_eq!(report.rows, 1_300_000);
+        let path = std::fs::read_dir(fixture.base().join("out")).unwrap().next().unwrap().unwrap().path();
+        let groups = row_groups(&path);
+        // A chunk of the input is not torn apart.
+        assert!(groups.len() == 2 && groups[0] >= 1 << 20, "{groups:?}");
+        assert_eq!(groups.iter().sum::<i64>(), 1_300_000);
+        let rows = rows_of(&path);
+        assert!(rows.iter().zip(0..).all(|(row, number)| *row == (number % 10).to_string()));
+        written.push(std::fs::read(path).unwrap());
+    }
+    assert!(written[0] == written[1]);
+}
+
+#[tokio::test]
+async fn partitions_that_take_turns_lose_no_row() {
+    let mut fixture = Fixture::new();
+    let mut text = String::from("day,name,price\n");
+    // Long names, so that both partitions begin a row group several times.
+    for number in 0..60_000_u32 {
+        writeln!(text, "2024-0{}-01,{number:0700},{number}.25", 1 + number / 100 % 2).unwrap();
+    }
+    fixture.write("in/a.csv", &text);
+    let mut written = Vec::new();
+    for threads in [1, 3] {
+        fixture.threads = threads;
+        fixture.run(&csv_to_table("replace_partitions"), "daily").await.unwrap();
+        let lake = fixture.lake().await;
+        let found = table(&lake, "shop", "sales").await;
+        for (half, (partition, rows)) in found.iter().enumerate() {
+            assert_eq!(rows.len(), 30_000, "{partition}");
+            let numbers = rows.iter().map(|row| row.split('|').nth(1).unwrap().parse::<usize>().unwrap());
+            assert!(
+                numbers.zip(0..).all(|(number, at)| number == at / 100 * 200 + half * 100 + at % 100),
+                "{partition}"
+            );
+        }
+        written.push(bytes(&lake, "shop", "sales").await);
+    }
+    assert!(written[0] == written[1]);
+}
+
 #[tokio::test]
 async fn input_from_the_lake_is_read_in_order() {
     let fixture = Fixture::new();

@@ -48,10 +48,7 @@ pub(crate) fn parse_date(text: &[u8]) -> Option<i32> {
 /// Reads `17/May/2015:10:05:03 +0000` as microseconds since 1970.
 pub(crate) fn parse_access_log_time(text: &[u8]) -> Option<i64> {
     let text: &[u8; 26] = text.try_into().ok()?;
-    let two = |at: usize| -> Option<i64> {
-        let (high, low) = (text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0'));
-        (high < 10 && low < 10).then(|| i64::from(high) * 10 + i64::from(low))
-    };
+    let two = |at: usize| two_digits(text[at], text[at + 1]);
     let separators = [(2, b'/'), (6, b'/'), (11, b':'), (14, b':'), (17, b':'), (20, b' ')];
     if separators.iter().any(|(at, byte)| text[*at] != *byte) {
         return None;
@@ -70,6 +67,25 @@ pub(crate) fn parse_access_log_time(text: &[u8]) -> Option<i64> {
     }
     let local = i64::from(day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second.min(59);
     Some((local - sign * (offset_hours * 3600 + offset_minutes * 60)) * MICROS_PER_SECOND)
+}
+
+fn two_digits(high: u8, low: u8) -> Option<i64> {
+    let (high, low) = (high.wrapping_sub(b'0'), low.wrapping_sub(b'0'));
+    (high < 10 && low < 10).then(|| i64::from(high) * 10 + i64::from(low))
+}
+
+/// Reads `2024-02-29T12:34:56`, the common case, as seconds since 1970. None says nothing: [`TimeFormat::parse`] looks closer.
+fn iso_seconds(text: &[u8]) -> Option<i64> {
+    let text: &[u8; 19] = text.try_into().ok()?;
+    let two = |at: usize| two_digits(text[at], text[at + 1]);
+    let separators = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+    if !matches!(text[10], b'T' | b' ') || separators.iter().any(|(at, byte)| text[*at] != *byte) {
+        return None;
+    }
+    let day = days(two(0)? * 100 + two(2)?, two(5)?, two(8)?)?;
+    let (hour, minute, second) = (two(11)?, two(14)?, two(17)?);
+    (hour < 24 && minute < 60 && second < 60).then_some(())?;
+    Some(i64::from(day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second)
 }
 
 /// What fills the gaps of a text: the zone and the day.
@@ -221,6 +237,11 @@ impl TimeFormat {
 
     /// Reads a time as microseconds since 1970 in UTC; none when the text does not fit or names no real time.
     pub(crate) fn parse(&self, text: &[u8], defaults: &TimeDefaults) -> Option<i64> {
+        if let (Kind::Iso, Zone::Fixed(offset)) = (&self.0, &defaults.zone)
+            && let Some(seconds) = iso_seconds(text)
+        {
+            return Some((seconds - i64::from(*offset)) * MICROS_PER_SECOND);
+        }
         let mut cursor = Cursor { text, at: 0 };
         let mut parts = Parts::default();
         match &self.0 {
@@ -237,6 +258,11 @@ impl TimeFormat {
 
     /// Reads a day as days since 1970; a time of day in the text is refused unless the format has it.
     pub(crate) fn parse_day(&self, text: &[u8], defaults: &TimeDefaults) -> Option<i32> {
+        if self.0 == Kind::Iso
+            && let Some(day) = parse_date(text)
+        {
+            return Some(day);
+        }
         let utc = TimeDefaults { zone: Zone::Fixed(0), date: defaults.date };
         i32::try_from(self.parse(text, &utc)?.div_euclid(SECONDS_PER_DAY * MICROS_PER_SECOND)).ok()
     }
@@ -647,6 +673,16 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn the_common_form_is_read_as_any_other(text in "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}") {
+            let defaults = TimeDefaults { zone: Zone::Fixed(9 * 3600), date: (1970, 1, 1) };
+            let fraction = format!("{text}.0");
+            proptest::prop_assert_eq!(
+                TimeFormat::ISO.parse(text.as_bytes(), &defaults),
+                TimeFormat::ISO.parse(fraction.as_bytes(), &defaults)
+            );
+        }
+
         #[test]
         fn nothing_panics(format in "[%a-zA-Z0-9 :/.-]{0,12}", text in "[ -~]{0,30}") {
             if let Ok(format) = TimeFormat::compile(&format) {

@@ -25,7 +25,7 @@ pub(crate) struct Dialect {
     comment: Option<Vec<u8>>,
     max_quoted: usize,
     /// The bytes that a plain field stops at: the delimiter's first, LF, CR.
-    stops: Box<[bool; 256]>,
+    stops: [u8; 3],
 }
 
 /// A field of a record.
@@ -79,10 +79,7 @@ impl Dialect {
     pub(crate) fn new(config: &CsvConfig, delimiter: &str) -> Self {
         let ascii = |character: char| u8::try_from(u32::from(character)).ok();
         let delimiter = delimiter.as_bytes().to_vec();
-        let mut stops = Box::new([false; 256]);
-        for byte in [delimiter.first().copied().unwrap_or(b','), b'\n', b'\r'] {
-            stops[usize::from(byte)] = true;
-        }
+        let stops = [delimiter.first().copied().unwrap_or(b','), b'\n', b'\r'];
         let quote = config.quote.and_then(ascii);
         Self {
             delimiter,
@@ -172,13 +169,11 @@ impl Dialect {
     /// Returns where a plain field that starts at `at` ends.
     fn plain_end(&self, bytes: &[u8], mut at: usize) -> usize {
         loop {
-            let rest = &bytes[at..];
-            match rest.iter().position(|byte| self.stops[usize::from(*byte)]) {
+            match first_of(&bytes[at..], self.stops) {
                 None => return bytes.len(),
                 Some(found) => {
                     at += found;
-                    let is_delimiter_start = bytes[at] == self.delimiter[0];
-                    if !is_delimiter_start || self.delimiter.len() == 1 || bytes[at..].starts_with(&self.delimiter) {
+                    if bytes[at] != self.stops[0] || self.is_delimiter(bytes, at) {
                         return at;
                     }
                     if self.delimiter.starts_with(&bytes[at..]) {
@@ -191,6 +186,13 @@ impl Dialect {
         }
     }
 
+    /// Tells whether the delimiter stands at a place. It mostly is one byte, which needs no comparison of texts.
+    #[inline]
+    fn is_delimiter(&self, bytes: &[u8], at: usize) -> bool {
+        bytes[at] == self.stops[0] && (self.delimiter.len() == 1 || bytes[at..].starts_with(&self.delimiter))
+    }
+
+    #[inline]
     fn stop(&self, bytes: &[u8], at: usize, is_end: bool) -> Stop {
         let Some(byte) = bytes.get(at) else {
             return if is_end { Stop::Line(at) } else { Stop::Incomplete };
@@ -202,7 +204,7 @@ impl Dialect {
                 None if !is_end => Stop::Incomplete,
                 _ => Stop::Line(at + 1),
             },
-            _ if bytes[at..].starts_with(&self.delimiter) => Stop::Delimiter,
+            _ if self.is_delimiter(bytes, at) => Stop::Delimiter,
             _ if !is_end && self.delimiter.starts_with(&bytes[at..]) => Stop::Incomplete,
             _ => Stop::None,
         }
@@ -302,6 +304,30 @@ enum Quoted {
     Field(Field, usize),
     Incomplete,
     Unclosed,
+}
+
+/// Returns the place of the first byte that is one of three. Fields are short, so that eight bytes at a time are looked at in a
+/// register: a byte of `word ^ pattern` is zero where the two are the same, and subtracting one from each byte borrows into the
+/// high bit of the first that is zero.
+#[inline]
+fn first_of(bytes: &[u8], wanted: [u8; 3]) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let patterns = wanted.map(|byte| u64::from(byte) * LOW);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (place, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = patterns.iter().fold(0, |found, pattern| {
+            let same = word ^ pattern;
+            found | (same.wrapping_sub(LOW) & !same & HIGH)
+        });
+        if found != 0 {
+            // Flags above the first may be wrong, the lowest is not.
+            return Some(place * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let done = bytes.len() - rest.len();
+    rest.iter().position(|byte| wanted.contains(byte)).map(|at| done + at)
 }
 
 /// A bad record ends with the line on which its bad quote opened.
@@ -576,6 +602,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_first_of_three_is_found(bytes in "[a-c\u{0}-\u{3}\u{7f}\u{80}]{0,40}", wanted in any::<[u8; 3]>()) {
+            for wanted in [wanted, [b'a', 0, 1], [0x80, 0xC2, 0x7F]] {
+                let expected = bytes.bytes().position(|byte| wanted.contains(&byte));
+                prop_assert_eq!(first_of(bytes.as_bytes(), wanted), expected);
+            }
+        }
+
         #[test]
         fn no_line_is_lost_and_chunks_do_not_matter(
             text in "[a\",\\\\ #\\n\\r]{0,60}",
