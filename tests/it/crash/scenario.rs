@@ -167,11 +167,12 @@ pub(super) fn all() -> Vec<Scenario> {
         leaves: 0,
     };
     vec![
-        // The long one first.
         Scenario {
             name: "the lease",
             before: script,
             command: &["run", "script.dig", "--session", "2024-03-01"],
+            // It is renewed three times in that span.
+            env: &[("SUIRO_LEASE", "1s")],
             only: &["run: extend the lease"],
             holds: Some("run: extend the lease"),
             ..plain()
