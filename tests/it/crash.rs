@@ -66,6 +66,9 @@ fn a_stop_at_any_durable_effect_changes_nothing() {
     let scenarios =
         scenario::all().into_iter().filter(|scenario| only.as_ref().is_none_or(|only| scenario.name == only));
     let known = in_pairs(scenarios.collect(), Known::of);
+    for known in &known {
+        println!("{:4} stops: {}", known.stops.len(), known.scenario.name);
+    }
     let jobs: Vec<(&Known, &Stop)> =
         known.iter().flat_map(|known| known.stops.iter().map(move |stop| (known, stop))).collect();
     let results = in_pairs(jobs, |(known, stop)| (stop, known.run(stop)));
@@ -84,9 +87,6 @@ fn a_stop_at_any_durable_effect_changes_nothing() {
     }
     let points = points();
     println!("stopped {runs} times at {} of {} points; a reader looked {samples} times", stopped.len(), points.len());
-    for known in &known {
-        println!("{:4} stops: {}", known.stops.len(), known.scenario.name);
-    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     if only.is_some() {
         return;
