@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use engine::store::{AttemptRecord, SqliteStore, StateStore as _};
 
-use crate::support::{Outcome, Project, SUIRO, files_below};
+use crate::support::{Outcome, Project, SUIRO};
 
 const RUN: [&str; 4] = ["run", "main.dig", "--session", "2024-03-01"];
 
@@ -134,12 +134,11 @@ fn an_interrupt_in_the_middle_of_a_load_is_continued() {
 
 /// The files of a load, hidden ones among them, in the order of their names.
 fn files_of(project: &Project) -> Vec<Vec<u8>> {
-    let folder = project.path().join("out");
-    if !folder.is_dir() {
-        return Vec::new();
-    }
-    // One that goes away meanwhile is none.
-    files_below(&folder).into_iter().filter_map(|file| std::fs::read(file).ok()).collect()
+    // What is not there yet, or goes away meanwhile, is none.
+    let Ok(entries) = std::fs::read_dir(project.path().join("out")) else { return Vec::new() };
+    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    files.into_iter().filter_map(|file| std::fs::read(file).ok()).collect()
 }
 
 #[test]

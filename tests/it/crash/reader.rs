@@ -182,7 +182,7 @@ fn is_loose(scenario: &Scenario, name: &str) -> bool {
 fn stamp(project: &Path) -> Stamp {
     let state = project.join(".suiro");
     let mut files = vec![state.join("catalog.sqlite"), state.join("catalog.sqlite-wal")];
-    files.extend(out_folders(project).iter().flat_map(|folder| files_below(folder)));
+    files.extend(out_folders(project).iter().flat_map(|folder| files_in(folder)));
     let stamp = |file: PathBuf| {
         let found = file.metadata().ok()?;
         Some((file, found.len(), found.modified().ok()?))
@@ -265,7 +265,7 @@ fn digest(bytes: &[u8]) -> (usize, u64) {
 fn folders(project: &Path) -> BTreeMap<String, Contents> {
     let mut folders = BTreeMap::new();
     for path in out_folders(project) {
-        let files = files_below(&path).into_iter().filter(|file| !is_hidden(file));
+        let files = files_in(&path).into_iter().filter(|file| !is_hidden(file));
         // One that is replaced at this moment is looked at the next time.
         let contents: Contents =
             files.filter_map(|file| std::fs::read(file).ok()).map(|bytes| digest(&bytes)).collect();
@@ -274,6 +274,14 @@ fn folders(project: &Path) -> BTreeMap<String, Contents> {
         }
     }
     folders
+}
+
+/// The files in a folder in the order of their names; none when it goes away meanwhile.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    files
 }
 
 fn is_hidden(file: &Path) -> bool {
@@ -391,7 +399,7 @@ pub(super) fn temporary(project: &Path) -> Vec<String> {
             left.extend(files_below(&folder).into_iter().filter(unfinished));
         }
     }
-    left.extend(out_folders(project).into_iter().filter(|folder| files_below(folder).is_empty()));
+    left.extend(out_folders(project).into_iter().filter(|folder| files_in(folder).is_empty()));
     left.iter().map(|path| path.strip_prefix(project).unwrap().display().to_string()).collect()
 }
 
