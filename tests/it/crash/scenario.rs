@@ -440,7 +440,7 @@ timezone: UTC
 "#;
 
 /// Every other way to publish, and to take away.
-const MORE: &str = r#"
+const MORE: &str = r"
 timezone: UTC
 +columns:
   athena.apas>: SELECT 'a' AS name, 2 AS n, 3 AS extra
@@ -518,9 +518,9 @@ timezone: UTC
   database: web
   table: gone
   with_location: true
-"#;
+";
 
-const DROP: &str = r#"
+const DROP: &str = r"
 timezone: UTC
 +forget:
   athena.drop_partition>:
@@ -528,19 +528,19 @@ timezone: UTC
   table: daily
   partition_kv: {k: e}
   with_location: true
-"#;
+";
 
-const OTHER: &str = r#"
+const OTHER: &str = r"
 timezone: UTC
 +other:
   athena.apas>: SELECT 1 AS n
   database: web
   table: other
   partition_kv: {k: z}
-"#;
+";
 
 /// A script that is not done before the file `go` is there.
-const SCRIPT: &str = r#"
+const SCRIPT: &str = r"
 timezone: UTC
 +script:
   sh>: |
@@ -549,10 +549,10 @@ timezone: UTC
     exec tail -f /dev/null > /dev/null
 +after:
   echo>: after
-"#;
+";
 
 /// A script that interrupts its run, once.
-const INTERRUPTING: &str = r#"
+const INTERRUPTING: &str = r"
 timezone: UTC
 +script:
   sh>: |
@@ -562,7 +562,7 @@ timezone: UTC
     exec tail -f /dev/null > /dev/null
 +after:
   echo>: after
-"#;
+";
 
 /// The first session's rows, and the second's, which replace them.
 const FRUIT: [(&str, &str); 2] = [
