@@ -21,6 +21,9 @@ pub(crate) const FILE: &str = "suiro.yml";
 /// The folder of the state below the project.
 pub(crate) const STATE_DIR: &str = ".suiro";
 
+/// A run says that it lives three times in a lease: a shorter one would leave no time between.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+
 /// The file as written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +45,8 @@ struct Profile {
     retention: Option<String>,
     /// How long the kept result of a query is there: `7d`; 45 days.
     result_retention: Option<String>,
+    /// How long a session stays with a run that does not say that it lives, because its machine died, say: `5m`; 60 seconds.
+    lease: Option<String>,
     /// The most tasks that run at once; twice the processors.
     max_tasks: Option<usize>,
     /// The most tasks an attempt may have; 100,000.
@@ -63,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) retention: Option<Duration>,
     /// How long the kept result of a query is there; the lake's default unless given.
     pub(crate) result_retention: Option<Duration>,
+    /// How long a session stays with a run that does not say that it lives; the engine's default unless given.
+    pub(crate) lease: Option<Duration>,
     /// The most tasks that run at once.
     pub(crate) max_tasks: Option<usize>,
     /// The most tasks an attempt may have.
@@ -82,6 +89,8 @@ pub(crate) struct Environment {
     pub(crate) retention: Option<String>,
     /// `SUIRO_RESULT_RETENTION`.
     pub(crate) result_retention: Option<String>,
+    /// `SUIRO_LEASE`.
+    pub(crate) lease: Option<String>,
     /// `SUIRO_CRASH_AT`: `NAME:before` or `NAME:after`, perhaps with `:N`, perhaps after `interrupt `; for crash tests.
     pub(crate) crash_at: Option<String>,
     /// `SUIRO_EMULATE_SECRET_KEY`: the secret of `suiro emulate --access-key`.
@@ -102,6 +111,7 @@ impl Environment {
             memory_limit: text("SUIRO_MEMORY_LIMIT"),
             retention: text("SUIRO_RETENTION"),
             result_retention: text("SUIRO_RESULT_RETENTION"),
+            lease: text("SUIRO_LEASE"),
             crash_at: text("SUIRO_CRASH_AT"),
             emulate_secret_key: text("SUIRO_EMULATE_SECRET_KEY").map(SecretKey::new),
             log: text("SUIRO_LOG"),
@@ -177,6 +187,10 @@ impl Settings {
         };
         let retention = span("retention", &environment.retention, &profile.retention)?;
         let result_retention = span("result_retention", &environment.result_retention, &profile.result_retention)?;
+        let lease = span("lease", &environment.lease, &profile.lease)?;
+        if let Some(lease) = lease.filter(|lease| *lease < SHORTEST_LEASE) {
+            return Err(Failure::usage(format!("`lease`: expected 1s or longer, found {}s", lease.as_secs())));
+        }
         let crash_points = match &environment.crash_at {
             Some(plan) => {
                 CrashPoints::parse(plan).map_err(|error| Failure::usage(format!("`SUIRO_CRASH_AT`: {error}")))?
@@ -189,6 +203,7 @@ impl Settings {
             memory_limit,
             retention,
             result_retention,
+            lease,
             max_tasks: profile.max_tasks,
             task_limit: profile.task_limit,
             crash_points,

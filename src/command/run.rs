@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::workflow;
 use crate::cli;
-use crate::compose::{Base, door, registry};
+use crate::compose::{Base, door, has_lake, registry};
 use crate::failure::{Exit, Failure};
 use crate::output::{bytes, count, duration, right, table, text};
 use crate::progress::{self, Show};
@@ -57,8 +57,9 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     if !quiet {
         base.output.note(&heading(&name, &session_time, &submitted));
     }
+    let is_first = matches!(submitted, Submitted::Started { skips_those_of: None, .. });
     if let Submitted::AlreadyDone { .. } = submitted {
-        door.remove_left_over();
+        tidy(base, &settings, &door, is_first, &mut signals).await;
         if base.output.json {
             base.output.json_line(&json!({"event": "already_done", "attempt": submitted.attempt()}))?;
         }
@@ -68,10 +69,11 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     shown.finish();
     let progress = progress?;
     let summary = engine.summary(submitted.attempt()).await?;
-    if progress != Progress::Interrupted {
-        collect(base, &door, &mut signals).await;
+    if progress == Progress::Interrupted {
+        door.remove_left_over();
+    } else {
+        tidy(base, &settings, &door, is_first, &mut signals).await;
     }
-    door.remove_left_over();
     if base.output.json {
         base.output.json_line(&SummaryEvent { event: "summary", summary: &summary })?;
     } else {
@@ -106,6 +108,9 @@ pub(super) fn engine_settings(settings: &Settings, max_tasks: Option<usize>) -> 
     if let Some(task_limit) = settings.task_limit {
         engine.task_limit = task_limit;
     }
+    if let Some(lease) = settings.lease {
+        engine.lease = lease;
+    }
     engine.crash_points = settings.crash_points.clone();
     engine
 }
@@ -123,12 +128,18 @@ async fn advance(shown: &dyn Show, engine: &Engine, signals: &mut Signals) -> Re
     Ok(advance.await?)
 }
 
-/// Collects versions whose retention is over, when this run opened the lake. What fails, or is not done when the process is
-/// asked to stop, is tried again by the next run.
-async fn collect(base: &Base, door: &LakeDoor, signals: &mut Signals) {
-    let Some(lake) = door.opened() else { return };
+/// Collects versions whose retention is over and temporary files of processes that are gone, when this run opened the lake, or
+/// goes on after one that may have been stopped before it had collected. What fails, or is not done when the process is asked to
+/// stop, is tried again by the next run.
+async fn tidy(base: &Base, settings: &Settings, door: &LakeDoor, is_first: bool, signals: &mut Signals) {
+    // A first run that needs no lake does not wait for one to be opened.
+    if door.opened().is_none() && (is_first || !has_lake(settings)) {
+        door.remove_left_over();
+        return;
+    }
+    let collect = async { door.lake().await?.collect().await };
     let collected = tokio::select! {
-        collected = lake.collect() => collected,
+        collected = collect => collected,
         () = signals.asked_to_stop() => return,
     };
     if let Err(error) = collected {

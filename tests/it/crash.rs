@@ -4,6 +4,8 @@
 //!
 //! Each scenario is run once undisturbed, with the passes of the crash points traced; then it is stopped at each of them.
 //! A point that stands in the sources and at which no process was ever stopped, on both sides, fails the test.
+//!
+//! `SCENARIO="other loads" cargo test --test it crash::` runs one of them alone, without asking for all points.
 
 mod project;
 mod reader;
@@ -16,7 +18,7 @@ use std::sync::{LazyLock, Mutex};
 use regex::Regex;
 
 pub(crate) use reader::partition_location;
-use reader::{Found, Reader, find};
+use reader::{End, Found, Reader};
 use scenario::Scenario;
 
 use crate::support::{Outcome, Project, files_below, root};
@@ -54,14 +56,19 @@ struct Known {
     scenario: Scenario,
     before: Project,
     old: Found,
-    new: Found,
-    leftovers: Vec<String>,
+    new: End,
     stops: Vec<Stop>,
 }
 
 #[test]
 fn a_stop_at_any_durable_effect_changes_nothing() {
-    let known = in_pairs(scenario::all(), Known::of);
+    let only = std::env::var("SCENARIO").ok();
+    let scenarios =
+        scenario::all().into_iter().filter(|scenario| only.as_ref().is_none_or(|only| scenario.name == only));
+    let known = in_pairs(scenarios.collect(), Known::of);
+    for known in &known {
+        println!("{:4} stops: {}", known.stops.len(), known.scenario.name);
+    }
     let jobs: Vec<(&Known, &Stop)> =
         known.iter().flat_map(|known| known.stops.iter().map(move |stop| (known, stop))).collect();
     let results = in_pairs(jobs, |(known, stop)| (stop, known.run(stop)));
@@ -81,6 +88,9 @@ fn a_stop_at_any_durable_effect_changes_nothing() {
     let points = points();
     println!("stopped {runs} times at {} of {} points; a reader looked {samples} times", stopped.len(), points.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    if only.is_some() {
+        return;
+    }
     let never: Vec<&String> =
         points.iter().filter(|point| stopped.get(point.as_str()).is_none_or(|moments| moments.len() < 2)).collect();
     assert!(never.is_empty(), "no process was stopped before and after {never:?}");
@@ -121,7 +131,7 @@ impl Known {
         let name = scenario.name;
         let project = project::copy_with_state(&before);
         scenario.lead_in(&project);
-        let old = find(project.path(), scenario.places);
+        let old = End::of(project.path(), scenario.places, &[]).found;
         scenario.let_go(&project);
         let output = scenario.command(&project, scenario.command).envs(TRACED).output().unwrap();
         let outcome = Outcome::of(&project, &output);
@@ -131,12 +141,12 @@ impl Known {
             let outcome = Outcome::of(&project, &scenario.command(&project, command).output().unwrap());
             assert_eq!(outcome.exit, Some(0), "{name}\n{outcome}");
         }
-        let new = find(project.path(), scenario.places);
-        let leftovers = reader::leftovers(project.path(), scenario.places);
-        assert_eq!(leftovers.len(), scenario.leaves, "{name}: {leftovers:?}");
-        let problems = reader::problems(project.path(), &scenario.ends_as());
-        assert!(problems.is_empty(), "{name}, undisturbed: {problems:?}");
-        Self { scenario, before, old, new, leftovers, stops }
+        let left = reader::temporary(project.path());
+        assert!(left.is_empty(), "{name}, undisturbed: {left:?}");
+        let new = End::of(project.path(), scenario.places, &scenario.ends_as());
+        assert_eq!(new.leftovers.len(), scenario.leaves, "{name}: {:?}", new.leftovers);
+        assert!(new.problems.is_empty(), "{name}, undisturbed: {:?}", new.problems);
+        Self { scenario, before, old, new, stops }
     }
 
     /// Stops a run, and runs the same command to its end; none when the run came to its end without the stop.
@@ -149,7 +159,7 @@ impl Known {
             scenario.let_go(&project);
         }
         let what = format!("{}, stopped {}", scenario.name, stop.plan());
-        let mut reader = Reader::new(project.path(), &self.old, &self.new, scenario);
+        let mut reader = Reader::new(project.path(), &self.old, &self.new.found, scenario);
         let plan = stop.plan();
         let output = reader.watch(scenario.command(&project, scenario.command).env("SUIRO_CRASH_AT", &plan));
         match output.status.code() {
@@ -159,7 +169,8 @@ impl Known {
             Some(code) if stop.how == How::Interrupted && [130, scenario.exit].contains(&code) => {}
             Some(code) if code == scenario.exit && stop.pass > 1 => return None,
             Some(code) => {
-                let wrong = vec![format!("{what}: the run ended with {code} and was not stopped")];
+                let outcome = Outcome::of(&project, &output);
+                let wrong = vec![format!("{what}: the run ended with {code} and was not stopped\n{outcome}")];
                 return Some(Ended { samples: 0, wrong });
             }
         }
@@ -173,16 +184,14 @@ impl Known {
         let (samples, seen) = reader.close();
         wrong.extend(seen.into_iter().map(|seen| format!("{what}: a reader saw {seen}")));
         wrong.extend(reader::temporary(project.path()).into_iter().map(|left| format!("{what}: left over: {left}")));
-        let found = find(project.path(), scenario.places);
-        if found != self.new {
-            wrong.push(format!("{what}: published\n{found:?}\ninstead of\n{:?}", self.new));
+        let end = End::of(project.path(), scenario.places, &scenario.ends_as());
+        if end.found != self.new.found {
+            wrong.push(format!("{what}: published\n{:?}\ninstead of\n{:?}", end.found, self.new.found));
         }
-        let left = reader::leftovers(project.path(), scenario.places);
-        if left != self.leftovers {
-            wrong.push(format!("{what}: left over: {left:?}\ninstead of {:?}", self.leftovers));
+        if end.leftovers != self.new.leftovers {
+            wrong.push(format!("{what}: left over: {:?}\ninstead of {:?}", end.leftovers, self.new.leftovers));
         }
-        let problems = reader::problems(project.path(), &scenario.ends_as());
-        wrong.extend(problems.into_iter().map(|problem| format!("{what}: {problem}")));
+        wrong.extend(end.problems.into_iter().map(|problem| format!("{what}: {problem}")));
         Some(Ended { samples, wrong })
     }
 }

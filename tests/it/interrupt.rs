@@ -101,6 +101,47 @@ fn is_started(project: &Project, versions: &Path) -> bool {
 }
 
 #[test]
+fn an_interrupt_in_the_middle_of_a_load_is_continued() {
+    use std::fmt::Write as _;
+
+    let mut rows = String::new();
+    for n in 0..600_000 {
+        writeln!(rows, "{n},name of {n}").unwrap();
+    }
+    let project = || {
+        let project = Project::new();
+        let load = "in: {type: file, path: rows.csv, parser: {type: csv, columns: [{name: n, type: bigint}, {name: name, type: varchar}]}}";
+        project.write("main.dig", format!("+load:\n  load>:\n    {load}\n    out: {{type: file, path: out/}}\n"));
+        project.write("rows.csv", &rows);
+        project
+    };
+    let (undisturbed, stopped) = (project(), project());
+    undisturbed.succeed(&RUN);
+
+    let mut child = stopped.command(&RUN).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // The first rows are being written, many more are still to be read.
+    while files_of(&stopped).is_empty() {
+        assert_eq!(child.try_wait().unwrap(), None, "it is still at work");
+        std::thread::yield_now();
+    }
+    stopped.shell(&format!("kill -INT {}", child.id()));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(files_of(&stopped).is_empty(), "nothing half done is there");
+    stopped.succeed(&RUN);
+    assert_eq!(attempts(&stopped).len(), 1, "the attempt goes on");
+    assert!(files_of(&stopped) == files_of(&undisturbed), "it is as if nothing had happened");
+}
+
+/// The files of a load, hidden ones among them, in the order of their names.
+fn files_of(project: &Project) -> Vec<Vec<u8>> {
+    // What is not there yet, or goes away meanwhile, is none.
+    let Ok(entries) = std::fs::read_dir(project.path().join("out")) else { return Vec::new() };
+    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    files.into_iter().filter_map(|file| std::fs::read(file).ok()).collect()
+}
+
+#[test]
 fn what_a_killed_run_left_of_a_script_is_stopped_before_it_runs_again() {
     let project = Project::new();
     // What it starts does not listen to SIGTERM.

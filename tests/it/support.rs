@@ -46,6 +46,15 @@ impl Project {
         Self { folder: tempfile::Builder::new().prefix("suiro-test-").tempdir().unwrap() }
     }
 
+    /// Makes an empty project in memory, where the system can: for tests that stop processes, which it survives, very often.
+    pub(crate) fn in_memory() -> Self {
+        let mut folder = tempfile::Builder::new();
+        folder.prefix("suiro-test-");
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() { folder.tempdir_in(memory) } else { folder.tempdir() };
+        Self { folder: folder.unwrap() }
+    }
+
     /// Makes a project of the files of a folder.
     pub(crate) fn copy_of(folder: &Path) -> Self {
         let project = Self::new();

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::record::{AttemptRecord, Claim, Holder, NewAttempt, SessionRecord, TaskRecord, Tick};
 use super::{KillRequest, StateStore, StoreError};
@@ -26,6 +27,9 @@ use task_rows::ROWS_A_STATEMENT;
 
 /// How long a commit waits for another process: far longer than any commit takes, shorter than a lease.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long it waits before it tries again to open a file that another process is making.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// The steps from an empty file to the current format; step n brings `user_version` from n to n + 1.
 const MIGRATIONS: [&str; 2] = [
@@ -60,10 +64,29 @@ impl SqliteStore {
             path: path.display().to_string(),
             message: error.to_string(),
         };
-        let mut connection = options.connect().await.map_err(unavailable)?;
+        let mut connection = connect(&options).await.map_err(unavailable)?;
         migrate(&mut connection, path).await?;
         Ok(Self { connection: Mutex::new(connection) })
     }
+}
+
+/// Opens the connection, which makes the file.
+async fn connect(options: &SqliteConnectOptions) -> sqlx::Result<SqliteConnection> {
+    let given_up = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match options.connect().await {
+            // Two processes that turn a new file into WAL mode at the same time: the busy timeout is not for that, because a
+            // transaction that reads and then writes would wait for itself (<https://sqlite.org/c3ref/busy_handler.html>).
+            Err(error) if is_busy(&error) && Instant::now() < given_up => tokio::time::sleep(BUSY_PAUSE).await,
+            opened => return opened,
+        }
+    }
+}
+
+/// Says whether another process has the file (<https://sqlite.org/rescode.html#busy>).
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
 }
 
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {

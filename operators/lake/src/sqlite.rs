@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -20,6 +21,9 @@ const TABLES: &str = include_str!("sqlite/tables.sql");
 /// How long a call waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long it waits before it tries again to open a file that another process is making.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
+
 /// Opens (or makes) the file.
 pub(crate) async fn open(file: &Path) -> Result<SqlitePool> {
     if let Some(folder) = file.parent() {
@@ -32,13 +36,24 @@ pub(crate) async fn open(file: &Path) -> Result<SqlitePool> {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true);
-    let pool = SqlitePoolOptions::new()
-        .max_connections(4)
-        .connect_with(options)
+    let pool = connect(&options)
         .await
         .map_err(|error| failed("open the catalog", error).with("path", file.display().to_string()))?;
     prepare(&pool).await.map_err(|error| error.with("path", file.display().to_string()))?;
     Ok(pool)
+}
+
+/// Opens the first connection, which makes the file.
+async fn connect(options: &SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+    let given_up = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match SqlitePoolOptions::new().max_connections(4).connect_with(options.clone()).await {
+            // Two processes that turn a new file into WAL mode at the same time: the busy timeout is not for that, because a
+            // transaction that reads and then writes would wait for itself (<https://sqlite.org/c3ref/busy_handler.html>).
+            Err(error) if is_busy(&error) && Instant::now() < given_up => tokio::time::sleep(BUSY_PAUSE).await,
+            opened => return opened,
+        }
+    }
 }
 
 /// Opens a catalog that lives in memory, for tests.
@@ -77,14 +92,18 @@ async fn prepare(pool: &SqlitePool) -> Result<()> {
     Ok(())
 }
 
+/// Returns the primary result code of `SQLite` (<https://sqlite.org/rescode.html>).
+fn code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code()?.parse::<u32>().ok().map(|code| code & 0xff)
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    matches!(code(error), Some(5 | 6))
+}
+
 /// Makes our error of `SQLite`'s.
 pub(crate) fn failed(operation: &'static str, error: sqlx::Error) -> Error {
-    // Primary result codes: https://sqlite.org/rescode.html
-    let code = error
-        .as_database_error()
-        .and_then(|error| error.code().and_then(|code| code.parse::<u32>().ok()))
-        .map(|code| code & 0xff);
-    let (kind, retryable, text) = match code {
+    let (kind, retryable, text) = match code(&error) {
         Some(5 | 6) => (ErrorKind::External, true, "the catalog is busy: another process is writing"),
         Some(13) => (ErrorKind::ResourcesExhausted, false, "the disk is full"),
         Some(3 | 8 | 23) => (ErrorKind::PermissionDenied, false, "the catalog cannot be written"),
@@ -107,4 +126,24 @@ pub(crate) fn undecodable(what: &'static str, name: &str, error: serde_json::Err
         format!("the catalog's {what} `{name}` cannot be read: {error}"),
     )
     .source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    #[tokio::test(flavor = "multi_thread")]
+    async fn many_make_the_file_at_once() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("catalog.sqlite");
+            let opening: Vec<_> = (0..8)
+                .map(|_| {
+                    let file = file.clone();
+                    tokio::spawn(async move { super::open(&file).await })
+                })
+                .collect();
+            for opened in opening {
+                opened.await.unwrap().unwrap().close().await;
+            }
+        }
+    }
 }

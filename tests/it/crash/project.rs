@@ -6,7 +6,8 @@ use crate::support::{Project, copy};
 
 /// Makes a copy of a project, with what its runs left.
 pub(super) fn copy_with_state(project: &Project) -> Project {
-    let made = Project::copy_of(project.path());
+    let made = Project::in_memory();
+    copy(project.path(), made.path());
     let state = project.path().join(".suiro");
     if state.is_dir() {
         copy(&state, &made.path().join(".suiro"));

@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use engine::session::AttemptState;
 use engine::store::{SqliteStore, StateStore as _};
 use jiff::Timestamp;
 use lake::clock::ManualClock;
 use lake::name::{Location, TableName};
+use lake::publish::VersionState;
 use lake::publish::record::Record;
-use lake::publish::{VersionState, WrittenVersion};
+use lake::storage::Object;
 use lake::{ErrorKind, Lake, LakeSettings};
 use tokio::runtime::Runtime;
 
@@ -44,6 +45,9 @@ struct Entry {
     version: i64,
 }
 
+/// When files were written last, and how long they are.
+type Stamp = Vec<(PathBuf, u64, SystemTime)>;
+
 /// Reads all that the catalog points to, again and again, while processes work.
 pub(super) struct Reader<'a> {
     runtime: Runtime,
@@ -52,6 +56,10 @@ pub(super) struct Reader<'a> {
     old: &'a Found,
     new: &'a Found,
     scenario: &'a Scenario,
+    /// What the last look was at: nobody who writes objects or points to them leaves all of it as it is.
+    stamp: Stamp,
+    /// What was read and right: entry → version, and its objects.
+    read: BTreeMap<String, (i64, Vec<Object>)>,
     samples: usize,
     seen: Vec<String>,
 }
@@ -59,19 +67,34 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader of a project that is `old` or becomes `new`.
     pub(super) fn new(project: &Path, old: &'a Found, new: &'a Found, scenario: &'a Scenario) -> Self {
-        let project = project.to_owned();
-        Self { runtime: runtime(), project, lake: None, old, new, scenario, samples: 0, seen: Vec::new() }
+        Self {
+            runtime: runtime(),
+            project: project.to_owned(),
+            lake: None,
+            old,
+            new,
+            scenario,
+            stamp: Stamp::new(),
+            read: BTreeMap::new(),
+            samples: 0,
+            seen: Vec::new(),
+        }
     }
 
-    /// Runs a command and looks until it has ended, and once more.
+    /// Runs a command and looks whenever something was written until it has ended, and then at everything once more.
     pub(super) fn watch(&mut self, command: &mut Command) -> Output {
         std::thread::scope(|scope| {
             let (ended, end) = mpsc::channel();
             scope.spawn(move || ended.send(command.output().unwrap()).unwrap());
             loop {
-                self.look();
+                let stamp = stamp(&self.project);
+                if stamp != self.stamp {
+                    self.stamp = stamp;
+                    self.look();
+                }
                 match end.recv_timeout(PAUSE) {
                     Ok(output) => {
+                        self.read.clear();
                         self.look();
                         return output;
                     }
@@ -94,22 +117,32 @@ impl<'a> Reader<'a> {
             self.lake = Some(self.runtime.block_on(open(&self.project)));
         }
         let Some(lake) = &self.lake else { return };
+        let (old, new, scenario, read) = (self.old, self.new, self.scenario, &mut self.read);
         let seen = self.runtime.block_on(async {
             let mut seen = Vec::new();
             let entries = entries(lake).await;
-            for (name, whole) in self.old {
+            for (name, whole) in old {
                 // What is there before and after is never away.
-                let stays = self.new.contains_key(name)
-                    && !self.is_loose(name)
+                let stays = new.contains_key(name)
+                    && !is_loose(scenario, name)
                     && !name.starts_with("folder ")
                     && !name.starts_with("s3://");
                 if stays && !entries.iter().any(|entry| entry.name == *name) {
                     seen.push(format!("no {name}, which was {whole:?}"));
                 }
             }
-            for entry in entries {
-                if !self.is_loose(&entry.name) {
-                    seen.extend(self.look_at(lake, &entry).await);
+            for entry in entries.iter().filter(|entry| !is_loose(scenario, &entry.name)) {
+                let objects = lake.storage.list_data(&entry.location).await.unwrap();
+                let now = (entry.version, objects);
+                if read.get(&entry.name) == Some(&now) {
+                    continue;
+                }
+                let found = contents(lake, &now.1).await.map(|contents| (entry.rows, contents));
+                if found.as_ref().is_some_and(|found| [old, new].iter().any(|all| all.get(&entry.name) == Some(found)))
+                {
+                    read.insert(entry.name.clone(), now);
+                } else if entry.is_current(lake).await {
+                    seen.push(format!("{} as {found:?}", entry.name));
                 }
             }
             seen
@@ -124,39 +157,57 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
 
-    /// Whether a partition is published in place, where a reader may meet it between.
-    fn is_loose(&self, name: &str) -> bool {
-        self.scenario.loose.contains(&name)
-    }
-
-    async fn look_at(&self, lake: &Lake, entry: &Entry) -> Option<String> {
-        let contents = contents(lake, &entry.location).await;
-        let found = contents.map(|contents| (entry.rows, contents));
-        if let Some(found) = &found
-            && (self.old.get(&entry.name) == Some(found) || self.new.get(&entry.name) == Some(found))
-        {
-            return None;
-        }
-        // What it pointed to may have been replaced, and collected, since.
-        let now = match &entry.values {
+impl Entry {
+    /// Whether the catalog still says it: what it pointed to may have been replaced, and collected, since it was read.
+    async fn is_current(&self, lake: &Lake) -> bool {
+        let now = match &self.values {
             Some(values) => {
-                lake.catalog.partition(&entry.table, values).await.unwrap().map(|partition| partition.version)
+                lake.catalog.partition(&self.table, values).await.unwrap().map(|partition| partition.version)
             }
-            None => lake.catalog.table(&entry.table).await.unwrap().map(|table| table.version),
+            None => lake.catalog.table(&self.table).await.unwrap().map(|table| table.version),
         };
-        (now == Some(entry.version)).then(|| format!("{} as {found:?}", entry.name))
+        now == Some(self.version)
     }
+}
+
+/// Whether a partition is published in place, where a reader may meet it between.
+fn is_loose(scenario: &Scenario, name: &str) -> bool {
+    scenario.loose.contains(&name)
+}
+
+/// Looks at the files that say that something was written: the catalog's, which note what becomes of objects, and those in
+/// folders of loads.
+fn stamp(project: &Path) -> Stamp {
+    let state = project.join(".suiro");
+    let mut files = vec![state.join("catalog.sqlite"), state.join("catalog.sqlite-wal")];
+    files.extend(out_folders(project).iter().flat_map(|folder| files_in(folder)));
+    let stamp = |file: PathBuf| {
+        let found = file.metadata().ok()?;
+        Some((file, found.len(), found.modified().ok()?))
+    };
+    files.into_iter().filter_map(stamp).collect()
+}
+
+/// The folders that loads write files to, `out…` in the project.
+fn out_folders(project: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(project).unwrap().map(|entry| entry.unwrap().path());
+    let is_out = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("out"));
+    entries.filter(|path| is_out(path) && path.is_dir()).collect()
 }
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
+/// Opens the lake with a clock far ahead, to which every tombstone is due and every version old.
 async fn open(project: &Path) -> Lake {
     let state = project.join(".suiro");
     let warehouse = state.join("warehouse");
-    Lake::open(LakeSettings::new(state, warehouse)).await.unwrap()
+    let clock = ManualClock::new(Timestamp::from_second(10_000_000_000).unwrap());
+    let settings = LakeSettings { clock: Arc::new(clock), ..LakeSettings::new(state, warehouse) };
+    Lake::open(settings).await.unwrap()
 }
 
 /// Lists what the catalog points to.
@@ -191,10 +242,10 @@ async fn entries(lake: &Lake) -> Vec<Entry> {
     entries
 }
 
-/// Reads the objects below a location; none when one goes away meanwhile.
-async fn contents(lake: &Lake, location: &Location) -> Option<Contents> {
+/// Reads objects; none when one goes away meanwhile.
+async fn contents(lake: &Lake, objects: &[Object]) -> Option<Contents> {
     let mut contents = Vec::new();
-    for object in lake.storage.list_data(location).await.unwrap() {
+    for object in objects {
         match lake.storage.read(&object.location).await {
             Ok(bytes) => contents.push(digest(&bytes)),
             Err(error) if error.kind == ErrorKind::NotFound => return None,
@@ -210,47 +261,118 @@ fn digest(bytes: &[u8]) -> (usize, u64) {
     (bytes.len(), hasher.finish())
 }
 
-/// Reads the folders that loads write files to, `out…` in the project, as far as their files can be seen.
+/// Reads the folders that loads write files to, as far as their files can be seen.
 fn folders(project: &Path) -> BTreeMap<String, Contents> {
     let mut folders = BTreeMap::new();
-    for entry in std::fs::read_dir(project).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.starts_with("out") && path.is_dir() {
-            let files = files_below(&path).into_iter().filter(|file| !is_hidden(file));
-            // One that is replaced at this moment is looked at the next time.
-            let contents: Contents =
-                files.filter_map(|file| std::fs::read(file).ok()).map(|bytes| digest(&bytes)).collect();
-            if !contents.is_empty() {
-                folders.insert(format!("folder {name}"), contents);
-            }
+    for path in out_folders(project) {
+        let files = files_in(&path).into_iter().filter(|file| !is_hidden(file));
+        // One that is replaced at this moment is looked at the next time.
+        let contents: Contents =
+            files.filter_map(|file| std::fs::read(file).ok()).map(|bytes| digest(&bytes)).collect();
+        if !contents.is_empty() {
+            folders.insert(format!("folder {}", path.file_name().unwrap().to_string_lossy()), contents);
         }
     }
     folders
+}
+
+/// The files in a folder in the order of their names; none when it goes away meanwhile.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    files
 }
 
 fn is_hidden(file: &Path) -> bool {
     file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
-/// Reads all that the catalog points to, the folders of files, and the objects at places that no table points to.
-pub(super) fn find(project: &Path, places: &[&str]) -> Found {
-    let mut found: Found = folders(project).into_iter().map(|(name, contents)| (name, (None, contents))).collect();
-    if !project.join(".suiro/catalog.sqlite").is_file() {
-        return found;
+/// What a project has come to.
+pub(super) struct End {
+    /// All that the catalog points to, the folders of files, and the objects at places that no table points to.
+    pub(super) found: Found,
+    /// The objects that nothing points to and that no tombstone is set for.
+    pub(super) leftovers: Vec<String>,
+    /// What is wrong in the ledger of versions and in the state store: sessions that did not end as they should.
+    pub(super) problems: Vec<String>,
+}
+
+impl End {
+    /// Looks at a project in which nobody works; some sessions are to end otherwise than with success.
+    pub(super) fn of(project: &Path, places: &[&str], sessions: &[(&str, AttemptState)]) -> Self {
+        let found = folders(project).into_iter().map(|(name, contents)| (name, (None, contents))).collect();
+        let mut end = Self { found, leftovers: Vec::new(), problems: Vec::new() };
+        runtime().block_on(async {
+            if project.join(".suiro/catalog.sqlite").is_file() {
+                end.look_at_lake(project, places).await;
+            }
+            if project.join(".suiro/state.db").is_file() {
+                end.look_at_sessions(project, sessions).await;
+            }
+        });
+        end
     }
-    runtime().block_on(async {
+
+    async fn look_at_lake(&mut self, project: &Path, places: &[&str]) {
         let lake = open(project).await;
-        for entry in entries(&lake).await {
-            let contents = contents(&lake, &entry.location).await.unwrap();
-            found.insert(entry.name, (entry.rows, contents));
+        let places: Vec<Location> = places.iter().map(|place| Location::parse(place).unwrap()).collect();
+        let entries = entries(&lake).await;
+        let named = entries.iter().map(|entry| (entry.name.clone(), entry.rows, &entry.location));
+        for (name, rows, location) in named.chain(places.iter().map(|place| (place.to_string(), None, place))) {
+            let objects = lake.storage.list_data(location).await.unwrap();
+            self.found.insert(name, (rows, contents(&lake, &objects).await.unwrap()));
         }
-        for place in places {
-            let location = Location::parse(place).unwrap();
-            found.insert((*place).to_owned(), (None, contents(&lake, &location).await.unwrap()));
+
+        let mut versions = lake.versions.unfinished(Duration::ZERO).await.unwrap();
+        versions.extend(lake.versions.due().await.unwrap());
+        let tables = tables(&lake).await;
+        for version in &versions {
+            let pointed = entries.iter().map(|entry| &entry.location).chain(&tables);
+            let used = pointed.into_iter().any(|location| version.location.contains(location));
+            // Nothing is due: what was given up is collected, what was replaced waits for its time.
+            let waits = version.collect_after_ms.is_some_and(|at| at > Timestamp::now().as_millisecond());
+            let right = match version.state {
+                VersionState::Published => used,
+                VersionState::Retired => !used && waits,
+                _ => false,
+            };
+            if !right {
+                self.problems.push(format!("the ledger says {version:?}"));
+            }
         }
-    });
-    found
+
+        let mut known: Vec<Location> = places;
+        known.push(Location::parse("s3://suiro-results/").unwrap());
+        known.extend(entries.iter().map(|entry| entry.location.as_prefix()));
+        let retired = versions.into_iter().filter(|version| version.state == VersionState::Retired);
+        known.extend(retired.map(|version| version.location));
+        let folder = project.join(".suiro/warehouse/s3");
+        for file in files_below(&folder) {
+            if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('_')) {
+                continue;
+            }
+            let location = format!("s3://{}", file.strip_prefix(&folder).unwrap().display());
+            let object = Location::parse(&location).unwrap();
+            if !known.iter().any(|prefix| prefix.contains(&object)) {
+                self.leftovers.push(steady(&location, project));
+            }
+        }
+    }
+
+    async fn look_at_sessions(&mut self, project: &Path, sessions: &[(&str, AttemptState)]) {
+        let store = SqliteStore::open(&project.join(".suiro/state.db")).await.unwrap();
+        for session in store.sessions("local", None, 100).await.unwrap() {
+            let workflow = session.key.workflow.as_str();
+            let expected = sessions.iter().find(|(name, _)| *name == workflow);
+            let expected = expected.map_or(AttemptState::Success, |(_, state)| *state);
+            let attempt = session.last_attempt;
+            if attempt.state != expected || attempt.finished_at.is_none() || attempt.holder.is_some() {
+                self.problems
+                    .push(format!("the store says of `{workflow}`: {:?}, held by {:?}", attempt.state, attempt.holder));
+            }
+        }
+    }
 }
 
 /// Returns the folder that a partition of one key points to.
@@ -263,7 +385,7 @@ pub(crate) fn partition_location(project: &Path, database: &str, table: &str, va
     })
 }
 
-/// Lists the temporary files that are left, those of writes that were not finished among them.
+/// Lists the temporary files that are left, those of writes that were not finished and folders without a file among them.
 pub(super) fn temporary(project: &Path) -> Vec<String> {
     let state = project.join(".suiro");
     let mut left = Vec::new();
@@ -277,92 +399,8 @@ pub(super) fn temporary(project: &Path) -> Vec<String> {
             left.extend(files_below(&folder).into_iter().filter(unfinished));
         }
     }
+    left.extend(out_folders(project).into_iter().filter(|folder| files_in(folder).is_empty()));
     left.iter().map(|path| path.strip_prefix(project).unwrap().display().to_string()).collect()
-}
-
-/// Lists the objects that nothing points to and that no tombstone is set for.
-pub(super) fn leftovers(project: &Path, places: &[&str]) -> Vec<String> {
-    let folder = project.join(".suiro/warehouse/s3");
-    if !folder.is_dir() {
-        return Vec::new();
-    }
-    runtime().block_on(async {
-        let lake = open(project).await;
-        let mut known: Vec<Location> = places.iter().map(|place| Location::parse(place).unwrap()).collect();
-        known.push(Location::parse("s3://suiro-results/").unwrap());
-        let entries = entries(&lake).await;
-        known.extend(entries.iter().map(|entry| entry.location.as_prefix()));
-        for version in versions(project).await {
-            if version.state == VersionState::Retired {
-                known.push(version.location);
-            }
-        }
-        let mut left = Vec::new();
-        for file in files_below(&folder) {
-            if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('_')) {
-                continue;
-            }
-            let location = format!("s3://{}", file.strip_prefix(&folder).unwrap().display());
-            let object = Location::parse(&location).unwrap();
-            if !known.iter().any(|prefix| prefix.contains(&object)) {
-                left.push(steady(&location, project));
-            }
-        }
-        left
-    })
-}
-
-/// Lists all versions of the ledger: to a clock far ahead every tombstone is due.
-async fn versions(project: &Path) -> Vec<WrittenVersion> {
-    let state = project.join(".suiro");
-    let warehouse = state.join("warehouse");
-    let clock = ManualClock::new(Timestamp::from_second(10_000_000_000).unwrap());
-    let settings = LakeSettings { clock: Arc::new(clock), ..LakeSettings::new(state, warehouse) };
-    let versions = Lake::open(settings).await.unwrap().versions;
-    let mut all = versions.unfinished(Duration::ZERO).await.unwrap();
-    all.extend(versions.due().await.unwrap());
-    all
-}
-
-/// Lists what is wrong in the ledger of versions and in the state store: sessions that did not end as they should.
-pub(super) fn problems(project: &Path, sessions: &[(&str, AttemptState)]) -> Vec<String> {
-    let mut problems = Vec::new();
-    runtime().block_on(async {
-        if project.join(".suiro/catalog.sqlite").is_file() {
-            let lake = open(project).await;
-            let pointed: Vec<Location> = entries(&lake).await.into_iter().map(|entry| entry.location).collect();
-            let tables: Vec<Location> = tables(&lake).await;
-            for version in versions(project).await {
-                let used = pointed.iter().chain(&tables).any(|location| version.location.contains(location));
-                // Nothing is due: what was given up is collected, what was replaced waits for its time.
-                let waits = version.collect_after_ms.is_some_and(|at| at > Timestamp::now().as_millisecond());
-                let right = match version.state {
-                    VersionState::Published => used,
-                    VersionState::Retired => !used && waits,
-                    _ => false,
-                };
-                if !right {
-                    problems.push(format!("the ledger says {version:?}"));
-                }
-            }
-        }
-        if project.join(".suiro/state.db").is_file() {
-            let store = SqliteStore::open(&project.join(".suiro/state.db")).await.unwrap();
-            for session in store.sessions("local", None, 100).await.unwrap() {
-                let workflow = session.key.workflow.as_str();
-                let expected = sessions.iter().find(|(name, _)| *name == workflow);
-                let expected = expected.map_or(AttemptState::Success, |(_, state)| *state);
-                let attempt = session.last_attempt;
-                if attempt.state != expected || attempt.finished_at.is_none() || attempt.holder.is_some() {
-                    problems.push(format!(
-                        "the store says of `{workflow}`: {:?}, held by {:?}",
-                        attempt.state, attempt.holder
-                    ));
-                }
-            }
-        }
-    });
-    problems
 }
 
 /// The locations of all tables: a whole table's version is used by its partitions.

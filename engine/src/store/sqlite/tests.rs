@@ -1,4 +1,4 @@
-//! What only the file has: formats of earlier versions.
+//! What only the file has: formats of earlier versions, and other processes.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -73,4 +73,21 @@ async fn a_file_of_the_first_version_goes_on() {
         rows.iter().map(|row| row.get(0)).collect()
     };
     assert!(!columns.contains(&"def".to_owned()), "{columns:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_make_the_file_at_once() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state.db");
+        let opening: Vec<_> = (0..8)
+            .map(|_| {
+                let file = file.clone();
+                tokio::spawn(async move { SqliteStore::open(&file).await })
+            })
+            .collect();
+        for opened in opening {
+            opened.await.unwrap().unwrap();
+        }
+    }
 }

@@ -78,6 +78,25 @@ pub(crate) async fn publish(plan: &Plan, folder: &Path, parts: &[NewPart], point
         .map_err(|error| Error::new(ErrorKind::External, "publish files", "the work was stopped").source(error))?
 }
 
+/// As [`publish`], for the rejected lines: without any, their folder goes too, unless somebody put something else there.
+///
+/// # Errors
+/// As [`publish`].
+pub(crate) async fn publish_rejected(
+    plan: &Plan,
+    output: &FileOutput,
+    rejected: Option<&NewPart>,
+    points: &CrashPoints,
+) -> Result<()> {
+    let folder = rejected_folder(plan, output);
+    publish(plan, &folder, rejected.map_or(&[], std::slice::from_ref), points).await?;
+    if rejected.is_none() {
+        // A folder that holds something else stays.
+        let _removed = tokio::fs::remove_dir(folder).await;
+    }
+    Ok(())
+}
+
 fn publish_files(folder: &Path, start: &str, paths: &[PathBuf], points: &CrashPoints) -> Result<()> {
     let mut kept = Vec::with_capacity(paths.len());
     for path in paths {

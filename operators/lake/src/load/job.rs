@@ -449,8 +449,7 @@ async fn keep_rejected(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Resul
     match &plan.config.out {
         OutputConfig::Table(table) => table_output::keep_rejected(lake, plan, table, written.rejected.as_ref()).await,
         OutputConfig::File(file) => {
-            let folder = file_output::rejected_folder(plan, file);
-            file_output::publish(plan, &folder, written.rejected.as_slice(), &lake.settings.crash_points).await
+            file_output::publish_rejected(plan, file, written.rejected.as_ref(), &lake.settings.crash_points).await
         }
     }
 }

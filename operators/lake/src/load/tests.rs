@@ -329,6 +329,14 @@ async fn files_are_written_without_a_catalog() {
     assert_eq!(found.len(), 2, "{found:?}");
     assert_eq!(rows_of(&found[0]), ["3|c"]);
     assert_eq!(rows_of(&names("out__rejected")[0]), ["in/a.csv|3|expected 2 fields, found 1: too short|4"]);
+    // Once the bad line is mended its file goes, and the folder when nothing else is in it.
+    fixture.write("in/a.csv", "id,name\n3,c\n4,d\n");
+    fixture.write("out__rejected/other.txt", "stays");
+    fixture.run(&config, "export").await.unwrap();
+    assert_eq!(names("out__rejected"), [fixture.base().join("out__rejected/other.txt")]);
+    std::fs::remove_file(fixture.base().join("out__rejected/other.txt")).unwrap();
+    fixture.run(&config, "export").await.unwrap();
+    assert!(!fixture.base().join("out__rejected").try_exists().unwrap());
     let databases = fixture.lake().await.catalog.databases().await.unwrap();
     assert!(databases.iter().all(|database| database.name == "default"), "{databases:?}");
 }

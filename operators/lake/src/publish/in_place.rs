@@ -50,13 +50,14 @@ impl Lake {
         tracing::warn!(table = %place.table.name, %location, "publishing in place: readers may see both versions for a moment");
         let copies = copies(&new.record.version, written)?;
         let coming = PlaceRecord { objects: copies.iter().map(|(_, name)| name.clone()).collect() };
-        // The same names once more: a stop after the end of this step, whose version may be collected by now.
-        if old != coming {
+        // What is there counts, not what is noted: the note is made before the copies. A copy that is there is whole, and when
+        // all are, the version that they were made of may be collected by now.
+        let missing = self.missing(location, &copies).await?;
+        if !missing.is_empty() {
             let both = PlaceRecord { objects: old.objects.union(&coming.objects).cloned().collect() };
             points.around("publish in place: note the objects", self.mark_place(location, &both)).await?;
-            for (from, name) in &copies {
-                let copy = location.join(name)?;
-                points.around("publish in place: copy", self.storage.copy(from, &copy)).await?;
+            for (from, copy) in &missing {
+                points.around("publish in place: copy", self.storage.copy(from, copy)).await?;
             }
         }
         let previous = match place.values {
@@ -113,6 +114,20 @@ impl Lake {
                 shown.join(", ")
             ),
         ))
+    }
+
+    /// Lists the copies that are not at their place yet, each with the object it is made of.
+    async fn missing(&self, place: &Location, copies: &[(Location, String)]) -> Result<Vec<(Location, Location)>> {
+        let found: BTreeSet<Location> =
+            self.storage.list(place).await?.into_iter().map(|object| object.location).collect();
+        let mut missing = Vec::new();
+        for (from, name) in copies {
+            let copy = place.join(name)?;
+            if !found.contains(&copy) {
+                missing.push((from.clone(), copy));
+            }
+        }
+        Ok(missing)
     }
 
     async fn place_record(&self, place: &Location) -> Result<Option<PlaceRecord>> {

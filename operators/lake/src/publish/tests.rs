@@ -188,6 +188,18 @@ async fn a_stop_at_any_point_in_place_ends_well() {
     assert!(points.len() >= 12, "{points:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_at_any_point_of_the_first_publish_in_place_ends_well() {
+    // At the place there is nothing yet: what was published before is a version elsewhere.
+    let in_place = |sql: &str| {
+        let mut request = request("d", sql);
+        request.options.mode = if sql == ONE { PublishMode::Versioned } else { PublishMode::InPlace };
+        request
+    };
+    let points = stop_everywhere(&in_place, false, 3).await;
+    assert!(points.len() >= 12, "{points:?}");
+}
+
 /// Publishes once, then again with a stop before or after each effect, each time in a new world, and goes on after it.
 async fn stop_everywhere(make: &dyn Fn(&str) -> PublishRequest, atomic: bool, files: usize) -> Vec<String> {
     let undisturbed = World::new().await;
