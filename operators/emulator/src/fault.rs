@@ -152,7 +152,6 @@ impl Faults {
     }
 
     /// Returns what happens to a query that is being started.
-    #[cfg_attr(not(test), expect(dead_code, reason = "Athena asks it where it starts a query"))]
     pub(crate) fn decide_query(&self) -> Option<Effect> {
         self.first(Service::Athena, "StartQueryExecution", Effect::is_of_queries)
     }

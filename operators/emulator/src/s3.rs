@@ -151,6 +151,7 @@ impl S3 {
 }
 
 /// Makes S3's error of the lake's.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn failed(error: lake::Error) -> ApiError {
     let message = error.to_string();
     match error.kind {

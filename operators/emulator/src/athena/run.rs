@@ -399,7 +399,6 @@ impl Athena {
 }
 
 /// Makes the error of a history that cannot be read or written.
-#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn history(error: ApiError) -> Error {
     Error::new(ErrorKind::External, "keep a statement", error.message)
 }

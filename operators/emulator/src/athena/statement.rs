@@ -153,7 +153,7 @@ impl Statement {
     /// Tells how the API classes it.
     pub(super) fn kind(&self) -> StatementKind {
         let (class, substatement) = match self {
-            Self::Select(_) => (Class::Dml, "SELECT"),
+            Self::Select(_) | Self::Wrong(_) => (Class::Dml, "SELECT"),
             Self::Explain(_) => (Class::Dml, "EXPLAIN"),
             Self::CreateTableAs(_) => (Class::Ddl, "CREATE_TABLE_AS_SELECT"),
             Self::Insert(_) => (Class::Dml, "INSERT"),
@@ -171,7 +171,6 @@ impl Statement {
             Self::Prepare { .. } => (Class::Utility, "PREPARE"),
             Self::Execute { .. } => (Class::Dml, "EXECUTE"),
             Self::Deallocate(_) => (Class::Utility, "DEALLOCATE"),
-            Self::Wrong(_) => (Class::Dml, "SELECT"),
             Self::Unsupported { kind, .. } => return *kind,
         };
         StatementKind { class, substatement }
@@ -235,8 +234,7 @@ fn create<'s>(
     trino: Result<Reader<'s>, SyntaxError>,
     hive: impl FnOnce() -> Result<Reader<'s>, SyntaxError>,
 ) -> Result<Statement, SyntaxError> {
-    if let Ok(reader) = &trino {
-        let mut reader = reader.clone();
+    if let Ok(mut reader) = trino {
         reader.expect_words(&["CREATE"])?;
         let replace = reader.take_words(&["OR", "REPLACE"]);
         if reader.take_word("VIEW") {

@@ -57,7 +57,8 @@ impl ChunkSigner {
     }
 
     fn check_trailers(&mut self, trailers: &[(String, String)], signature: &str) -> Result<(), ChunkError> {
-        let lines: String = trailers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let lines: String =
+            trailers.iter().flat_map(|(name, value)| [name.as_str(), ":", value.as_str(), "\n"]).collect();
         let text = format!(
             "AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{}\n{}",
             self.time,

@@ -208,8 +208,11 @@ fn streaming() -> (Parts, Vec<u8>) {
     (parts, body.into_bytes())
 }
 
+/// The names and values of trailers.
+type Trailers = Vec<(String, String)>;
+
 /// Decodes a body that comes in pieces of a length.
-fn decode(mut decoder: Decoder, body: &[u8], length: usize) -> Result<(Vec<u8>, Vec<(String, String)>), ChunkError> {
+fn decode(mut decoder: Decoder, body: &[u8], length: usize) -> Result<(Vec<u8>, Trailers), ChunkError> {
     let mut decoded = Vec::new();
     for piece in body.chunks(length) {
         for bytes in decoder.push(piece)? {

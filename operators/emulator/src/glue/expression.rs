@@ -25,11 +25,11 @@ const MAX_LENGTH: usize = 2048;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Condition {
     /// All hold.
-    All(Vec<Condition>),
+    All(Vec<Self>),
     /// One holds.
-    Any(Vec<Condition>),
+    Any(Vec<Self>),
     /// It does not hold.
-    Not(Box<Condition>),
+    Not(Box<Self>),
     /// A key compares to a value in this way.
     Compare { key: Key, comparison: Comparison, value: Value },
     /// A key is one of the values.
@@ -133,8 +133,7 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
-            Self::Number => "a number",
-            Self::Real => "a number",
+            Self::Number | Self::Real => "a number",
             Self::Date => "a date such as `2026-01-02`",
             Self::Timestamp => "a time such as `2026-01-02 03:04:05`",
         }

@@ -82,6 +82,7 @@ struct Order {
 /// Values that stand in very many rows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(clippy::struct_field_names, reason = "the names are the service's")]
 struct SkewedInfo {
     skewed_column_names: Vec<String>,
     skewed_column_values: Vec<String>,
@@ -163,6 +164,7 @@ struct TargetTable {
 /// A table as clients get it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
+#[expect(clippy::struct_field_names, reason = "the names are the service's")]
 pub(super) struct Table {
     pub(super) name: String,
     pub(super) database_name: String,

@@ -54,12 +54,11 @@ impl Address {
         let path = decode(parts.uri.path())
             .ok_or_else(|| ApiError::client("InvalidURI", "the path of the URL is not UTF-8"))?;
         let path = path.strip_prefix('/').unwrap_or(&path);
-        let (bucket, key) = match bucket_of_host(parts) {
-            Some(bucket) => (bucket, path.to_owned()),
-            None => {
-                let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-                (bucket.to_owned(), key.to_owned())
-            }
+        let (bucket, key) = if let Some(bucket) = bucket_of_host(parts) {
+            (bucket, path.to_owned())
+        } else {
+            let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+            (bucket.to_owned(), key.to_owned())
         };
         Ok(Self { bucket, key })
     }

@@ -8,6 +8,7 @@ use hyper::HeaderMap;
 use lake::LakeSettings;
 use lake::clock::SystemClock;
 use lake::name::Location;
+use std::fmt::Write as _;
 
 use super::xml::Element;
 use super::*;
@@ -436,7 +437,7 @@ async fn send(place: &Place, uri: &str, parts: &[(u32, Vec<u8>)]) -> String {
         let put = place.put(&format!("{uri}&partNumber={number}"), bytes.clone()).await;
         assert_eq!(put.status, 200, "{put:?}");
         let etag = put.header("etag").unwrap();
-        list.push_str(&format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"));
+        write!(list, "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>").unwrap();
     }
     format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>")
 }

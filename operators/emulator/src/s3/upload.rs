@@ -212,6 +212,7 @@ fn incomplete(why: &str) -> ApiError {
     ApiError::client("IncompleteBody", format!("the body is not what was announced: {why}"))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn chunk_error(error: ChunkError) -> ApiError {
     match error {
         ChunkError::Malformed(why) => incomplete(why),

@@ -111,7 +111,7 @@ pub(crate) fn respond_error(error: &ApiError, parts: &Parts, request_id: &str) -
 pub(super) struct Element {
     pub(super) name: String,
     text: String,
-    pub(super) children: Vec<Element>,
+    pub(super) children: Vec<Self>,
 }
 
 impl Element {

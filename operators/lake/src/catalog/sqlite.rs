@@ -459,7 +459,7 @@ mod tests {
         .unwrap();
         pool.close().await;
         let second = SqliteCatalog::open_in(folder.path(), clock).await.unwrap();
-        assert_eq!(second.table_versions(&table.name).await.unwrap(), [table.clone()]);
+        assert_eq!(second.table_versions(&table.name).await.unwrap(), std::slice::from_ref(&table));
         let changed = second.update_table(&table, Expect::Version(table.version), Archive::Keep).await.unwrap();
         assert_eq!(second.table_versions(&table.name).await.unwrap(), [changed, table]);
     }

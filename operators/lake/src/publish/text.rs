@@ -91,7 +91,7 @@ struct Part {
 /// Lines on their way to the object.
 enum Encoder {
     Plain(Vec<u8>),
-    Gzip(GzEncoder<Vec<u8>>),
+    Gzip(Box<GzEncoder<Vec<u8>>>),
     Zstd(Box<zstd::stream::write::Encoder<'static, Vec<u8>>>),
 }
 
@@ -193,7 +193,9 @@ impl TextWriter {
         let path = hive_path(self.keys.iter().map(|key| key.name.as_str()).zip(values.iter().map(String::as_str)))?;
         let (ending, encoder) = match self.target.compression {
             TextCompression::None => ("", Encoder::Plain(Vec::new())),
-            TextCompression::Gzip => (".gz", Encoder::Gzip(GzEncoder::new(Vec::new(), flate2::Compression::default()))),
+            TextCompression::Gzip => {
+                (".gz", Encoder::Gzip(Box::new(GzEncoder::new(Vec::new(), flate2::Compression::default()))))
+            }
             TextCompression::Zstd => {
                 let encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).map_err(|error| encoding(&error))?;
                 (".zst", Encoder::Zstd(Box::new(encoder)))

@@ -68,6 +68,16 @@ impl SqlError {
         self
     }
 
+    /// Says that it is at the end of a text, unless the place is known already.
+    #[must_use]
+    pub fn at_end_of(self, text: &str) -> Self {
+        let text = text.trim_end();
+        let last = text.rsplit('\n').next().unwrap_or_default();
+        let lines = text.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        self.at(number(lines), number(last.chars().count() + 1))
+    }
+
     /// Says where by the first character of a span, unless it is known already; a span that knows no place says nothing.
     #[must_use]
     pub fn at_span(self, span: Span) -> Self {

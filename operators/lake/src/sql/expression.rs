@@ -484,8 +484,12 @@ impl Context<'_> {
     }
 }
 
-/// Refuses a reserved word as an unquoted name.
+/// Refuses a reserved word as an unquoted name, and a string, which the parser takes for one.
 pub(super) fn check_identifier(name: &Ident) -> SqlResult<()> {
+    if name.quote_style == Some('\'') {
+        let message = format!("mismatched input '{name}'. Expecting: <identifier>");
+        return Err(SqlError::trino("SYNTAX_ERROR", message).at_span(name.span));
+    }
     if name.quote_style.is_none() && is_reserved(&name.value) {
         return Err(SqlError::trino(
             "SYNTAX_ERROR",

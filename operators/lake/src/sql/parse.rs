@@ -72,7 +72,7 @@ pub fn parse_one(text: &str) -> SqlResult<Box<Query>> {
     }
     let tokens = adapt(text, tokens)?;
     let mut parser = Parser::new(&TrinoDialect).with_recursion_limit(NESTING_LIMIT).with_tokens_with_locations(tokens);
-    let statement = parser.parse_statement().map_err(|error| syntax_error(&error))?;
+    let statement = parser.parse_statement().map_err(|error| syntax_error(text, &error))?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
         return Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input '{}'. Expecting: <EOF>", rest.token))
@@ -91,7 +91,7 @@ pub fn parse_one(text: &str) -> SqlResult<Box<Query>> {
 pub fn parse_expression(text: &str) -> SqlResult<Expr> {
     let tokens = adapt(text, tokenize(text)?)?;
     let mut parser = Parser::new(&TrinoDialect).with_recursion_limit(NESTING_LIMIT).with_tokens_with_locations(tokens);
-    let expression = parser.parse_expr().map_err(|error| syntax_error(&error))?;
+    let expression = parser.parse_expr().map_err(|error| syntax_error(text, &error))?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
         let message = format!("mismatched input '{}'. Expecting: <EOF>", rest.token);
@@ -107,7 +107,7 @@ fn tokenize(text: &str) -> SqlResult<Vec<TokenWithSpan>> {
 }
 
 /// Turns the parser's error into ours; it writes the place only into its text.
-fn syntax_error(error: &ParserError) -> SqlError {
+fn syntax_error(text: &str, error: &ParserError) -> SqlError {
     let message = match error {
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.clone(),
         ParserError::RecursionLimitExceeded => {
@@ -118,7 +118,10 @@ fn syntax_error(error: &ParserError) -> SqlError {
         }
     };
     let Some((sentence, place)) = message.split_once(" at Line: ") else {
-        return SqlError::trino("SYNTAX_ERROR", message);
+        let is_early_end = message.ends_with("found: EOF");
+        let error = SqlError::trino("SYNTAX_ERROR", message);
+        // The parser gives no place to what is missing at the end.
+        return if is_early_end { error.at_end_of(text) } else { error };
     };
     let mut numbers = place.split(", Column: ").map(|number| number.trim().parse::<u32>().unwrap_or(0));
     let (line, column) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));

@@ -16,7 +16,7 @@ use sqlparser::ast::{
 use super::analyze::Analyzer;
 use super::coerce::common_super_type;
 use super::error::{SqlError, SqlResult};
-use super::expression::{Clause, Collected, Context};
+use super::expression::{Clause, Collected, Context, check_identifier};
 use super::relation::{Around, aliased, without_qualifiers};
 use super::scope::{Ctes, Relation, Scope, ScopeColumn, Typed, column};
 use super::types::Type;
@@ -116,10 +116,16 @@ impl Analyzer<'_> {
     fn with<'a>(&self, with: Option<&With>, around: Around<'a>) -> SqlResult<Ctes<'a>> {
         let mut ctes = Ctes { parent: Some(around.ctes), queries: Vec::new() };
         let Some(With { with_token: _, recursive, cte_tables }) = with else { return Ok(ctes) };
-        for cte in cte_tables {
+        for (index, cte) in cte_tables.iter().enumerate() {
             let Cte { alias, query, from: None, materialized: None, closing_paren_token: _ } = cte else {
                 return Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input: `{cte}`")));
             };
+            check_identifier(&alias.name)?;
+            if cte_tables.iter().take(index).any(|other| other.alias.name.value.eq_ignore_ascii_case(&alias.name.value))
+            {
+                let message = format!("WITH query name '{}' specified more than once", alias.name.value);
+                return Err(SqlError::trino("DUPLICATE_NAMED_QUERY", message).at_span(alias.name.span));
+            }
             if *recursive && mentions(query, &alias.name.value) {
                 return Err(SqlError::unsupported("WITH RECURSIVE").at_span(alias.name.span));
             }

@@ -13,6 +13,7 @@ use crate::error::ApiResult;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
+#[expect(clippy::struct_field_names, reason = "the names are the service's")]
 struct NamedQuery {
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,6 +31,7 @@ struct NamedQuery {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
+#[expect(clippy::struct_field_names, reason = "the names are the service's")]
 struct Id {
     named_query_id: String,
     name: Option<String>,

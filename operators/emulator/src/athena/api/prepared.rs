@@ -19,6 +19,7 @@ struct Kept {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
+#[expect(clippy::struct_field_names, reason = "the names are the service's")]
 struct Statement {
     statement_name: String,
     work_group: String,

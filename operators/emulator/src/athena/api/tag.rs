@@ -18,6 +18,7 @@ pub(super) struct Tag {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
+#[expect(clippy::struct_field_names, reason = "the names are the service's")]
 struct Resource {
     #[serde(rename = "ResourceARN")]
     resource: String,

@@ -144,7 +144,11 @@ impl Athena {
     /// Writes the list of the objects that a statement wrote, and returns its place.
     pub(super) async fn write_manifest(&self, job: &Job, stats: &QueryStats) -> Result<Location> {
         let location = Location::parse(&format!("{}-manifest.csv", job.output_location()))?;
-        let lines: String = stats.objects.iter().map(|object| format!("{}\n", object.location)).collect();
+        let mut lines = String::new();
+        for object in &stats.objects {
+            lines.push_str(&object.location.to_string());
+            lines.push('\n');
+        }
         self.inner.lake.storage.put(&location, Bytes::from(lines), Put::Replace).await?;
         Ok(location)
     }

@@ -94,11 +94,14 @@ fn meets(condition: impl Fn(i64) -> bool) -> [bool; 8] {
     [0, 1, 2, 3, 4, 5, 6, 7].map(condition)
 }
 
+/// What a sign says of two numbers.
+type Comparison = fn(i64, i64) -> bool;
+
 fn made() -> impl Strategy<Value = Made> {
     let number = 0_i64..8;
     let leaf = prop_oneof![
         (number.clone(), 0_usize..6).prop_map(|(wanted, sign)| {
-            let signs: [(&str, fn(i64, i64) -> bool); 6] = [
+            let signs: [(&str, Comparison); 6] = [
                 ("=", |left, right| left == right),
                 ("<>", |left, right| left != right),
                 ("<", |left, right| left < right),

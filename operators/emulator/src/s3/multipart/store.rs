@@ -21,6 +21,7 @@ const DONE: &str = "done.json";
 
 /// An upload that was started.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "`started` is when it was started")]
 pub(super) struct Started {
     #[serde(skip)]
     pub(super) id: String,

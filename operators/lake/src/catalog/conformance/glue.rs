@@ -36,11 +36,6 @@ async fn databases(catalog: &dyn GlueCatalog) {
     assert!(catalog.drop_database("web").await.unwrap());
 }
 
-/// Makes a text for a field.
-fn text(value: &str) -> Option<String> {
-    Some(value.to_owned())
-}
-
 async fn details(catalog: &dyn GlueCatalog) {
     let pair = IndexMap::from([("k".to_owned(), "v".to_owned())]);
     let storage = StorageDetail {
@@ -50,7 +45,7 @@ async fn details(catalog: &dyn GlueCatalog) {
         stored_as_sub_directories: Some(false),
         skewed: Some(Skewed { columns: vec!["a".to_owned()], values: vec!["1".to_owned()], locations: pair.clone() }),
         additional_locations: vec!["s3://b/more/".to_owned()],
-        serde_name: text("serde"),
+        serde_name: Some("serde".to_owned()),
         parameters: pair.clone(),
     };
     let plain = table("t");
@@ -58,17 +53,17 @@ async fn details(catalog: &dyn GlueCatalog) {
         columns: vec![Column { parameters: pair.clone(), ..Column::new("a", "bigint") }],
         storage: Storage { detail: storage.clone(), ..plain.storage.clone() },
         detail: TableDetail {
-            description: text("d"),
-            owner: text("me"),
+            description: Some("d".to_owned()),
+            owner: Some("me".to_owned()),
             retention: Some(0),
             last_access_ms: Some(1),
             last_analyzed_ms: Some(2),
-            view_expanded_text: text("SELECT 1"),
+            view_expanded_text: Some("SELECT 1".to_owned()),
             target: Some(TableTarget {
-                catalog_id: text("1"),
+                catalog_id: Some("1".to_owned()),
                 database: "x".to_owned(),
                 table: "y".to_owned(),
-                region: text("z"),
+                region: Some("z".to_owned()),
             }),
         },
         ..plain
@@ -90,7 +85,7 @@ async fn details(catalog: &dyn GlueCatalog) {
 async fn versions(catalog: &dyn GlueCatalog) {
     let first = catalog.update_table(&table("t"), Expect::Absent, Archive::Keep).await.unwrap();
     let name = &first.name;
-    assert_eq!(catalog.table_versions(name).await.unwrap(), [first.clone()]);
+    assert_eq!(catalog.table_versions(name).await.unwrap(), std::slice::from_ref(&first));
     let second = catalog.update_table(&first, Expect::Version(first.version), Archive::Keep).await.unwrap();
     let third = catalog.update_table(&second, Expect::Version(second.version), Archive::Skip).await.unwrap();
     assert_eq!(

@@ -179,12 +179,11 @@ impl Words {
                 let mut delimiter = DELIMITER;
                 if let Some(given) = &self.delimiter {
                     let mut characters = given.chars();
-                    delimiter = match (characters.next(), characters.next()) {
-                        (Some(character), None) => character,
-                        _ => {
-                            let value = Property::Scalar(given.clone());
-                            return Err(wrong("field_delimiter", "one character", &value));
-                        }
+                    delimiter = if let (Some(character), None) = (characters.next(), characters.next()) {
+                        character
+                    } else {
+                        let value = Property::Scalar(given.clone());
+                        return Err(wrong("field_delimiter", "one character", &value));
                     };
                 }
                 text(TextForm::Delimited(delimiter))?

@@ -75,15 +75,12 @@ impl Athena {
                 table.location.clone().ok_or_else(|| {
                     Error::new(ErrorKind::InvalidData, OPERATION, format!("table {} has no location", table.name))
                 })?
+            } else if let Some(partition) = lake.catalog.partition(&table.name, &object.partition).await? {
+                partition.location
             } else {
-                match lake.catalog.partition(&table.name, &object.partition).await? {
-                    Some(partition) => partition.location,
-                    None => {
-                        let location = table.hive_location(&object.partition)?;
-                        made.push(table.new_partition(object.partition.clone(), location.clone()));
-                        location
-                    }
-                }
+                let location = table.hive_location(&object.partition)?;
+                made.push(table.new_partition(object.partition.clone(), location.clone()));
+                location
             };
             let ending = object.location.file_name().split_once('.').map_or("", |(_, ending)| ending);
             let dot = if ending.is_empty() { "" } else { "." };
