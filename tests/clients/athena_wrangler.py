@@ -19,8 +19,10 @@ wr.s3.to_parquet(
 )
 
 sql = "SELECT id, name, day FROM people ORDER BY id, day"
-for mode in ({"ctas_approach": True}, {"ctas_approach": False}, {"ctas_approach": False, "unload_approach": True}):
-    read = wr.athena.read_sql_query(sql, database=DATABASE, s3_output=f"s3://{BUCKET}/results/", **mode)
+modes = ({"ctas_approach": True}, {"ctas_approach": False}, {"ctas_approach": False, "unload_approach": True})
+# UNLOAD wants an empty place: each mode has its own.
+for number, mode in enumerate(modes):
+    read = wr.athena.read_sql_query(sql, database=DATABASE, s3_output=f"s3://{BUCKET}/mode-{number}/", **mode)
     read = read.sort_values(["id", "day"])
     assert read["id"].tolist() == [1, 1, 2, 3], (mode, read)
     assert read["day"].tolist() == ["x", "z", "x", "y"], (mode, read)
