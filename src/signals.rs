@@ -1,5 +1,6 @@
-//! SIGINT and SIGTERM: the first asks a command to stop, the second ends the process at once.
+//! SIGINT and SIGTERM: the first asks a command to stop, the second ends the process, and the scripts that it runs, at once.
 
+use engine::run::ProcessGroups;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -17,8 +18,9 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen; from here on no signal ends the process by itself. `farewell` is said at the second one.
-    pub(crate) fn listen(output: Output, farewell: &'static str) -> Result<Self, Failure> {
+    /// Begins to listen; from here on no signal ends the process by itself. At the second one `scripts` are killed and `farewell` is
+    /// said.
+    pub(crate) fn listen(output: Output, scripts: ProcessGroups, farewell: &'static str) -> Result<Self, Failure> {
         let failed = |error| Failure::usage(format!("cannot wait for signals: {error}"));
         let runtime = Builder::new_current_thread().enable_io().build().map_err(failed)?;
         let mut source = {
@@ -30,6 +32,7 @@ impl Signals {
             source.next().await;
             ask.send_replace(true);
             source.next().await;
+            scripts.kill_all();
             output.note(farewell);
             leave();
         };

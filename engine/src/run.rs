@@ -17,6 +17,7 @@ mod attempt;
 pub mod crash;
 mod error;
 mod found;
+pub(crate) mod groups;
 mod host;
 mod leftover;
 pub mod log;
@@ -32,6 +33,7 @@ mod task;
 mod tests;
 
 pub use error::EngineError;
+pub use groups::ProcessGroups;
 pub use observer::{RunEvent, RunObserver, Unobserved};
 pub use settings::EngineSettings;
 pub use submit::{AttemptRequest, Rerun, Submitted};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use engine::operator::TaskError;
 use engine::params::template::TemplateSettings;
 use engine::params::{Params, command_line, scope};
+use engine::run::ProcessGroups;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lake::Lake;
 use lake::load::{self, LoadConfig, LoadControl, LoadReport, LoadToken};
@@ -77,7 +78,8 @@ async fn load(
         },
         ..LoadControl::default()
     };
-    let mut signals = Signals::listen(base.output, "stopped at once; what was written is collected by a later run")?;
+    let farewell = "stopped at once; what was written is collected by a later run";
+    let mut signals = Signals::listen(base.output, ProcessGroups::default(), farewell)?;
     let work = load::run(config, lake, token, folder, &control);
     tokio::pin!(work);
     let done = tokio::select! {

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use comfy_table::CellAlignment;
+use engine::run::ProcessGroups;
 use futures::TryStreamExt;
 use lake::publish::ParquetFile;
 use lake::query::{Query, QueryStatus, ResultColumn};
@@ -27,7 +28,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
     let format = format(base, command)?;
     let sql = statement(&command.sql)?;
     let settings = base.settings(None)?;
-    let mut signals = Signals::listen(base.output, "stopped at once")?;
+    let mut signals = Signals::listen(base.output, ProcessGroups::default(), "stopped at once")?;
     let Some(lake) = base.existing_lake(&settings).await? else {
         lake::sql::examine(&sql).map_err(lake::Error::from)?;
         return Err(super::table::no_tables(&settings));

@@ -30,8 +30,9 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     let params = workflow::params(&command.session)?;
     let shown = progress::show(base.output, command.quiet);
     let observer = Arc::clone(&shown) as Arc<dyn RunObserver>;
-    let mut signals = Signals::listen(base.output, "stopped at once; the same command continues")?;
     let engine_settings = engine_settings(&settings, command.max_tasks);
+    let scripts = engine_settings.process_groups.clone();
+    let mut signals = Signals::listen(base.output, scripts, "stopped at once; the same command continues")?;
     let engine = Engine::open(registry, Arc::new(SystemClock), observer, engine_settings).await?;
     let last = match command.session.session.as_deref() {
         Some("last") => last_session(&engine, &workflow.name).await?,

@@ -196,6 +196,33 @@ fn an_interrupt_stops_all_that_a_script_started() {
 }
 
 #[test]
+fn a_second_interrupt_leaves_at_once_and_no_script_goes_on() {
+    let project = Project::new();
+    project.write(
+        "main.dig",
+        "+script:\n  sh>: |\n    test -e go && exit 0\n    trap '' TERM INT\n    echo ready\n    tail -f /dev/null > /dev/null\n",
+    );
+    let mut child = project.command(&RUN).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    read_line(&mut lines, &mut line);
+    assert_eq!(line, "ready\n");
+    project.shell(&format!("kill -INT {}", child.id()));
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("once more stops at once")));
+    project.shell(&format!("kill -INT {}", child.id()));
+    let rest: Vec<String> = said.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    assert_eq!(rest.last().map(String::as_str), Some("stopped at once; the same command continues"));
+    // The end of what was killed is not waited for, so it may take a moment.
+    let is_gone = (0..10_000).any(|_| working_in(project.path()).is_empty());
+    assert!(is_gone, "{:?}", working_in(project.path()));
+    project.write("go", "");
+    project.succeed(&RUN);
+    assert_eq!(attempts(&project).len(), 1, "the attempt goes on");
+}
+
+#[test]
 fn a_second_run_of_a_session_changes_nothing() {
     let project = Project::new();
     let load = "

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::TaskProgress;
 use super::error::TaskError;
 use crate::params::{ParamPath, Params, TaskParams};
+use crate::run::ProcessGroups;
 use crate::run::crash::CrashPoints;
 use crate::time::Clock;
 use crate::workflow::TaskDef;
@@ -44,6 +45,8 @@ pub struct TaskContext {
     pub clock: Arc<dyn Clock>,
     /// Where tests stop the process, around what the operator itself makes durable.
     pub crash_points: CrashPoints,
+    /// Where a program that the operator starts is noted while it runs.
+    pub process_groups: ProcessGroups,
     /// Cancelled when the task is killed or the process stops.
     pub cancellation: CancellationToken,
     /// What the engine does for the task.

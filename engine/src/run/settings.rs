@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::crash::CrashPoints;
+use super::groups::ProcessGroups;
 
 /// The settings of an engine.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct EngineSettings {
     pub log_limit_bytes: u64,
     /// Where to stop the process, in crash tests.
     pub crash_points: CrashPoints,
+    /// Where the process groups of running scripts are noted; whoever leaves without waiting for the engine kills them.
+    pub process_groups: ProcessGroups,
 }
 
 impl EngineSettings {
@@ -40,6 +43,7 @@ impl EngineSettings {
             stop_grace: Duration::from_secs(15),
             log_limit_bytes: 256 * 1024 * 1024,
             crash_points: CrashPoints::off(),
+            process_groups: ProcessGroups::default(),
         }
     }
 }

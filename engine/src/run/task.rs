@@ -194,6 +194,7 @@ impl Job {
             temp_dir: leftover::temp_dir(&self.shared.engine, self.shared.claim.attempt, self.task),
             clock: Arc::clone(&self.shared.engine.clock),
             crash_points: self.shared.engine.settings.crash_points.clone(),
+            process_groups: self.shared.engine.settings.process_groups.clone(),
             cancellation: self.token.clone(),
             host: Arc::clone(&host) as Arc<dyn crate::operator::context::TaskHost>,
         };

@@ -18,6 +18,7 @@ mod parse;
 mod partition;
 mod pipeline;
 mod pool;
+mod race;
 mod reject;
 mod report;
 mod sink;

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,6 +21,7 @@ use crate::diagnostic::code;
 use crate::operator::error::Retry;
 use crate::operator::{TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskResult, TypedOperator};
 use crate::params::Params;
+use crate::run::groups::signal_group;
 use crate::run::process::{group_members, has_variable, process_lives, process_mark};
 
 /// How long a program that was asked to stop (SIGTERM) may take before it is made to (SIGKILL).
@@ -113,6 +113,7 @@ what is left of the script is stopped in the same way before it is run again.";
         let Some(pid) = child.id() else {
             return Err(external("the script's process ended before it began", None));
         };
+        let _entered = context.process_groups.enter(pid);
         let started = Started { pid, mark: process_mark(pid).unwrap_or_default(), script };
         context.host.checkpoint(&json!(started)).await?;
         if let Some(mut gate) = child.stdin.take() {
@@ -317,14 +318,6 @@ async fn stop(child: &mut Child, pid: u32) {
     } else {
         // The shell is gone; what it started and what ignored the request goes too.
         signal_group(pid, Signal::SIGKILL);
-    }
-}
-
-fn signal_group(pid: u32, signal: Signal) {
-    let Ok(group) = i32::try_from(pid) else { return };
-    if let Err(error) = killpg(Pid::from_raw(group), signal) {
-        // No such group: it is gone, which is what was wanted.
-        tracing::debug!(%error, group, "cannot signal a process group");
     }
 }
 

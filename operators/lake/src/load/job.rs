@@ -9,6 +9,9 @@
 //! | while writing | versions in the ledger that nobody points to | gives them up, writes again as the next generation |
 //! | while keeping rejected lines, publishing | versions, some of them published | publishes again; what is published stays |
 //!
+//! When another writer publishes to the same table between writing and publishing, the load goes back to planned and writes
+//! again: the last one wins.
+//!
 //! The files that are read and the guessed columns are part of the plan, so a load goes on as it began.
 
 use std::fmt;
@@ -26,6 +29,7 @@ use super::input::{self, InputFile};
 use super::layout::Layout;
 use super::partition::PartitionKeys;
 use super::pipeline::{Outcome, Pipeline};
+use super::race;
 use super::report::{LoadReport, Progress, PublishedPart};
 use super::stream::{Destination, StreamKey, Written};
 use super::table_output::{self, NewPart, TableDestination};
@@ -75,6 +79,9 @@ pub(crate) struct Plan {
     pub files: Vec<InputFile>,
     /// What stands in them.
     pub layout: Layout,
+    /// How often another writer was there first; each time the load wrote again.
+    #[serde(default)]
+    pub races: u32,
 }
 
 impl Plan {
@@ -183,6 +190,7 @@ pub async fn plan(config: &LoadConfig, lake: &Lake, token: LoadToken, base: &Pat
         planned_ms: lake.settings.clock.now().as_millisecond(),
         files,
         layout,
+        races: 0,
     };
     if let OutputConfig::Table(table) = &config.out {
         let columns = plan.layout.read_columns(&file.parser)?;
@@ -236,23 +244,31 @@ async fn blocking<T: Send + 'static>(
 /// # Errors
 /// `UnreadableLines` when a line cannot be read and none may be rejected: nothing is kept. `DataQuality` when more lines were
 /// rejected than allowed: the rejected lines are kept, the rows are not published.
-/// `Canceled`. `Conflict` when another writer changed a partition since it was written. `InvalidData` for broken input. Those
-/// of storage and catalog. After an error nothing that readers see has changed, except by steps that were done before.
+/// `Canceled`. `Conflict` when other writers changed a partition each time that it was written. `InvalidData` for broken input.
+/// Those of storage and catalog. After an error nothing that readers see has changed, except by steps that were done before.
 pub async fn advance(lake: &Lake, state: LoadState, control: &LoadControl) -> Result<LoadState> {
     let LoadState { plan, stage } = state;
     let stage = match stage {
         Stage::Planned => Stage::Written(Box::new(write(lake, &plan, control).await?)),
-        Stage::Written(written) => {
-            keep_rejected(lake, &plan, &written).await?;
-            Stage::Kept(written)
-        }
+        Stage::Written(written) => match keep_rejected(lake, &plan, &written).await {
+            Ok(()) => Stage::Kept(written),
+            Err(error) => return write_again(lake, plan, &written, error).await,
+        },
         Stage::Kept(written) => {
             check_limit(lake, &plan, &written).await?;
-            Stage::Done(Box::new(publish(lake, &plan, *written).await?))
+            match publish(lake, &plan, &written).await {
+                Ok(report) => Stage::Done(Box::new(report)),
+                Err(error) => return write_again(lake, plan, &written, error).await,
+            }
         }
         Stage::Done(report) => Stage::Done(report),
     };
     Ok(LoadState { plan, stage })
+}
+
+/// Goes back to writing when another writer was there first.
+async fn write_again(lake: &Lake, plan: Plan, written: &WrittenLoad, lost: Error) -> Result<LoadState> {
+    Ok(LoadState { plan: race::plan_anew(lake, plan, written, lost).await?, stage: Stage::Planned })
 }
 
 /// Gives up a load that will not go on: what it wrote and did not publish goes away. A done load stays as it is.
@@ -479,29 +495,30 @@ async fn collect(lake: &Lake) {
     }
 }
 
-async fn publish(lake: &Lake, plan: &Plan, written: WrittenLoad) -> Result<LoadReport> {
+async fn publish(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Result<LoadReport> {
     let report = publish_parts(lake, plan, written).await?;
     collect(lake).await;
     Ok(report)
 }
 
-async fn publish_parts(lake: &Lake, plan: &Plan, written: WrittenLoad) -> Result<LoadReport> {
-    let WrittenLoad { mut report, parts, rejected } = written;
+async fn publish_parts(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Result<LoadReport> {
+    let WrittenLoad { report, parts, rejected } = written;
+    let mut report = report.clone();
     match &plan.config.out {
         OutputConfig::Table(table) => {
-            report.published = table_output::publish(lake, plan, table, &parts).await?;
-            report.rejected_kept = rejected.map(|part| PublishedPart {
+            report.published = table_output::publish(lake, plan, table, parts).await?;
+            report.rejected_kept = rejected.as_ref().map(|part| PublishedPart {
                 table: Some(format!("{}.{}", table.database, table_output::rejected_name(table)).to_lowercase()),
                 partition: [("load".to_owned(), part.values.join("/"))].into_iter().collect(),
                 rows: part.rows,
                 bytes: part.bytes,
-                location: part.prefix,
+                location: part.prefix.clone(),
             });
         }
         OutputConfig::File(file) => {
             let folder = file_output::folder(plan, file);
-            file_output::publish(plan, &folder, &parts, &lake.settings.crash_points).await?;
-            report.published = file_output::published(&folder, plan, &parts);
+            file_output::publish(plan, &folder, parts, &lake.settings.crash_points).await?;
+            report.published = file_output::published(&folder, plan, parts);
             let folder = file_output::rejected_folder(plan, file);
             report.rejected_kept = file_output::published(&folder, plan, rejected.as_slice()).into_iter().next();
         }

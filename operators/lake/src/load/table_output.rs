@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use super::config::{Mode, TableOutput};
-use super::job::Plan;
+use super::job::{Plan, WrittenLoad};
 use super::layout::Layout;
 use super::report::PublishedPart;
 use super::sink::{Sink, WrittenFile};
@@ -449,6 +449,28 @@ async fn drop_partition(lake: &Lake, table: &TableName, values: &[String]) -> Re
 /// Those of the ledger.
 pub(crate) async fn abandon(lake: &Lake, part: &NewPart) -> Result<()> {
     lake.abandon_version(&Location::parse(&part.prefix)?).await
+}
+
+/// Gives up the parts of a load that readers do not see.
+///
+/// # Errors
+/// Those of the ledger and the catalog; repeating it is fine.
+pub(crate) async fn abandon_unpublished(lake: &Lake, output: &TableOutput, written: &WrittenLoad) -> Result<()> {
+    let rows = TableName::new(&output.database, &output.table)?;
+    let rejected = TableName::new(&output.database, &rejected_name(output))?;
+    let parts =
+        written.parts.iter().map(|part| (&rows, part)).chain(written.rejected.iter().map(|part| (&rejected, part)));
+    for (table, part) in parts {
+        let seen = if part.values.is_empty() {
+            lake.catalog.table(table).await?.and_then(|table| table.location)
+        } else {
+            lake.catalog.partition(table, &part.values).await?.map(|partition| partition.location)
+        };
+        if seen.is_none_or(|seen| seen.to_string() != part.prefix) {
+            abandon(lake, part).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Publishes the parts, one catalog call each, in the order of their values.

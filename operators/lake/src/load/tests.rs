@@ -16,6 +16,8 @@ use crate::error::{Error, ErrorKind};
 use crate::lake::{Lake, LakeSettings};
 use crate::name::{Location, TableName};
 
+mod race;
+
 struct Fixture {
     folder: tempfile::TempDir,
     crash_points: CrashPoints,

@@ -196,6 +196,9 @@ pub struct Plan {
     /// How many of them failed in a way that may go well the next time.
     #[serde(default)]
     pub failures: u32,
+    /// How often another writer was there first since this publish began; each time it was planned anew.
+    #[serde(default)]
+    pub races: u32,
     /// Whether the table of the partition is to be made.
     #[serde(default)]
     pub creates_table: bool,

@@ -5,6 +5,7 @@
 
 mod check;
 mod plan;
+mod race;
 mod visible;
 mod write;
 
@@ -36,7 +37,8 @@ impl Lake {
             }
             PublishState::Validated(written) => {
                 let step = self.make_visible(request, written).await;
-                self.or_give_up(&written.submitted.prefix, step).await
+                let step = self.or_give_up(&written.submitted.prefix, step).await;
+                self.or_plan_anew(request, &written.submitted.probed.plan, step).await
             }
             PublishState::Published(outcome) => {
                 // What is due can go now. The publish is done whether that succeeds or not; the next collection goes on with it.

@@ -17,6 +17,7 @@ use crate::name::{Location, TableName};
 use crate::query::conformance::rows;
 
 mod place;
+mod race;
 mod whole;
 
 struct World {
@@ -335,26 +336,6 @@ async fn a_publish_that_begins_anew_at_once_is_another_one() {
         assert_eq!(publish(&lake, &request("d", ONE)).await.unwrap().result, PublishResult::Published);
     }
     assert_eq!(shown(&lake, "SELECT k FROM web.daily").await, ["a"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_two_writers_one_is_told() {
-    let world = World::new().await;
-    let lake = world.open(CrashPoints::default()).await;
-    let (slow, quick) = (request("d", ONE), PublishRequest { attempt: "2".to_owned(), ..request("d", TWO) });
-    let Step::Next(planned) = lake.plan_publish(&slow).await.unwrap() else { panic!("it proceeds") };
-    publish(&lake, &quick).await.unwrap();
-    let error = go_on(&lake, &slow, &Mutex::new(Some(planned))).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::AlreadyExists, "{error}");
-    assert_eq!(shown(&lake, "SELECT k FROM web.daily").await, ["b"]);
-    assert_eq!(world.files().len(), 3, "the loser's version is gone: {:?}", world.files());
-
-    world.tick();
-    let Step::Next(planned) = lake.plan_publish(&slow).await.unwrap() else { panic!("it proceeds") };
-    world.tick();
-    publish(&lake, &quick).await.unwrap();
-    let error = go_on(&lake, &slow, &Mutex::new(Some(planned))).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Conflict, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -103,6 +103,7 @@ impl Lake {
             version_root,
             generation: 1,
             failures: 0,
+            races: 0,
             creates_table,
         })))
     }
@@ -138,6 +139,7 @@ impl Lake {
             table_root: place,
             generation: 1,
             failures: 0,
+            races: 0,
             creates_table: false,
         })))
     }
