@@ -215,4 +215,18 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_file_of_a_new_project_shows_every_key() {
+        let text = include_str!("../command/init/suiro.yml");
+        assert!(problems(text).is_empty());
+        // What it shows is right when it is no comment any more.
+        let mut shown = text.to_owned();
+        for key in Profile::keys() {
+            let comment = format!("    # {key}: ");
+            assert_eq!(text.matches(&comment).count(), 1, "{key}");
+            shown = shown.replace(&comment, &format!("    {key}: "));
+        }
+        assert!(problems(&shown).is_empty(), "{:?}", problems(&shown));
+    }
 }
