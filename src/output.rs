@@ -92,6 +92,12 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// Writes a number of things: `1 row`, `1,610 rows`.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    let many = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{many}", count(number))
+}
+
 /// Writes a number of bytes in the unit that keeps it short: `640 B`, `1.5 KiB`.
 pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -127,6 +133,9 @@ mod tests {
     fn figures_read_well() {
         assert_eq!(count(0), "0");
         assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(counted(0, "row"), "0 rows");
+        assert_eq!(counted(1, "row"), "1 row");
+        assert_eq!(counted(1_610, "row"), "1,610 rows");
         assert_eq!(bytes(1023), "1023 B");
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(bytes(5 * 1024 * 1024 * 1024), "5.0 GiB");

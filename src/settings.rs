@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use emulator::SecretKey;
-use engine::diagnostic::Diagnostic;
-use engine::document::{self, SourceMap};
+use engine::diagnostic::suggest::did_you_mean;
 use engine::params::duration;
 use engine::run::crash::CrashPoints;
-use indexmap::IndexMap;
-use serde::Deserialize;
 
+use self::file::{File, Profile};
 use crate::failure::Failure;
+
+mod file;
 
 /// The name of the file.
 pub(crate) const FILE: &str = "suiro.yml";
@@ -21,37 +21,11 @@ pub(crate) const FILE: &str = "suiro.yml";
 /// The folder of the state below the project.
 pub(crate) const STATE_DIR: &str = ".suiro";
 
+/// The profile that is there without being written.
+const DEFAULT_PROFILE: &str = "local";
+
 /// A run says that it lives three times in a lease: a shorter one would leave no time between.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
-
-/// The file as written.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    /// By name; `local` is there without being written.
-    #[serde(default)]
-    profiles: IndexMap<String, Profile>,
-}
-
-/// A profile as written: where the lake is and what it may use.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Profile {
-    /// The folder of the data, relative to the project; `.suiro/warehouse`.
-    warehouse: Option<PathBuf>,
-    /// The memory that queries and loads may hold before they spill: `2GiB`, `512MiB`; 1 GiB.
-    memory_limit: Option<String>,
-    /// How long a replaced version is kept: `24h`, `7d`; 24 hours.
-    retention: Option<String>,
-    /// How long the kept result of a query is there: `7d`; 45 days.
-    result_retention: Option<String>,
-    /// How long a session stays with a run that does not say that it lives, because its machine died, say: `5m`; 60 seconds.
-    lease: Option<String>,
-    /// The most tasks that run at once; twice the processors.
-    max_tasks: Option<usize>,
-    /// The most tasks an attempt may have; 100,000.
-    task_limit: Option<usize>,
-}
 
 /// The settings of one command.
 #[derive(Debug, Clone)]
@@ -147,22 +121,14 @@ impl Settings {
     pub(crate) fn read(project: PathBuf, profile_name: &str, environment: &Environment) -> Result<Self, Failure> {
         let path = project.join(FILE);
         let file = match std::fs::read_to_string(&path) {
-            Ok(text) => parse(&path, text)?,
+            Ok(text) => File::parse(&path, text)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => File::default(),
             Err(error) => return Err(Failure::usage(format!("cannot read `{}`: {error}", path.display()))),
         };
         let profile = match file.profiles.get(profile_name) {
             Some(profile) => profile.clone(),
-            None if profile_name == "local" => Profile::default(),
-            None => {
-                let known: Vec<&str> =
-                    std::iter::once("local").chain(file.profiles.keys().map(String::as_str)).collect();
-                return Err(Failure::usage(format!(
-                    "there is no profile `{profile_name}` in `{}`; there are: {}",
-                    path.display(),
-                    known.join(", ")
-                )));
-            }
+            None if profile_name == DEFAULT_PROFILE => Profile::default(),
+            None => return Err(no_profile(&path, profile_name, &file)),
         };
         let state_dir = project.join(STATE_DIR);
         let warehouse = environment
@@ -212,18 +178,16 @@ impl Settings {
     }
 }
 
-/// Reads the file's text.
-fn parse(path: &Path, text: String) -> Result<File, Failure> {
-    let mut sources = SourceMap::default();
-    let id = sources.add(path.display().to_string(), text);
-    let (node, diagnostics): (_, Vec<Diagnostic>) = document::parse(&mut sources, id);
-    let Some(node) = node.filter(|_| diagnostics.is_empty()) else {
-        return Err(Failure::diagnostics(sources, diagnostics));
-    };
-    if node.is_null() {
-        return Ok(File::default());
+/// Says that there is no such profile, and which there are.
+fn no_profile(path: &Path, name: &str, file: &File) -> Failure {
+    let others = file.profiles.keys().map(String::as_str).filter(|other| *other != DEFAULT_PROFILE);
+    let known: Vec<&str> = std::iter::once(DEFAULT_PROFILE).chain(others).collect();
+    let message = format!("there is no profile `{name}` in `{}`; there are: {}", path.display(), known.join(", "));
+    let failure = Failure::usage(message);
+    match did_you_mean(name, known) {
+        Some(help) => failure.help(help),
+        None => failure,
     }
-    serde_json::from_value(node.to_value()).map_err(|error| Failure::usage(format!("`{}`: {error}", path.display())))
 }
 
 /// Reads `1073741824`, `512MiB`, `2 GB`.

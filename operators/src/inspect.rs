@@ -110,7 +110,10 @@ pub(crate) fn sql_problem(path: ParamPath, text: &str, file: Option<NamedFile>, 
     let place = match error.position.filter(|(line, _)| *line > 0) {
         Some((line, column)) => Some(word_at(text, line, column)),
         // The parser knows no place for what it misses at the end.
-        None if error.message.ends_with("found: EOF") => Some((text.trim_end().len(), text.trim_end().len())),
+        None if error.message.ends_with("found: EOF") => {
+            let end = lake::sql::without_semicolon(text).trim_end().len();
+            Some((end, end))
+        }
         None => None,
     };
     let problem = ParamProblem::new(path, error.message).code(code);
@@ -177,6 +180,24 @@ mod tests {
         assert_eq!(word(2, 15), ";");
         for (line, column) in [(1, 10), (1, 99), (3, 1), (99, 99)] {
             assert_eq!(word(line, column), "", "{line}:{column}");
+        }
+    }
+
+    #[test]
+    fn one_semicolon_may_end_a_statement() {
+        let examined = |text: &str| statement(&ParamPath::from("_command"), text, None);
+        for text in ["SELECT 1;", "SELECT 1 ;\n", "SELECT ';' AS a;\n-- done;\n/* all; */"] {
+            assert!(examined(text).is_none(), "{text}");
+        }
+        for (text, line_end) in [
+            ("SELECT 1;;", "SELECT 1"),
+            ("SELECT 1; SELECT 2;", "SELECT 1"),
+            ("SELECT 1 +;", "SELECT 1 +"),
+            ("SELECT 1 +; -- and\n", "SELECT 1 +"),
+        ] {
+            let problem = examined(text).unwrap();
+            assert_eq!(problem.code, code::SQL_WRONG, "{text}");
+            assert_eq!(&text[..problem.inside.unwrap().start], line_end, "{text}");
         }
     }
 }

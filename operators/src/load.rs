@@ -12,6 +12,7 @@ use engine::operator::{
 };
 use engine::params::{ParamPath, Params as EngineParams};
 use lake::load::{self, LoadConfig, LoadControl, LoadReport, LoadState, LoadToken, PublishedPart};
+use lake::words::counted;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -195,8 +196,11 @@ fn n_files(files: usize) -> String {
 /// Says in the task's log what was read.
 fn log_written(context: &TaskContext, report: &LoadReport) {
     context.host.log(&format!(
-        "read {} bytes: {} rows, {} lines rejected, {} skipped (headers, blank lines, comments)",
-        report.bytes_read, report.rows, report.rejected, report.skipped
+        "read {}: {}, {} rejected, {} skipped (headers, blank lines, comments)",
+        counted(report.bytes_read, "byte"),
+        counted(report.rows, "row"),
+        counted(report.rejected, "line"),
+        report.skipped
     ));
     for line in &report.first_rejected {
         context.host.log(&format!("rejected {line}"));
@@ -213,7 +217,12 @@ fn log_published(context: &TaskContext, report: &LoadReport) {
     for part in &report.published {
         let what = part.table.as_deref().unwrap_or("files");
         let what = format!("{what} {}", pairs(part));
-        context.host.log(&format!("published {} with {} rows at {}", what.trim_end(), part.rows, part.location));
+        context.host.log(&format!(
+            "published {} with {} at {}",
+            what.trim_end(),
+            counted(part.rows, "row"),
+            part.location
+        ));
     }
     if let Some(part) = &report.rejected_kept {
         let place =

@@ -7,6 +7,7 @@ use crate::cli;
 use crate::compose::Base;
 use crate::failure::Failure;
 use crate::output::{table, text};
+use crate::settings;
 
 /// A ready-made workflow.
 #[derive(Debug)]
@@ -35,6 +36,10 @@ const READY_MADE: &[ReadyMade] = &[ReadyMade {
         (".gitignore", b".suiro/\n"),
     ],
 }];
+
+/// The settings of a new project, all of them comments. With the file the folder is a project of its own wherever it is made:
+/// below another project it would share that one's tables and state.
+const SETTINGS: &[u8] = include_bytes!("init/suiro.yml");
 
 /// Runs the command.
 pub(crate) fn run(base: &Base, command: &cli::Init) -> Result<(), Failure> {
@@ -70,7 +75,9 @@ pub(crate) fn run(base: &Base, command: &cli::Init) -> Result<(), Failure> {
         ))
         .help("name another folder: `suiro init DIR`"));
     }
-    for (path, content) in ready_made.files {
+    // Settings that are there mark the project already.
+    let settings = (!dir.join(settings::FILE).is_file()).then_some(&(settings::FILE, SETTINGS));
+    for (path, content) in ready_made.files.iter().chain(settings) {
         write(&dir.join(path), content)?;
         base.output.note(&format!("made {}", dir.join(path).display()));
     }

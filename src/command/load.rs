@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::cli;
 use crate::compose::Base;
 use crate::failure::{Exit, Failure};
-use crate::output::{Output, bytes, count, duration, right, table, text};
+use crate::output::{Output, bytes, count, counted, duration, right, table, text};
 use crate::progress::{Every, Pace};
 use crate::signals::Signals;
 
@@ -73,7 +73,7 @@ async fn load(
             Arc::new(move |progress| {
                 shown.set_length(progress.bytes_total);
                 shown.set_position(progress.bytes_read);
-                shown.set_message(format!("{} rows", count(progress.rows)));
+                shown.set_message(counted(progress.rows, "row"));
             })
         },
         ..LoadControl::default()
@@ -119,7 +119,7 @@ fn said_now_and_then(output: Output) -> Arc<dyn Fn(load::Progress) + Send + Sync
         } else if is_due {
             let rate = rate.map_or_else(String::new, |rate| format!(", {}/s", bytes(rate)));
             let (read, total) = (bytes(progress.bytes_read), bytes(progress.bytes_total));
-            output.note(&format!("… {} rows from {read} of {total}{rate}", count(progress.rows)));
+            output.note(&format!("… {} from {read} of {total}{rate}", counted(progress.rows, "row")));
         }
     })
 }
@@ -150,11 +150,11 @@ fn tell(base: &Base, report: &LoadReport, took: Duration) -> Result<(), Failure>
         base.output.note(&format!("rejected … and {} more", count(report.rejected - shown)));
     }
     base.output.note(&format!(
-        "{} rows, {} rejected, from {} of {} in {}",
-        count(report.rows),
+        "{}, {} rejected, from {} of {} in {}",
+        counted(report.rows, "row"),
         count(report.rejected),
         bytes(report.bytes_read),
-        if report.files == 1 { "1 file".to_owned() } else { format!("{} files", count(report.files)) },
+        counted(report.files, "file"),
         duration(took)
     ));
     Ok(())

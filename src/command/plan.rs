@@ -14,7 +14,7 @@ use super::workflow;
 use crate::cli;
 use crate::compose::{Base, door, has_lake, registry};
 use crate::failure::{Exit, Failure};
-use crate::output::bytes;
+use crate::output::{bytes, counted};
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure> {
@@ -97,7 +97,8 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
         };
         base.output.line("")?;
         base.output.line(&format!(
-            "{n_tasks} tasks{scans}{problems}. Nothing was run. What a task stores is not known to the tasks after it yet."
+            "{}{scans}{problems}. Nothing was run. What a task stores is not known to the tasks after it yet.",
+            counted(u64::try_from(n_tasks).unwrap_or(u64::MAX), "task")
         ))?;
     }
     if n_problems > 0 { Err(Failure::said(Exit::Usage)) } else { Ok(()) }

@@ -1,5 +1,6 @@
 //! `suiro query`: an ad hoc SELECT; the result on stdout, what it cost on stderr.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -17,7 +18,7 @@ use serde_json::{Map, Value};
 use crate::cli::{self, QueryFormat};
 use crate::compose::Base;
 use crate::failure::Failure;
-use crate::output::{bytes, count, duration, table, text};
+use crate::output::{bytes, counted, duration, table, text};
 use crate::signals::Signals;
 
 /// How many rows a table for people shows at most: more scroll away unread, and the columns' widths need all rows at once.
@@ -61,7 +62,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
     };
     base.output.note(&format!(
         "{} in {}, scanned {} (no cost on the embedded lake)",
-        if n_rows == 1 { "1 row".to_owned() } else { format!("{} rows", count(n_rows)) },
+        counted(n_rows, "row"),
         duration(started.elapsed()),
         bytes(scanned)
     ));
@@ -104,7 +105,7 @@ fn statement(text: &str) -> Result<String, Failure> {
 enum Sink {
     Table { rows: Vec<Vec<Option<String>>>, n_more: usize, out: Box<dyn Write> },
     Csv(Box<dyn Write>),
-    Json(Box<dyn Write>),
+    Json { names: Vec<String>, out: Box<dyn Write> },
     Parquet(Box<ParquetFile>),
 }
 
@@ -118,7 +119,7 @@ impl Sink {
         };
         Ok(match (format, output) {
             (QueryFormat::Table, _) => Self::Table { rows: Vec::new(), n_more: 0, out: out()? },
-            (QueryFormat::Json, _) => Self::Json(out()?),
+            (QueryFormat::Json, _) => Self::Json { names: distinct_names(columns), out: out()? },
             (QueryFormat::Parquet, Some(path)) => Self::Parquet(Box::new(ParquetFile::create(create(path)?, columns)?)),
             (QueryFormat::Csv | QueryFormat::Parquet, _) => {
                 let mut out = out()?;
@@ -148,13 +149,13 @@ impl Sink {
                     csv_line(out, &values(row))?;
                 }
             }
-            Self::Json(out) => {
+            Self::Json { names, out } => {
                 for row in 0..batch.num_rows() {
-                    let object: Map<String, Value> = columns
+                    let object: Map<String, Value> = names
                         .iter()
-                        .zip(batch.columns())
-                        .map(|(column, array)| {
-                            (column.name.clone(), sql_text::json_value(array, row, &column.data_type))
+                        .zip(columns.iter().zip(batch.columns()))
+                        .map(|(name, (column, array))| {
+                            (name.clone(), sql_text::json_value(array, row, &column.data_type))
                         })
                         .collect();
                     serde_json::to_writer(&mut *out, &object).map_err(io::Error::from)?;
@@ -184,17 +185,38 @@ impl Sink {
                 if n_more > 0 {
                     writeln!(
                         out,
-                        "… and {} more rows; `--format csv` prints all",
-                        count(u64::try_from(n_more).unwrap_or(u64::MAX))
+                        "… and {}; `--format csv` prints all",
+                        counted(u64::try_from(n_more).unwrap_or(u64::MAX), "more row")
                     )?;
                 }
                 out.flush()?;
             }
-            Self::Csv(mut out) | Self::Json(mut out) => out.flush()?,
+            Self::Csv(mut out) | Self::Json { mut out, .. } => out.flush()?,
             Self::Parquet(file) => file.finish()?,
         }
         Ok(())
     }
+}
+
+/// Names the columns for JSON, whose readers keep one value of a name: later ones of a name are `a_2`, `a_3` and so on.
+fn distinct_names(columns: &[ResultColumn]) -> Vec<String> {
+    // No made name takes that of another column.
+    let mut taken: HashSet<String> = columns.iter().map(|column| column.name.clone()).collect();
+    let mut seen = HashSet::new();
+    let name = |column: &ResultColumn| {
+        if seen.insert(column.name.clone()) {
+            return column.name.clone();
+        }
+        let mut number = 2_u64;
+        loop {
+            let name = format!("{}_{number}", column.name);
+            if taken.insert(name.clone()) {
+                return name;
+            }
+            number += 1;
+        }
+    };
+    columns.iter().map(name).collect()
 }
 
 fn is_number(data_type: &Type) -> bool {
@@ -223,4 +245,22 @@ fn csv_line(out: &mut impl Write, values: &[Option<String>]) -> io::Result<()> {
         }
     }
     out.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_names_lose_no_value() {
+        for (names, distinct) in [
+            (vec!["a", "b"], vec!["a", "b"]),
+            (vec!["a", "a", "a"], vec!["a", "a_2", "a_3"]),
+            (vec!["a", "a", "a_2", "a_2"], vec!["a", "a_3", "a_2", "a_2_2"]),
+        ] {
+            let columns: Vec<ResultColumn> =
+                names.into_iter().map(|name| ResultColumn { name: name.to_owned(), data_type: Type::Bigint }).collect();
+            assert_eq!(distinct_names(&columns), distinct);
+        }
+    }
 }

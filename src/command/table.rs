@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::cli;
 use crate::compose::Base;
 use crate::failure::{Exit, Failure};
-use crate::output::{bytes, count, right, table, text};
+use crate::output::{bytes, count, counted, right, table, text};
 use crate::settings::Settings;
 
 /// Runs the command.
@@ -138,9 +138,9 @@ async fn show(base: &Base, lake: &Lake, name: &TableName) -> Result<(), Failure>
         }
         base.output.line("")?;
         base.output.line(&format!(
-            "{} partitions, {} rows, {}",
-            count(u64::try_from(partitions.len()).unwrap_or(u64::MAX)),
-            count(total_rows),
+            "{}, {}, {}",
+            counted(u64::try_from(partitions.len()).unwrap_or(u64::MAX), "partition"),
+            counted(total_rows, "row"),
             bytes(total_bytes)
         ))?;
     }

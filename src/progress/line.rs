@@ -7,7 +7,7 @@ use engine::operator::{TaskProgress, TaskReport};
 use engine::session::TaskState;
 
 use super::place::{cut, cut_middle, padded};
-use crate::output::{bytes, count, duration};
+use crate::output::{bytes, count, counted, duration};
 
 /// The columns of names, where there is room.
 const NAME_COLUMNS: usize = 44;
@@ -47,7 +47,7 @@ impl Figures {
         let mut figures = Vec::new();
         let rejected = report.rejected.filter(|rejected| *rejected > 0);
         figures.extend(rejected.map(|rejected| (4, format!("{} rejected", count(rejected)))));
-        figures.extend(report.rows.map(|rows| (1, format!("{:>10} rows", count(rows)))));
+        figures.extend(report.rows.map(|rows| (1, format!("{:>15}", counted(rows, "row")))));
         figures.extend(report.bytes.map(|written| (2, format!("{:>10}", bytes(written)))));
         figures.extend(report.scanned_bytes.map(|scanned| (3, format!("scanned {}", bytes(scanned)))));
         Self(figures.into_iter().map(|(place, text)| Figure { place, text }).collect())
@@ -55,7 +55,7 @@ impl Figures {
 
     /// Those of work that goes on: `1,350 rows  18.2 MiB of 1.2 GiB  45.0 MiB/s`.
     pub(super) fn of_progress(progress: &TaskProgress, per_second: Option<u64>) -> Self {
-        let mut figures = vec![(1, format!("{:>10} rows", count(progress.rows)))];
+        let mut figures = vec![(1, format!("{:>15}", counted(progress.rows, "row")))];
         figures.push(match progress.bytes_total {
             Some(total) => (2, format!("{:>10} of {}", bytes(progress.bytes), bytes(total))),
             None => (2, format!("{:>10}", bytes(progress.bytes))),

@@ -9,7 +9,7 @@ use engine::session::{TaskId, TaskState};
 use super::line::{Figures, SIGN_COLUMNS, before, line, sign, time};
 use super::pace::Pace;
 use super::place::cut;
-use crate::output::duration;
+use crate::output::{counted, duration};
 
 /// What turns beside a task that is at work.
 const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
@@ -175,7 +175,8 @@ impl Tree {
             }
         }
         let n_hidden = is_kept.iter().filter(|is_kept| !**is_kept).count();
-        let above = format!("  … and {n_hidden} more tasks, shown at the end");
+        let hidden = counted(u64::try_from(n_hidden).unwrap_or(u64::MAX), "more task");
+        let above = format!("  … and {hidden}, shown at the end");
         let kept = rows.iter().zip(&is_kept).filter(|(_, is_kept)| **is_kept);
         std::iter::once(cut(&above, screen.width)).chain(kept.map(|(row, _)| drawn(row, screen, now))).collect()
     }

@@ -17,6 +17,7 @@ mod crash;
 mod examples;
 mod generated;
 mod interrupt;
+mod project;
 mod readers;
 mod stop;
 mod support;

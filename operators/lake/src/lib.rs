@@ -14,6 +14,7 @@ pub mod query;
 pub mod sql;
 mod sqlite;
 pub mod storage;
+pub mod words;
 
 pub use crate::lake::{Lake, LakeSettings};
 pub use error::{Error, ErrorKind, Result};

@@ -27,6 +27,7 @@ pub mod resolve;
 mod row_expression;
 mod scope;
 mod select;
+mod semicolon;
 mod subquery;
 pub mod temporal;
 pub mod text;
@@ -46,4 +47,5 @@ pub use plan::{
 };
 pub use resolve::known::WINDOW as WINDOW_FUNCTIONS;
 pub use row_expression::RowExpression;
+pub use semicolon::without_semicolon;
 pub use types::Type;

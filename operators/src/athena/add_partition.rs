@@ -61,7 +61,7 @@ pub(crate) struct Params {
 }
 
 /// What to do when the partition is registered already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum SaveMode {
     /// Register it anew.

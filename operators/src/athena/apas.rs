@@ -11,7 +11,7 @@ use lake::publish::{
     PublishResult, RowLimits, SaveMode, Target,
 };
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::checks;
@@ -82,6 +82,7 @@ pub(crate) struct Params {
     /// `version` writes a new version and flips the partition to it by one catalog call. `in_place` replaces the objects at the
     /// partition's path, for readers that go by path: they can meet it half done, and the log says so.
     #[serde(default)]
+    #[schemars(extend("default" = "version"))]
     publish: Option<Publish>,
     /// Where the partition's objects go with `publish: in_place`; naming a place means `in_place`. Without it
     /// `TABLE LOCATION/key=value/…`.
@@ -102,7 +103,7 @@ pub(crate) struct Params {
 }
 
 /// What to do when the partition is registered already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum SaveModeName {
     /// Replace it.
@@ -115,7 +116,7 @@ enum SaveModeName {
 }
 
 /// What to do with a result without rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum OnEmptyName {
     /// Publish it: "ran, and found nothing" can be told from "never ran".
@@ -130,7 +131,7 @@ enum OnEmptyName {
 }
 
 /// What to do with columns that the table has not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum SchemaChange {
     /// Fail, with every difference.

@@ -8,7 +8,7 @@ use lake::Lake;
 use lake::name::Location;
 use lake::publish::{Contents, PublishOptions, PublishOutcome, PublishRequest, RowLimits, SaveMode, Target};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::checks;
@@ -88,7 +88,7 @@ fn default_database() -> String {
 }
 
 /// What to do when the table exists already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum SaveModeName {
     /// Fail, as Athena does.
@@ -103,7 +103,7 @@ enum SaveModeName {
 }
 
 /// What is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum TableMode {
     /// The table with its rows.

@@ -6,6 +6,7 @@ use engine::diagnostic::code;
 use engine::operator::{Published, TaskContext, TaskError, TaskReport};
 use engine::params::ParamPath;
 use lake::publish::{PublishOutcome, PublishRequest, PublishResult, PublishState, Step, Target};
+use lake::words::counted;
 use lake::{ErrorKind, Lake};
 use serde::{Deserialize, Serialize};
 
@@ -188,7 +189,7 @@ pub(super) fn report(context: &TaskContext, outcome: &PublishOutcome, partition:
     match outcome.result {
         PublishResult::Published => {
             let place = outcome.location.as_ref().map_or_else(String::new, ToString::to_string);
-            context.host.log(&format!("published {what} with {} rows at {place}", outcome.stats.rows));
+            context.host.log(&format!("published {what} with {} at {place}", counted(outcome.stats.rows, "row")));
             if let Some(previous) = &outcome.previous_location {
                 context.host.log(&format!("the version before is kept for the retention: {previous}"));
             }

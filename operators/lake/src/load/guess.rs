@@ -160,8 +160,10 @@ pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Option<Lay
     })
 }
 
-/// The first record is a header when all its fields are texts that differ, and either a column below is something else
-/// than text, or no text of it turns up below.
+/// The first record is a header when all its fields are texts and a column below is something else than text; or when they
+/// differ, too, and no text of it turns up below.
+///
+/// A name that is there twice says nothing by itself: a join writes such headers, and rows of texts repeat theirs.
 fn looks_like_header(first: &[String], columns: &[Guess], is_unlike: bool) -> bool {
     let mut seen = HashSet::new();
     let is_name = |text: &String| {
@@ -169,11 +171,12 @@ fn looks_like_header(first: &[String], columns: &[Guess], is_unlike: bool) -> bo
         guess.see(text.as_bytes());
         !text.trim().is_empty() && !guess.is_typed()
     };
-    let are_names = first.iter().all(|text| is_name(text) && seen.insert(text.to_lowercase()));
+    let are_names = first.iter().all(is_name);
+    let differ = first.iter().all(|text| seen.insert(text.to_lowercase()));
     let has_rows = columns.iter().any(|column| !column.is_empty);
     let has_types = columns.iter().any(Guess::is_typed);
     let are_words = first.iter().all(|text| text.len() <= 64 && !text.contains(['\n', '\r']));
-    are_names && (has_types || !has_rows || is_unlike && are_words)
+    are_names && (has_types || differ && (!has_rows || is_unlike && are_words))
 }
 
 /// The delimiter that cuts the most records into as many fields as the first, more than one.
@@ -367,6 +370,9 @@ mod tests {
             ("A B,a-b,Ärger,2x\n,,,1\n", "a_b varchar, a_b_2 varchar, ärger varchar, _2x bigint; \",\"; header"),
             ("x\n12345678901234567890\n", "x varchar; \",\"; header"),
             ("a,b\na,c\n", "c0 varchar, c1 varchar; \",\"; no header"),
+            ("a,a,b\n1,2,x\n", "a bigint, a_2 bigint, b varchar; \",\"; header"),
+            ("id,A,a,a_2\nx,1,,\n", "id varchar, a bigint, a_2 varchar, a_2_2 varchar; \",\"; header"),
+            ("a,a,b\nx,y,z\n", "c0 varchar, c1 varchar, c2 varchar; \",\"; no header"),
             ("a,b\n", "a varchar, b varchar; \",\"; header"),
         ] {
             assert_eq!(guess_csv(text), expected, "{text}");

@@ -1,5 +1,6 @@
 //! Decisions of a publish, as pure functions of what was asked and what is there.
 
+use crate::words::counted;
 use serde::{Deserialize, Serialize};
 
 /// What to do when the partition (or table) is in the catalog already. Objects that lie around loose never count.
@@ -96,7 +97,7 @@ pub struct RowLimits {
 /// Says what is wrong with a number of rows; none when it is within the limits.
 pub fn out_of_limits(limits: RowLimits, rows: u64, previous_rows: Option<u64>) -> Option<String> {
     if let Some(min_rows) = limits.min_rows.filter(|min_rows| rows < *min_rows) {
-        return Some(format!("expected at least {min_rows} rows, found {rows}"));
+        return Some(format!("expected at least {}, found {rows}", counted(min_rows, "row")));
     }
     let (percent, previous) = (limits.max_drop_percent?, previous_rows?);
     let kept = u128::from(rows) * 100;
@@ -138,7 +139,7 @@ mod tests {
     fn row_limits() {
         let limits = |min_rows, max_drop_percent| RowLimits { min_rows, max_drop_percent };
         assert_eq!(out_of_limits(limits(None, None), 0, Some(9)), None);
-        assert_eq!(out_of_limits(limits(Some(1), None), 0, None).unwrap(), "expected at least 1 rows, found 0");
+        assert_eq!(out_of_limits(limits(Some(1), None), 0, None).unwrap(), "expected at least 1 row, found 0");
         assert_eq!(out_of_limits(limits(None, Some(10)), 90, Some(100)), None);
         assert_eq!(out_of_limits(limits(None, Some(10)), 89, None), None);
         assert_eq!(

@@ -352,7 +352,7 @@ async fn a_failed_check_publishes_nothing_and_leaves_nothing() {
     let error = publish(&lake, &bad).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::DataQuality);
     assert_eq!(
-        error.message, "the check `bad.sql` returned 1 rows, it must return none: {k: b, n: 2, dt: d}",
+        error.message, "the check `bad.sql` returned 1 row, it must return none: {k: b, n: 2, dt: d}",
         "a check sees the new version alone"
     );
     let broken = PublishRequest { sql: "SELECT 'c' AS k".to_owned(), ..request("d", ONE) };

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 use crate::query::WrittenObject;
 use crate::storage::Storage;
+use crate::words::counted;
 
 /// What a version holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,12 @@ pub async fn validate(storage: &Storage, prefix: &Location, written: &[WrittenOb
             Some(bytes) => match rows(storage, &object.location, *bytes).await {
                 Err(error) => problems.push(format!("`{}` is no Parquet file: {}", object.location, error.message)),
                 Ok(rows) if rows != object.rows => {
-                    problems.push(format!("`{}` has {rows} rows, {} were written", object.location, object.rows));
+                    problems.push(format!(
+                        "`{}` has {}, {} were written",
+                        object.location,
+                        counted(rows, "row"),
+                        object.rows
+                    ));
                 }
                 Ok(rows) => {
                     validated.rows += rows;

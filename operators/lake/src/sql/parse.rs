@@ -198,7 +198,7 @@ fn adapt(text: &str, tokens: Vec<TokenWithSpan>) -> SqlResult<Vec<TokenWithSpan>
                 return Err(SqlError::unsupported(format!("the parameter `{token}`")).at_span(span));
             }
             Token::SemiColon => {
-                let message = "mismatched input ';'. Expecting: <EOF> (one statement, without a semicolon)";
+                let message = "mismatched input ';'. Expecting: <EOF> (one statement, with no more than one semicolon at its end)";
                 return Err(SqlError::trino("SYNTAX_ERROR", message).at_span(span));
             }
             other => {
@@ -411,7 +411,7 @@ mod tests {
         }
         assert_eq!(
             shown("SELECT 1; DROP TABLE t"),
-            "line 1:9: mismatched input ';'. Expecting: <EOF> (one statement, without a semicolon)"
+            "line 1:9: mismatched input ';'. Expecting: <EOF> (one statement, with no more than one semicolon at its end)"
         );
     }
 

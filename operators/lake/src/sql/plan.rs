@@ -19,6 +19,7 @@ use super::analyze::Analyzer;
 use super::error::SqlError;
 use super::function::Session;
 use super::parse::parse_one;
+use super::semicolon::without_semicolon;
 use super::types::Type;
 use crate::error::Result;
 use crate::name::TableName;
@@ -134,10 +135,12 @@ pub async fn plan(text: &str, session: &Session, resolver: &dyn TableResolver) -
 
 /// Looks at a statement as far as that goes without tables: its syntax, and its meaning up to the first table that it reads.
 ///
+/// As everywhere where a statement is taken from a user, one `;` may end it.
+///
 /// # Errors
 /// As [`plan`]: what is refused here is refused there, too.
 pub fn examine(text: &str) -> std::result::Result<(), SqlError> {
-    let query = parse_one(text)?;
+    let query = parse_one(without_semicolon(text))?;
     // A table without a database is one of the session's, whatever that will be.
     let session = Session { time_zone: "UTC".to_owned(), start_us: 0, database: Some("default".to_owned()) };
     let tables = HashMap::new();

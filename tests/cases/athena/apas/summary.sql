@@ -1,1 +1,1 @@
-SELECT count(*) AS n, sum(price) AS total FROM fruit WHERE dt = '${session_date}'
+SELECT count(*) AS n, sum(price) AS total FROM fruit WHERE dt = '${session_date}';

@@ -1,1 +1,2 @@
-SELECT sum(price) + ${value} AS total FROM fruit
+SELECT sum(price) + ${value} AS total FROM fruit;
+-- One semicolon may end a statement.

@@ -8,6 +8,7 @@ use crate::lake::Lake;
 use crate::publish::request::{PublishRequest, PublishState, Step, Written};
 use crate::publish::whole::partitions_of;
 use crate::query::{Query, QueryStats, QueryStatus, QueryTable};
+use crate::words::counted;
 
 /// The table that holds the new version alone while checks run, besides the target's own name.
 const NEW_VERSION: &str = "new_version";
@@ -47,8 +48,9 @@ impl Lake {
                 let names: Vec<String> = columns.into_iter().map(|column| column.name).collect();
                 let shown = first_rows(&names, rows).await?;
                 Err(failed(format!(
-                    "the check `{}` returned {} rows, it must return none: {shown}",
-                    check.name, stats.rows
+                    "the check `{}` returned {}, it must return none: {shown}",
+                    check.name,
+                    counted(stats.rows, "row")
                 )))
             }
             QueryStatus::Failed(error) => Err(error.with("check", check.name.clone())),

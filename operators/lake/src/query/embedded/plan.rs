@@ -66,7 +66,7 @@ impl Planner {
         const OPERATION: &str = "plan a query";
         let resolver = CatalogResolver { storage: self.storage.clone(), catalog: Arc::clone(&self.catalog), tables };
         // As Athena does, a `;` at the end is passed over.
-        let sql = crate::publish::dml::without_semicolon(sql);
+        let sql = crate::sql::without_semicolon(sql);
         let planned = crate::sql::plan::plan(sql, &session, &resolver).await?;
         let made = crate::sql::plan::context(&Settings { parallelism, ..Settings::default() })?;
         let state = SessionStateBuilder::new_from_existing(made.state())
