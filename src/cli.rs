@@ -262,7 +262,7 @@ pub(crate) struct Emulate {
     /// The folder of the data; the project's unless given. The catalog is in the project's `.suiro/` always.
     #[arg(long, value_name = "DIR")]
     pub(crate) warehouse: Option<PathBuf>,
-    /// Take only requests signed with this access key; its secret is in SUIRO_EMULATE_SECRET_KEY.
+    /// Take only requests signed with this access key; its secret is in `SUIRO_EMULATE_SECRET_KEY`.
     #[arg(long, value_name = "ID")]
     pub(crate) access_key: Option<String>,
     /// The region that answers name.
