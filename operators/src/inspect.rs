@@ -107,15 +107,7 @@ fn statement(path: &ParamPath, text: &str, file: Option<NamedFile>) -> Option<Pa
 /// Puts an error of a statement over its place in the text.
 pub(crate) fn sql_problem(path: ParamPath, text: &str, file: Option<NamedFile>, error: SqlError) -> ParamProblem {
     let (code, help) = explain(&error);
-    let place = match error.position.filter(|(line, _)| *line > 0) {
-        Some((line, column)) => Some(word_at(text, line, column)),
-        // The parser knows no place for what it misses at the end.
-        None if error.message.ends_with("found: EOF") => {
-            let end = lake::sql::without_semicolon(text).trim_end().len();
-            Some((end, end))
-        }
-        None => None,
-    };
+    let place = error.position.filter(|(line, _)| *line > 0).map(|(line, column)| word_at(text, line, column));
     let problem = ParamProblem::new(path, error.message).code(code);
     let problem = match (place, file) {
         (None, None) => problem,
