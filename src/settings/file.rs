@@ -102,15 +102,14 @@ fn profile_of(name: &Key, node: &Node, problems: &mut Vec<Diagnostic>) -> Profil
         }
         // Each alone, so that a wrong one is known by its place.
         let entry = Map::from_iter([(key.name.clone(), value.to_value())]);
-        match serde_json::from_value::<Profile>(Value::Object(entry.clone())) {
-            Ok(_) => values.extend(entry),
-            Err(_) => {
-                let expected =
-                    if matches!(key.name.as_str(), "max_tasks" | "task_limit") { "a whole number" } else { "a text" };
-                let message = format!("expected {expected} for `{}`, found {}", key.name, value.describe());
-                problems.push(Diagnostic::error(code::KEY_VALUE, value.span, message));
-            }
+        if serde_json::from_value::<Profile>(Value::Object(entry.clone())).is_ok() {
+            values.extend(entry);
+            continue;
         }
+        let expected =
+            if matches!(key.name.as_str(), "max_tasks" | "task_limit") { "a whole number" } else { "a text" };
+        let message = format!("expected {expected} for `{}`, found {}", key.name, value.describe());
+        problems.push(Diagnostic::error(code::KEY_VALUE, value.span, message));
     }
     serde_json::from_value(Value::Object(values)).unwrap_or_default()
 }
