@@ -332,11 +332,11 @@ async fn names_are_identifiers_and_given_once() {
             "WITH a AS (SELECT 1 x), A AS (SELECT 2 x) SELECT * FROM a",
             "line 1:25: WITH query name 'A' specified more than once\n  error: DUPLICATE_NAMED_QUERY",
         ),
-        ("SELECT 'a' 'b'", "line 1:12: mismatched input ''b''"),
-        ("SELECT 1 AS 'x'", "line 1:13: mismatched input ''x''"),
-        ("SELECT * FROM (VALUES 1) 't'", "line 1:26: mismatched input ''t''"),
-        ("SELECT * FROM (VALUES 1) t ('c')", "line 1:29: mismatched input ''c''"),
-        ("WITH 'a' AS (SELECT 1) SELECT 1", "line 1:6: mismatched input ''a''"),
+        ("SELECT 'a' 'b'", "mismatched input ''b''"),
+        ("SELECT 1 AS 'x'", "mismatched input ''x''"),
+        ("SELECT * FROM (VALUES 1) 't'", "mismatched input ''t''"),
+        ("SELECT * FROM (VALUES 1) t ('c')", "mismatched input ''c''"),
+        ("WITH 'a' AS (SELECT 1) SELECT 1", "mismatched input ''a''"),
         ("SELECT 1\nFROM", "line 2:5: "),
     ] {
         let error = fixture.fails(sql).await.to_string();
