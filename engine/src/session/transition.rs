@@ -412,7 +412,10 @@ impl Step<'_> {
     fn settle(&mut self) {
         loop {
             if let Some(id) = self.opening.pop_front() {
-                self.open(id);
+                // A kill may have ended it after its turn had come.
+                if !self.graph.tasks[id.index()].state.is_final() {
+                    self.open(id);
+                }
                 continue;
             }
             let Some(id) = self.evaluate.pop_front() else { return };

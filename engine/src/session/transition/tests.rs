@@ -405,6 +405,22 @@ fn a_kill_asks_only_tasks_that_remember_something() {
 }
 
 #[test]
+fn a_group_whose_turn_comes_by_a_kill_is_not_opened() {
+    let mut root = group("+wf", vec![action("+a"), group("+g", vec![action("+b")])]);
+    root.parallel = Parallel::Limit(1);
+    let mut graph = TaskGraph::new(root, 100).unwrap();
+    apply(&mut graph, Event::Begin, START).unwrap();
+    apply(&mut graph, Event::Started { task: TaskId(1) }, START).unwrap();
+    let again = Retry::After(Duration::from_secs(9));
+    let failed = Event::Failed { task: TaskId(1), again, retry: RetryPolicy::default() };
+    apply(&mut graph, failed, START).unwrap();
+    // `+a`, which waits for its retry, ends and gives its slot to `+g`, which is killed with the rest.
+    apply(&mut graph, Event::Cancel, START).unwrap();
+    let states: Vec<_> = graph.tasks().iter().map(|task| task.state).collect();
+    assert_eq!(states, [TaskState::Canceled; 4]);
+}
+
+#[test]
 fn an_event_that_comes_too_late_changes_nothing() {
     let mut graph = TaskGraph::new(group("+wf", vec![action("+a")]), 100).unwrap();
     apply(&mut graph, Event::Begin, START).unwrap();
