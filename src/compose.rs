@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine::operator::Registry;
 use lake::crash::CrashPoints;
 use lake::{Lake, LakeSettings};
-use operators::LakeDoor;
+use operators::{LakeDoor, Purpose};
 
 use crate::cli::Global;
 use crate::failure::Failure;
@@ -41,23 +41,28 @@ impl Base {
         Ok(door(settings).lake().await?.clone())
     }
 
-    /// Opens the lake of a project to look at it; none when the project has none yet. None is made.
+    /// Opens the lake of a project; none when the project has none yet. None is made.
     ///
     /// # Errors
     /// Of the command line, when there is no project: nothing that was ever run, and no settings.
-    pub(crate) async fn existing_lake(&self, settings: &Settings) -> Result<Option<Lake>, Failure> {
+    pub(crate) async fn existing_lake(&self, settings: &Settings, purpose: Purpose) -> Result<Option<Lake>, Failure> {
         if has_lake(settings) {
-            return self.lake(settings).await.map(Some);
+            return Ok(Some(door_to(settings, purpose).lake().await?.clone()));
         }
         if is_marked(&settings.project) {
             return Ok(None);
         }
-        let here = settings.project.display();
-        let message = format!("there is no project at `{here}`: neither `suiro.yml` nor `.suiro/` is there or above");
-        Err(Failure::usage(message)
-            .help("say `--project DIR` with the folder of your workflows, or run one first: `suiro run FILE`")
-            .help("`suiro init` makes a new project"))
+        Err(no_project(settings))
     }
+}
+
+/// Says that there is no project: nothing that was ever run, and no settings.
+pub(crate) fn no_project(settings: &Settings) -> Failure {
+    let here = settings.project.display();
+    let message = format!("there is no project at `{here}`: neither `suiro.yml` nor `.suiro/` is there or above");
+    Failure::usage(message)
+        .help("say `--project DIR` with the folder of your workflows, or run one first: `suiro run FILE`")
+        .help("`suiro init` makes a new project")
 }
 
 /// Tells whether a project has a lake: opening one makes it.
@@ -70,6 +75,16 @@ const CATALOG: &str = "catalog.sqlite";
 
 /// Makes the door to a project's lake; nothing is opened.
 pub(crate) fn door(settings: &Settings) -> LakeDoor {
+    door_to(settings, Purpose::Work)
+}
+
+/// Makes the door to a project's lake for a purpose; nothing is opened.
+pub(crate) fn door_to(settings: &Settings, purpose: Purpose) -> LakeDoor {
+    LakeDoor::with_purpose(lake_settings(settings), purpose)
+}
+
+/// Returns what the lake of a project is opened with.
+pub(crate) fn lake_settings(settings: &Settings) -> LakeSettings {
     let mut lake = LakeSettings::new(settings.state_dir.clone(), settings.warehouse.clone());
     if let Some(memory_limit) = settings.memory_limit {
         lake.memory_limit = memory_limit;
@@ -83,7 +98,7 @@ pub(crate) fn door(settings: &Settings) -> LakeDoor {
     if let Some(hook) = settings.crash_points.hook() {
         lake.crash_points = CrashPoints::new(Arc::new(hook));
     }
-    LakeDoor::new(lake)
+    lake
 }
 
 /// Makes the registry of all operators over a lake.

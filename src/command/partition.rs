@@ -5,6 +5,7 @@ use lake::Lake;
 use lake::catalog::{self, PartitionValues};
 use lake::publish::Direction;
 use lake::publish::record::Record;
+use operators::Purpose;
 use serde_json::json;
 
 use super::table::{find, name};
@@ -16,7 +17,11 @@ use crate::output::{bytes, count, right, table, text};
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Partition) -> Result<(), Failure> {
     let settings = base.settings(None)?;
-    let Some(lake) = base.existing_lake(&settings).await? else {
+    let purpose = match command {
+        cli::Partition::List { .. } | cli::Partition::Show { .. } => Purpose::Look,
+        cli::Partition::Undo { .. } | cli::Partition::Redo { .. } => Purpose::Work,
+    };
+    let Some(lake) = base.existing_lake(&settings, purpose).await? else {
         return Err(super::table::no_tables(&settings));
     };
     match command {

@@ -13,6 +13,7 @@ use futures::TryStreamExt;
 use lake::publish::ParquetFile;
 use lake::query::{Query, QueryStatus, ResultColumn};
 use lake::sql::{Type, text as sql_text};
+use operators::Purpose;
 use serde_json::{Map, Value};
 
 use crate::cli::{self, QueryFormat};
@@ -30,7 +31,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
     let sql = statement(&command.sql)?;
     let settings = base.settings(None)?;
     let mut signals = Signals::listen(base.output, ProcessGroups::default(), "stopped at once")?;
-    let Some(lake) = base.existing_lake(&settings).await? else {
+    let Some(lake) = base.existing_lake(&settings, Purpose::Look).await? else {
         lake::sql::examine(&sql).map_err(lake::Error::from)?;
         return Err(super::table::no_tables(&settings));
     };

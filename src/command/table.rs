@@ -6,6 +6,7 @@ use lake::Lake;
 use lake::catalog::{self, Partition};
 use lake::name::TableName;
 use lake::publish::record::Record;
+use operators::Purpose;
 use serde_json::json;
 
 use crate::cli;
@@ -17,7 +18,11 @@ use crate::settings::Settings;
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Table) -> Result<(), Failure> {
     let settings = base.settings(None)?;
-    let Some(lake) = base.existing_lake(&settings).await? else {
+    let purpose = match command {
+        cli::Table::List { .. } | cli::Table::Show { .. } => Purpose::Look,
+        cli::Table::Drop { .. } => Purpose::Work,
+    };
+    let Some(lake) = base.existing_lake(&settings, purpose).await? else {
         if matches!(command, cli::Table::List { database: None }) {
             base.output.note("there are no tables: nothing was loaded or published in this project yet");
             return Ok(());
