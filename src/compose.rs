@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use engine::diagnostic::{code, suggest};
 use engine::operator::Registry;
 use lake::crash::CrashPoints;
 use lake::{Lake, LakeSettings};
@@ -30,7 +31,7 @@ impl Base {
         let project = match &self.global.project {
             Some(project) => project
                 .canonicalize()
-                .map_err(|error| Failure::usage(format!("cannot open the project `{}`: {error}", project.display())))?,
+                .map_err(|error| Failure::of_code(code::NO_PROJECT, format!("cannot open the project `{}`: {error}", project.display())))?,
             None => find_project(file)?,
         };
         Settings::read(project, &self.global.profile, &self.environment)
@@ -60,7 +61,7 @@ impl Base {
 pub(crate) fn no_project(settings: &Settings) -> Failure {
     let here = settings.project.display();
     let message = format!("there is no project at `{here}`: neither `suiro.yml` nor `.suiro/` is there or above");
-    Failure::usage(message)
+    Failure::of_code(code::NO_PROJECT, message)
         .help("say `--project DIR` with the folder of your workflows, or run one first: `suiro run FILE`")
         .help("`suiro init` makes a new project")
 }
@@ -111,11 +112,30 @@ pub(crate) fn registry(door: &Arc<LakeDoor>) -> Registry {
 
 /// Returns the path of a workflow inside its project.
 pub(crate) fn in_project(settings: &Settings, file: &Path) -> Result<PathBuf, Failure> {
-    let real = file
-        .canonicalize()
-        .map_err(|error| Failure::usage(format!("cannot read the workflow `{}`: {error}", file.display())))?;
+    let real = file.canonicalize().map_err(|error| unreadable_workflow(file, &error))?;
     real.strip_prefix(&settings.project).map(Path::to_owned).map_err(|_| {
-        Failure::usage(format!("`{}` is outside of the project `{}`", file.display(), settings.project.display()))
+        let (file, project) = (file.display(), settings.project.display());
+        Failure::of_code(code::OUTSIDE_PROJECT, format!("`{file}` is outside of the project `{project}`"))
             .help("say `--project DIR` with the folder that holds the workflow")
     })
+}
+
+/// Says that a workflow's file is not there, and which one may be meant.
+fn unreadable_workflow(file: &Path, error: &std::io::Error) -> Failure {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return Failure::of_code(code::UNREADABLE_FILE, format!("cannot read the workflow `{}`: {error}", file.display()));
+    }
+    let failure = Failure::of_code(code::UNREADABLE_FILE, format!("there is no workflow `{}`", file.display()));
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| [".dig", ".yml", ".yaml"].iter().any(|ending| name.ends_with(ending)))
+        .collect();
+    let wanted = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match suggest::nearest(wanted, beside.iter().map(String::as_str)) {
+        Some(name) => failure.help(format!("did you mean `{}`?", file.with_file_name(name).display())),
+        None => failure.help("the path starts at the current folder"),
+    }
 }

@@ -1,5 +1,6 @@
 //! `suiro partition list|show|undo|redo`.
 
+use engine::diagnostic::code;
 use indexmap::IndexMap;
 use lake::Lake;
 use lake::catalog::{self, PartitionValues};
@@ -98,7 +99,7 @@ async fn list(base: &Base, lake: &Lake, found: &catalog::Table) -> Result<(), Fa
 async fn show(base: &Base, lake: &Lake, found: &catalog::Table, values: &[String]) -> Result<(), Failure> {
     let name = partition_name(found, values);
     let Some(partition) = lake.catalog.partition(&found.name, values).await? else {
-        return Err(Failure::usage(format!("there is no partition {name} of `{}`", found.name))
+        return Err(Failure::of_code(code::NOT_FOUND, format!("there is no partition {name} of `{}`", found.name))
             .help(format!("`suiro partition list {}` shows all", found.name)));
     };
     if base.output.json {

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use comfy_table::CellAlignment;
+use engine::diagnostic::code;
 use engine::run::ProcessGroups;
 use futures::TryStreamExt;
 use lake::publish::ParquetFile;
@@ -99,7 +100,8 @@ fn statement(text: &str) -> Result<String, Failure> {
     if !looks_like_file {
         return Ok(text.to_owned());
     }
-    std::fs::read_to_string(text).map_err(|error| Failure::usage(format!("cannot read the SQL file `{text}`: {error}")))
+    std::fs::read_to_string(text)
+        .map_err(|error| Failure::of_code(code::SQL_FILE, format!("cannot read the SQL file `{text}`: {error}")))
 }
 
 /// Where rows go.
@@ -228,7 +230,8 @@ fn is_number(data_type: &Type) -> bool {
 }
 
 fn create(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|error| Failure::usage(format!("cannot write `{}`: {error}", path.display())))
+    File::create(path)
+        .map_err(|error| Failure::of_code(code::STORAGE, format!("cannot write `{}`: {error}", path.display())))
 }
 
 /// Writes a line of CSV by [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180); NULL is nothing, an empty text is `""`.

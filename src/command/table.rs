@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use engine::diagnostic::code;
 use lake::Lake;
 use lake::catalog::{self, Partition};
 use lake::name::TableName;
@@ -41,7 +42,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Table) -> Result<(), Failure
 /// Says that a project has no tables yet.
 pub(crate) fn no_tables(settings: &Settings) -> Failure {
     let project = settings.project.display();
-    Failure::usage(format!("the project `{project}` has no tables: nothing was loaded or published in it yet"))
+    Failure::of_code(code::NOT_FOUND, format!("the project `{project}` has no tables: nothing was loaded or published in it yet"))
         .help("run a workflow first: `suiro run FILE`")
 }
 
@@ -58,7 +59,7 @@ pub(crate) async fn find(lake: &Lake, name: &TableName) -> Result<catalog::Table
     }
     let near: Vec<String> =
         lake.catalog.tables(&name.database).await?.into_iter().map(|table| table.name.table).collect();
-    let failure = Failure::usage(format!("there is no table `{name}`"));
+    let failure = Failure::of_code(code::NOT_FOUND, format!("there is no table `{name}`"));
     Err(match engine::diagnostic::suggest::nearest(&name.table, near.iter().map(String::as_str)) {
         Some(nearest) => failure.help(format!("did you mean `{}.{nearest}`?", name.database)),
         None => failure.help("`suiro table list` shows all tables"),
@@ -75,7 +76,7 @@ async fn list(base: &Base, lake: &Lake, database: Option<&str>) -> Result<(), Fa
     let databases = match database {
         Some(name) => match lake.catalog.database(&name.to_lowercase()).await? {
             Some(database) => vec![database],
-            None => return Err(Failure::usage(format!("there is no database `{name}`"))),
+            None => return Err(Failure::of_code(code::NOT_FOUND, format!("there is no database `{name}`"))),
         },
         None => lake.catalog.databases().await?,
     };

@@ -3,7 +3,7 @@
 use super::{describe, version_name};
 use crate::error::{Error, ErrorKind, Result, Retryable};
 use crate::lake::Lake;
-use crate::publish::decide::{self, Ending};
+use crate::publish::decide::{self, Ending, RowLimit};
 use crate::publish::dml::wrap;
 use crate::publish::request::{Contents, Plan, Probed, PublishRequest, PublishState, Step, Submitted, Target, Written};
 use crate::publish::{schema, validate};
@@ -119,18 +119,17 @@ impl Lake {
             _ if empty_table => return Ok(Step::Next(PublishState::Validated(written))),
             Ending::Publish => {}
             Ending::Refuse => {
-                return Err(Error::new(
-                    ErrorKind::DataQuality,
-                    "publish a version",
-                    format!("the query for {} gave no rows", describe(name, None, plan.values.as_deref())),
-                ));
+                let what = describe(name, None, plan.values.as_deref());
+                return Err(RowLimit::Empty.error(format!("the query for {what} gave no rows")));
             }
             Ending::Keep | Ending::Drop => {
                 return Ok(Step::Next(PublishState::Validated(written)));
             }
         }
-        if let Some(problem) = decide::out_of_limits(request.options.limits, validated.rows, plan.previous_rows) {
-            return Err(Error::new(ErrorKind::DataQuality, "publish a version", problem));
+        if let Some((limit, problem)) =
+            decide::out_of_limits(request.options.limits, validated.rows, plan.previous_rows)
+        {
+            return Err(limit.error(problem));
         }
         Ok(Step::Next(PublishState::Written(written)))
     }
