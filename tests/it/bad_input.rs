@@ -56,7 +56,58 @@ fn a_state_folder_that_cannot_be_written_is_said() {
     let outcome = project.suiro(&["run", "main.dig", "--session", "2024-03-01"]);
     assert_eq!(outcome.exit, Some(2), "{outcome}");
     assert!(outcome.stderr.contains("error[S0105]") && outcome.stderr.contains("[PROJECT]/.suiro"), "{outcome}");
+    assert!(outcome.stderr.contains("= help: make the directory writable for whoever runs suiro\n"), "{outcome}");
     assert_eq!(outcome.stdout, "", "no task ran");
+}
+
+#[test]
+fn a_damaged_state_is_said_and_what_to_do_about_it() {
+    let project = Project::new();
+    project.write("main.dig", "+say:\n  echo>: hi\n");
+    project.write(".suiro/state.db", "this was a database once, and is none any more\n".repeat(100));
+    let outcome = project.suiro(&["run", "main.dig", "--session", "2024-03-01"]);
+    assert_eq!(outcome.exit, Some(2), "{outcome}");
+    assert!(
+        outcome.stderr.contains("error[S0105]: cannot open the state store `[PROJECT]/.suiro/state.db`: ")
+            && outcome.stderr.contains(
+                "= help: put a copy of `state.db` back, or move it away together with `state.db-wal`: without it no session is \
+                 known to have run; tables and their data do not depend on it\n"
+            ),
+        "{outcome}"
+    );
+    project.shell("rm .suiro/state.db");
+    assert_eq!(project.succeed(&["run", "main.dig", "--session", "2024-03-01"]).stdout, "hi\n");
+}
+
+/// A project on a file system of a few pages that are all used, before the state is made and after.
+#[test]
+fn a_full_disk_below_the_state_is_said_and_what_to_do_about_it() {
+    let project = Project::new();
+    let probe = project.program("unshare").args(["-rm", "true"]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        println!("skipped: a full disk (no `unshare -rm` here)");
+        return;
+    }
+    project.write("main.dig", "+say:\n  echo>: hi\n");
+    let script = format!(
+        "mkdir small && mount -t tmpfs -o size=256k tmpfs small || exit 99
+         cp main.dig small && cd small
+         fill() {{ dd if=/dev/zero of=filled bs=4k 2>/dev/null; }}
+         fill; {SUIRO} run main.dig --session 2024-03-01; echo \"exit $?\"
+         rm filled; mkdir -p .suiro; echo '*' > .suiro/.gitignore
+         fill; {SUIRO} run main.dig --session 2024-03-01; echo \"exit $?\"
+         rm filled; {SUIRO} run main.dig --session 2024-03-01; echo \"exit $?\""
+    );
+    let outcome =
+        Outcome::of(&project, &project.program("unshare").args(["-rm", "sh", "-c", &script]).output().unwrap());
+    if outcome.exit == Some(99) {
+        println!("skipped: a full disk (a small file system cannot be mounted here)");
+        return;
+    }
+    assert_eq!(outcome.stdout, "exit 2\nexit 2\nhi\nexit 0\n", "{outcome}");
+    let help = "= help: free some room on the disk that holds the state directory; then the same command goes on from what is stored";
+    assert_eq!(outcome.stderr.matches("error[S0105]").count(), 2, "{outcome}");
+    assert_eq!(outcome.stderr.matches(help).count(), 2, "{outcome}");
 }
 
 #[test]
