@@ -21,7 +21,7 @@ mod trouble;
 
 pub use memory::MemoryStore;
 pub use record::{
-    AttemptRecord, AttemptSpec, Claim, Failure, Holder, NewAttempt, SessionRecord, StoredResult, TaskRecord,
+    AttemptRecord, AttemptSpec, Change, Claim, Failure, Holder, NewAttempt, SessionRecord, StoredResult, TaskRecord,
     TaskUpdate, Tick, WrongParam,
 };
 pub use sqlite::SqliteStore;

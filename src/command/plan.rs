@@ -21,7 +21,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
     let settings = base.settings(Some(&command.file))?;
     let door = Arc::new(door_to(&settings, Purpose::Look));
     let registry = Arc::new(registry(&door));
-    let workflow = workflow::load(base, &settings, &command.file, &registry)?;
+    let (workflow, files) = workflow::load(base, &settings, &command.file, &registry)?;
     let params = workflow::params(&command.session)?;
     let session_time = workflow::session_time(&workflow, command.session.session.as_deref(), None)?;
     let name = workflow.name.clone();
@@ -42,6 +42,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
             file_params: params.file,
             command_line_params: params.command_line,
             only: None,
+            files,
         },
         rerun: Rerun::All,
     };

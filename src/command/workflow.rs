@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use engine::diagnostic::code;
-use engine::document::{self, SourceMap};
+use engine::document::{self, FileHashes, SourceMap};
 use engine::operator::Registry;
 use engine::params::{Params, command_line, merge};
 use engine::schedule::{self, Schedule, session_flag};
@@ -18,7 +18,12 @@ use crate::failure::Failure;
 use crate::settings::Settings;
 
 /// Loads and checks a workflow; says its warnings.
-pub(super) fn load(base: &Base, settings: &Settings, file: &Path, registry: &Registry) -> Result<Workflow, Failure> {
+pub(super) fn load(
+    base: &Base,
+    settings: &Settings,
+    file: &Path,
+    registry: &Registry,
+) -> Result<(Workflow, FileHashes), Failure> {
     let path = in_project(settings, file)?;
     let loaded = workflow::load(&settings.project, &path.to_string_lossy(), registry);
     match loaded.workflow {
@@ -26,7 +31,7 @@ pub(super) fn load(base: &Base, settings: &Settings, file: &Path, registry: &Reg
             if !loaded.diagnostics.is_empty() {
                 super::say(base.output, &Failure::diagnostics(loaded.sources, loaded.diagnostics));
             }
-            Ok(workflow)
+            Ok((workflow, loaded.files))
         }
         None => Err(Failure::diagnostics(loaded.sources, loaded.diagnostics)),
     }

@@ -122,6 +122,10 @@ impl RunObserver for Lines {
                 self.forget(task.id, *state);
             }
             RunEvent::TaskFinished { task, state, .. } => self.forget(task.id, *state),
+            // Another attempt's tasks have the same numbers.
+            RunEvent::AttemptFinished { .. } => {
+                *self.tasks.lock().unwrap_or_else(PoisonError::into_inner) = Tasks::default();
+            }
             _ => {}
         }
     }

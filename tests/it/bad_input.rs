@@ -180,6 +180,71 @@ fn a_killed_process_is_continued() {
     assert_eq!(shown(&outcome), ["- +once done before", "✓ +hold [TIME]", "✓ +after [TIME]"], "{outcome}");
 }
 
+#[test]
+fn a_run_of_a_file_that_was_edited_shows_its_own_tasks() {
+    let project = Project::new();
+    let hold = "+hold:\n  sh>: echo holding; exec tail -f /dev/null\n";
+    project.write("main.dig", format!("+once:\n  echo>: once\n+group:\n  +first:\n    echo>: first\n{hold}"));
+    let arguments = ["run", "main.dig", "--session", "2024-03-01"];
+    let mut first = project.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "holding"));
+    project.shell(&format!("kill -INT {}", first.id()));
+    assert_eq!(first.wait().unwrap().code(), Some(130));
+
+    project.write(
+        "main.dig",
+        "+new:\n  echo>: new\n+once:\n  echo>: once\n+group:\n  +other:\n    echo>: other\n  +first:\n    echo>: first\n",
+    );
+    let outcome = project.succeed(&arguments);
+    assert_eq!(outcome.stdout, "new\nother\n", "{outcome}");
+    assert_eq!(
+        outcome.stderr.lines().take(2).collect::<Vec<_>>(),
+        [
+            "main  session 2024-03-01T00:00:00+00:00  attempt 2, skipping what succeeded before",
+            "Attempt 1 is not continued: the workflow or its parameters were changed since.",
+        ],
+        "{outcome}"
+    );
+    assert_eq!(
+        shown(&outcome),
+        ["✓ +new [TIME]", "- +once done before", "✓ +other [TIME]", "- +first done before", "✓ +group [TIME]"],
+        "{outcome}"
+    );
+}
+
+#[test]
+fn a_session_that_is_done_says_which_files_changed_since() {
+    let project = Project::new();
+    project.write(
+        "main.dig",
+        "+publish:\n  athena.apas>: queries/fruit.sql\n  database: web\n  table: fruit\n  partition_kv: {dt: \"1\"}\n",
+    );
+    project.write("queries/fruit.sql", "SELECT 'apple' AS name");
+    let arguments = ["run", "main.dig", "--session", "2024-03-01"];
+    project.succeed(&arguments);
+    let again = project.succeed(&arguments);
+    let done = "main  session 2024-03-01T00:00:00+00:00: done already at [MOMENT]";
+    assert_eq!(
+        again.stderr,
+        format!("{done}\nNothing to do. `--rerun` runs it again, `--session` another session.\n")
+    );
+    project.write("queries/fruit.sql", "SELECT 'pear' AS name");
+    let edited = project.succeed(&arguments);
+    assert_eq!(
+        edited.stderr,
+        format!(
+            "{done}; changed since: `queries/fruit.sql`\nNothing was run. `--rerun` runs it again as it is now, in a new attempt; \
+             `--session` another session.\n"
+        )
+    );
+    let as_json = project.succeed(&["--json", "run", "main.dig", "--session", "2024-03-01"]);
+    assert!(as_json.stdout.contains("\"changes\":[{\"file\":\"queries/fruit.sql\"}]"), "{as_json}");
+    assert_eq!(project.query("SELECT name FROM web.fruit"), "name\napple\n");
+    project.succeed(&["run", "main.dig", "--session", "2024-03-01", "--rerun"]);
+    assert_eq!(project.query("SELECT name FROM web.fruit"), "name\npear\n");
+}
+
 /// The lines of a run's tasks, their blanks folded.
 fn shown(outcome: &Outcome) -> Vec<String> {
     let lines = outcome.stderr.lines().filter(|line| line.contains(" +"));

@@ -1,5 +1,6 @@
 //! What a store keeps: rows as plain data.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::document::FileHashes;
 use crate::operator::error::TaskErrorKind;
 use crate::operator::{ParamProblem, TaskError, TaskReport};
 use crate::params::{ParamPath, Params};
@@ -44,6 +46,63 @@ pub struct AttemptSpec {
     /// Only this task and what is under it runs, by its full name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
+    /// The files that were read for it, and what they held. Tasks read those of their own when they run, so another content makes
+    /// no other work.
+    #[serde(default, skip_serializing_if = "FileHashes::is_empty")]
+    pub files: FileHashes,
+}
+
+/// Something that is not as it was when an attempt was submitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// The workflow, when it is not known what its files held.
+    Workflow,
+    /// The parameters of the command line or the settings.
+    Params,
+    /// A file that the workflow reads, by its path in the project.
+    File(String),
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Workflow => f.write_str("the workflow"),
+            Self::Params => f.write_str("the parameters"),
+            Self::File(path) => write!(f, "`{path}`"),
+        }
+    }
+}
+
+impl AttemptSpec {
+    /// Tells whether an attempt of this one does the work of the other: the same tasks with the same parameters.
+    pub fn is_same_work(&self, other: &Self) -> bool {
+        self.workflow == other.workflow && self.has_params_of(other) && self.only == other.only
+    }
+
+    fn has_params_of(&self, other: &Self) -> bool {
+        self.settings_params == other.settings_params
+            && self.file_params == other.file_params
+            && self.command_line_params == other.command_line_params
+    }
+
+    /// Lists what is not as it was for an earlier attempt.
+    pub fn changes_since(&self, earlier: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        // A state that was written by a suiro that kept no hashes has none.
+        if !earlier.files.is_empty() {
+            let differs = |path: &&String| self.files.get(*path) != earlier.files.get(*path);
+            let paths: BTreeSet<&String> = self.files.keys().chain(earlier.files.keys()).filter(differs).collect();
+            changes.extend(paths.into_iter().cloned().map(Change::File));
+        }
+        if changes.is_empty() && self.workflow != earlier.workflow {
+            changes.push(Change::Workflow);
+        }
+        if !self.has_params_of(earlier) {
+            changes.push(Change::Params);
+        }
+        changes
+    }
 }
 
 /// An attempt to be made.

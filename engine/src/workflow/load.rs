@@ -9,7 +9,9 @@ use super::Workflow;
 use super::called::Calls;
 use super::compile::{Call, Compiler, Origin, Position};
 use crate::diagnostic::{Diagnostic, Severity, code};
-use crate::document::{self, Directory, Key, Node, ProjectFiles, ProjectPath, SourceId, SourceMap, Span};
+use crate::document::{
+    self, Directory, FileHashes, Key, Node, NotedFiles, ProjectFiles, ProjectPath, SourceId, SourceMap, Span,
+};
 use crate::operator::{Registry, Surroundings};
 use crate::schedule::{self, ProblemKind, Schedule};
 
@@ -28,6 +30,9 @@ pub struct Loaded {
     pub workflow: Option<Workflow>,
     /// All problems, in the order of their places.
     pub diagnostics: Vec<Diagnostic>,
+    /// The files that were read (the workflow's, those it includes and calls, and those its tasks name by paths that are written
+    /// out) and what they hold.
+    pub files: FileHashes,
 }
 
 /// Loads, compiles and checks a workflow of a project on disk. `path` starts at the project's directory.
@@ -44,14 +49,16 @@ pub fn load_from(files: &dyn ProjectFiles, path: &str, registry: &Registry) -> L
         let id = sources.add(path, "");
         let message = "cannot read the file: the path leads out of the project";
         let diagnostics = vec![Diagnostic::error(code::UNREADABLE_FILE, Span::new(id, 0, 0), message)];
-        return Loaded { sources, workflow: None, diagnostics };
+        return Loaded { sources, workflow: None, diagnostics, files: FileHashes::new() };
     };
-    let mut calls = Calls::new(files, registry);
+    let files = NotedFiles::new(files);
+    let mut calls = Calls::new(&files, registry);
     let workflow = calls.load(&mut sources, &project_path);
     let mut diagnostics = calls.finish(&mut sources);
     diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span.source, diagnostic.primary.span.start));
     let has_errors = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    Loaded { workflow: workflow.filter(|_| !has_errors), sources, diagnostics }
+    let files = files.into_hashes();
+    Loaded { workflow: workflow.filter(|_| !has_errors), sources, diagnostics, files }
 }
 
 /// One file, compiled.
