@@ -15,7 +15,7 @@ use engine::workflow::Bound;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::Show;
-use super::place::Places;
+use super::place::{Places, plain};
 use super::tree::{Screen, Tree};
 use crate::output::Output;
 
@@ -116,6 +116,7 @@ impl RunObserver for LiveTree {
                 self.with(task, None, |tree, _| tree.end(task.id, *state, *duration, *skipped, *report));
                 self.shared.lock().unwrap_or_else(PoisonError::into_inner).places.forget(task.id, *state);
             }
+            RunEvent::Warning { task, line } => self.say(&format!("warning: {}: {}", task.name, plain(line))),
             // Another attempt's tasks have the same numbers.
             RunEvent::AttemptFinished { .. } => self.take_all(),
             RunEvent::Output { bytes, .. } => self.bar.suspend(|| {
