@@ -21,8 +21,8 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
     let settings = base.settings(Some(&command.file))?;
     let door = Arc::new(door_to(&settings, Purpose::Look));
     let registry = Arc::new(registry(&door));
-    let (workflow, files) = workflow::load(base, &settings, &command.file, &registry)?;
     let params = workflow::params(&command.session)?;
+    let (workflow, files) = workflow::load(base, &settings, &command.file, &registry, &params)?;
     let session_time = workflow::session_time(&workflow, command.session.session.as_deref(), None)?;
     let name = workflow.name.clone();
     // A plan stores nothing: its engine has no state of its own.

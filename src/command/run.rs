@@ -26,8 +26,8 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     let settings = base.settings(Some(&command.file))?;
     let door = Arc::new(door(&settings));
     let registry = Arc::new(registry(&door));
-    let (workflow, files) = workflow::load(base, &settings, &command.file, &registry)?;
     let params = workflow::params(&command.session)?;
+    let (workflow, files) = workflow::load(base, &settings, &command.file, &registry, &params)?;
     let shown = progress::show(base.output, command.quiet);
     let observer = Arc::clone(&shown) as Arc<dyn RunObserver>;
     let engine_settings = engine_settings(&settings, command.max_tasks);

@@ -23,9 +23,11 @@ pub(super) fn load(
     settings: &Settings,
     file: &Path,
     registry: &Registry,
+    params: &CommandLineParams,
 ) -> Result<(Workflow, FileHashes), Failure> {
     let path = in_project(settings, file)?;
-    let loaded = workflow::load(&settings.project, &path.to_string_lossy(), registry);
+    let given = [params.file.clone(), params.command_line.clone()];
+    let loaded = workflow::load_given(&settings.project, &path.to_string_lossy(), registry, &given);
     match loaded.workflow {
         Some(workflow) => {
             if !loaded.diagnostics.is_empty() {

@@ -6,7 +6,7 @@ use crate::lake::Lake;
 use crate::publish::decide::{self, Ending, RowLimit};
 use crate::publish::dml::wrap;
 use crate::publish::request::{Contents, Plan, Probed, PublishRequest, PublishState, Step, Submitted, Target, Written};
-use crate::publish::{schema, validate};
+use crate::publish::validate;
 use crate::query::{Destination, Query, QueryStats, QueryStatus};
 
 /// How many failures of a query are enough, of those that may go well the next time (each time under a prefix of its own).
@@ -16,20 +16,11 @@ impl Lake {
     /// Compares the query's columns with the table's.
     pub(super) async fn probe(&self, request: &PublishRequest, plan: &Plan) -> Result<Step> {
         let description = self.engine.describe(&request.sql, request.database.as_deref()).await?;
-        let options = &request.options;
-        let schema = match &request.target {
-            Target::Table { partitioned_by, .. } if partitioned_by.is_empty() => {
-                schema::new_schema(&description.columns)?
-            }
-            Target::Table { partitioned_by, .. } => schema::new_keyed_schema(&description.columns, partitioned_by)?,
-            Target::Partition { values, .. } if plan.creates_table => {
-                schema::new_partitioned_schema(&description.columns, values.keys().map(String::as_str))?
-            }
-            Target::Partition { table, .. } => {
-                let table = self.existing(table).await?;
-                schema::plan_schema(&table, &description.columns, options.on_schema_change, options.on_missing_column)?
-            }
+        let table = match &request.target {
+            Target::Partition { table, .. } if !plan.creates_table => Some(self.existing(table).await?),
+            Target::Partition { .. } | Target::Table { .. } => None,
         };
+        let schema = request.target.plan_columns(table.as_ref(), &description.columns, &request.options)?;
         Ok(Step::Next(PublishState::Probed(Probed { plan: plan.clone(), schema })))
     }
 
