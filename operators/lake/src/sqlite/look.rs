@@ -29,7 +29,7 @@ async fn open(file: &Path, scratch: &Path) -> Result<SqlitePool> {
         Ok((_, form)) if form > FORM => return Err(newer(form)),
         // An earlier form is brought up to date in a copy.
         Ok((pool, _)) => pool.close().await,
-        // As is a log without its index read in one.
+        // A log without its index is read in a copy, too.
         Err(error) if lacks_index(&error) => {}
         Err(error) => return Err(failed("open the catalog", error)),
     }

@@ -165,7 +165,8 @@ mod tests {
     fn in_a_folder_of_many_only_ours_go() {
         let parent = tempfile::tempdir().unwrap();
         let number = "dead0000dead0000dead0000dead0000";
-        for name in ["other", number, &format!("other-{number}"), &format!("suiro-{number}")] {
+        let (other, ours) = (format!("other-{number}"), format!("suiro-{number}"));
+        for name in ["other", number, other.as_str(), ours.as_str()] {
             std::fs::create_dir(parent.path().join(name)).unwrap();
             std::fs::write(parent.path().join(format!("{name}.lock")), "").unwrap();
         }
@@ -173,11 +174,9 @@ mod tests {
         let mut left: Vec<_> =
             std::fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        let other = format!("other-{number}");
-        assert_eq!(
-            left,
-            [number, &format!("{number}.lock"), "other", &other, &format!("{other}.lock"), "other.lock"]
-        );
+        let locks = [number, &other].map(|name| format!("{name}.lock"));
+        let expected = [number, locks[0].as_str(), "other", other.as_str(), locks[1].as_str(), "other.lock"];
+        assert_eq!(left, expected);
         let made = TemporaryFolder::make(parent.path(), NAME_IN_SYSTEM).unwrap();
         assert!(made.path().file_name().unwrap().to_str().unwrap().starts_with("suiro-"));
     }
