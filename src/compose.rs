@@ -29,9 +29,9 @@ impl Base {
     /// Reads the settings of the project of a file (or of the current folder).
     pub(crate) fn settings(&self, file: Option<&Path>) -> Result<Settings, Failure> {
         let project = match &self.global.project {
-            Some(project) => project
-                .canonicalize()
-                .map_err(|error| Failure::of_code(code::NO_PROJECT, format!("cannot open the project `{}`: {error}", project.display())))?,
+            Some(project) => project.canonicalize().map_err(|error| {
+                Failure::of_code(code::NO_PROJECT, format!("cannot open the project `{}`: {error}", project.display()))
+            })?,
             None => find_project(file)?,
         };
         Settings::read(project, &self.global.profile, &self.environment)
@@ -123,7 +123,10 @@ pub(crate) fn in_project(settings: &Settings, file: &Path) -> Result<PathBuf, Fa
 /// Says that a workflow's file is not there, and which one may be meant.
 fn unreadable_workflow(file: &Path, error: &std::io::Error) -> Failure {
     if error.kind() != std::io::ErrorKind::NotFound {
-        return Failure::of_code(code::UNREADABLE_FILE, format!("cannot read the workflow `{}`: {error}", file.display()));
+        return Failure::of_code(
+            code::UNREADABLE_FILE,
+            format!("cannot read the workflow `{}`: {error}", file.display()),
+        );
     }
     let failure = Failure::of_code(code::UNREADABLE_FILE, format!("there is no workflow `{}`", file.display()));
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -103,11 +103,7 @@ impl From<std::io::Error> for Failure {
         let what = if error.kind() == std::io::ErrorKind::BrokenPipe {
             What::Said
         } else {
-            What::Message {
-                code: code::STORAGE,
-                text: format!("cannot write the output: {error}"),
-                help: Vec::new(),
-            }
+            What::Message { code: code::STORAGE, text: format!("cannot write the output: {error}"), help: Vec::new() }
         };
         Self { exit: Exit::Failed, what }
     }

@@ -12,6 +12,7 @@ use crate::diagnostic::{Code, code};
 use crate::session::graph::StoredTask;
 use crate::session::{AttemptId, AttemptState, SessionId, SessionKey};
 
+mod change;
 #[cfg(test)]
 mod conformance;
 pub mod memory;
@@ -19,9 +20,10 @@ pub mod record;
 pub mod sqlite;
 mod trouble;
 
+pub use change::Change;
 pub use memory::MemoryStore;
 pub use record::{
-    AttemptRecord, AttemptSpec, Change, Claim, Failure, Holder, NewAttempt, SessionRecord, StoredResult, TaskRecord,
+    AttemptRecord, AttemptSpec, Claim, Failure, Holder, NewAttempt, SessionRecord, StoredResult, TaskRecord,
     TaskUpdate, Tick, WrongParam,
 };
 pub use sqlite::SqliteStore;

@@ -76,8 +76,9 @@ pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
 
 /// Finds the `.dig` files of a folder in the order of their names; those of `.suiro` and hidden folders are passed over.
 fn workflows_in(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let failed =
-        |error: std::io::Error| Failure::of_code(code::UNREADABLE_FILE, format!("cannot read the folder `{}`: {error}", folder.display()));
+    let failed = |error: std::io::Error| {
+        Failure::of_code(code::UNREADABLE_FILE, format!("cannot read the folder `{}`: {error}", folder.display()))
+    };
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         entries.push(entry.map_err(failed)?.path());

@@ -63,7 +63,8 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     if let Submitted::AlreadyDone { changes, .. } = &submitted {
         tidy(base, &settings, &door, is_first, &mut signals).await;
         if base.output.json {
-            base.output.json_line(&json!({"event": "already_done", "attempt": submitted.attempt(), "changes": changes}))?;
+            base.output
+                .json_line(&json!({"event": "already_done", "attempt": submitted.attempt(), "changes": changes}))?;
         }
         return Ok(());
     }

@@ -42,8 +42,11 @@ pub(crate) async fn run(base: &Base, command: &cli::Table) -> Result<(), Failure
 /// Says that a project has no tables yet.
 pub(crate) fn no_tables(settings: &Settings) -> Failure {
     let project = settings.project.display();
-    Failure::of_code(code::NOT_FOUND, format!("the project `{project}` has no tables: nothing was loaded or published in it yet"))
-        .help("run a workflow first: `suiro run FILE`")
+    Failure::of_code(
+        code::NOT_FOUND,
+        format!("the project `{project}` has no tables: nothing was loaded or published in it yet"),
+    )
+    .help("run a workflow first: `suiro run FILE`")
 }
 
 /// Reads `database.table`; the database is `default` when left out.

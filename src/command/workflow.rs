@@ -45,7 +45,8 @@ pub(super) fn session_time(
     flag: Option<&str>,
     last: Option<jiff::Timestamp>,
 ) -> Result<Zoned, Failure> {
-    let zone = schedule::time_zone(&workflow.time_zone).map_err(|error| Failure::of_code(code::TIME_ZONE, error.to_string()))?;
+    let zone = schedule::time_zone(&workflow.time_zone)
+        .map_err(|error| Failure::of_code(code::TIME_ZONE, error.to_string()))?;
     let schedule = workflow.schedule.as_ref().and_then(|value| Schedule::parse(value, &zone).0);
     session_flag::resolve(flag, &zone, schedule.as_ref(), SystemClock.now(), last)
         .map_err(|error| Failure::of_code(code::SESSION_ARGUMENT, error.to_string()))
@@ -66,8 +67,8 @@ pub(super) fn params(args: &SessionArgs) -> Result<CommandLineParams, Failure> {
     for path in &args.params_file {
         merge(&mut file, &params_file(path)?);
     }
-    let command_line = command_line::parse(&args.params)
-        .map_err(|error| Failure::of_code(code::PARAM_ARGUMENT, error.to_string()))?;
+    let command_line =
+        command_line::parse(&args.params).map_err(|error| Failure::of_code(code::PARAM_ARGUMENT, error.to_string()))?;
     Ok(CommandLineParams { file, command_line })
 }
 

@@ -225,10 +225,7 @@ fn a_session_that_is_done_says_which_files_changed_since() {
     project.succeed(&arguments);
     let again = project.succeed(&arguments);
     let done = "main  session 2024-03-01T00:00:00+00:00: done already at [MOMENT]";
-    assert_eq!(
-        again.stderr,
-        format!("{done}\nNothing to do. `--rerun` runs it again, `--session` another session.\n")
-    );
+    assert_eq!(again.stderr, format!("{done}\nNothing to do. `--rerun` runs it again, `--session` another session.\n"));
     project.write("queries/fruit.sql", "SELECT 'pear' AS name");
     let edited = project.succeed(&arguments);
     assert_eq!(

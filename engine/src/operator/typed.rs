@@ -170,8 +170,9 @@ impl<T: TypedOperator> Operator for Typed<T> {
             problems.retain(|problem| !is_missing(problem) || !exports.may_give(T::DEFAULTS, &problem.path.0));
             for problem in problems.iter_mut().filter(|problem| is_missing(problem) && problem.path.0 != "_command") {
                 let key = &problem.path;
-                problem.help =
-                    Some(format!("write it in the task, or for all tasks below: `_export: {{{defaults}: {{{key}: …}}}}`"));
+                problem.help = Some(format!(
+                    "write it in the task, or for all tasks below: `_export: {{{defaults}: {{{key}: …}}}}`"
+                ));
             }
             if n_missing > 0 {
                 return problems;

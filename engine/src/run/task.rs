@@ -16,7 +16,9 @@ use super::shared::AttemptShared;
 use crate::diagnostic::{code, suggest};
 use crate::operator::context::LazyScope;
 use crate::operator::error::Retry;
-use crate::operator::{Exports, Operator, ParamProblem, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskResult};
+use crate::operator::{
+    Exports, Operator, ParamProblem, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskResult,
+};
 use crate::params::scope::{Layer, Scope};
 use crate::params::template::TemplateError;
 use crate::params::{ParamPath, Params, TaskParams, builtin};

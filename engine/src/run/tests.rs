@@ -402,7 +402,11 @@ async fn a_changed_file_ends_an_unfinished_attempt_and_starts_the_next() {
         "{submitted:?}"
     );
     assert_eq!(summary.exit_class(), ExitClass::Success);
-    assert_eq!(project.ends(), ["+t+a skipped", "+t+w success", "+t success"], "only the attempt that goes on is told of");
+    assert_eq!(
+        project.ends(),
+        ["+t+a skipped", "+t+w success", "+t success"],
+        "only the attempt that goes on is told of"
+    );
     assert_eq!(project.output(), "no wait\n");
     assert_eq!(std::fs::read_to_string(project.path().join("log")).unwrap(), "a\n");
 }

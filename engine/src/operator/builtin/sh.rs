@@ -174,7 +174,6 @@ impl Started {
             tokio::time::sleep(GONE_PAUSE).await;
         }
     }
-
 }
 
 /// Waits until nothing of a process group is there that was killed.
@@ -389,8 +388,10 @@ mod tests {
         );
         assert_eq!(
             error.help,
-            ["see what it waits for, most likely a device or a file system: `ps -o pid,stat,wchan,args -g 7`; mend that, or restart \
-              the machine, then run the same command again"]
+            [
+                "see what it waits for, most likely a device or a file system: `ps -o pid,stat,wchan,args -g 7`; mend that, or restart \
+              the machine, then run the same command again"
+            ]
         );
         let error = gone(7, || vec![8, 9], Duration::ZERO).await.unwrap_err();
         assert!(error.message.starts_with("processes 8, 9 do not end although"), "{}", error.message);

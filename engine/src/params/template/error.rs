@@ -75,7 +75,9 @@ impl TemplateError {
     pub(crate) fn help_for_own_value(path: &ParamPath) -> String {
         let name = &path.0;
         if name.contains(['.', '[']) {
-            return format!("`{name}` stands in the mapping that it is made of: take its value from a parameter with another name");
+            return format!(
+                "`{name}` stands in the mapping that it is made of: take its value from a parameter with another name"
+            );
         }
         format!(
             "nothing above the task gives `{name}` a value: leave the key away where an exported mapping of the operator has it, which \
