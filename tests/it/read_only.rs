@@ -6,7 +6,7 @@ use crate::support::{Outcome, Project, SUIRO};
 const WORKFLOW: &str = "\
 +load:
   load>:
-    in: {type: file, path: rows.csv, parser: {type: csv, columns: [{name: a, type: bigint}]}}
+    in: {type: file, path: rows.csv, parser: {type: csv, header_line: true, columns: [{name: a, type: bigint}]}}
     out: {type: table, database: web, table: rows, partition_by: {dt: \"'1'\"}, mode: replace_partitions}
 +end:
   sh>: test -e keep_on || kill -KILL $PPID
@@ -78,19 +78,20 @@ web.rows
 
 web.rows  (external table)
 {\"table\":\"web.rows\",\"partition\":\"dt=1\",\"rows\":2
-3 tasks, at most 189 B to scan by those whose tables are there. Nothing was run. What a task stores is not known to the tasks after it yet.
+3 tasks, at most 298 B to scan by those whose tables are there. Nothing was run. What a task stores is not known to the tasks after it yet.
 exit 0
 ";
 
 #[test]
 fn a_project_that_cannot_be_written_can_be_looked_at() {
     let project = project();
+    // The last of several that have a file open moves its log into it and removes it.
+    let tidy = "python3 -c 'import sqlite3; sqlite3.connect(\"disk/.suiro/catalog.sqlite\").execute(\"SELECT 1 FROM catalog_table\")'
+         test ! -e disk/.suiro/catalog.sqlite-wal || exit 97";
     // As it was left, without the index of the log, and with everything in the file.
-    let tidy = format!("(cd disk && touch keep_on && {SUIRO} run main.dig --session 2024-03-01 -q && rm keep_on)");
-    for before in ["", "rm disk/.suiro/catalog.sqlite-shm", &tidy] {
+    for before in ["", "rm disk/.suiro/catalog.sqlite-shm", tidy] {
         let Some(outcome) = read_only(&project, before, &questions()) else { return };
-        let answers = outcome.stdout.replace("web.summary\n", "");
-        assert_eq!(answers, ANSWERS, "{before}\n{outcome}");
+        assert_eq!(outcome.stdout, ANSWERS, "{before}\n{outcome}");
     }
 }
 

@@ -12,7 +12,7 @@ use serde_path_to_error::Segment;
 
 use super::schema::{self, Schema, Stage};
 use super::{Exports, Operator, OperatorInfo, ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome};
-use crate::diagnostic::code;
+use crate::diagnostic::{code, suggest};
 use crate::params::{ParamPath, Params};
 
 /// An operator as its author writes it.
@@ -167,7 +167,14 @@ impl<T: TypedOperator> Operator for Typed<T> {
         if let Some(defaults) = T::DEFAULTS.first() {
             let is_missing = |problem: &ParamProblem| problem.code == code::PARAM_MISSING;
             let n_missing = problems.iter().filter(|problem| is_missing(problem)).count();
-            problems.retain(|problem| !is_missing(problem) || !exports.may_give(T::DEFAULTS, &problem.path.0));
+            let unknown = problems.iter().filter(|problem| problem.code == code::PARAM_UNKNOWN);
+            let unknown: Vec<String> = unknown.map(|problem| problem.path.0.clone()).collect();
+            // One that is misspelt is told of as such.
+            let is_misspelt = |key: &str| unknown.iter().any(|found| suggest::nearest(found, [key]).is_some());
+            problems.retain(|problem| {
+                let key = problem.path.0.as_str();
+                !is_missing(problem) || !(exports.may_give(T::DEFAULTS, key) || is_misspelt(key))
+            });
             for problem in problems.iter_mut().filter(|problem| is_missing(problem) && problem.path.0 != "_command") {
                 let key = &problem.path;
                 problem.help = Some(format!(
