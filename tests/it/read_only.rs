@@ -18,6 +18,7 @@ const WORKFLOW: &str = "\
 ";
 
 /// Runs lines of shell in a copy of the project on a file system that is read-only by then; none where that cannot be had.
+#[expect(clippy::print_stdout, reason = "a test says what it skips")]
 fn read_only(project: &Project, before: &str, lines: &str) -> Option<Outcome> {
     let probe = project.program("unshare").args(["-rm", "true"]).output();
     if !probe.is_ok_and(|output| output.status.success()) {
