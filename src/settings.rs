@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use emulator::SecretKey;
+use engine::diagnostic::code;
 use engine::diagnostic::suggest::did_you_mean;
 use engine::params::duration;
 use engine::run::crash::CrashPoints;
@@ -102,9 +103,9 @@ pub(crate) fn find_project(file: Option<&Path>) -> Result<PathBuf, Failure> {
         None => PathBuf::new(),
     };
     let start = if start.as_os_str().is_empty() { PathBuf::from(".") } else { start };
-    let start = start
-        .canonicalize()
-        .map_err(|error| Failure::usage(format!("cannot open the folder `{}`: {error}", start.display())))?;
+    let start = start.canonicalize().map_err(|error| {
+        Failure::of_code(code::UNREADABLE_FILE, format!("cannot open the folder `{}`: {error}", start.display()))
+    })?;
     Ok(start.ancestors().find(|folder| is_marked(folder)).map_or_else(|| start.clone(), Path::to_owned))
 }
 
@@ -123,7 +124,9 @@ impl Settings {
         let file = match std::fs::read_to_string(&path) {
             Ok(text) => File::parse(&path, text)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => File::default(),
-            Err(error) => return Err(Failure::usage(format!("cannot read `{}`: {error}", path.display()))),
+            Err(error) => {
+                return Err(Failure::of_code(code::SETTING, format!("cannot read `{}`: {error}", path.display())));
+            }
         };
         let profile = match file.profiles.get(profile_name) {
             Some(profile) => profile.clone(),
@@ -142,25 +145,32 @@ impl Settings {
             .or(profile.memory_limit.as_ref())
             .map(|text| {
                 bytes(text).ok_or_else(|| {
-                    Failure::usage(format!("expected a number of bytes such as `512MiB`, found `{text}`"))
+                    Failure::of_code(
+                        code::SETTING,
+                        format!("expected a number of bytes such as `512MiB`, found `{text}`"),
+                    )
                 })
             })
             .transpose()?;
         let span = |name: &str, first: &Option<String>, second: &Option<String>| {
             let text = first.as_ref().or(second.as_ref());
-            text.map(|text| duration::parse(text).map_err(|error| Failure::usage(format!("`{name}`: {error}"))))
-                .transpose()
+            text.map(|text| {
+                duration::parse(text).map_err(|error| Failure::of_code(code::SETTING, format!("`{name}`: {error}")))
+            })
+            .transpose()
         };
         let retention = span("retention", &environment.retention, &profile.retention)?;
         let result_retention = span("result_retention", &environment.result_retention, &profile.result_retention)?;
         let lease = span("lease", &environment.lease, &profile.lease)?;
         if let Some(lease) = lease.filter(|lease| *lease < SHORTEST_LEASE) {
-            return Err(Failure::usage(format!("`lease`: expected 1s or longer, found {}s", lease.as_secs())));
+            return Err(Failure::of_code(
+                code::SETTING,
+                format!("`lease`: expected 1s or longer, found {}s", lease.as_secs()),
+            ));
         }
         let crash_points = match &environment.crash_at {
-            Some(plan) => {
-                CrashPoints::parse(plan).map_err(|error| Failure::usage(format!("`SUIRO_CRASH_AT`: {error}")))?
-            }
+            Some(plan) => CrashPoints::parse(plan)
+                .map_err(|error| Failure::of_code(code::SETTING, format!("`SUIRO_CRASH_AT`: {error}")))?,
             None => CrashPoints::off(),
         };
         Ok(Self {
@@ -183,7 +193,7 @@ fn no_profile(path: &Path, name: &str, file: &File) -> Failure {
     let others = file.profiles.keys().map(String::as_str).filter(|other| *other != DEFAULT_PROFILE);
     let known: Vec<&str> = std::iter::once(DEFAULT_PROFILE).chain(others).collect();
     let message = format!("there is no profile `{name}` in `{}`; there are: {}", path.display(), known.join(", "));
-    let failure = Failure::usage(message);
+    let failure = Failure::of_code(code::SETTING, message);
     match did_you_mean(name, known) {
         Some(help) => failure.help(help),
         None => failure,

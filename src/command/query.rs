@@ -8,17 +8,21 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use comfy_table::CellAlignment;
+use engine::diagnostic::code;
 use engine::run::ProcessGroups;
 use futures::TryStreamExt;
+use lake::Lake;
 use lake::publish::ParquetFile;
 use lake::query::{Query, QueryStatus, ResultColumn};
 use lake::sql::{Type, text as sql_text};
+use operators::Purpose;
 use serde_json::{Map, Value};
 
 use crate::cli::{self, QueryFormat};
-use crate::compose::Base;
+use crate::compose::{Base, door_to, has_lake, lake_settings, no_project};
 use crate::failure::Failure;
 use crate::output::{bytes, counted, duration, table, text};
+use crate::settings::is_marked;
 use crate::signals::Signals;
 
 /// How many rows a table for people shows at most: more scroll away unread, and the columns' widths need all rows at once.
@@ -30,9 +34,16 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
     let sql = statement(&command.sql)?;
     let settings = base.settings(None)?;
     let mut signals = Signals::listen(base.output, ProcessGroups::default(), "stopped at once")?;
-    let Some(lake) = base.existing_lake(&settings).await? else {
-        lake::sql::examine(&sql).map_err(lake::Error::from)?;
-        return Err(super::table::no_tables(&settings));
+    let lake = if has_lake(&settings) {
+        door_to(&settings, Purpose::Look).lake().await?.clone()
+    } else {
+        let lake = Lake::open_empty(lake_settings(&settings)).await?;
+        let described = lake.engine.describe(&sql, Some(&command.database)).await;
+        if described.is_err_and(|error| is_about_a_missing_table(&error)) {
+            let is_project = is_marked(&settings.project);
+            return Err(if is_project { super::table::no_tables(&settings) } else { no_project(&settings) });
+        }
+        lake
     };
     let started = Instant::now();
     let query = Query::new(sql, Some(&command.database), uuid::Uuid::new_v4().to_string());
@@ -69,6 +80,11 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
     Ok(())
 }
 
+/// Tells whether a statement names a table that is not there (Trino's name for it).
+fn is_about_a_missing_table(error: &lake::Error) -> bool {
+    error.context.iter().any(|(key, value)| *key == "error" && value == "TABLE_NOT_FOUND")
+}
+
 /// Decides how the result is printed.
 fn format(base: &Base, command: &cli::Query) -> Result<QueryFormat, Failure> {
     let by_name = || match command.output.as_deref().and_then(Path::extension)?.to_str()? {
@@ -98,7 +114,8 @@ fn statement(text: &str) -> Result<String, Failure> {
     if !looks_like_file {
         return Ok(text.to_owned());
     }
-    std::fs::read_to_string(text).map_err(|error| Failure::usage(format!("cannot read the SQL file `{text}`: {error}")))
+    std::fs::read_to_string(text)
+        .map_err(|error| Failure::of_code(code::SQL_FILE, format!("cannot read the SQL file `{text}`: {error}")))
 }
 
 /// Where rows go.
@@ -227,7 +244,8 @@ fn is_number(data_type: &Type) -> bool {
 }
 
 fn create(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|error| Failure::usage(format!("cannot write `{}`: {error}", path.display())))
+    File::create(path)
+        .map_err(|error| Failure::of_code(code::STORAGE, format!("cannot write `{}`: {error}", path.display())))
 }
 
 /// Writes a line of CSV by [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180); NULL is nothing, an empty text is `""`.

@@ -187,13 +187,14 @@ fn an_endpoint_that_others_reach_needs_keys() {
     assert_eq!(open.exit, Some(2));
     assert_eq!(
         open.stderr,
-        "error: `--address 0.0.0.0` is reached by other machines: without keys everybody could read and delete the lake\n  \
+        "error[C0101]: `--address 0.0.0.0` is reached by other machines: without keys everybody could read and delete the lake\n  \
          = help: say `--access-key ID`, with its secret in the environment variable SUIRO_EMULATE_SECRET_KEY\n  \
-         = help: or leave `--address` out: the endpoint then answers this machine only\n"
+         = help: or leave `--address` out: the endpoint then answers this machine only\n  \
+         = more: suiro explain C0101\n"
     );
     let secretless = project.suiro(&["emulate", "--access-key", "id", "--port", "0"]);
     assert_eq!(secretless.exit, Some(2));
-    assert!(secretless.stderr.starts_with("error: `--access-key` needs its secret\n"), "{secretless}");
+    assert!(secretless.stderr.starts_with("error[C0101]: `--access-key` needs its secret\n"), "{secretless}");
     project.write("fault.yml", "rules:\n  - {service: s4, effect: throttle}\n");
     let wrong = project.suiro(&["emulate", "--fault", "fault.yml", "--port", "0"]);
     assert_eq!(wrong.exit, Some(2));

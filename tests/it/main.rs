@@ -18,6 +18,7 @@ mod examples;
 mod generated;
 mod interrupt;
 mod project;
+mod read_only;
 mod readers;
 mod stop;
 mod support;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
+use sqlx::sqlite::SqlitePool;
+
 use crate::catalog::{Catalog, SqliteCatalog};
 use crate::clock::{Clock, SystemClock};
 use crate::crash::CrashPoints;
@@ -93,6 +95,17 @@ impl Lake {
         let temporary = points.around_now("lake: make the folder of temporary files", || {
             TemporaryFolder::open(&settings.state_dir.join("tmp"))
         })?;
+        Self::of(settings, storage, pool, catalog, temporary)
+    }
+
+    /// Puts the parts of a lake together.
+    pub(crate) fn of(
+        settings: LakeSettings,
+        storage: Storage,
+        pool: SqlitePool,
+        catalog: Arc<dyn Catalog>,
+        temporary: TemporaryFolder,
+    ) -> Result<Self> {
         let engine = EmbeddedEngine::open(
             storage.clone(),
             Arc::clone(&catalog),

@@ -26,7 +26,7 @@ mod whole;
 
 pub use collect::Collected;
 pub use commit::{NewVersion, Published};
-pub use decide::{OnEmpty, PublishMode, RowLimits, SaveMode};
+pub use decide::{OnEmpty, PublishMode, RowLimit, RowLimits, SaveMode};
 pub use parquet_file::ParquetFile;
 pub use request::{
     Check, Contents, Plan, Probed, PublishOptions, PublishOutcome, PublishRequest, PublishResult, PublishState, Step,
