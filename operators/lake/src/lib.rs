@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of tasks, attempts, YAML or the workflow engine. [`Lake::open`] is the way in.
 
+pub mod aws;
 pub mod catalog;
 pub mod clock;
 pub mod crash;
