@@ -3,7 +3,8 @@
 use indexmap::IndexMap;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::Location;
+
+pub use super::athena_settings::{AthenaSettings, CallRate, CallRates};
 
 /// The settings of an AWS lake.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -121,15 +122,6 @@ pub enum StorageClass {
     GlacierIr,
     /// `REDUCED_REDUNDANCY`.
     ReducedRedundancy,
-}
-
-/// What the query engine is opened with.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AthenaSettings {
-    /// The workgroup; none for `primary`.
-    pub workgroup: Option<String>,
-    /// Where results go; none for what the workgroup says.
-    pub output_location: Option<Location>,
 }
 
 /// Something that is written as one of a few words.
@@ -251,13 +243,6 @@ impl S3Writes {
             }
         }
         Ok(())
-    }
-}
-
-impl AthenaSettings {
-    /// Returns the name of the workgroup.
-    pub fn workgroup(&self) -> &str {
-        self.workgroup.as_deref().unwrap_or("primary")
     }
 }
 

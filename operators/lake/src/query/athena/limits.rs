@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::statement::Class;
-use crate::aws::settings::CallRate;
+use crate::aws::CallRate;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A bucket of tokens: a call takes one, and waits for it when there is none.
