@@ -30,7 +30,7 @@ pub use decide::{OnEmpty, PublishMode, RowLimits, SaveMode};
 pub use parquet_file::ParquetFile;
 pub use request::{
     Check, Contents, Plan, Probed, PublishOptions, PublishOutcome, PublishRequest, PublishResult, PublishState, Step,
-    Submitted, Target, Written,
+    Submitted, Target, Waiting, Written,
 };
 pub use schema::{OnMissingColumn, OnSchemaChange};
 pub use undo::{Direction, Undone};

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use crate::error::{Error, ErrorKind, Result};
 
-pub use super::athena_settings::{AthenaSettings, CallRate, CallRates};
+pub use super::athena_settings::{AthenaSettings, CallRate, CallRates, EngineKind};
 
 /// The settings of an AWS lake.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,7 +24,9 @@ pub struct AwsSettings {
     pub path_style: bool,
     /// How objects are written.
     pub writes: S3Writes,
-    /// The query engine.
+    /// Who runs queries.
+    pub engine: EngineKind,
+    /// The query engine Athena.
     pub athena: AthenaSettings,
 }
 

@@ -198,7 +198,7 @@ impl Inner {
 
     /// Returns the figures of a query.
     pub(super) fn progress(&self, execution: &QueryExecution) -> QueryStats {
-        stats::of(execution, self.settings.micro_usd_per_tb)
+        stats::of(execution, &self.settings)
     }
 
     /// Makes the error of a query that failed, with its place in the user's text.

@@ -86,10 +86,10 @@ async fn partitions_are_pruned_by_keys_of_any_type() {
     for (day, hour) in [("2026-01-01", "1"), ("2026-01-01", "10"), ("2026-01-02", "1")] {
         fixture.partition(&table, &[day, hour], &format!("SELECT CAST({hour} AS bigint) AS n")).await;
     }
-    let all = fixture.lake.engine.describe("SELECT * FROM web.t", None).await.unwrap().predicted_bytes;
+    let all = fixture.lake.engine.describe("SELECT * FROM web.t", None).await.unwrap().predicted_bytes.unwrap();
     let bytes = |sql: &'static str| {
         let engine = Arc::clone(&fixture.lake.engine);
-        async move { engine.describe(sql, None).await.unwrap().predicted_bytes }
+        async move { engine.describe(sql, None).await.unwrap().predicted_bytes.unwrap() }
     };
     assert!(all > 0);
     assert_eq!(bytes("SELECT * FROM web.t WHERE dt = DATE '2026-01-02'").await * 3, all);
