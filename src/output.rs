@@ -113,6 +113,12 @@ pub(crate) fn bytes(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
+/// Returns an amount of millionths of a US dollar in dollars.
+#[expect(clippy::cast_precision_loss, reason = "an amount for people")]
+pub(crate) fn usd(micro_usd: u64) -> f64 {
+    micro_usd as f64 / 1e6
+}
+
 /// Writes an amount of money, given in millionths of a US dollar: `$12.50`, `$0.0013`, `$0.000048`. Small ones have two digits
 /// that count.
 pub(crate) fn dollars(micro_usd: u64) -> String {

@@ -14,7 +14,7 @@ use super::workflow;
 use crate::cli;
 use crate::compose::{Base, door, has_lake, registry};
 use crate::failure::{Exit, Failure};
-use crate::output::{bytes, counted, dollars};
+use crate::output::{bytes, counted, dollars, usd};
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure> {
@@ -86,7 +86,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
             "tasks": n_tasks,
             "problems": n_problems,
             "predicted_bytes": predicted,
-            "predicted_cost_micro_usd": (cost > 0).then_some(cost),
+            "predicted_cost_usd": (cost > 0).then(|| usd(cost)),
         }))?;
     } else {
         let scans = if predicted > 0 || cost > 0 {

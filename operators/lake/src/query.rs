@@ -1,10 +1,10 @@
 //! Query engines: `start`, `poll`, `fetch`, `cancel`, so that an id is all that must survive a crash.
 
 pub mod athena;
-#[cfg(test)]
-pub(crate) mod conformance;
 pub mod embedded;
 pub(crate) mod table;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::fmt::Debug;
 

@@ -14,7 +14,7 @@ use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::{Lake, LakeSettings};
 use crate::name::{Location, TableName};
-use crate::query::conformance::rows;
+use crate::query::testing::rows;
 
 mod place;
 mod race;

@@ -5,7 +5,7 @@ use crate::catalog::{Column, Database, Expect, Table, TableFormat};
 use crate::lake::{Lake, LakeSettings};
 use crate::name::{Location, TableName};
 use crate::query::QueryTable;
-use crate::query::conformance::{ended, rows, written};
+use crate::query::testing::{ended, rows, written};
 use crate::storage::Put;
 use bytes::Bytes;
 
@@ -71,12 +71,6 @@ impl Fixture {
         let partition = table.new_partition(values, location);
         self.lake.catalog.put_partition(&table.name, &partition, Expect::Any).await.unwrap();
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn it_behaves_as_a_query_engine() {
-    let fixture = fixture().await;
-    crate::query::conformance::run(fixture.lake.engine.as_ref(), "b").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
