@@ -13,6 +13,7 @@ mod bad_input;
 mod cases;
 mod cli;
 mod clients;
+mod conformance;
 mod crash;
 mod examples;
 mod generated;

@@ -11,5 +11,5 @@ pub mod settings;
 pub use clients::AwsClients;
 pub use error::{Call, of as error_of};
 pub use settings::{
-    AssumedRole, AthenaSettings, AwsEndpoints, AwsSettings, CannedAcl, Encryption, S3Writes, StorageClass,
+    AssumedRole, AthenaSettings, AwsEndpoints, AwsKeys, AwsSettings, CannedAcl, Encryption, S3Writes, StorageClass,
 };
