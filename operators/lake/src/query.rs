@@ -19,9 +19,6 @@ pub use athena::AthenaEngine;
 pub use embedded::EmbeddedEngine;
 pub(crate) use embedded::TemporaryFolder;
 
-/// Where the embedded engine keeps results: `QUERY ID/` below it.
-pub const RESULTS: &str = "s3://suiro-results/";
-
 /// A statement to run.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Query {

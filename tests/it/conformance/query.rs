@@ -1,84 +1,15 @@
-//! What every query engine does: the embedded one, and Athena's code against `suiro emulate`.
-
-use std::process::Command;
+//! What every query engine does.
 
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt as _;
-use lake::aws::{AthenaSettings, AwsEndpoints, AwsSettings, EngineKind};
 use lake::catalog::{Column, Database, Expect, Table, TableFormat};
 use lake::name::{Location, TableName};
 use lake::publish::Format;
 use lake::query::{Destination, Query, QueryEngine, QueryId, QueryOptions, QueryStats, QueryStatus, QueryTable};
-use lake::{Error, ErrorKind, Lake, LakeSettings, Result};
+use lake::{Error, ErrorKind, Lake, Result};
 
-use crate::endpoint::Endpoint;
-use crate::support::Project;
-
-/// The bucket that a suite may write to.
-const BUCKET: &str = "conformance";
-
-/// How the test binary is told, when it runs a suite in a process of its own, where the endpoint is.
-const ENDPOINT: &str = "SUIRO_CONFORMANCE_ENDPOINT";
-
-/// Which engine is asked, in such a process.
-const ENGINE: &str = "SUIRO_CONFORMANCE_ENGINE";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_embedded_engine_behaves_as_a_query_engine() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = LakeSettings::new(folder.path().join(".suiro"), folder.path().join("warehouse"));
-    run(&Lake::open(settings).await.unwrap(), false).await;
-}
-
-#[test]
-fn athena_behaves_as_a_query_engine() {
-    inside("athena");
-}
-
-#[test]
-fn the_embedded_engine_over_s3_behaves_as_a_query_engine() {
-    inside("embedded");
-}
-
-/// Runs the suite in a process of its own: the AWS SDK reads keys from the environment, which is one for all tests of a process.
-fn inside(engine: &str) {
-    let project = Project::new();
-    for bucket in [BUCKET, "results"] {
-        std::fs::create_dir_all(project.path().join(".suiro/warehouse/s3").join(bucket)).unwrap();
-    }
-    let endpoint = Endpoint::start(&project, &[], &[]);
-    let mut suite = Command::new(std::env::current_exe().unwrap());
-    endpoint.name_to(&mut suite);
-    suite.env_remove("AWS_ENDPOINT_URL").env(ENDPOINT, endpoint.url()).env(ENGINE, engine);
-    suite.args(["--exact", "conformance::query::on_aws", "--include-ignored", "--nocapture"]);
-    let output = suite.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
-    assert!(text(&output.stdout).contains("1 passed"), "{}", text(&output.stdout));
-    assert_eq!(endpoint.stop(), Some(0));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "run in a process of its own, with an endpoint"]
-async fn on_aws() {
-    let endpoint = std::env::var(ENDPOINT).unwrap();
-    let is_athena = std::env::var(ENGINE).unwrap() == "athena";
-    let folder = tempfile::tempdir().unwrap();
-    let settings = AwsSettings {
-        region: Some("us-east-1".to_owned()),
-        endpoints: AwsEndpoints { all: Some(endpoint), ..AwsEndpoints::default() },
-        path_style: true,
-        warehouse: Some(Location::parse("s3://results/warehouse/").unwrap()),
-        engine: if is_athena { EngineKind::Athena } else { EngineKind::Embedded },
-        athena: AthenaSettings {
-            output_location: Some(Location::parse("s3://results/athena/").unwrap()),
-            ..AthenaSettings::default()
-        },
-        ..AwsSettings::default()
-    };
-    let lake = Lake::open(LakeSettings::aws(folder.path().join(".suiro/aws"), settings)).await.unwrap();
-    run(&lake, is_athena).await;
-}
+/// The bucket that the laws may write to.
+const BUCKET: &str = "b";
 
 /// Waits for the end of a query.
 async fn ended(engine: &dyn QueryEngine, id: &QueryId) -> QueryStatus {
@@ -130,8 +61,8 @@ fn objects(sql: &str, prefix: &str, token: &str, partition_by: &[&str]) -> Query
     }
 }
 
-/// Runs every law.
-async fn run(lake: &Lake, is_billed: bool) {
+/// Runs every law. `is_billed` says whether queries cost something.
+pub(super) async fn run(lake: &Lake, is_billed: bool) {
     let engine = lake.engine.as_ref();
     starting_and_fetching(engine, is_billed).await;
     values_come_back(engine).await;

@@ -203,7 +203,7 @@ impl Inner {
                 points.around("query: mark the result", result::prepare_kept(&self.storage, id)).await?;
                 let writer = result::kept_writer(&self.storage, id, &prepared.columns)?;
                 let stats = self.write(running, writer, rows).await?;
-                let stats = QueryStats { output: Some(result::kept_location(id)?), ..stats };
+                let stats = QueryStats { output: Some(result::kept_location(&self.storage, id)?), ..stats };
                 let kept = result::keep(&self.storage, id, &prepared.columns, &stats);
                 points.around("query: complete the result", kept).await?;
                 Ok((stats, None))
