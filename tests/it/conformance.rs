@@ -12,11 +12,10 @@ mod storage;
 
 use std::sync::Arc;
 
-use lake::aws::{AthenaSettings, AwsClients, AwsSettings, EngineKind};
+use lake::aws::{AwsClients, AwsSettings, EngineKind};
 use lake::catalog::{AwsCatalog, Catalog as _, Database, SqliteCatalog};
 use lake::clock::{Clock, SystemClock};
 use lake::crash::CrashPoints;
-use lake::name::Location;
 use lake::storage::Storage;
 use lake::{Lake, LakeSettings};
 
@@ -38,11 +37,7 @@ async fn aws_storage(server: &impl OnAws) -> Storage {
 
 async fn lake_on_aws(server: &server::Emulated, engine: EngineKind) -> Lake {
     server.make_buckets();
-    let athena = AthenaSettings {
-        output_location: Some(Location::parse("s3://c/athena/").unwrap()),
-        ..AthenaSettings::default()
-    };
-    let settings = AwsSettings { engine, athena, ..server.settings() };
+    let settings = AwsSettings { engine, ..server.settings() };
     Lake::open(LakeSettings::aws(server.folder().join("aws"), settings)).await.unwrap()
 }
 

@@ -219,7 +219,7 @@ pub trait QueryEngine: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `InvalidInput` when the token was used for another query. What is wrong with the statement is told by
-    /// [`QueryEngine::poll`].
+    /// [`QueryEngine::poll`]; an engine may tell at once that it has no form (`InvalidSql`).
     async fn start(&self, query: &Query) -> Result<QueryId>;
     /// Tells how far a query is.
     async fn poll(&self, id: &QueryId) -> Result<QueryStatus>;

@@ -219,6 +219,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 /// Says what is asked for, with every file read and every template rendered.
 async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<PublishRequest, TaskError> {
     refuse(params)?;
+    params.writing.check_catalog(lake)?;
     check_values(&params.partition_kv, Use::Write)?;
     let table = table_name(&params.database, &params.table)?;
     let extra = athena_scope(context, "athena.apas");

@@ -172,6 +172,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 /// Says what is asked for, with every file read and every template rendered.
 async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<PublishRequest, TaskError> {
     refuse(params)?;
+    params.writing.check_catalog(lake)?;
     let table_text = params.table.clone().unwrap_or_else(|| {
         let token = context.token("table", 1, "").replace('-', "_");
         token.chars().take(DEFAULT_NAME_CHARS).collect()

@@ -7,6 +7,7 @@ use engine::operator::{ParamProblem, TaskContext, TaskError};
 use engine::params::{Params, byte_size, duration};
 use lake::name::Location;
 use lake::query::QueryOptions;
+use lake::{Lake, Place};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -30,13 +31,13 @@ pub(super) struct WritingParams {
     /// What its queries may use.
     #[serde(flatten)]
     query: QueryParams,
-    /// What the query's token starts with; it has no effect on the embedded lake.
+    /// What the query's token starts with in digdag-operator-athena; it has no effect, tokens are made of the task.
     #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; tokens are made of the task on the embedded lake")]
+    #[expect(dead_code, reason = "part of the language; tokens are made of the task")]
     token_prefix: Option<String>,
-    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
+    /// The catalog, an AWS account id: it must be the profile's, which is where a catalog is chosen. On the embedded lake it has no
+    /// effect.
     #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
     catalog_id: Option<String>,
 }
 
@@ -44,6 +45,17 @@ impl WritingParams {
     /// Returns what its queries may use.
     pub(super) fn query(&self) -> &QueryParams {
         &self.query
+    }
+
+    /// Refuses another catalog than that of the profile: one lake has one.
+    pub(super) fn check_catalog(&self, lake: &Lake) -> Result<(), TaskError> {
+        let (Some(wanted), Place::Aws(aws)) = (&self.catalog_id, &lake.settings.place) else { return Ok(()) };
+        if aws.catalog_id.as_ref() == Some(wanted) {
+            return Ok(());
+        }
+        let own = aws.catalog_id.as_ref().map_or_else(|| "that of the account".to_owned(), |own| format!("`{own}`"));
+        let message = format!("expected the catalog of the profile, {own}, found `{wanted}`");
+        Err(problem("catalog_id", message).help("set `catalog_id:` in a profile of `suiro.yml`, and run with that"))
     }
 
     /// Refuses what the embedded lake cannot write.

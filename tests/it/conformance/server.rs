@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use lake::aws::{AwsEndpoints, AwsKeys, AwsSettings};
+use lake::aws::{AthenaSettings, AwsEndpoints, AwsKeys, AwsSettings};
 use lake::name::Location;
 use serde_json::Value;
 
@@ -23,6 +23,10 @@ pub(super) trait OnAws {
             keys: Some(AwsKeys { id: "AKIDEXAMPLE".to_owned(), secret: "secret".to_owned() }),
             endpoints: AwsEndpoints { all: Some(format!("http://{}", self.address())), ..AwsEndpoints::default() },
             warehouse: Some(Location::parse("s3://b/warehouse/").unwrap()),
+            athena: AthenaSettings {
+                output_location: Some(Location::parse("s3://c/athena/").unwrap()),
+                ..AthenaSettings::default()
+            },
             ..AwsSettings::default()
         }
     }
