@@ -9,7 +9,7 @@ use sqlparser::tokenizer::{Location, Span};
 use crate::error::Result;
 use crate::name::TableName;
 use crate::publish::dml::identifier;
-use crate::sql::parse_one;
+use crate::sql::{parse_one, without_semicolon};
 
 /// The database of tables without one, where a query names none: Athena's own default.
 const DEFAULT_DATABASE: &str = "default";
@@ -41,6 +41,8 @@ pub(super) fn rewrite(
     database: Option<&str>,
     replaced: impl Fn(&TableName) -> Option<TableName>,
 ) -> Result<Rewritten> {
+    // As Athena does, a `;` at the end is passed over.
+    let sql = without_semicolon(sql);
     let query = parse_one(sql)?;
     let mut found = Names::default();
     let ControlFlow::Continue(()) = query.visit(&mut found);
@@ -190,7 +192,7 @@ mod tests {
                 "SELECT * FROM other WHERE n IN (SELECT n FROM (SELECT n FROM \"web\".\"tmp\" AS \"daily\") q)",
             ),
             ("WITH daily AS (SELECT 1 AS n) SELECT n FROM daily", "WITH daily AS (SELECT 1 AS n) SELECT n FROM daily"),
-            ("SELECT n FROM elsewhere.daily", "SELECT n FROM elsewhere.daily"),
+            ("SELECT n FROM elsewhere.daily ;\n", "SELECT n FROM elsewhere.daily "),
         ] {
             assert_eq!(rewritten(sql).sql, expected);
         }
