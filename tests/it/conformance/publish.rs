@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use futures::TryStreamExt as _;
 use indexmap::IndexMap;
-use lake::catalog::{Catalog as _, Column, Database, Expect, Table, TableFormat};
+use lake::catalog::{Column, Database, Expect, Table, TableFormat};
 use lake::crash::CrashPoints;
 use lake::name::{Location, TableName};
 use lake::publish::{Direction, PublishOptions, PublishOutcome, PublishRequest, PublishState, Step, Target};
@@ -33,7 +33,7 @@ async fn world(server: &Emulated, state: &Path) -> Lake {
         TableName::new("web", "daily").unwrap(),
         vec![Column::new("n", "bigint")],
         vec![Column::new("dt", "string")],
-        Location::parse("s3://b/web/daily/").unwrap(),
+        Location::parse("s3://bucket-b/web/daily/").unwrap(),
         TableFormat::Parquet,
     );
     lake.catalog.put_table(&table, Expect::Absent).await.unwrap();
@@ -156,12 +156,15 @@ async fn work(lake: &Lake, work: &Work, kept: &mut Option<PublishState>) -> lake
     }
 }
 
-/// Stops at the n-th pass of a point that only AWS has, and tells which it was.
-fn stop_at(pass: usize) -> (CrashPoints, Arc<Mutex<Option<String>>>) {
+/// Stops at the n-th pass of the points that are meant, and tells which it was.
+fn stop_at(
+    pass: usize,
+    meant: impl Fn(&str) -> bool + Send + Sync + 'static,
+) -> (CrashPoints, Arc<Mutex<Option<String>>>) {
     let (passes, stopped) = (AtomicUsize::new(0), Arc::new(Mutex::new(None)));
     let told = Arc::clone(&stopped);
     let hook = move |point: &str| {
-        let is_meant = point.contains(" aws: ") && passes.fetch_add(1, Ordering::SeqCst) == pass;
+        let is_meant = meant(point) && passes.fetch_add(1, Ordering::SeqCst) == pass;
         if is_meant {
             *told.lock().unwrap() = Some(point.to_owned());
         }
@@ -182,7 +185,7 @@ async fn a_stop_at_any_effect_of_aws_changes_nothing_in_the_end() {
                 publish(&lake, request).await;
             }
             drop(lake);
-            let (points, stopped) = stop_at(pass);
+            let (points, stopped) = stop_at(pass, |point| point.contains(" aws: "));
             let lake = open(&server, state.path(), points).await;
             let mut kept = None;
             let ended = work(&lake, &scenario.work, &mut kept).await;
@@ -192,12 +195,26 @@ async fn a_stop_at_any_effect_of_aws_changes_nothing_in_the_end() {
                 break;
             };
             assert_eq!(ended.unwrap_err().kind, ErrorKind::Canceled, "{point}");
+            // What is done only after a stop is stopped once more.
+            for moment in ["before", "after"] {
+                let again = ["aws: complete the partitions", "aws: remove a lease that was left"];
+                let again = again.map(|point| format!("{moment} {point}"));
+                let (points, stopped) = stop_at(0, move |point| again.iter().any(|again| again == point));
+                let lake = open(&server, state.path(), points).await;
+                let ended = work(&lake, &scenario.work, &mut kept).await;
+                let Some(again) = stopped.lock().unwrap().take() else {
+                    ended.unwrap_or_else(|error| panic!("after a stop {point}: {error}"));
+                    break;
+                };
+                assert_eq!(ended.unwrap_err().kind, ErrorKind::Canceled, "{point}, {again}");
+                reached.insert(again);
+            }
             let lake = open(&server, state.path(), CrashPoints::default()).await;
             work(&lake, &scenario.work, &mut kept)
                 .await
                 .unwrap_or_else(|error| panic!("after a stop {point}: {error}"));
             assert_eq!(rows(&lake, scenario.shown).await, scenario.after, "after a stop {point}");
-            let left = lake.storage.list(&Location::parse("s3://b/").unwrap()).await.unwrap();
+            let left = lake.storage.list(&Location::parse("s3://bucket-b/").unwrap()).await.unwrap();
             let leases: Vec<_> = left.iter().filter(|object| object.location.file_name().contains("lease")).collect();
             assert!(leases.is_empty(), "after a stop {point}: {leases:?}");
             reached.insert(point);
