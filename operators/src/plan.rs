@@ -126,7 +126,7 @@ async fn athena(
     if let Some(lake) = lake.filter(|_| !is_unknown(&sql)) {
         match lake.engine.describe(&sql, text(params, "database").as_deref()).await {
             Ok(description) => {
-                plan.predicted_bytes = Some(description.predicted_bytes);
+                plan.predicted_bytes = description.predicted_bytes;
                 // What is left as it is is not written.
                 if !(plan.exists == Some(true) && leaves_what_exists(params)) {
                     plan.problem = misfit(lake, operator, params, &description.columns).await?;

@@ -11,9 +11,9 @@ use comfy_table::CellAlignment;
 use engine::diagnostic::code;
 use engine::run::ProcessGroups;
 use futures::TryStreamExt;
-use lake::Lake;
+use lake::{Lake, Place};
 use lake::publish::ParquetFile;
-use lake::query::{Query, QueryStatus, ResultColumn};
+use lake::query::{Query, QueryStats, QueryStatus, ResultColumn};
 use lake::sql::{Type, text as sql_text};
 use operators::Purpose;
 use serde_json::{Map, Value};
@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use crate::cli::{self, QueryFormat};
 use crate::compose::{Base, door_to, has_lake, lake_settings, no_project};
 use crate::failure::Failure;
-use crate::output::{bytes, counted, duration, table, text};
+use crate::output::{bytes, counted, dollars, duration, table, text};
 use crate::settings::is_marked;
 use crate::signals::Signals;
 
@@ -67,15 +67,20 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
             return Err(Failure::said(crate::failure::Exit::Interrupted));
         }
     };
-    let scanned = match lake.engine.poll(&id).await? {
-        QueryStatus::Succeeded(stats) => stats.scanned_bytes,
-        _ => 0,
+    let stats = match lake.engine.poll(&id).await? {
+        QueryStatus::Succeeded(stats) => stats,
+        _ => QueryStats::default(),
+    };
+    let cost = match settings.place {
+        _ if stats.cost_micro_usd > 0 => dollars(stats.cost_micro_usd),
+        Place::Folder { .. } => "no cost on the embedded lake".to_owned(),
+        Place::Aws(_) => "nothing billed by Athena".to_owned(),
     };
     base.output.note(&format!(
-        "{} in {}, scanned {} (no cost on the embedded lake)",
+        "{} in {}, scanned {} ({cost})",
         counted(n_rows, "row"),
         duration(started.elapsed()),
-        bytes(scanned)
+        bytes(stats.scanned_bytes)
     ));
     Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of tasks, attempts, YAML or the workflow engine. [`Lake::open`] is the way in.
 
+pub mod aws;
 pub mod catalog;
 pub mod clock;
 pub mod crash;
@@ -17,5 +18,5 @@ mod sqlite;
 pub mod storage;
 pub mod words;
 
-pub use crate::lake::{Lake, LakeSettings};
+pub use crate::lake::{Lake, LakeSettings, Place};
 pub use error::{Error, ErrorKind, Result};

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use crate::aws::AwsClients;
 use crate::catalog::SqliteCatalog;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lake::{Lake, LakeSettings};
+use crate::lake::{Lake, LakeSettings, Place};
 use crate::query::TemporaryFolder;
 use crate::sqlite;
 use crate::storage::Storage;
 
 impl Lake {
-    /// Opens a lake that is there, to read its tables and to plan.
+    /// Opens a lake that is there, to read its tables and to plan; on AWS too.
     ///
     /// Where its state can be written it is opened as [`Lake::open`] does. Elsewhere (another user's project, a read-only file
     /// system, a full disk) nothing is made or changed: what queries spill goes to the system's folder for temporary files, and
@@ -26,12 +27,19 @@ impl Lake {
             }
         }
         let temporary = TemporaryFolder::open_in_system()?;
+        let warehouse = match &settings.place {
+            Place::Folder { warehouse } => warehouse,
+            Place::Aws(aws) => {
+                let clients = AwsClients::open(aws, Arc::clone(&settings.clock)).await?;
+                return Self::on_aws(settings, &clients, sqlite::open_memory().await?, temporary);
+            }
+        };
         let empty = temporary.path().join("empty");
         std::fs::create_dir(&empty).map_err(|error| Error::io("make a folder", &empty, error))?;
-        let storage = Storage::open_to_look(&settings.warehouse, &empty)?;
+        let storage = Storage::open_to_look(warehouse, &empty)?;
         let pool = sqlite::open_to_look(&settings.state_dir.join(sqlite::FILE), temporary.path()).await?;
         let catalog = Arc::new(SqliteCatalog::to_look(pool.clone(), Arc::clone(&settings.clock)));
-        Self::of(settings, storage, pool, catalog, temporary)
+        Self::in_folder(settings, storage, pool, catalog, temporary)
     }
 
     /// Opens an empty lake that nobody else sees and that goes with the process: for queries where there is no lake.
@@ -43,7 +51,7 @@ impl Lake {
         let storage = Storage::open(temporary.path()).await?;
         let pool = sqlite::open_memory().await?;
         let catalog = Arc::new(SqliteCatalog::open(pool.clone(), Arc::clone(&settings.clock)).await?);
-        Self::of(settings, storage, pool, catalog, temporary)
+        Self::in_folder(settings, storage, pool, catalog, temporary)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Query engines: `start`, `poll`, `fetch`, `cancel`, so that an id is all that must survive a crash.
 
-#[cfg(test)]
-pub(crate) mod conformance;
+pub mod athena;
 pub mod embedded;
 pub(crate) mod table;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::fmt::Debug;
 
@@ -14,11 +15,9 @@ use crate::error::{Error, Result};
 use crate::name::Location;
 use crate::sql::Type;
 
+pub use athena::AthenaEngine;
 pub use embedded::EmbeddedEngine;
 pub(crate) use embedded::TemporaryFolder;
-
-/// Where the embedded engine keeps results: `QUERY ID/` below it.
-pub const RESULTS: &str = "s3://suiro-results/";
 
 /// A statement to run.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -35,6 +34,36 @@ pub struct Query {
     /// published yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<QueryTable>,
+    /// What it may use.
+    #[serde(default, skip_serializing_if = "QueryOptions::is_default")]
+    pub options: QueryOptions,
+}
+
+/// What a query may use; what is none is as the engine's settings say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct QueryOptions {
+    /// The workgroup; the embedded engine has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workgroup: Option<String>,
+    /// Where the result goes; the embedded engine has a place of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_location: Option<Location>,
+    /// How many bytes it may read before it is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_scan_bytes: Option<u64>,
+    /// How long it may wait for its turn before it is stopped, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_timeout_ms: Option<u64>,
+    /// How long it may run before it is stopped, in milliseconds; the time that it waited for its turn does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_timeout_ms: Option<u64>,
+}
+
+impl QueryOptions {
+    /// Tells whether nothing is asked for.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Query {
@@ -46,6 +75,7 @@ impl Query {
             token: token.into(),
             destination: Destination::Fetch,
             tables: Vec::new(),
+            options: QueryOptions::default(),
         }
     }
 }
@@ -54,20 +84,22 @@ impl Query {
     /// Tells whether another query asks for the same: the same text on the same objects. What else the catalog says of the
     /// tables that the query alone sees (their versions, times, parameters) may change between two tries of one step.
     pub(crate) fn is_same_request(&self, other: &Self) -> bool {
-        let places = |query: &Self| -> Vec<Location> {
-            let tables = query.tables.iter();
-            tables
-                .flat_map(|table| {
-                    let partitions = table.partitions.iter().map(|partition| partition.location.clone());
-                    let own = table.table.location.clone().filter(|_| table.partitions.is_empty());
-                    partitions.chain(own).collect::<Vec<_>>()
-                })
-                .collect()
-        };
         self.sql == other.sql
             && self.database == other.database
             && self.destination == other.destination
-            && places(self) == places(other)
+            && self.places() == other.places()
+    }
+
+    /// Returns the places of the tables that this query alone sees.
+    pub(crate) fn places(&self) -> Vec<Location> {
+        let tables = self.tables.iter();
+        tables
+            .flat_map(|table| {
+                let partitions = table.partitions.iter().map(|partition| partition.location.clone());
+                let own = table.table.location.clone().filter(|_| table.partitions.is_empty());
+                partitions.chain(own).collect::<Vec<_>>()
+            })
+            .collect()
     }
 }
 
@@ -141,10 +173,27 @@ pub struct QueryStats {
     pub scanned_bytes: u64,
     /// Bytes that are billed; 0 on the embedded lake.
     pub billed_bytes: u64,
+    /// What they cost, in millionths of a US dollar, rounded up; 0 on the embedded lake.
+    #[serde(default)]
+    pub cost_micro_usd: u64,
     /// Milliseconds from start to end.
     pub elapsed_ms: u64,
+    /// Where the result is kept; none when it is kept nowhere, or was written to objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Location>,
     /// The objects written.
     pub objects: Vec<WrittenObject>,
+}
+
+impl QueryStats {
+    /// Adds what another query of the same work read and cost.
+    #[must_use]
+    pub fn and_cost_of(mut self, other: &Self) -> Self {
+        self.scanned_bytes += other.scanned_bytes;
+        self.billed_bytes += other.billed_bytes;
+        self.cost_micro_usd += other.cost_micro_usd;
+        self
+    }
 }
 
 /// An object that a query or load wrote.
@@ -170,7 +219,7 @@ pub trait QueryEngine: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `InvalidInput` when the token was used for another query. What is wrong with the statement is told by
-    /// [`QueryEngine::poll`].
+    /// [`QueryEngine::poll`]; an engine may tell at once that it has no form (`InvalidSql`).
     async fn start(&self, query: &Query) -> Result<QueryId>;
     /// Tells how far a query is.
     async fn poll(&self, id: &QueryId) -> Result<QueryStatus>;
@@ -195,8 +244,8 @@ pub struct Description {
     pub columns: Vec<ResultColumn>,
     /// The tables it reads.
     pub tables: Vec<crate::name::TableName>,
-    /// The bytes of the objects that it would read at most, after partition pruning.
-    pub predicted_bytes: u64,
+    /// The bytes of the objects that it would read at most, after partition pruning; none when the engine cannot tell.
+    pub predicted_bytes: Option<u64>,
     /// How it would be run, as text for people.
     pub plan: String,
 }

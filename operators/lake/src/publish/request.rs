@@ -9,7 +9,7 @@ use super::{Format, schema, version};
 use crate::catalog::Table;
 use crate::error::Result;
 use crate::name::{Location, TableName};
-use crate::query::{QueryId, QueryStats, ResultColumn};
+use crate::query::{QueryId, QueryOptions, QueryStats, ResultColumn};
 
 /// A SELECT that becomes a partition or a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct PublishRequest {
     pub attempt: String,
     /// The name of this effect: the same for every retry of this step, another one for any other step.
     pub token: String,
+    /// What its queries may use.
+    #[serde(default, skip_serializing_if = "QueryOptions::is_default")]
+    pub query: QueryOptions,
 }
 
 /// What a SELECT becomes.
@@ -259,6 +262,9 @@ pub struct Written {
     pub rows: u64,
     /// How many checks have passed.
     pub checks_passed: usize,
+    /// The query of the next one, once it is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_query: Option<QueryId>,
 }
 
 /// What a publish did.
@@ -294,13 +300,22 @@ pub enum PublishResult {
     DroppedEmpty,
 }
 
+/// What a publish waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// Its query has not begun to run: others go first.
+    Queued,
+    /// Its query runs.
+    Running,
+}
+
 /// What to do after a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Keep the state, then call again.
     Next(PublishState),
     /// Nothing to do yet: call again with the same state after a while.
-    Wait,
+    Wait(Waiting),
     /// It is done.
     Done(PublishOutcome),
 }

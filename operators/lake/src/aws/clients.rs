@@ -1,0 +1,151 @@
+//! The clients of one account and region: made once when the lake is opened, and shared.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_types::origin::Origin;
+use aws_types::service_config::ServiceConfigKey;
+
+use super::credentials::{KeptCredentials, assume};
+use super::error;
+use super::settings::AwsSettings;
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How often a call is made at most. A workflow can wait: with the SDK's pauses of up to 20 seconds (jittered, doubling) ten
+/// tries outlast a minute of refusals, where the SDK's own three give up after a second.
+const ATTEMPTS: u32 = 10;
+
+/// How long one pause between tries is at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a service may think before the first byte of its answer; `GetPartitions` of a big table takes seconds.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long one try may take as a whole.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// The clients of one account and region. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AwsClients {
+    /// What they were opened with.
+    pub settings: Arc<AwsSettings>,
+    /// The region.
+    pub region: String,
+    /// Glue.
+    pub glue: aws_sdk_glue::Client,
+    /// Athena.
+    pub athena: aws_sdk_athena::Client,
+    /// The address of S3, when it is not that of AWS.
+    pub(crate) s3_endpoint: Option<String>,
+    /// The credentials, for requests that are signed here.
+    pub(crate) credentials: KeptCredentials,
+}
+
+impl AwsClients {
+    /// Finds the region and the credentials, and makes the clients. Nothing is sent but what finding credentials needs (STS,
+    /// SSO, the metadata services of ECS and EC2).
+    ///
+    /// # Errors
+    /// `InvalidInput` without a region; `PermissionDenied` when there are no credentials, they have expired, or a role
+    /// cannot be assumed; its help says what to do.
+    pub async fn open(settings: &AwsSettings, clock: Arc<dyn Clock>) -> Result<Self> {
+        settings.writes.check()?;
+        let config = load(settings).await?;
+        let region = config.region().map(ToString::to_string).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidInput, "open the AWS lake", "no AWS region is set")
+                .help("set `region:` in the profile, `AWS_REGION`, or `region` in `~/.aws/config`")
+        })?;
+        let base = config.credentials_provider().ok_or_else(error::no_credentials)?;
+        let base = SharedCredentialsProvider::new(KeptCredentials::new(base, Arc::clone(&clock)));
+        let sts = at(&config, endpoint(settings, settings.endpoints.sts.as_ref()));
+        let assumed = assume(&sts, base, &settings.roles, &clock).await;
+        let credentials = KeptCredentials::new(assumed, clock);
+        credentials.get().await.map_err(|failed| error::of_credentials(&failed, settings))?;
+
+        let config =
+            config.into_builder().credentials_provider(SharedCredentialsProvider::new(credentials.clone())).build();
+        // Set on the client's own configuration: there it comes before the variables of the environment.
+        let mut glue = aws_sdk_glue::config::Builder::from(&config);
+        if let Some(endpoint) = endpoint(settings, settings.endpoints.glue.as_ref()) {
+            glue = glue.endpoint_url(endpoint);
+        }
+        let mut athena = aws_sdk_athena::config::Builder::from(&config);
+        if let Some(endpoint) = endpoint(settings, settings.endpoints.athena.as_ref()) {
+            athena = athena.endpoint_url(endpoint);
+        }
+        Ok(Self {
+            settings: Arc::new(settings.clone()),
+            region,
+            glue: aws_sdk_glue::Client::from_conf(glue.build()),
+            athena: aws_sdk_athena::Client::from_conf(athena.build()),
+            s3_endpoint: s3_endpoint(&config, settings),
+            credentials,
+        })
+    }
+}
+
+async fn load(settings: &AwsSettings) -> Result<SdkConfig> {
+    // Plain HTTP works with it as well, for endpoints on this machine.
+    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(LONGEST_PAUSE);
+    let app = AppName::new("suiro").map_err(|error| {
+        Error::new(ErrorKind::InvalidInput, "open the AWS lake", "the name of the program cannot be sent").source(error)
+    })?;
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(retries)
+        .app_name(app);
+    if let Some(region) = &settings.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(keys) = &settings.keys {
+        loader = loader.credentials_provider(Credentials::new(&keys.id, &keys.secret, None, None, "the program"));
+    }
+    if let Some(profile) = &settings.credentials_profile {
+        loader = loader.profile_name(profile);
+    }
+    Ok(loader.load().await)
+}
+
+/// Returns the address that the settings give a service; none for what the SDK finds itself.
+fn endpoint(settings: &AwsSettings, own: Option<&String>) -> Option<String> {
+    own.or(settings.endpoints.all.as_ref()).cloned()
+}
+
+fn at(config: &SdkConfig, endpoint: Option<String>) -> SdkConfig {
+    let Some(endpoint) = endpoint else { return config.clone() };
+    let mut builder = config.to_builder().endpoint_url(endpoint);
+    // Said in code, as it were: so it comes before the variables of the environment.
+    builder.insert_origin("endpoint_url", Origin::shared_config());
+    builder.build()
+}
+
+/// Returns the address of S3 as the SDK's own client would find it: the settings, `AWS_ENDPOINT_URL_S3` (and `endpoint_url`
+/// of the service's section in `~/.aws/config`), `AWS_ENDPOINT_URL`
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
+fn s3_endpoint(config: &SdkConfig, settings: &AwsSettings) -> Option<String> {
+    let of_service = || {
+        let key = ServiceConfigKey::builder().service_id("S3").profile("endpoint_url").env("AWS_ENDPOINT_URL").build();
+        config.service_config()?.load_config(key.ok()?)
+    };
+    endpoint(settings, settings.endpoints.s3.as_ref())
+        .or_else(of_service)
+        .or_else(|| config.endpoint_url().map(ToOwned::to_owned))
+}

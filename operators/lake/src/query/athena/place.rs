@@ -1,0 +1,71 @@
+//! Where Athena writes results: the query's place, the profile's, or the workgroup's own.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use aws_sdk_athena::types::WorkGroupConfiguration;
+
+use super::api::Api;
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::Location;
+
+/// What a workgroup says of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct WorkGroup {
+    /// Its own place holds whatever a client names.
+    is_enforced: bool,
+    /// It has a place, or keeps results itself.
+    has_place: bool,
+}
+
+/// The workgroups that were asked for; a running process does not notice that one changes.
+#[derive(Debug, Default)]
+pub(super) struct WorkGroups {
+    known: Mutex<HashMap<String, Option<WorkGroup>>>,
+}
+
+impl WorkGroups {
+    /// Returns the place to name when a query is started in a workgroup; none to leave it to the workgroup, which it must be
+    /// where the workgroup enforces its own: Athena passes over another one in silence, and a token that is sent again with
+    /// another place is refused.
+    ///
+    /// # Errors
+    /// `InvalidInput` when nobody names a place, or the workgroup is not there.
+    pub(super) async fn place(&self, api: &Api, workgroup: &str, named: Option<&Location>) -> Result<Option<Location>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(workgroup).copied();
+        let group = match known {
+            Some(group) => group,
+            None => {
+                let group = match api.workgroup(workgroup).await {
+                    Ok(configuration) => Some(WorkGroup::of(&configuration)),
+                    // Who may run queries need not be allowed to read the workgroup; Athena says what is missing then.
+                    Err(error) if error.kind == ErrorKind::PermissionDenied => None,
+                    Err(error) => return Err(error),
+                };
+                self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(workgroup.to_owned(), group);
+                group
+            }
+        };
+        match (group, named) {
+            (Some(WorkGroup { is_enforced: true, .. }), _) => Ok(None),
+            (Some(WorkGroup { has_place: false, .. }), None) => Err(Error::new(
+                ErrorKind::InvalidInput,
+                "start a query",
+                format!("there is no place for the results of Athena: the workgroup `{workgroup}` has none"),
+            )
+            .help("set `output_location: s3://BUCKET/PREFIX/` in the profile, or give the workgroup one")),
+            (_, named) => Ok(named.map(Location::as_prefix)),
+        }
+    }
+}
+
+impl WorkGroup {
+    fn of(configuration: &WorkGroupConfiguration) -> Self {
+        let result = configuration.result_configuration.as_ref();
+        let has_location = result.is_some_and(|result| result.output_location.as_ref().is_some_and(|text| !text.is_empty()));
+        let is_managed = configuration.managed_query_results_configuration.as_ref().is_some_and(|managed| managed.enabled);
+        let has_place = has_location || is_managed;
+        Self { is_enforced: has_place && configuration.enforce_work_group_configuration == Some(true), has_place }
+    }
+}
+

@@ -1,0 +1,97 @@
+//! The statements that go to Athena.
+
+use crate::name::Location;
+use crate::publish::dml::literal;
+use crate::publish::{Compression, Format};
+use crate::sql::without_semicolon;
+
+/// How many lines an UNLOAD has before the query in it.
+pub(super) const UNLOAD_LINES: u32 = 1;
+
+/// Which of Athena's two quotas a statement counts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// It reads or writes rows.
+    Dml,
+    /// It changes or shows the catalog.
+    Ddl,
+}
+
+impl Class {
+    /// Tells the class of a statement by its first word, as Athena's `StatementType` does: CREATE TABLE AS is DML, and so is
+    /// all that Trino's grammar knows (<https://docs.aws.amazon.com/athena/latest/ug/ddl-sql-reference.html>).
+    pub(super) fn of(statement: &str) -> Self {
+        let statement = without_comments(statement);
+        let first = statement.split(|character: char| !character.is_ascii_alphabetic()).next().unwrap_or_default();
+        match first.to_ascii_lowercase().as_str() {
+            "alter" | "create" | "describe" | "drop" | "msck" | "show" => Self::Ddl,
+            _ => Self::Dml,
+        }
+    }
+}
+
+/// Passes over blanks and comments at the beginning.
+fn without_comments(statement: &str) -> &str {
+    let mut rest = statement.trim_start();
+    loop {
+        let behind = if rest.starts_with("--") {
+            rest.split_once('\n').map(|(_, behind)| behind)
+        } else if rest.starts_with("/*") {
+            rest.split_once("*/").map(|(_, behind)| behind)
+        } else {
+            return rest;
+        };
+        rest = behind.unwrap_or_default().trim_start();
+    }
+}
+
+/// Returns the statement that writes the rows of a query to objects:
+/// <https://docs.aws.amazon.com/athena/latest/ug/unload.html>.
+pub(super) fn unload(sql: &str, prefix: &Location, format: Format, partition_by: &[String]) -> String {
+    let Format::Parquet(compression) = format;
+    let compression = match compression {
+        Compression::Zstd => "ZSTD",
+        Compression::Snappy => "SNAPPY",
+        Compression::Gzip => "GZIP",
+        Compression::None => "NONE",
+    };
+    let keys: Vec<String> = partition_by.iter().map(|key| literal(key)).collect();
+    let keys = if keys.is_empty() { String::new() } else { format!(", partitioned_by = ARRAY[{}]", keys.join(", ")) };
+    // The query stands on lines of its own, so that a comment at its end does not swallow the bracket.
+    format!(
+        "UNLOAD (\n{}\n) TO {} WITH (format = 'PARQUET', compression = '{compression}'{keys})",
+        without_semicolon(sql),
+        literal(&prefix.as_prefix().to_string()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_go_to_a_quoted_prefix() {
+        let prefix = Location::parse("s3://b/it's/v").unwrap();
+        let keys = ["dt".to_owned(), "o'clock".to_owned()];
+        assert_eq!(
+            unload("SELECT 1 -- one;\n;", &prefix, Format::default(), &keys),
+            "UNLOAD (\nSELECT 1 -- one;\n\n) TO 's3://b/it''s/v/' WITH (format = 'PARQUET', compression = 'ZSTD', \
+             partitioned_by = ARRAY['dt', 'o''clock'])"
+        );
+        assert!(unload("SELECT 1", &prefix, Format::Parquet(Compression::None), &[]).ends_with("compression = 'NONE')"));
+    }
+
+    #[test]
+    fn the_first_word_tells_the_quota() {
+        for (statement, class) in [
+            ("SELECT 1", Class::Dml),
+            ("-- a\n /* b */ (SELECT 1)", Class::Dml),
+            ("UNLOAD (SELECT 1) TO 's3://b/'", Class::Dml),
+            ("msck repair table t", Class::Ddl),
+            ("\n  SHOW TABLES", Class::Ddl),
+            ("", Class::Dml),
+        ] {
+            assert_eq!(Class::of(statement), class, "{statement}");
+        }
+    }
+}
