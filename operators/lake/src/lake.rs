@@ -137,7 +137,7 @@ impl Lake {
                 Self::in_folder(settings, storage, pool, catalog, temporary)
             }
             Place::Aws(aws) => {
-                let clients = AwsClients::open(aws, Arc::clone(&settings.clock)).await?;
+                let clients = Box::pin(AwsClients::open(aws, Arc::clone(&settings.clock))).await?;
                 let (pool, temporary) = (open_pool().await?, open_temporary()?);
                 Self::on_aws(settings, &clients, pool, temporary)
             }
