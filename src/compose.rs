@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::operator::Registry;
 use lake::crash::CrashPoints;
-use lake::{Lake, LakeSettings};
+use lake::{Lake, LakeSettings, Place};
 use operators::LakeDoor;
 
 use crate::cli::Global;
@@ -60,8 +60,16 @@ impl Base {
     }
 }
 
-/// Tells whether a project has a lake: opening one makes it.
+/// Tells whether a profile has a lake to look at. Opening one in a folder makes it; one on AWS is there.
 pub(crate) fn has_lake(settings: &Settings) -> bool {
+    match settings.place {
+        Place::Folder { .. } => was_opened(settings),
+        Place::Aws(_) => true,
+    }
+}
+
+/// Tells whether the lake of a profile was ever opened from here: its ledger of versions is in the folder of the state.
+pub(crate) fn was_opened(settings: &Settings) -> bool {
     settings.state_dir.join(CATALOG).is_file()
 }
 
@@ -70,7 +78,11 @@ const CATALOG: &str = "catalog.sqlite";
 
 /// Makes the door to a project's lake; nothing is opened.
 pub(crate) fn door(settings: &Settings) -> LakeDoor {
-    let mut lake = LakeSettings::new(settings.state_dir.clone(), settings.warehouse.clone());
+    let state_dir = settings.state_dir.clone();
+    let mut lake = match &settings.place {
+        Place::Folder { warehouse } => LakeSettings::new(state_dir, warehouse.clone()),
+        Place::Aws(aws) => LakeSettings::aws(state_dir, (**aws).clone()),
+    };
     if let Some(memory_limit) = settings.memory_limit {
         lake.memory_limit = memory_limit;
     }

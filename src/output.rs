@@ -113,6 +113,22 @@ pub(crate) fn bytes(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
+/// Returns an amount of millionths of a US dollar in dollars.
+#[expect(clippy::cast_precision_loss, reason = "an amount for people")]
+pub(crate) fn usd(micro_usd: u64) -> f64 {
+    micro_usd as f64 / 1e6
+}
+
+/// Writes an amount of money, given in millionths of a US dollar: `$12.50`, `$0.0013`, `$0.000048`. Small ones have two digits
+/// that count.
+pub(crate) fn dollars(micro_usd: u64) -> String {
+    let (whole, part) = (micro_usd / 1_000_000, micro_usd % 1_000_000);
+    let digits = format!("{part:06}");
+    let leading = digits.bytes().take_while(|digit| *digit == b'0').count();
+    let shown = if whole > 0 || leading >= digits.len() { 2 } else { (leading + 2).min(digits.len()) };
+    format!("${}.{}", count(whole), &digits[..shown])
+}
+
 /// Writes a duration: `8 ms`, `1.25 s`, `2 m 05 s`, `1 h 02 m`.
 pub(crate) fn duration(duration: Duration) -> String {
     let millis = duration.as_millis();
@@ -139,6 +155,11 @@ mod tests {
         assert_eq!(bytes(1023), "1023 B");
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(bytes(5 * 1024 * 1024 * 1024), "5.0 GiB");
+        assert_eq!(dollars(0), "$0.00");
+        assert_eq!(dollars(48), "$0.000048");
+        assert_eq!(dollars(1_350), "$0.0013");
+        assert_eq!(dollars(990_000), "$0.99");
+        assert_eq!(dollars(1_234_512_500_000), "$1,234,512.50");
         assert_eq!(duration(Duration::from_millis(8)), "8 ms");
         assert_eq!(duration(Duration::from_millis(1257)), "1.25 s");
         assert_eq!(duration(Duration::from_secs(125)), "2 m 05 s");

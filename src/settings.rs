@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use emulator::SecretKey;
 use engine::diagnostic::suggest::did_you_mean;
-use engine::params::duration;
+use engine::params::{byte_size, duration};
 use engine::run::crash::CrashPoints;
+use lake::Place;
+use lake::aws::{AthenaSettings, EngineKind};
 
-use self::file::{File, Profile};
+use self::file::{File, Kind, Profile};
 use crate::failure::Failure;
 
+mod aws;
 mod file;
 
 /// The name of the file.
@@ -20,6 +23,9 @@ pub(crate) const FILE: &str = "suiro.yml";
 
 /// The folder of the state below the project.
 pub(crate) const STATE_DIR: &str = ".suiro";
+
+/// The folders below the state's that are no profile's.
+const NOT_PROFILES: [&str; 4] = ["emulate", "logs", "tmp", "warehouse"];
 
 /// The profile that is there without being written.
 const DEFAULT_PROFILE: &str = "local";
@@ -34,8 +40,8 @@ pub(crate) struct Settings {
     pub(crate) project: PathBuf,
     /// The folder of the state.
     pub(crate) state_dir: PathBuf,
-    /// The folder of the data.
-    pub(crate) warehouse: PathBuf,
+    /// Where the data and the catalog are.
+    pub(crate) place: Place,
     /// The memory that queries and loads may hold, in bytes; the lake's default unless given.
     pub(crate) memory_limit: Option<usize>,
     /// How long a replaced version is kept; the lake's default unless given.
@@ -130,20 +136,26 @@ impl Settings {
             None if profile_name == DEFAULT_PROFILE => Profile::default(),
             None => return Err(no_profile(&path, profile_name, &file)),
         };
-        let state_dir = project.join(STATE_DIR);
-        let warehouse = environment
-            .warehouse
-            .clone()
-            .or_else(|| profile.warehouse.map(|folder| project.join(folder)))
-            .unwrap_or_else(|| state_dir.join("warehouse"));
+        let Profile { kind, common: profile } = profile;
+        let (state_dir, place) = match kind {
+            Kind::Embedded { warehouse } => {
+                let state_dir = project.join(STATE_DIR);
+                let warehouse = environment
+                    .warehouse
+                    .clone()
+                    .or_else(|| warehouse.map(|folder| project.join(folder)))
+                    .unwrap_or_else(|| state_dir.join("warehouse"));
+                (state_dir, Place::Folder { warehouse })
+            }
+            Kind::Aws(aws) => (state_dir_of(&project, profile_name)?, Place::Aws(aws)),
+        };
         let memory_limit = environment
             .memory_limit
             .as_ref()
             .or(profile.memory_limit.as_ref())
             .map(|text| {
-                bytes(text).ok_or_else(|| {
-                    Failure::usage(format!("expected a number of bytes such as `512MiB`, found `{text}`"))
-                })
+                let bytes = byte_size::parse(text).map_err(|error| Failure::usage(error.to_string()))?;
+                Ok::<_, Failure>(usize::try_from(bytes).unwrap_or(usize::MAX))
             })
             .transpose()?;
         let span = |name: &str, first: &Option<String>, second: &Option<String>| {
@@ -165,7 +177,7 @@ impl Settings {
         };
         Ok(Self {
             state_dir,
-            warehouse,
+            place,
             memory_limit,
             retention,
             result_retention,
@@ -178,6 +190,31 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Returns what a query costs at most that reads at most so many bytes, in millionths of a US dollar; 0 where queries are free.
+    pub(crate) fn cost_micro_usd(&self, bytes: u64) -> u64 {
+        match &self.place {
+            Place::Aws(aws) if aws.engine == EngineKind::Athena => {
+                aws.athena.cost_micro_usd(AthenaSettings::billed_bytes(bytes))
+            }
+            Place::Aws(_) | Place::Folder { .. } => 0,
+        }
+    }
+}
+
+/// Returns the folder of the state of a profile whose lake is not in the project: of its own, so that a session may run on each
+/// profile, and the ledger of versions is of one lake.
+fn state_dir_of(project: &Path, profile_name: &str) -> Result<PathBuf, Failure> {
+    let is_plain = profile_name.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '-'));
+    if !is_plain || NOT_PROFILES.contains(&profile_name) {
+        return Err(Failure::usage(format!(
+            "the profile `{profile_name}` cannot have that name: its state is in a folder of the name below `{STATE_DIR}/`"
+        ))
+        .help("use letters, digits, `_` and `-`, and none of the names that are taken there"));
+    }
+    Ok(project.join(STATE_DIR).join(profile_name))
+}
+
 /// Says that there is no such profile, and which there are.
 fn no_profile(path: &Path, name: &str, file: &File) -> Failure {
     let others = file.profiles.keys().map(String::as_str).filter(|other| *other != DEFAULT_PROFILE);
@@ -187,40 +224,5 @@ fn no_profile(path: &Path, name: &str, file: &File) -> Failure {
     match did_you_mean(name, known) {
         Some(help) => failure.help(help),
         None => failure,
-    }
-}
-
-/// Reads `1073741824`, `512MiB`, `2 GB`.
-fn bytes(text: &str) -> Option<usize> {
-    let text = text.trim();
-    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
-    let unit: u128 = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kib" => 1 << 10,
-        "kb" => 1_000,
-        "m" | "mib" => 1 << 20,
-        "mb" => 1_000_000,
-        "g" | "gib" => 1 << 30,
-        "gb" => 1_000_000_000,
-        _ => return None,
-    };
-    digits
-        .parse::<u128>()
-        .ok()
-        .and_then(|number| number.checked_mul(unit))
-        .and_then(|bytes| usize::try_from(bytes).ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::bytes;
-
-    #[test]
-    fn sizes_are_read_with_their_units() {
-        assert_eq!(bytes("1024"), Some(1024));
-        assert_eq!(bytes("512MiB"), Some(512 << 20));
-        assert_eq!(bytes("2 GB"), Some(2_000_000_000));
-        assert_eq!(bytes("2 parsecs"), None);
-        assert_eq!(bytes("GiB"), None);
     }
 }

@@ -109,7 +109,7 @@ pub(crate) async fn compare(folder: &Path, runs: u64) -> Result<Numbers> {
     let token = LoadToken { token: "bench".to_owned(), scope: "bench".to_owned() };
     let report = lake::load::run(&config, &lake, token, folder, &LoadControl::default()).await?;
     let part = report.published.first().ok_or("nothing was loaded")?;
-    let objects = lake.storage.file(&Location::parse(&part.location)?);
+    let objects = lake.storage.file(&Location::parse(&part.location)?).ok_or("the lake is in no folder")?;
     let plain = SessionContext::new();
     plain.register_parquet("orders", &objects.to_string_lossy(), ParquetReadOptions::default()).await?;
     let mut numbers = Numbers::default();

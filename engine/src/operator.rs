@@ -162,6 +162,9 @@ pub struct TaskReport {
     /// Bytes scanned by queries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scanned_bytes: Option<u64>,
+    /// What it cost, in millionths of a US dollar; none for what is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_micro_usd: Option<u64>,
     /// Rows rejected and kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected: Option<u64>,

@@ -4,6 +4,7 @@
 //! JavaScript for what is more than a name. [`builtin`] and [`command_line`] make layers of a scope.
 
 pub mod builtin;
+pub mod byte_size;
 pub mod command_line;
 pub mod duration;
 pub mod evaluate;

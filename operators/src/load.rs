@@ -265,6 +265,7 @@ fn done(context: &TaskContext, report: &LoadReport) -> TaskOutcome {
             rows: Some(report.rows),
             bytes: Some(report.published.iter().map(|part| part.bytes).sum()),
             scanned_bytes: Some(report.bytes_read),
+            cost_micro_usd: None,
             rejected: Some(report.rejected),
             published: published.collect(),
         },

@@ -122,7 +122,7 @@ async fn athena(
     plan.unknown = unknown.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(lake) = lake.filter(|_| !is_unknown(&sql)) {
         match lake.engine.describe(&sql, text(params, "database").as_deref()).await {
-            Ok(description) => plan.predicted_bytes = Some(description.predicted_bytes),
+            Ok(description) => plan.predicted_bytes = description.predicted_bytes,
             Err(error) if is_about_a_missing_table(&error) => plan.lines.push(missing_table(&error.message)),
             Err(error) => plan.problem = Some(error.to_string()),
         }

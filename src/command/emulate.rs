@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use emulator::{Credentials, Emulator, EmulatorSettings, Quotas};
 use indexmap::IndexMap;
+use lake::Place;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,9 +23,12 @@ pub(crate) async fn run(base: &Base, command: &cli::Emulate) -> Result<(), Failu
         None => emulator::FaultPlan::default(),
     };
     let mut settings = base.settings(None)?;
-    if let Some(warehouse) = &command.warehouse {
-        settings.warehouse.clone_from(warehouse);
-    }
+    let Place::Folder { warehouse: own } = &settings.place else {
+        let message = format!("the profile `{}` is on AWS: what is served is a lake in a folder", base.global.profile);
+        return Err(Failure::usage(message).help("say `--profile` with one of `type: embedded`, or leave it out for `local`"));
+    };
+    let warehouse = command.warehouse.clone().unwrap_or_else(|| own.clone());
+    settings.place = Place::Folder { warehouse: warehouse.clone() };
     let lake = base.lake(&settings).await?;
     let listener = listen(command).await?;
     let address = listener.local_addr()?;
@@ -35,7 +39,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Emulate) -> Result<(), Failu
     // Whoever reads that it listens may stop it at once.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    announce(base, command, address, &settings.warehouse, secret_is_known)?;
+    announce(base, command, address, &warehouse, secret_is_known)?;
     let stop = async {
         tokio::select! {
             _ = interrupt.recv() => {}

@@ -14,7 +14,7 @@ use super::workflow;
 use crate::cli;
 use crate::compose::{Base, door, has_lake, registry};
 use crate::failure::{Exit, Failure};
-use crate::output::{bytes, counted};
+use crate::output::{bytes, counted, dollars, usd};
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure> {
@@ -52,10 +52,13 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
     if !base.output.json {
         base.output.line(&format!("{name}  session {session}"))?;
     }
-    let (mut n_problems, mut predicted) = (0_usize, 0_u64);
+    let (mut n_problems, mut predicted, mut cost) = (0_usize, 0_u64, 0_u64);
     for task in &tasks {
         let lake_plan = operators::plan(lake_is_there.then_some(&door), &settings.project, task).await;
-        predicted += lake_plan.as_ref().and_then(|plan| plan.predicted_bytes).unwrap_or(0);
+        if let Some(bytes) = lake_plan.as_ref().and_then(|plan| plan.predicted_bytes) {
+            predicted += bytes;
+            cost += settings.cost_micro_usd(bytes);
+        }
         let problem = problem(task, lake_plan.as_ref());
         n_problems += usize::from(problem.is_some());
         if base.output.json {
@@ -83,10 +86,12 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
             "tasks": n_tasks,
             "problems": n_problems,
             "predicted_bytes": predicted,
+            "predicted_cost_usd": (cost > 0).then(|| usd(cost)),
         }))?;
     } else {
-        let scans = if predicted > 0 {
-            format!(", at most {} to scan by those whose tables are there", bytes(predicted))
+        let scans = if predicted > 0 || cost > 0 {
+            let cost = if cost > 0 { format!(" for {}", dollars(cost)) } else { String::new() };
+            format!(", at most {}{cost} to scan by those whose tables are there", bytes(predicted))
         } else {
             String::new()
         };

@@ -10,15 +10,16 @@ use arrow::array::RecordBatch;
 use comfy_table::CellAlignment;
 use engine::run::ProcessGroups;
 use futures::TryStreamExt;
+use lake::Place;
 use lake::publish::ParquetFile;
-use lake::query::{Query, QueryStatus, ResultColumn};
+use lake::query::{Query, QueryStats, QueryStatus, ResultColumn};
 use lake::sql::{Type, text as sql_text};
 use serde_json::{Map, Value};
 
 use crate::cli::{self, QueryFormat};
 use crate::compose::Base;
 use crate::failure::Failure;
-use crate::output::{bytes, counted, duration, table, text};
+use crate::output::{bytes, counted, dollars, duration, table, text};
 use crate::signals::Signals;
 
 /// How many rows a table for people shows at most: more scroll away unread, and the columns' widths need all rows at once.
@@ -56,15 +57,20 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
             return Err(Failure::said(crate::failure::Exit::Interrupted));
         }
     };
-    let scanned = match lake.engine.poll(&id).await? {
-        QueryStatus::Succeeded(stats) => stats.scanned_bytes,
-        _ => 0,
+    let stats = match lake.engine.poll(&id).await? {
+        QueryStatus::Succeeded(stats) => stats,
+        _ => QueryStats::default(),
+    };
+    let cost = match settings.place {
+        _ if stats.cost_micro_usd > 0 => dollars(stats.cost_micro_usd),
+        Place::Folder { .. } => "no cost on the embedded lake".to_owned(),
+        Place::Aws(_) => "nothing billed by Athena".to_owned(),
     };
     base.output.note(&format!(
-        "{} in {}, scanned {} (no cost on the embedded lake)",
+        "{} in {}, scanned {} ({cost})",
         counted(n_rows, "row"),
         duration(started.elapsed()),
-        bytes(scanned)
+        bytes(stats.scanned_bytes)
     ));
     Ok(())
 }

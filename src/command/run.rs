@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::workflow;
 use crate::cli;
-use crate::compose::{Base, door, has_lake, registry};
+use crate::compose::{Base, door, registry, was_opened};
 use crate::failure::{Exit, Failure};
 use crate::output::{bytes, count, duration, right, table, text};
 use crate::progress::{self, Show};
@@ -134,7 +134,7 @@ async fn advance(shown: &dyn Show, engine: &Engine, signals: &mut Signals) -> Re
 /// stop, is tried again by the next run.
 async fn tidy(base: &Base, settings: &Settings, door: &LakeDoor, is_first: bool, signals: &mut Signals) {
     // A first run that needs no lake does not wait for one to be opened.
-    if door.opened().is_none() && (is_first || !has_lake(settings)) {
+    if door.opened().is_none() && (is_first || !was_opened(settings)) {
         door.remove_left_over();
         return;
     }

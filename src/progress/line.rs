@@ -7,7 +7,7 @@ use engine::operator::{TaskProgress, TaskReport};
 use engine::session::TaskState;
 
 use super::place::{cut, cut_middle, padded};
-use crate::output::{bytes, count, counted, duration};
+use crate::output::{bytes, count, counted, dollars, duration};
 
 /// The columns of names, where there is room.
 const NAME_COLUMNS: usize = 44;
@@ -42,14 +42,15 @@ struct Figure {
 }
 
 impl Figures {
-    /// Those of a report: `4,350 rows  180.2 KiB  scanned 1.2 MiB  3 rejected`.
+    /// Those of a report: `4,350 rows  180.2 KiB  scanned 1.2 MiB  $0.000048  3 rejected`.
     pub(super) fn of_report(report: &TaskReport) -> Self {
         let mut figures = Vec::new();
         let rejected = report.rejected.filter(|rejected| *rejected > 0);
-        figures.extend(rejected.map(|rejected| (4, format!("{} rejected", count(rejected)))));
+        figures.extend(rejected.map(|rejected| (5, format!("{} rejected", count(rejected)))));
         figures.extend(report.rows.map(|rows| (1, format!("{:>15}", counted(rows, "row")))));
         figures.extend(report.bytes.map(|written| (2, format!("{:>10}", bytes(written)))));
         figures.extend(report.scanned_bytes.map(|scanned| (3, format!("scanned {}", bytes(scanned)))));
+        figures.extend(report.cost_micro_usd.map(|cost| (4, dollars(cost))));
         Self(figures.into_iter().map(|(place, text)| Figure { place, text }).collect())
     }
 
@@ -134,6 +135,7 @@ mod tests {
             rows: Some(4325),
             bytes: Some(59_800),
             scanned_bytes: Some(60_300),
+            cost_micro_usd: None,
             rejected: Some(3),
             published: Vec::new(),
         }

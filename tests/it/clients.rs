@@ -2,75 +2,10 @@
 //!
 //! `./test` installs them and names their Python in `SUIRO_TEST_CLIENTS`; without it these tests say that they are skipped.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 
-use serde_json::Value;
-
-use crate::support::{Outcome, Project, root};
-
-/// An endpoint over a project's lake.
-struct Endpoint<'p> {
-    project: &'p Project,
-    child: Child,
-    environment: Vec<(String, String)>,
-}
-
-impl<'p> Endpoint<'p> {
-    fn start(project: &'p Project, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut command = project.command(&["emulate", "--port", "0", "--json"]);
-        command.args(arguments).envs(environment.iter().copied()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let listening: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        assert_eq!(listening["event"], "listening");
-        let variables = listening["environment"].as_object().unwrap();
-        let environment =
-            variables.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
-        Self { project, child, environment }
-    }
-
-    /// Runs a client to its end, which must be a good one.
-    fn run(&self, program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
-        let mut command = self.project.program(program);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("AWS_") {
-                command.env_remove(name);
-            }
-        }
-        // No configuration of whoever runs the tests, and no other service than the endpoint.
-        command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
-        command.env("AWS_EC2_METADATA_DISABLED", "true").env("PYTHONDONTWRITEBYTECODE", "1");
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.envs(environment.iter().copied()).args(arguments);
-        let outcome = Outcome::of(self.project, &command.output().unwrap());
-        assert_eq!(outcome.exit, Some(0), "{} {}\n{outcome}", program.display(), arguments.join(" "));
-        outcome
-    }
-
-    /// Runs a script of `tests/clients`.
-    fn script(&self, python: &Path, name: &str, environment: &[(&str, &str)]) -> String {
-        let script = root().join("tests/clients").join(name);
-        self.run(python, &[script.to_str().unwrap()], environment).stdout
-    }
-
-    /// Stops the endpoint as a user does, and returns how it ended.
-    fn stop(mut self) -> Option<i32> {
-        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Endpoint<'_> {
-    fn drop(&mut self) {
-        // After a test that failed; one that was stopped is gone already.
-        let _gone = self.child.kill();
-        let _gone = self.child.wait();
-    }
-}
+use crate::endpoint::Endpoint;
+use crate::support::{Project, root};
 
 #[test]
 fn boto3_calls_s3_and_glue() {

@@ -210,15 +210,29 @@ fn traced(stderr: &str) -> Vec<(String, usize)> {
     passes
 }
 
-/// The names of all crash points, as they stand in the sources.
+/// Where points may stand that only AWS has (`aws: …`): the embedded lake never passes them. There is a test of their own for
+/// them (`conformance/publish.rs`), which also fails for one that it never reached.
+const OF_AWS: [&str; 5] = ["catalog/aws", "publish/lease", "publish/whole.rs", "query/athena", "storage/s3"];
+
+/// The names of all crash points, as they stand in the sources, without those that only AWS has.
 fn points() -> Vec<String> {
     static POINT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"\.around(?:_now)?\(\s*"([^"]+: [^"]+)""#).unwrap());
     let mut points = BTreeSet::new();
     for folder in ["engine/src", "operators/lake/src", "operators/src", "src"] {
         for file in files_below(&root().join(folder)) {
             if file.file_name().is_some_and(|name| name != "crash.rs" && name != "tests.rs") {
-                let text = std::fs::read_to_string(file).unwrap();
-                points.extend(POINT.captures_iter(&text).map(|found| found[1].to_owned()));
+                let text = std::fs::read_to_string(&file).unwrap();
+                let (of_aws, others): (Vec<String>, Vec<String>) = POINT
+                    .captures_iter(&text)
+                    .map(|found| found[1].to_owned())
+                    .partition(|point| point.starts_with("aws: "));
+                let path = file.to_string_lossy();
+                assert!(
+                    of_aws.is_empty()
+                        || OF_AWS.iter().any(|place| path.contains(&format!("operators/lake/src/{place}"))),
+                    "{path}: {of_aws:?}"
+                );
+                points.extend(others);
             }
         }
     }

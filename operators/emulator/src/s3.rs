@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
-use lake::storage::Storage;
+use lake::storage::{Folder, Storage};
 use lake::{ErrorKind, Lake};
 
 use crate::auth::Gate;
@@ -48,6 +48,8 @@ const FOLDER: &str = "emulate";
 #[derive(Debug)]
 pub(crate) struct S3 {
     storage: Storage,
+    /// Where its objects are.
+    files: Folder,
     buckets: Buckets,
     notes: Notes,
     /// The folder of unfinished multipart uploads.
@@ -71,13 +73,18 @@ impl S3 {
     /// Opens the service of a lake.
     pub(crate) async fn open(lake: Lake, region: String) -> lake::Result<Self> {
         let folder = lake.settings.state_dir.join(FOLDER);
+        let files = lake.storage.folder().cloned().ok_or_else(|| {
+            let message = "only a lake in a folder can be served: this one is on AWS";
+            lake::Error::new(ErrorKind::InvalidInput, "serve a lake", message)
+        })?;
         let uploads = folder.join("uploads");
         multipart::open(&uploads).await?;
         Ok(Self {
-            buckets: Buckets::open(lake.storage.clone(), folder.join("buckets")).await?,
+            buckets: Buckets::open(lake.storage.clone(), files.clone(), folder.join("buckets")).await?,
             notes: Notes::open(folder.join("objects")).await?,
             uploads,
             storage: lake.storage,
+            files,
             region,
             clock: lake.settings.clock,
         })

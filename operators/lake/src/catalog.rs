@@ -2,8 +2,7 @@
 //!
 //! Names and types are data here; what a type means is in `sql`, what is at a location is in `storage`.
 
-#[cfg(test)]
-pub(crate) mod conformance;
+mod aws;
 pub mod ddl;
 pub mod descriptor;
 pub mod detail;
@@ -21,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{Location, TableName};
 
+pub use aws::AwsCatalog;
 pub use descriptor::TableFormat;
 pub use detail::{PartitionDetail, StorageDetail, TableDetail};
 pub use history::{Archive, ColumnStatistics, GlueCatalog};

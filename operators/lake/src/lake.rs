@@ -1,16 +1,18 @@
-//! The embedded lake as a whole: a folder, a catalog in it, and a query engine.
+//! A lake as a whole: storage, a catalog, and a query engine; in a folder, or on AWS.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use crate::catalog::{Catalog, SqliteCatalog};
+use crate::aws::{AwsClients, AwsSettings, EngineKind};
+use crate::catalog::{AwsCatalog, Catalog, SqliteCatalog};
 use crate::clock::{Clock, SystemClock};
 use crate::crash::CrashPoints;
 use crate::error::Result;
-use crate::publish::Versions;
-use crate::query::{EmbeddedEngine, QueryEngine, TemporaryFolder};
+use crate::name::Location;
+use crate::publish::{Leases, Versions};
+use crate::query::{AthenaEngine, EmbeddedEngine, QueryEngine, TemporaryFolder};
 use crate::storage::Storage;
 
 /// How long a version that was replaced is kept: queries that started before the change still read it, and an undo wants it.
@@ -22,13 +24,28 @@ const DEFAULT_RESULT_RETENTION: Duration = Duration::from_hours(45 * 24);
 /// How much memory queries and loads may use together.
 const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
 
+/// Below the warehouse on S3: results of queries that are kept.
+const RESULTS: &str = "suiro-results/";
+
+/// Where the data and the catalog are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In a folder, with a catalog of its own.
+    Folder {
+        /// The folder of the data: `s3://bucket/key` is `WAREHOUSE/s3/bucket/key`.
+        warehouse: PathBuf,
+    },
+    /// On S3 and in Glue.
+    Aws(Box<AwsSettings>),
+}
+
 /// What a lake is opened with.
 #[derive(Debug, Clone)]
 pub struct LakeSettings {
     /// The folder of the state: `catalog.sqlite`, `tmp/`. Default of the product: `.suiro`.
     pub state_dir: PathBuf,
-    /// The folder of the data: `s3://bucket/key` is `WAREHOUSE/s3/bucket/key`.
-    pub warehouse: PathBuf,
+    /// Where the data and the catalog are.
+    pub place: Place,
     /// How many bytes queries may hold in memory before they spill to `STATE_DIR/tmp`.
     pub memory_limit: usize,
     /// How long a replaced version is kept.
@@ -44,12 +61,22 @@ pub struct LakeSettings {
 }
 
 impl LakeSettings {
-    /// Makes settings with the defaults: 1 GiB of memory, retentions of 24 hours for versions and 45 days for results,
-    /// the system's clock.
+    /// Makes settings of a lake in a folder with the defaults: 1 GiB of memory, retentions of 24 hours for versions and 45
+    /// days for results, the system's clock.
     pub fn new(state_dir: impl Into<PathBuf>, warehouse: impl Into<PathBuf>) -> Self {
+        Self::at(state_dir, Place::Folder { warehouse: warehouse.into() })
+    }
+
+    /// Makes settings of a lake on AWS, with the same defaults. What the catalog does not hold (the ledger of versions) is in
+    /// the folder of the state: it belongs to this lake alone.
+    pub fn aws(state_dir: impl Into<PathBuf>, settings: AwsSettings) -> Self {
+        Self::at(state_dir, Place::Aws(Box::new(settings)))
+    }
+
+    fn at(state_dir: impl Into<PathBuf>, place: Place) -> Self {
         Self {
             state_dir: state_dir.into(),
-            warehouse: warehouse.into(),
+            place,
             memory_limit: DEFAULT_MEMORY_LIMIT,
             retention: DEFAULT_RETENTION,
             result_retention: DEFAULT_RESULT_RETENTION,
@@ -73,27 +100,48 @@ pub struct Lake {
     pub engine: Arc<dyn QueryEngine>,
     /// The versions of tables and partitions that publishing wrote.
     pub versions: Versions,
+    /// Who may publish what, when writers are on several machines.
+    pub(crate) leases: Leases,
     /// The time of the last plan of a publish, in milliseconds since 1970: no two plans of a process have the same.
     pub(crate) last_plan_ms: Arc<AtomicI64>,
 }
 
 impl Lake {
-    /// Opens a lake; makes its folders and its catalog when they are not there.
+    /// Opens a lake; makes its folders, and the catalog of one in a folder, when they are not there. On AWS it must be called
+    /// on the runtime that lives longest: requests to S3 are made there.
     ///
     /// # Errors
     /// `PermissionDenied`, `ResourcesExhausted` or `External` with the path; `InvalidData` for a catalog that is damaged or
-    /// of a newer suiro.
+    /// of a newer suiro; on AWS as [`AwsClients::open`].
     pub async fn open(settings: LakeSettings) -> Result<Self> {
         let points = &settings.crash_points;
-        let storage = points.around("lake: make the warehouse", Storage::open(&settings.warehouse)).await?;
+        // First what may be refused, so that nothing is made for a lake that cannot be opened.
+        let (storage, clients) = match &settings.place {
+            Place::Folder { warehouse } => {
+                (points.around("lake: make the warehouse", Storage::open(warehouse)).await?, None)
+            }
+            Place::Aws(aws) => {
+                let clients = AwsClients::open(aws, Arc::clone(&settings.clock)).await?;
+                let results = aws.warehouse.as_ref().map(|warehouse| warehouse.join(RESULTS)).transpose()?;
+                (Storage::open_s3(&clients, results, Arc::clone(&settings.clock))?, Some(clients))
+            }
+        };
         let catalog_file = settings.state_dir.join(crate::sqlite::FILE);
         let pool = points.around("lake: open the catalog", crate::sqlite::open(&catalog_file)).await?;
-        let opened = SqliteCatalog::open(pool.clone(), Arc::clone(&settings.clock));
-        let catalog: Arc<dyn Catalog> = Arc::new(points.around("lake: make the default database", opened).await?);
+        let (catalog, leases): (Arc<dyn Catalog>, _) = match &clients {
+            None => {
+                let opened = SqliteCatalog::open(pool.clone(), Arc::clone(&settings.clock));
+                (Arc::new(points.around("lake: make the default database", opened).await?), Leases::none())
+            }
+            Some(clients) => {
+                let leases = Leases::on(storage.clone(), Arc::clone(&settings.clock), points.clone());
+                (Arc::new(AwsCatalog::new(clients, Arc::clone(&settings.clock), points.clone())), leases)
+            }
+        };
         let temporary = points.around_now("lake: make the folder of temporary files", || {
             TemporaryFolder::open(&settings.state_dir.join("tmp"))
         })?;
-        let engine = EmbeddedEngine::open(
+        let embedded = EmbeddedEngine::open(
             storage.clone(),
             Arc::clone(&catalog),
             Arc::clone(&settings.clock),
@@ -102,12 +150,39 @@ impl Lake {
             settings.parallelism,
             settings.crash_points.clone(),
         )?;
+        let engine: Arc<dyn QueryEngine> = match &clients {
+            Some(clients) if clients.settings.engine == EngineKind::Athena => Arc::new(AthenaEngine::open(
+                clients,
+                storage.clone(),
+                Arc::clone(&catalog),
+                Arc::clone(&settings.clock),
+                embedded,
+                settings.crash_points.clone(),
+            )),
+            _ => Arc::new(embedded),
+        };
         let versions = Versions::new(pool, Arc::clone(&settings.clock));
-        Ok(Self { settings, storage, catalog, engine: Arc::new(engine), versions, last_plan_ms: Arc::default() })
+        Ok(Self {
+            settings,
+            storage,
+            catalog,
+            engine,
+            versions,
+            leases,
+            last_plan_ms: Arc::default(),
+        })
     }
 
     /// Removes the temporary files of processes that are gone, without opening the lake: for a run that does not need it.
     pub fn remove_left_over(settings: &LakeSettings) {
         TemporaryFolder::remove_left_over(&settings.state_dir.join("tmp"));
+    }
+
+    /// Returns the prefix of all tables whose database has no location.
+    pub(crate) fn warehouse(&self) -> Result<Option<Location>> {
+        match &self.settings.place {
+            Place::Folder { .. } => Location::parse("s3://warehouse/").map(Some),
+            Place::Aws(aws) => Ok(aws.warehouse.as_ref().map(Location::as_prefix)),
+        }
     }
 }

@@ -17,5 +17,5 @@ mod sqlite;
 pub mod storage;
 pub mod words;
 
-pub use crate::lake::{Lake, LakeSettings};
+pub use crate::lake::{Lake, LakeSettings, Place};
 pub use error::{Error, ErrorKind, Result};

@@ -7,6 +7,7 @@ mod commit;
 pub mod decide;
 pub mod dml;
 mod in_place;
+mod lease;
 pub mod parquet;
 mod parquet_file;
 pub(crate) mod partitioned;
@@ -27,10 +28,11 @@ mod whole;
 pub use collect::Collected;
 pub use commit::{NewVersion, Published};
 pub use decide::{OnEmpty, PublishMode, RowLimits, SaveMode};
+pub(crate) use lease::Leases;
 pub use parquet_file::ParquetFile;
 pub use request::{
     Check, Contents, Plan, Probed, PublishOptions, PublishOutcome, PublishRequest, PublishResult, PublishState, Step,
-    Submitted, Target, Written,
+    Submitted, Target, Waiting, Written,
 };
 pub use schema::{OnMissingColumn, OnSchemaChange};
 pub use undo::{Direction, Undone};

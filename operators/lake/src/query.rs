@@ -1,10 +1,10 @@
 //! Query engines: `start`, `poll`, `fetch`, `cancel`, so that an id is all that must survive a crash.
 
 pub mod athena;
-#[cfg(test)]
-pub(crate) mod conformance;
 pub mod embedded;
 pub(crate) mod table;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::fmt::Debug;
 
@@ -18,9 +18,6 @@ use crate::sql::Type;
 pub use athena::AthenaEngine;
 pub use embedded::EmbeddedEngine;
 pub(crate) use embedded::TemporaryFolder;
-
-/// Where the embedded engine keeps results: `QUERY ID/` below it.
-pub const RESULTS: &str = "s3://suiro-results/";
 
 /// A statement to run.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -222,7 +219,7 @@ pub trait QueryEngine: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `InvalidInput` when the token was used for another query. What is wrong with the statement is told by
-    /// [`QueryEngine::poll`].
+    /// [`QueryEngine::poll`]; an engine may tell at once that it has no form (`InvalidSql`).
     async fn start(&self, query: &Query) -> Result<QueryId>;
     /// Tells how far a query is.
     async fn poll(&self, id: &QueryId) -> Result<QueryStatus>;

@@ -1,11 +1,15 @@
-//! Objects by [`Location`]: `s3://bucket/key` is `WAREHOUSE/s3/bucket/key` on the embedded lake.
+//! Objects by [`Location`]: `s3://bucket/key` is `WAREHOUSE/s3/bucket/key` on the embedded lake, and itself on AWS.
 //!
-//! What a call reports as written survives the loss of power: the file and every folder above it are on the disk. It
-//! knows no tables and no formats.
+//! What a call reports as written survives the loss of power: on S3 by S3's own promise; in a folder the file and every
+//! folder above it are on the disk. It knows no tables and no formats.
 
 mod durable;
 mod error;
+mod folder;
 mod marker;
+mod parts;
+mod s3;
+mod swap;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -18,11 +22,15 @@ use object_store::local::LocalFileSystem;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use tokio::io::AsyncWriteExt as _;
 
+use crate::aws::AwsClients;
+use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 
+pub use folder::Folder;
 pub(crate) use marker::is_version_name;
 pub use marker::{MARKER, Marker, MarkerKind, PlaceRecord};
+pub(crate) use swap::Tag;
 pub use writer::ObjectWriter;
 
 /// An object in the storage.
@@ -47,12 +55,24 @@ pub enum Put {
     Replace,
 }
 
-/// The objects of a lake.
+/// The objects of a lake: in a folder, or on S3.
 #[derive(Debug, Clone)]
 pub struct Storage {
-    root: PathBuf,
+    place: Place,
     store: Arc<dyn ObjectStore>,
 }
+
+#[derive(Debug, Clone)]
+enum Place {
+    Folder(Folder),
+    S3 { results: Option<Location> },
+}
+
+/// Where results are kept in a folder.
+const RESULTS: &str = "s3://suiro-results/";
+
+/// How often a write that must be the first is tried, when S3 does not know yet who was first.
+const RACES: u32 = 20;
 
 impl Storage {
     /// Opens the folder of a warehouse; makes it when it is not there.
@@ -66,7 +86,25 @@ impl Storage {
             tokio::fs::canonicalize(&root).await.map_err(|error| Error::io("open the warehouse", &root, error))?;
         let store = LocalFileSystem::new_with_prefix(&root)
             .map_err(|error| error::of("open the warehouse", None, &root, error))?;
-        Ok(Self { root, store: Arc::new(store.with_automatic_cleanup(true)) })
+        Ok(Self { place: Place::Folder(Folder { root }), store: Arc::new(store.with_automatic_cleanup(true)) })
+    }
+
+    /// Opens the buckets of S3; nothing is sent. Kept results of queries go below `results`. It must be called on the
+    /// runtime that lives longest: all requests are made there.
+    ///
+    /// Reading needs the IAM actions `s3:GetObject` and `s3:ListBucket`; writing `s3:PutObject` and
+    /// `s3:AbortMultipartUpload` (with tags `s3:PutObjectTagging`, with an ACL `s3:PutObjectAcl`); deleting `s3:DeleteObject`.
+    ///
+    /// # Errors
+    /// `External` when no client can be made.
+    pub fn open_s3(clients: &AwsClients, results: Option<Location>, clock: Arc<dyn Clock>) -> Result<Self> {
+        Ok(Self { place: Place::S3 { results }, store: Arc::new(s3::open(clients, clock)?) })
+    }
+
+    /// Makes buckets in memory, which behave as those of S3 do.
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> Self {
+        Self { place: Place::S3 { results: None }, store: Arc::new(object_store::memory::InMemory::new()) }
     }
 
     /// Returns the store behind it; paths in it are `bucket/key`.
@@ -74,9 +112,37 @@ impl Storage {
         Arc::clone(&self.store)
     }
 
-    /// Returns the folder of all buckets.
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// Returns the folder of the objects, when they are in one.
+    pub fn folder(&self) -> Option<&Folder> {
+        match &self.place {
+            Place::Folder(folder) => Some(folder),
+            Place::S3 { .. } => None,
+        }
+    }
+
+    /// Returns the file of a location, for messages and for outside readers; none on S3.
+    pub fn file(&self, location: &Location) -> Option<PathBuf> {
+        self.folder().map(|folder| folder.file(location))
+    }
+
+    /// Returns where the embedded engine keeps results, `QUERY ID/` below it: in a bucket of its own in a folder, which is
+    /// all ours; on S3 where the settings say, or nowhere.
+    pub(crate) fn results(&self) -> Result<Option<Location>> {
+        match &self.place {
+            Place::Folder(_) => Location::parse(RESULTS).map(Some),
+            Place::S3 { results } => Ok(results.clone()),
+        }
+    }
+
+    /// Makes our error of a failed call of the store.
+    fn failed(&self, operation: &'static str, location: Option<&Location>, error: object_store::Error) -> Error {
+        match (&self.place, location) {
+            (Place::Folder(folder), Some(location)) => {
+                error::of(operation, Some(location), &folder.file(location), error)
+            }
+            (Place::Folder(folder), None) => error::of(operation, None, folder.root(), error),
+            (Place::S3 { .. }, location) => s3::error_of(operation, location, error),
+        }
     }
 
     /// Returns the address under which query engines register the store.
@@ -107,12 +173,6 @@ impl Storage {
         Location::parse(&format!("s3://{path}"))
     }
 
-    /// Returns the file of a location, for messages and for outside readers.
-    pub fn file(&self, location: &Location) -> PathBuf {
-        // INVARIANT: a `Location` has no empty, `.` or `..` part, so this stays below the root.
-        self.root.join(location.bucket()).join(location.key())
-    }
-
     /// Lists the objects below a prefix, ordered by key, hidden ones too.
     ///
     /// # Errors
@@ -123,8 +183,11 @@ impl Storage {
         let mut listing = self.store.list(Some(&path));
         let mut objects = Vec::new();
         while let Some(meta) = listing.next().await {
-            let meta = meta.map_err(|error| error::of("list objects", Some(&prefix), &self.file(&prefix), error))?;
-            objects.push(object_of(&prefix, &meta)?);
+            let meta = meta.map_err(|error| self.failed("list objects", Some(&prefix), error))?;
+            let object = object_of(&prefix, &meta)?;
+            if !self.is_folder_mark(&object).await? {
+                objects.push(object);
+            }
         }
         objects.sort_by(|left, right| left.location.cmp(&right.location));
         Ok(objects)
@@ -150,7 +213,7 @@ impl Storage {
         match listing.next().await {
             None => Ok(true),
             Some(Ok(_)) => Ok(false),
-            Some(Err(error)) => Err(error::of("list objects", Some(&prefix), &self.file(&prefix), error)),
+            Some(Err(error)) => Err(self.failed("list objects", Some(&prefix), error)),
         }
     }
 
@@ -165,7 +228,7 @@ impl Storage {
                 Ok(Some(object_of(&parent, &meta)?))
             }
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error::of("read an object", Some(location), &self.file(location), error)),
+            Err(error) => Err(self.failed("read an object", Some(location), error)),
         }
     }
 
@@ -174,7 +237,7 @@ impl Storage {
     /// # Errors
     /// `NotFound`, `PermissionDenied` or `External`.
     pub async fn read(&self, location: &Location) -> Result<Bytes> {
-        let failed = |error| error::of("read an object", Some(location), &self.file(location), error);
+        let failed = |error| self.failed("read an object", Some(location), error);
         let result = self.store.get(&Self::store_path(location)?).await.map_err(failed)?;
         result.bytes().await.map_err(failed)
     }
@@ -184,17 +247,13 @@ impl Storage {
     /// # Errors
     /// `NotFound`, `PermissionDenied` or `External`, at once or between chunks.
     pub async fn stream(&self, location: &Location) -> Result<futures::stream::BoxStream<'static, Result<Bytes>>> {
-        let file = self.file(location);
         let result = self
             .store
             .get(&Self::store_path(location)?)
             .await
-            .map_err(|error| error::of("read an object", Some(location), &file, error))?;
-        let location = location.clone();
-        Ok(result
-            .into_stream()
-            .map_err(move |error| error::of("read an object", Some(&location), &file, error))
-            .boxed())
+            .map_err(|error| self.failed("read an object", Some(location), error))?;
+        let (storage, location) = (self.clone(), location.clone());
+        Ok(result.into_stream().map_err(move |error| storage.failed("read an object", Some(&location), error)).boxed())
     }
 
     /// Writes a whole object; when it returns, the object survives the loss of power.
@@ -202,18 +261,21 @@ impl Storage {
     /// # Errors
     /// `AlreadyExists` with [`Put::Create`], `ResourcesExhausted` on a full disk, `PermissionDenied`, `External`.
     pub async fn put(&self, location: &Location, bytes: Bytes, put: Put) -> Result<()> {
-        let options = PutOptions {
-            mode: match put {
-                Put::Create => PutMode::Create,
-                Put::Replace => PutMode::Overwrite,
-            },
-            ..PutOptions::default()
+        let mode = match put {
+            Put::Create => PutMode::Create,
+            Put::Replace => PutMode::Overwrite,
         };
-        self.store
-            .put_opts(&Self::store_path(location)?, bytes.into(), options)
-            .await
-            .map_err(|error| error::of("write an object", Some(location), &self.file(location), error))?;
-        self.sync(location).await
+        let path = Self::store_path(location)?;
+        let mut races = 0;
+        loop {
+            let options = PutOptions { mode: mode.clone(), ..PutOptions::default() };
+            match self.store.put_opts(&path, bytes.clone().into(), options).await {
+                Ok(_) => return self.sync(location).await,
+                // Another one writes the same object: the next try finds it, or is the first.
+                Err(error) if races < RACES && s3::is_race(&error) => races += 1,
+                Err(error) => return Err(self.failed("write an object", Some(location), error)),
+            }
+        }
     }
 
     /// Opens a writer that takes an object in pieces; nothing is visible before [`ObjectWriter::finish`].
@@ -229,6 +291,14 @@ impl Storage {
     /// # Errors
     /// `NotFound`, `ResourcesExhausted`, `PermissionDenied`, `External`.
     pub async fn copy(&self, from: &Location, to: &Location) -> Result<()> {
+        if self.folder().is_none() && from.bucket() == to.bucket() {
+            let failed = |error| self.failed("copy an object", Some(from), error);
+            let path = Self::store_path(from)?;
+            let meta = self.store.head(&path).await.map_err(failed)?;
+            if meta.size <= s3::LARGEST_COPY {
+                return self.store.copy(&path, &Self::store_path(to)?).await.map_err(failed);
+            }
+        }
         // Byte by byte: the store's own copy makes a second name of the same file, and repeated over such a copy it leaves
         // a stray third one behind, because renaming a file to another name of itself does nothing (rename(2)).
         let mut bytes = self.stream(from).await?;
@@ -246,12 +316,13 @@ impl Storage {
     /// # Errors
     /// `PermissionDenied` or `External`; some objects may be gone by then.
     pub async fn delete(&self, locations: &[Location]) -> Result<()> {
+        if self.folder().is_none() {
+            return s3::delete(self.store.as_ref(), locations).await;
+        }
         for location in locations {
             match self.store.delete(&Self::store_path(location)?).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => {
-                    return Err(error::of("delete an object", Some(location), &self.file(location), error));
-                }
+                Err(error) => return Err(self.failed("delete an object", Some(location), error)),
             }
         }
         Ok(())
@@ -279,7 +350,7 @@ impl Storage {
         if !marker::owned(self, prefix).await? {
             // A stop after the marker was deleted leaves an empty folder: nothing is left to own.
             return if objects.is_empty() {
-                durable::remove_dir_all(&self.file(prefix)).await.map(|()| 0)
+                self.remove_folder(prefix).await.map(|()| 0)
             } else {
                 Err(refused(prefix, "it carries no marker of suiro"))
             };
@@ -288,14 +359,31 @@ impl Storage {
             objects.iter().map(|object| object.location.clone()).partition(|location| location.file_name() == MARKER);
         self.delete(&others).await?;
         self.delete(&markers).await?;
-        // Pieces of unfinished writes are no objects, but they take room.
-        durable::remove_dir_all(&self.file(prefix)).await?;
+        self.remove_folder(prefix).await?;
         Ok(objects.len())
+    }
+
+    /// Removes the folder of a prefix: pieces of unfinished writes are no objects, but they take room. S3 has none.
+    async fn remove_folder(&self, prefix: &Location) -> Result<()> {
+        match self.file(prefix) {
+            Some(folder) => durable::remove_dir_all(&folder).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Tells whether an object of a list is `name/`, which consoles make to show a folder: the store calls it `name`, and
+    /// under that name nothing is there.
+    async fn is_folder_mark(&self, object: &Object) -> Result<bool> {
+        Ok(object.bytes == 0 && self.folder().is_none() && self.head(&object.location).await?.is_none())
     }
 
     /// Makes an object's bytes and name survive the loss of power.
     async fn sync(&self, location: &Location) -> Result<()> {
-        durable::sync(&self.root, &self.file(location)).await
+        match &self.place {
+            Place::Folder(folder) => durable::sync(folder.root(), &folder.file(location)).await,
+            // What S3 has answered for is kept: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/DataDurability.html>.
+            Place::S3 { .. } => Ok(()),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use super::checks;
 use super::format::{CompressionName, FormatName, format};
 use super::job::{self, Job, Progress};
 use super::options::{WritingParams, athena_scope, problem};
-use super::output::{path, store};
+use super::output::{dollars, path, store};
 use crate::door::LakeDoor;
 use crate::error::AtParam as _;
 use crate::partition::{PartitionKv, Use, check_values, table_name};
@@ -173,7 +173,7 @@ the rows are written in the table's order and types.
 
 Loose objects at the path are no partition: they change none of this.
 
-Stores `athena.last_apas`: `database`, `table`, `partition`, `location`, `rows`, `bytes`, `scan_bytes`, `query_id`, `published` \
+Stores `athena.last_apas`: `database`, `table`, `partition`, `location`, `rows`, `bytes`, `scan_bytes`, `billed_bytes`, `cost_usd` (of all its queries, the checks too), `query_id`, `published` \
 (false when `on_empty` left it).
 
 After a crash the task goes on where it stopped, under the same names. Differences from digdag-operator-athena: nothing is \
@@ -204,7 +204,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
-        let timeout = params.writing.timeout()?;
+        let timeout = params.writing.query().timeout()?;
         match Job::step(lake, context, timeout, request(lake, context, &params)).await? {
             Progress::Wait(job, after) => state::wait(&job, after),
             Progress::Done(outcome) => Ok(done(context, &params, &outcome)),
@@ -219,6 +219,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 /// Says what is asked for, with every file read and every template rendered.
 async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<PublishRequest, TaskError> {
     refuse(params)?;
+    params.writing.check_catalog(lake)?;
     check_values(&params.partition_kv, Use::Write)?;
     let table = table_name(&params.database, &params.table)?;
     let extra = athena_scope(context, "athena.apas");
@@ -267,6 +268,7 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
         options,
         attempt: context.attempt_id.to_string(),
         token: context.token("publish", 1, ""),
+        query: params.writing.query().options()?,
     })
 }
 
@@ -300,6 +302,8 @@ fn done(context: &TaskContext, params: &Params, outcome: &PublishOutcome) -> Tas
         "rows": outcome.stats.rows,
         "bytes": outcome.stats.written_bytes,
         "scan_bytes": outcome.stats.scanned_bytes,
+        "billed_bytes": outcome.stats.billed_bytes,
+        "cost_usd": dollars(outcome.stats.cost_micro_usd),
         "query_id": outcome.query_id.as_ref().map(|id| id.0.clone()),
         "published": outcome.result == PublishResult::Published,
     });

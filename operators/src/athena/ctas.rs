@@ -15,7 +15,7 @@ use super::checks;
 use super::format::{CompressionName, FormatName, format};
 use super::job::{self, Job, Progress};
 use super::options::{WritingParams, athena_scope, problem};
-use super::output::{path, store};
+use super::output::{dollars, path, store};
 use crate::door::LakeDoor;
 use crate::error::AtParam as _;
 use crate::partition::table_name;
@@ -130,7 +130,7 @@ The version before is kept for the retention (24 hours unless set).
 | `ignore` | left, nothing runs | created |
 | `error_if_exists`, `none` | the task fails | created |
 
-Stores `athena.last_ctas`: `database`, `table`, `location`, `rows`, `bytes`, `scan_bytes`, `query_id`.
+Stores `athena.last_ctas`: `database`, `table`, `location`, `rows`, `bytes`, `scan_bytes`, `billed_bytes`, `cost_usd` (of all its queries, the checks too), `query_id`.
 
 After a crash the task goes on where it stopped, under the same names. Differences from digdag-operator-athena: the old table and \
 its data are not destroyed before the SELECT has run; the default name has nothing random in it; objects that lie at `location` \
@@ -157,7 +157,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
-        let timeout = params.writing.timeout()?;
+        let timeout = params.writing.query().timeout()?;
         match Job::step(lake, context, timeout, request(lake, context, &params)).await? {
             Progress::Wait(job, after) => state::wait(&job, after),
             Progress::Done(outcome) => Ok(done(context, &params, &outcome)),
@@ -172,6 +172,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 /// Says what is asked for, with every file read and every template rendered.
 async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<PublishRequest, TaskError> {
     refuse(params)?;
+    params.writing.check_catalog(lake)?;
     let table_text = params.table.clone().unwrap_or_else(|| {
         let token = context.token("table", 1, "").replace('-', "_");
         token.chars().take(DEFAULT_NAME_CHARS).collect()
@@ -206,6 +207,7 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
         options,
         attempt: context.attempt_id.to_string(),
         token: context.token("publish", 1, ""),
+        query: params.writing.query().options()?,
     })
 }
 
@@ -228,6 +230,8 @@ fn done(context: &TaskContext, params: &Params, outcome: &PublishOutcome) -> Tas
         "rows": outcome.stats.rows,
         "bytes": outcome.stats.written_bytes,
         "scan_bytes": outcome.stats.scanned_bytes,
+        "billed_bytes": outcome.stats.billed_bytes,
+        "cost_usd": dollars(outcome.stats.cost_micro_usd),
         "query_id": outcome.query_id.as_ref().map(|id| id.0.clone()),
     });
     let mut report = job::report(context, outcome, "");

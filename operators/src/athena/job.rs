@@ -5,7 +5,7 @@ use std::time::Duration;
 use engine::diagnostic::code;
 use engine::operator::{Published, TaskContext, TaskError, TaskReport};
 use engine::params::ParamPath;
-use lake::publish::{PublishOutcome, PublishRequest, PublishResult, PublishState, Step, Target};
+use lake::publish::{PublishOutcome, PublishRequest, PublishResult, PublishState, Step, Target, Waiting};
 use lake::words::counted;
 use lake::{ErrorKind, Lake};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ pub(super) struct Job {
     request: PublishRequest,
     /// How far it is; none before the first look at what is there.
     state: Option<PublishState>,
-    /// When it began, in milliseconds since 1970.
+    /// When it began to run, in milliseconds since 1970; while its query waits for its turn, when it was looked at last.
     started_ms: i64,
     /// How often the running query was looked at.
     polls: u32,
@@ -84,7 +84,11 @@ impl Job {
                     self.polls = 0;
                     state::write(context, &self).await?;
                 }
-                Ok(Step::Wait) => {
+                Ok(Step::Wait(waiting)) => {
+                    if waiting == Waiting::Queued {
+                        // The time in the queue is not the query's.
+                        self.started_ms = context.clock.now().as_millisecond();
+                    }
                     if let Some(timeout) = timeout.filter(|timeout| self.is_overdue(context, *timeout)) {
                         self.cancel(lake).await?;
                         self.forget(context).await?;
@@ -215,6 +219,7 @@ pub(super) fn report(context: &TaskContext, outcome: &PublishOutcome, partition:
         rows: Some(outcome.stats.rows),
         bytes: Some(outcome.stats.written_bytes),
         scanned_bytes: Some(outcome.stats.scanned_bytes),
+        cost_micro_usd: Some(outcome.stats.cost_micro_usd).filter(|cost| *cost > 0),
         rejected: None,
         published,
     }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use engine::diagnostic::code;
 use engine::operator::{ParamProblem, TaskContext, TaskError};
-use engine::params::{Params, duration};
+use engine::params::{Params, byte_size, duration};
+use lake::name::Location;
+use lake::query::QueryOptions;
+use lake::{Lake, Place};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,27 +28,34 @@ pub(super) struct WritingParams {
     #[serde(default)]
     #[expect(dead_code, reason = "part of the language; the embedded lake runs no CTAS statement")]
     additional_properties: Params,
-    /// The workgroup; on the embedded lake there are none.
+    /// What its queries may use.
+    #[serde(flatten)]
+    query: QueryParams,
+    /// What the query's token starts with in digdag-operator-athena; it has no effect, tokens are made of the task.
     #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; there are no workgroups on the embedded lake")]
-    workgroup: Option<String>,
-    /// What the query's token starts with; it has no effect on the embedded lake.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; tokens are made of the task on the embedded lake")]
+    #[expect(dead_code, reason = "part of the language; tokens are made of the task")]
     token_prefix: Option<String>,
-    /// How long the query may run: `10m`, `1h 30m`. The query is stopped then and nothing is published.
+    /// The catalog, an AWS account id: it must be the profile's, which is where a catalog is chosen. On the embedded lake it has no
+    /// effect.
     #[serde(default)]
-    timeout: Option<String>,
-    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
     catalog_id: Option<String>,
 }
 
 impl WritingParams {
-    /// Reads `timeout`.
-    pub(super) fn timeout(&self) -> Result<Option<Duration>, TaskError> {
-        timeout(self.timeout.as_deref())
+    /// Returns what its queries may use.
+    pub(super) fn query(&self) -> &QueryParams {
+        &self.query
+    }
+
+    /// Refuses another catalog than that of the profile: one lake has one.
+    pub(super) fn check_catalog(&self, lake: &Lake) -> Result<(), TaskError> {
+        let (Some(wanted), Place::Aws(aws)) = (&self.catalog_id, &lake.settings.place) else { return Ok(()) };
+        if aws.catalog_id.as_ref() == Some(wanted) {
+            return Ok(());
+        }
+        let own = aws.catalog_id.as_ref().map_or_else(|| "that of the account".to_owned(), |own| format!("`{own}`"));
+        let message = format!("expected the catalog of the profile, {own}, found `{wanted}`");
+        Err(problem("catalog_id", message).help("set `catalog_id:` in a profile of `suiro.yml`, and run with that"))
     }
 
     /// Refuses what the embedded lake cannot write.
@@ -61,11 +71,69 @@ impl WritingParams {
     }
 }
 
-/// Reads `timeout`.
-///
-/// DIFFERENCE(digdag-operator-athena): without one there is no limit of ours; there it was 10 minutes, below Athena's own.
-pub(super) fn timeout(text: Option<&str>) -> Result<Option<Duration>, TaskError> {
-    text.map(|text| duration::parse(text).map_err(|error| problem("timeout", error.to_string()))).transpose()
+/// The parameters that all operators share which run queries.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub(super) struct QueryParams {
+    /// The workgroup of Athena; the profile's unless given. On the embedded lake there are none.
+    #[serde(default)]
+    pub(super) workgroup: Option<String>,
+    /// Where Athena writes results: `s3://bucket/prefix/`; the profile's unless given. A workgroup that enforces its own takes no
+    /// notice of it. On the embedded lake it has no effect.
+    #[serde(default)]
+    output_location: Option<String>,
+    /// How many bytes a query may read before it is stopped: `10GiB`. Athena tells after a while how much it has read, so it is
+    /// stopped somewhat later; what it has read by then is billed.
+    #[serde(default)]
+    max_scan_bytes: Option<ByteCount>,
+    /// How long the query may wait in Athena's queue: `10m`. It is stopped then. No limit unless given.
+    #[serde(default)]
+    queue_timeout: Option<String>,
+    /// How long the query may run: `10m`, `1h 30m`. The query is stopped then, and nothing is published. The time in the queue
+    /// does not count. No limit unless given.
+    // DIFFERENCE(digdag-operator-athena): there it was 10 minutes unless given, below Athena's own.
+    #[serde(default)]
+    timeout: Option<String>,
+}
+
+/// A number of bytes, as a number or as a text with a unit.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum ByteCount {
+    /// `1073741824`.
+    Number(u64),
+    /// `1GiB`.
+    Text(String),
+}
+
+impl QueryParams {
+    /// Reads `timeout`.
+    pub(super) fn timeout(&self) -> Result<Option<Duration>, TaskError> {
+        span("timeout", self.timeout.as_deref())
+    }
+
+    /// Reads what the engine holds queries to. `timeout` is not among it: the task itself stops its query then.
+    pub(super) fn options(&self) -> Result<QueryOptions, TaskError> {
+        let location = |text: &String| Location::parse(text).map_err(|error| problem("output_location", error.message));
+        let bytes = |count: &ByteCount| match count {
+            ByteCount::Number(number) => Ok(*number),
+            ByteCount::Text(text) => {
+                byte_size::parse(text).map_err(|error| problem("max_scan_bytes", error.to_string()))
+            }
+        };
+        let queue_timeout = span("queue_timeout", self.queue_timeout.as_deref())?;
+        Ok(QueryOptions {
+            workgroup: self.workgroup.clone(),
+            output_location: self.output_location.as_ref().map(location).transpose()?,
+            max_scan_bytes: self.max_scan_bytes.as_ref().map(bytes).transpose()?,
+            queue_timeout_ms: queue_timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            run_timeout_ms: None,
+        })
+    }
+}
+
+/// Reads a span of time.
+fn span(name: &'static str, text: Option<&str>) -> Result<Option<Duration>, TaskError> {
+    text.map(|text| duration::parse(text).map_err(|error| problem(name, error.to_string()))).transpose()
 }
 
 /// Returns what an SQL file may use besides the parameters in scope: the keys of the exported mappings `athena` and

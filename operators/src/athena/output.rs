@@ -16,3 +16,11 @@ pub(super) fn store(key: &str, value: Value) -> Params {
 pub(super) fn path(key: &str) -> ParamPath {
     ParamPath(format!("athena.{key}"))
 }
+
+/// Writes an amount as a number of US dollars.
+pub(super) fn dollars(micro_usd: u64) -> Value {
+    // Exact to a millionth below nine billion dollars.
+    #[expect(clippy::cast_precision_loss, reason = "an amount for people; what is billed is kept in whole bytes")]
+    let usd = micro_usd as f64 / 1e6;
+    json!(usd)
+}

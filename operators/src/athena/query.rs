@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::job::timed_out;
-use super::options::{athena_scope, timeout};
-use super::output::{path, store};
+use super::options::{QueryParams, athena_scope};
+use super::output::{dollars, path, store};
 use super::poll::pause;
 use crate::door::LakeDoor;
 use crate::error::{AtParam as _, task_error};
@@ -40,8 +40,10 @@ impl Query {
 }
 
 /// The parameters of `athena.query>`.
+///
+/// Unknown keys are refused by the schema: serde cannot do that beside `flatten`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct Params {
     /// The SELECT, or a file (`….sql`) or object (`s3://…`) that holds it. `${…}` in a file is evaluated too.
     #[serde(rename = "_command")]
@@ -49,12 +51,9 @@ pub(crate) struct Params {
     /// The database of tables without one.
     #[serde(default)]
     database: Option<String>,
-    /// The workgroup; on the embedded lake there are none and this is only reported.
-    #[serde(default)]
-    workgroup: Option<String>,
-    /// How long the query may run: `10m`, `1h 30m`. The query is stopped then.
-    #[serde(default)]
-    timeout: Option<String>,
+    /// What it may use.
+    #[serde(flatten)]
+    query: QueryParams,
     /// Also run `athena.preview>` on the result.
     #[serde(default)]
     preview: bool,
@@ -71,7 +70,13 @@ struct Progress {
     /// The query's id, once it is known.
     query: Option<QueryId>,
     submitted_ms: i64,
+    /// When it was first seen to run.
+    #[serde(default)]
+    running_ms: Option<i64>,
     polls: u32,
+    /// Which try it is, from 1: the token of a query that failed would give the failed query again.
+    #[serde(default = "first_generation")]
+    generation: u32,
 }
 
 impl TypedOperator for Query {
@@ -82,7 +87,7 @@ impl TypedOperator for Query {
 What looks like a file is a file: a missing `daily.sql` is an error, never a query.
 
 Stores `athena.last_query`: `id`, `database`, `workgroup`, `query` (the text), `output` (where the result is kept), `scan_bytes`, \
-`exec_millis`, `state`, `state_change_reason`, `submitted_at`, `completed_at` (seconds since 1970).
+`billed_bytes`, `cost_usd`, `exec_millis`, `state`, `state_change_reason`, `submitted_at`, `completed_at` (seconds since 1970).
 
 The query is started once per attempt: after a crash the task finds the query that it started. A kill and a timeout stop it.
 
@@ -107,17 +112,13 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = self.door.open().await?;
-        let timeout = timeout(params.timeout.as_deref())?;
+        let timeout = params.query.timeout()?;
         let mut progress = if let Some(progress) = state::read::<Progress>(context)? {
             progress
         } else {
             let extra = athena_scope(context, "athena.query");
             let sql = sql_text::resolve(lake, context, &params.command, &extra).await.at_param("_command")?;
-            let token = context.token("query", 1, &sql);
-            let token =
-                params.token_prefix.as_ref().map_or_else(|| token.clone(), |prefix| format!("{prefix}-{token}"));
-            let progress =
-                Progress { sql, token, query: None, submitted_ms: context.clock.now().as_millisecond(), polls: 0 };
+            let progress = Progress::begin(context, &params, sql, first_generation());
             state::write(context, &progress).await?;
             progress
         };
@@ -128,6 +129,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
                 token: progress.token.clone(),
                 destination: Destination::Keep,
                 tables: Vec::new(),
+                options: params.query.options()?,
             };
             progress.query = Some(lake.engine.start(&query).await.map_err(task_error)?);
             return state::wait(&progress, pause(0));
@@ -136,16 +138,22 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
             QueryStatus::Queued => {}
             QueryStatus::Running(stats) => {
                 context.host.progress(TaskProgress { rows: stats.rows, bytes: stats.scanned_bytes, bytes_total: None });
-                let elapsed = context.clock.now().as_millisecond().saturating_sub(progress.submitted_ms);
+                let now_ms = context.clock.now().as_millisecond();
+                let elapsed = now_ms.saturating_sub(*progress.running_ms.get_or_insert(now_ms));
                 let elapsed = Duration::from_millis(u64::try_from(elapsed).unwrap_or(0));
                 if let Some(timeout) = timeout.filter(|timeout| elapsed > *timeout) {
                     lake.engine.cancel(&query).await.map_err(task_error)?;
+                    progress.begin_anew(context, &params).await?;
                     return Err(timed_out(timeout));
                 }
             }
             QueryStatus::Succeeded(stats) => return Ok(done(context, &params, &progress, &query, &stats)),
-            QueryStatus::Failed(error) => return Err(task_error(error).at_param("_command")),
+            QueryStatus::Failed(error) => {
+                progress.begin_anew(context, &params).await?;
+                return Err(task_error(error).at_param("_command"));
+            }
             QueryStatus::Canceled => {
+                progress.begin_anew(context, &params).await?;
                 let message = format!("the query {} was cancelled", query.0);
                 return Err(TaskError::new(TaskErrorKind::Failed, Retry::AsTold, code::CANCELED, message));
             }
@@ -165,6 +173,26 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
     }
 }
 
+fn first_generation() -> u32 {
+    1
+}
+
+impl Progress {
+    /// Begins a try.
+    fn begin(context: &TaskContext, params: &Params, sql: String, generation: u32) -> Self {
+        let token = context.token("query", generation, &sql);
+        let token = params.token_prefix.as_ref().map_or_else(|| token.clone(), |prefix| format!("{prefix}-{token}"));
+        let submitted_ms = context.clock.now().as_millisecond();
+        Self { sql, token, query: None, submitted_ms, running_ms: None, polls: 0, generation }
+    }
+
+    /// Stores that the next try, should the task be tried again, runs another query.
+    async fn begin_anew(self, context: &TaskContext, params: &Params) -> Result<(), TaskError> {
+        let next = Self::begin(context, params, self.sql, self.generation.saturating_add(1));
+        state::write(context, &next).await
+    }
+}
+
 /// Tells what the query did, and asks for a preview if wanted.
 fn done(
     context: &TaskContext,
@@ -176,10 +204,12 @@ fn done(
     let last_query = json!({
         "id": query.0,
         "database": params.database,
-        "workgroup": params.workgroup,
+        "workgroup": params.query.workgroup,
         "query": progress.sql,
-        "output": stats.objects.first().and_then(|object| object.location.parent()).map(|prefix| prefix.to_string()),
+        "output": stats.output.as_ref().map(ToString::to_string),
         "scan_bytes": stats.scanned_bytes,
+        "billed_bytes": stats.billed_bytes,
+        "cost_usd": dollars(stats.cost_micro_usd),
         "exec_millis": stats.elapsed_ms,
         "state": "SUCCEEDED",
         "state_change_reason": Value::Null,
@@ -200,6 +230,7 @@ fn done(
         report: TaskReport {
             rows: Some(stats.rows),
             scanned_bytes: Some(stats.scanned_bytes),
+            cost_micro_usd: Some(stats.cost_micro_usd).filter(|cost| *cost > 0),
             ..TaskReport::default()
         },
         ..TaskResult::default()

@@ -381,7 +381,7 @@ pub(crate) fn partition_location(project: &Path, database: &str, table: &str, va
         let lake = open(project).await;
         let name = TableName::new(database, table).unwrap();
         let partition = lake.catalog.partition(&name, &[value.to_owned()]).await.unwrap().unwrap();
-        lake.storage.file(&partition.location)
+        lake.storage.file(&partition.location).unwrap()
     })
 }
 

@@ -6,7 +6,7 @@ use hyper::header::HeaderValue;
 use hyper::{Response, StatusCode};
 use jiff::Timestamp;
 use lake::name::Location;
-use lake::storage::Storage;
+use lake::storage::{Folder, Storage};
 
 use super::condition::iso_time;
 use super::xml::Writer;
@@ -18,19 +18,20 @@ use crate::error::{ApiError, ApiResult};
 #[derive(Debug)]
 pub(super) struct Buckets {
     storage: Storage,
+    files: Folder,
     /// A file for each bucket that was made or written to through the endpoint.
     known: PathBuf,
 }
 
 impl Buckets {
-    pub(super) async fn open(storage: Storage, known: PathBuf) -> lake::Result<Self> {
+    pub(super) async fn open(storage: Storage, files: Folder, known: PathBuf) -> lake::Result<Self> {
         tokio::fs::create_dir_all(&known).await.map_err(|error| lake::Error::io("make a folder", &known, error))?;
-        Ok(Self { storage, known })
+        Ok(Self { storage, files, known })
     }
 
     /// Tells whether there is a bucket.
     pub(super) async fn has(&self, bucket: &Location) -> ApiResult<bool> {
-        for path in [self.storage.file(bucket), self.known.join(bucket.bucket())] {
+        for path in [self.files.file(bucket), self.known.join(bucket.bucket())] {
             if tokio::fs::try_exists(&path).await.map_err(io_failed("look for a bucket", &path))? {
                 return Ok(true);
             }
@@ -54,13 +55,13 @@ impl Buckets {
 
     async fn create(&self, bucket: &Location) -> ApiResult<()> {
         self.remember(bucket).await?;
-        let folder = self.storage.file(bucket);
+        let folder = self.files.file(bucket);
         tokio::fs::create_dir_all(&folder).await.map_err(io_failed("make a bucket", &folder))
     }
 
     /// Removes a bucket without objects; what is left of it are empty folders.
     async fn remove(&self, bucket: &Location) -> ApiResult<()> {
-        let folder = self.storage.file(bucket);
+        let folder = self.files.file(bucket);
         if !self.storage.is_empty(bucket).await.map_err(failed)? {
             return Err(ApiError::new(
                 StatusCode::CONFLICT,
@@ -86,7 +87,7 @@ impl Buckets {
     async fn list(&self) -> ApiResult<Vec<(String, Timestamp)>> {
         let mut found = std::collections::BTreeMap::new();
         let root = self.known.clone();
-        let warehouse = self.storage.root().to_owned();
+        let warehouse = self.files.root().to_owned();
         for (folder, are_files) in [(warehouse, false), (root, true)] {
             let mut entries = tokio::fs::read_dir(&folder).await.map_err(io_failed("list buckets", &folder))?;
             while let Some(entry) = entries.next_entry().await.map_err(io_failed("list buckets", &folder))? {

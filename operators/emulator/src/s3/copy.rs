@@ -31,7 +31,7 @@ impl S3 {
         let address = Address::of_source(&text)?;
         self.buckets.require(&address.bucket()?).await?;
         let location = address.object()?;
-        let path = self.storage.file(&location);
+        let path = self.files.file(&location);
         let file = open(&path).await?.ok_or_else(no_such_key)?;
         let metadata = file.metadata().await.map_err(io_failed("read an object", &path))?;
         if !metadata.is_file() {

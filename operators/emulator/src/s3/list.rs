@@ -128,7 +128,7 @@ impl S3 {
     async fn walk(&self, request: &Request<'_>, list: &List<'_>, start: Start) -> ApiResult<Listing> {
         let bucket = request.address.bucket()?;
         self.buckets.require(&bucket).await?;
-        let root = self.storage.file(&bucket);
+        let root = self.files.file(&bucket);
         let wanted = Wanted {
             prefix: list.prefix.to_owned(),
             delimiter: list.delimiter.to_owned(),

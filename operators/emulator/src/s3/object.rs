@@ -52,7 +52,7 @@ impl S3 {
     /// Returns an object that is there.
     pub(super) async fn find(&self, location: &Location) -> ApiResult<Option<Object>> {
         use std::io::ErrorKind as Io;
-        let file = self.storage.file(location);
+        let file = self.files.file(location);
         match tokio::fs::metadata(&file).await {
             Ok(metadata) if metadata.is_file() => Ok(Some(self.notes.read(location, &metadata).await)),
             Ok(_) => Ok(None),
@@ -68,7 +68,7 @@ impl S3 {
         }
         let location = request.address.object()?;
         // The file is opened first: what is said of it and its bytes are of one version.
-        let path = self.storage.file(&location);
+        let path = self.files.file(&location);
         let Some(mut file) = open(&path).await? else { return Err(no_such_key()) };
         let metadata = file.metadata().await.map_err(io_failed("read an object", &path))?;
         if !metadata.is_file() {
@@ -157,7 +157,7 @@ impl S3 {
         }
         writer.finish().await.map_err(failed)?;
         self.buckets.remember(bucket).await?;
-        let file = self.storage.file(location);
+        let file = self.files.file(location);
         let metadata = tokio::fs::metadata(&file).await.map_err(io_failed("read an object", &file))?;
         self.notes.write(location, &metadata, note).await
     }
@@ -173,13 +173,13 @@ impl S3 {
                 ),
             )
         };
-        if tokio::fs::metadata(self.storage.file(location)).await.is_ok_and(|metadata| metadata.is_dir()) {
+        if tokio::fs::metadata(self.files.file(location)).await.is_ok_and(|metadata| metadata.is_dir()) {
             return Err(refused("there are objects below it".to_owned()));
         }
         let mut above = location.parent();
         while let Some(prefix) = above.filter(|prefix| !prefix.key().is_empty()) {
             // A path that ends in `/` is never a file.
-            let path: PathBuf = self.storage.file(&prefix).components().collect();
+            let path: PathBuf = self.files.file(&prefix).components().collect();
             match tokio::fs::metadata(&path).await {
                 Ok(metadata) if metadata.is_dir() => return Ok(()),
                 Ok(_) => return Err(refused(format!("`{}` is an object", prefix.to_string().trim_end_matches('/')))),

@@ -55,7 +55,7 @@ impl S3 {
     async fn set_tags(&self, location: &Location, tags: IndexMap<String, String>) -> ApiResult<()> {
         let _held = self.notes.lock(location).await;
         let object = self.find(location).await?.ok_or_else(no_such_key)?;
-        let file = self.storage.file(location);
+        let file = self.files.file(location);
         let metadata = tokio::fs::metadata(&file).await.map_err(io_failed("read an object", &file))?;
         let note = super::note::Note { tags, ..object.note };
         self.notes.write(location, &metadata, note).await.map(|_| ())

@@ -93,7 +93,35 @@ impl Default for CallRates {
     }
 }
 
+/// Athena bills whole megabytes, at least ten of them a query: <https://aws.amazon.com/athena/pricing/>.
+const MEGABYTE: u64 = 1 << 20;
+const LEAST_MEGABYTES: u64 = 10;
+
+/// A terabyte, as prices count it.
+const TERABYTE: u128 = 1 << 40;
+
+/// Who runs the queries of a lake on AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineKind {
+    /// Athena.
+    #[default]
+    Athena,
+    /// The embedded engine, in this process: it reads S3 itself.
+    Embedded,
+}
+
 impl AthenaSettings {
+    /// Returns the bytes that Athena bills for a query that reads so many.
+    pub fn billed_bytes(scanned_bytes: u64) -> u64 {
+        scanned_bytes.div_ceil(MEGABYTE).max(LEAST_MEGABYTES).saturating_mul(MEGABYTE)
+    }
+
+    /// Returns what billed bytes cost, in millionths of a US dollar, rounded up.
+    pub fn cost_micro_usd(&self, billed_bytes: u64) -> u64 {
+        let cost = (u128::from(billed_bytes) * u128::from(self.micro_usd_per_tb)).div_ceil(TERABYTE);
+        u64::try_from(cost).unwrap_or(u64::MAX)
+    }
+
     /// Returns the name of the workgroup.
     pub fn workgroup(&self) -> &str {
         self.workgroup.as_deref().unwrap_or("primary")

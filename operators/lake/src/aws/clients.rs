@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -113,6 +114,9 @@ async fn load(settings: &AwsSettings) -> Result<SdkConfig> {
         .app_name(app);
     if let Some(region) = &settings.region {
         loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(keys) = &settings.keys {
+        loader = loader.credentials_provider(Credentials::new(&keys.id, &keys.secret, None, None, "the program"));
     }
     if let Some(profile) = &settings.credentials_profile {
         loader = loader.profile_name(profile);

@@ -222,7 +222,7 @@ pub(crate) fn no_credentials() -> Error {
     )
 }
 
-fn with_credentials(error: &CredentialsError, operation: &'static str) -> Error {
+pub(crate) fn with_credentials(error: &CredentialsError, operation: &'static str) -> Error {
     let cause = root_cause(error);
     match error {
         CredentialsError::CredentialsNotLoaded(_) => Error { operation, ..no_credentials() },

@@ -1,10 +1,10 @@
-//! What an AWS lake is opened with. Nothing secret is in it: keys come from the SDK's own places.
+//! What an AWS lake is opened with. Keys come from the SDK's own places; no file of ours holds any.
 
 use indexmap::IndexMap;
 
 use crate::error::{Error, ErrorKind, Result};
 
-pub use super::athena_settings::{AthenaSettings, CallRate, CallRates};
+pub use super::athena_settings::{AthenaSettings, CallRate, CallRates, EngineKind};
 
 /// The settings of an AWS lake.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct AwsSettings {
     pub region: Option<String>,
     /// A profile of `~/.aws/config`; none for what `AWS_PROFILE` says, or `default`.
     pub credentials_profile: Option<String>,
+    /// Keys that the program hands over, in place of those that the SDK finds; suiro itself never does.
+    pub keys: Option<AwsKeys>,
     /// Roles to assume, each with the credentials of the one before it; the last one is who suiro acts as.
     pub roles: Vec<AssumedRole>,
     /// The account whose Glue catalog is used; none for the caller's own.
@@ -22,10 +24,30 @@ pub struct AwsSettings {
     /// Whether the bucket stands in the path of S3's addresses instead of the host's name; always so for an address of
     /// S3 that is given by its number or as `localhost`.
     pub path_style: bool,
+    /// Where tables go whose database has no location, and results that are kept: `s3://bucket/prefix/`. None for nowhere:
+    /// such tables are refused.
+    pub warehouse: Option<Location>,
     /// How objects are written.
     pub writes: S3Writes,
-    /// The query engine.
+    /// Who runs queries.
+    pub engine: EngineKind,
+    /// The query engine Athena.
     pub athena: AthenaSettings,
+}
+
+/// A pair of keys.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AwsKeys {
+    /// The access key.
+    pub id: String,
+    /// Its secret.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for AwsKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AwsKeys").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// A role to assume.

@@ -379,7 +379,12 @@ async fn next_version(connection: &mut SqliteConnection, operation: &'static str
 }
 
 /// Refuses a put that does not find what it expects.
-fn guard(expect: Expect, found: Option<i64>, what: impl Fn() -> String, operation: &'static str) -> Result<()> {
+pub(super) fn guard(
+    expect: Expect,
+    found: Option<i64>,
+    what: impl Fn() -> String,
+    operation: &'static str,
+) -> Result<()> {
     match (expect, found) {
         (Expect::Any, _) | (Expect::Absent, None) => Ok(()),
         (Expect::Absent, Some(_)) => {
@@ -400,12 +405,12 @@ fn guard(expect: Expect, found: Option<i64>, what: impl Fn() -> String, operatio
 }
 
 /// Tells whether partition keys are the same to the partitions that have values for them: remarks may differ.
-fn same_keys(left: &[Column], right: &[Column]) -> bool {
+pub(super) fn same_keys(left: &[Column], right: &[Column]) -> bool {
     let what = |column: &Column| (column.name.clone(), column.hive_type.clone());
     left.iter().map(what).eq(right.iter().map(what))
 }
 
-fn describe(table: &Table, values: &[String]) -> String {
+pub(super) fn describe(table: &Table, values: &[String]) -> String {
     let pairs: Vec<String> = table.pairs(values).map(|(key, value)| format!("{key}={value}")).collect();
     format!("`{}`", pairs.join("/"))
 }
@@ -424,22 +429,24 @@ fn decode<T: serde::de::DeserializeOwned>(what: &'static str, name: &str, body: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::GlueCatalog as _;
+    use crate::catalog::{GlueCatalog as _, TableFormat};
     use crate::clock::ManualClock;
+    use crate::name::Location;
+
+    /// Makes the description of a table partitioned by `dt` in the database `default`.
+    fn table(name: &str) -> Table {
+        Table::new(
+            TableName::new("default", name).unwrap(),
+            vec![Column::new("a", "bigint")],
+            vec![Column::new("dt", "string")],
+            Location::parse(&format!("s3://b/{name}/")).unwrap(),
+            TableFormat::Parquet,
+        )
+    }
 
     async fn memory() -> SqliteCatalog {
         let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(1_700_000_000).unwrap()));
         SqliteCatalog::open(crate::sqlite::open_memory().await.unwrap(), clock).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn it_behaves_as_a_catalog() {
-        crate::catalog::conformance::run(&memory().await).await;
-    }
-
-    #[tokio::test]
-    async fn it_behaves_as_a_catalog_that_is_served() {
-        crate::catalog::conformance::glue::run(&memory().await).await;
     }
 
     #[tokio::test]
@@ -449,7 +456,7 @@ mod tests {
         let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock);
         let pool = crate::sqlite::open(&file).await.unwrap();
         let first = SqliteCatalog::open(pool.clone(), Arc::clone(&clock)).await.unwrap();
-        let table = first.put_table(&crate::catalog::conformance::table("kept"), Expect::Absent).await.unwrap();
+        let table = first.put_table(&table("kept"), Expect::Absent).await.unwrap();
         // As the first form was: without histories and statistics.
         sqlx::raw_sql(
             "DROP TABLE catalog_table_version; DROP TABLE catalog_column_statistics; PRAGMA user_version = 1",
@@ -470,7 +477,7 @@ mod tests {
         let file = folder.path().join("deep/catalog.sqlite");
         let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock);
         let first = SqliteCatalog::open(crate::sqlite::open(&file).await.unwrap(), Arc::clone(&clock)).await.unwrap();
-        let table = first.put_table(&crate::catalog::conformance::table("kept"), Expect::Absent).await.unwrap();
+        let table = first.put_table(&table("kept"), Expect::Absent).await.unwrap();
         drop(first);
         let second = SqliteCatalog::open(crate::sqlite::open(&file).await.unwrap(), clock).await.unwrap();
         assert_eq!(second.table(&table.name).await.unwrap(), Some(table));
@@ -489,7 +496,7 @@ mod tests {
     #[tokio::test]
     async fn a_row_that_cannot_be_read_harms_only_itself() {
         let catalog = memory().await;
-        catalog.put_table(&crate::catalog::conformance::table("good"), Expect::Absent).await.unwrap();
+        catalog.put_table(&table("good"), Expect::Absent).await.unwrap();
         sqlx::query("INSERT INTO catalog_table VALUES ('default', 'bad', 99, '{')")
             .execute(&catalog.pool)
             .await

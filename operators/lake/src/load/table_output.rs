@@ -158,12 +158,7 @@ async fn place(lake: &Lake, output: &TableOutput) -> Result<Location> {
     if let Some(text) = &output.location {
         return Ok(Location::parse(text)?.as_prefix());
     }
-    let (database, table) = (output.database.to_lowercase(), output.table.to_lowercase());
-    let below = lake.catalog.database(&database).await?.and_then(|database| database.location);
-    match below {
-        Some(location) => location.join(&format!("{table}/")),
-        None => Location::parse(&format!("s3://warehouse/{database}/{table}/")),
-    }
+    lake.default_location(&TableName::new(&output.database, &output.table)?).await
 }
 
 /// Returns the root of a table's versions.

@@ -91,7 +91,7 @@ async fn table(lake: &Lake, database: &str, name: &str) -> Vec<(String, Vec<Stri
     for (values, place) in places {
         let mut rows = Vec::new();
         for object in lake.storage.list_data(&place).await.unwrap() {
-            rows.extend(rows_of(&lake.storage.file(&object.location)));
+            rows.extend(rows_of(&lake.storage.file(&object.location).unwrap()));
         }
         found.push((values, rows));
     }

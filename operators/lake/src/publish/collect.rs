@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::lake::Lake;
-use crate::name::Location;
-use crate::query::RESULTS;
+use crate::name::{Location, TableName};
 use crate::storage::MARKER;
 
 use super::versions::{VersionState, WrittenVersion};
@@ -33,7 +32,7 @@ impl Lake {
     pub async fn collect(&self) -> Result<Collected> {
         let mut candidates = self.versions.due().await?;
         candidates.extend(self.versions.unfinished(FORGOTTEN_AFTER).await?);
-        let referenced = if candidates.is_empty() { BTreeSet::new() } else { self.referenced().await? };
+        let referenced = self.referenced(&candidates).await?;
         candidates.retain(|version| version.state != VersionState::Published || !is_referenced(&referenced, version));
         let points = &self.settings.crash_points;
         let mut claimed = Vec::new();
@@ -44,7 +43,7 @@ impl Lake {
         }
         let mut collected = Collected::default();
         // Once more, now that nobody can point to what is claimed: an undo may have come between.
-        let referenced = if claimed.is_empty() { BTreeSet::new() } else { self.referenced().await? };
+        let referenced = self.referenced(&claimed).await?;
         for version in claimed {
             if is_referenced(&referenced, &version) {
                 points.around("collect: give a version back", self.versions.give_back(&version.location)).await?;
@@ -61,7 +60,7 @@ impl Lake {
 
     /// Deletes kept results of queries that are older than their retention.
     async fn collect_results(&self) -> Result<()> {
-        let results = Location::parse(RESULTS)?;
+        let Some(results) = self.storage.results()? else { return Ok(()) };
         let retention_ms = i64::try_from(self.settings.result_retention.as_millis()).unwrap_or(i64::MAX);
         let before_ms = self.settings.clock.now().as_millisecond().saturating_sub(retention_ms);
         for object in self.storage.list(&results).await? {
@@ -76,13 +75,25 @@ impl Lake {
         Ok(())
     }
 
-    /// Lists every location that the catalog points to.
-    async fn referenced(&self) -> Result<BTreeSet<Location>> {
+    /// Lists the locations that the catalog points to and that could be those of versions: in a folder all. An account on AWS
+    /// has thousands of tables that are none of ours: there it is the tables of the databases that versions were written for,
+    /// and the partitions of their own tables.
+    async fn referenced(&self, versions: &[WrittenVersion]) -> Result<BTreeSet<Location>> {
         let mut referenced = BTreeSet::new();
-        for database in self.catalog.databases().await? {
-            for table in self.catalog.tables(&database.name).await? {
+        if versions.is_empty() {
+            return Ok(referenced);
+        }
+        let own: BTreeSet<&TableName> = versions.iter().map(|version| &version.table).collect();
+        let has_all = self.storage.folder().is_some();
+        let databases: BTreeSet<String> = if has_all {
+            self.catalog.databases().await?.into_iter().map(|database| database.name).collect()
+        } else {
+            own.iter().map(|name| name.database.clone()).collect()
+        };
+        for database in databases {
+            for table in self.catalog.tables(&database).await? {
                 referenced.extend(table.location.iter().map(Location::as_prefix));
-                if !table.partition_keys.is_empty() {
+                if !table.partition_keys.is_empty() && (has_all || own.contains(&table.name)) {
                     let partitions = self.catalog.partitions(&table.name).await?;
                     referenced.extend(partitions.iter().map(|partition| partition.location.as_prefix()));
                 }

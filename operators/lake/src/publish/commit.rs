@@ -1,11 +1,14 @@
 //! The one catalog call that readers see, what is noted before it, and the tombstone after it.
 
+use indexmap::IndexMap;
+
 use crate::catalog::{Expect, Partition, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::{Location, TableName};
 use crate::storage::{Marker, MarkerKind};
 
+use super::lease::Lease;
 use super::record::Record;
 
 /// A version that is ready for its readers.
@@ -62,6 +65,18 @@ impl Lake {
     /// `Conflict`, `AlreadyExists` or `NotFound` when another writer was there since the version was planned; then nothing
     /// has changed.
     pub async fn publish_partition(&self, table: &Table, values: &[String], new: &NewVersion) -> Result<Published> {
+        let lease = self.leases.take(&new.record.version).await?;
+        let published = self.point_partition_to(table, values, new, lease.as_ref()).await;
+        self.leases.end(lease, published).await
+    }
+
+    async fn point_partition_to(
+        &self,
+        table: &Table,
+        values: &[String],
+        new: &NewVersion,
+        lease: Option<&Lease>,
+    ) -> Result<Published> {
         let prefix = &new.record.version;
         let current = self.catalog.partition(&table.name, values).await?;
         if let Some(current) = current.as_ref().filter(|current| current.location == *prefix) {
@@ -74,6 +89,7 @@ impl Lake {
         let mut partition = table.new_partition(values.to_vec(), prefix.clone());
         partition.storage = super::Format::default().storage();
         record.put(&mut partition.parameters);
+        under(lease, current.as_ref().map(|current| &current.parameters), &mut partition.parameters)?;
         let put = self.catalog.put_partition(&table.name, &partition, new.expect);
         self.settings.crash_points.around("publish: the catalog call", put).await?;
         let kept = self.catalog.partition(&table.name, values).await?;
@@ -88,6 +104,12 @@ impl Lake {
     /// # Errors
     /// As [`Lake::publish_partition`].
     pub async fn publish_table(&self, table: &Table, new: &NewVersion) -> Result<Published> {
+        let lease = self.leases.take(&new.record.version).await?;
+        let published = self.point_table_to(table, new, lease.as_ref()).await;
+        self.leases.end(lease, published).await
+    }
+
+    async fn point_table_to(&self, table: &Table, new: &NewVersion, lease: Option<&Lease>) -> Result<Published> {
         let prefix = &new.record.version;
         let current = self.catalog.table(&table.name).await?;
         if let Some(current) = current.as_ref().filter(|current| current.location.as_ref() == Some(prefix)) {
@@ -99,6 +121,7 @@ impl Lake {
         self.before_publish(&record).await?;
         let mut table = Table { location: Some(prefix.clone()), ..table.clone() };
         record.put(&mut table.parameters);
+        under(lease, current.as_ref().map(|current| &current.parameters), &mut table.parameters)?;
         let put = self.catalog.put_table(&table, new.expect);
         self.settings.crash_points.around("publish: the catalog call", put).await?;
         let kept = self.catalog.table(&table.name).await?;
@@ -132,6 +155,18 @@ impl Lake {
         Ok(Published { previous_location: previous, repeated })
     }
 }
+
+/// Lets a catalog call go on under a lease, and leaves the lease's number in what it writes.
+pub(super) fn under(lease: Option<&Lease>, current: Option<&Parameters>, wanted: &mut Parameters) -> Result<()> {
+    if let Some(lease) = lease {
+        lease.check(current)?;
+        lease.stamp(wanted);
+    }
+    Ok(())
+}
+
+/// The parameters of a partition or table.
+type Parameters = IndexMap<String, String>;
 
 /// Checks that the catalog says what it was told.
 pub(super) fn read_back(expected: &Location, found: Option<Location>) -> Result<()> {

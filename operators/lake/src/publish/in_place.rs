@@ -13,7 +13,8 @@ use crate::name::Location;
 use crate::query::WrittenObject;
 use crate::storage::{Marker, MarkerKind, PlaceRecord};
 
-use super::commit::{NewVersion, Published};
+use super::commit::{NewVersion, Published, under};
+use super::lease::Lease;
 use super::record::Record;
 
 /// Foreign objects that a message names.
@@ -44,6 +45,18 @@ impl Lake {
         written: &[WrittenObject],
         new: &NewVersion,
     ) -> Result<Published> {
+        let lease = self.leases.take(&new.record.version).await?;
+        let published = self.replace_in_place(place, written, new, lease.as_ref()).await;
+        self.leases.end(lease, published).await
+    }
+
+    async fn replace_in_place(
+        &self,
+        place: Place<'_>,
+        written: &[WrittenObject],
+        new: &NewVersion,
+        lease: Option<&Lease>,
+    ) -> Result<Published> {
         let points = &self.settings.crash_points;
         let location = place.location;
         let old = self.ours_at(location).await?;
@@ -62,8 +75,8 @@ impl Lake {
         }
         let previous = match place.values {
             _ if !place.register => None,
-            Some(values) => self.point_partition(place.table, values, location, new).await?,
-            None => self.point_table(place.table, location, new).await?,
+            Some(values) => self.point_partition(place.table, values, location, (new, lease)).await?,
+            None => self.point_table(place.table, location, (new, lease)).await?,
         };
         if place.register {
             self.retire_unused(&place.table.name, place.values).await?;
@@ -147,7 +160,7 @@ impl Lake {
         table: &Table,
         values: &[String],
         place: &Location,
-        new: &NewVersion,
+        (new, lease): (&NewVersion, Option<&Lease>),
     ) -> Result<Option<Location>> {
         let current = self.catalog.partition(&table.name, values).await?;
         if let Some(current) = &current
@@ -158,12 +171,18 @@ impl Lake {
         let mut partition = table.new_partition(values.to_vec(), place.clone());
         partition.storage = super::Format::default().storage();
         new.record.put(&mut partition.parameters);
+        under(lease, current.as_ref().map(|current| &current.parameters), &mut partition.parameters)?;
         let put = self.catalog.put_partition(&table.name, &partition, new.expect);
         self.settings.crash_points.around("publish: the catalog call", put).await?;
         Ok(current.map(|current| current.location))
     }
 
-    async fn point_table(&self, table: &Table, place: &Location, new: &NewVersion) -> Result<Option<Location>> {
+    async fn point_table(
+        &self,
+        table: &Table,
+        place: &Location,
+        (new, lease): (&NewVersion, Option<&Lease>),
+    ) -> Result<Option<Location>> {
         let current = self.catalog.table(&table.name).await?;
         if let Some(current) = &current
             && Record::read(&current.parameters)?.is_some_and(|record| record.version == new.record.version)
@@ -172,6 +191,7 @@ impl Lake {
         }
         let mut table = Table { location: Some(place.clone()), ..table.clone() };
         new.record.put(&mut table.parameters);
+        under(lease, current.as_ref().map(|current| &current.parameters), &mut table.parameters)?;
         let expect = if current.is_none() { Expect::Absent } else { new.expect };
         let put = self.catalog.put_table(&table, expect);
         self.settings.crash_points.around("publish: the catalog call", put).await?;

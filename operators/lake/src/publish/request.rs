@@ -7,7 +7,7 @@ use super::decide::{OnEmpty, PublishMode, RowLimits, SaveMode};
 use super::schema::{OnMissingColumn, OnSchemaChange, SchemaPlan};
 use super::{Format, version};
 use crate::name::{Location, TableName};
-use crate::query::{QueryId, QueryStats};
+use crate::query::{QueryId, QueryOptions, QueryStats};
 
 /// A SELECT that becomes a partition or a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct PublishRequest {
     pub attempt: String,
     /// The name of this effect: the same for every retry of this step, another one for any other step.
     pub token: String,
+    /// What its queries may use.
+    #[serde(default, skip_serializing_if = "QueryOptions::is_default")]
+    pub query: QueryOptions,
 }
 
 /// What a SELECT becomes.
@@ -270,13 +273,22 @@ pub enum PublishResult {
     DroppedEmpty,
 }
 
+/// What a publish waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// Its query has not begun to run: others go first.
+    Queued,
+    /// Its query runs.
+    Running,
+}
+
 /// What to do after a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Keep the state, then call again.
     Next(PublishState),
     /// Nothing to do yet: call again with the same state after a while.
-    Wait,
+    Wait(Waiting),
     /// It is done.
     Done(PublishOutcome),
 }

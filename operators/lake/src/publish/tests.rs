@@ -14,7 +14,7 @@ use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::{Lake, LakeSettings};
 use crate::name::{Location, TableName};
-use crate::query::conformance::rows;
+use crate::query::testing::rows;
 
 mod place;
 mod race;
@@ -84,6 +84,7 @@ fn request(dt: &str, sql: &str) -> PublishRequest {
         options: PublishOptions::default(),
         attempt: "1".to_owned(),
         token: "+main+daily".to_owned(),
+        query: crate::query::QueryOptions::default(),
     }
 }
 
@@ -107,7 +108,7 @@ async fn go_on(lake: &Lake, request: &PublishRequest, kept: &Mutex<Option<Publis
                 let text = serde_json::to_string(&state).unwrap();
                 *kept.lock().unwrap() = Some(serde_json::from_str(&text).unwrap());
             }
-            Step::Wait => tokio::task::yield_now().await,
+            Step::Wait(_) => tokio::task::yield_now().await,
             Step::Done(outcome) => return Ok(outcome),
         }
     }

@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::{Location, TableName};
 
+use super::commit::under;
 use super::record::{Record, table_hash};
 use super::versions::VersionState;
 
@@ -67,8 +68,14 @@ impl Lake {
         self.keep(&to).await?;
         let mut restored = Partition { location: to.clone(), ..current.clone() };
         direction.put(&record, &mut restored.parameters);
-        let put = self.catalog.put_partition(name, &restored, Expect::Version(current.version));
-        self.settings.crash_points.around("undo: the catalog call", put).await?;
+        let lease = self.leases.take(&to).await?;
+        let done = async {
+            under(lease.as_ref(), Some(&current.parameters), &mut restored.parameters)?;
+            let put = self.catalog.put_partition(name, &restored, Expect::Version(current.version));
+            self.settings.crash_points.around("undo: the catalog call", put).await
+        };
+        let done = done.await;
+        self.leases.end(lease, done).await?;
         self.retire_unused(name, Some(values)).await?;
         Ok(Undone { from: Some(current.location), to })
     }
@@ -98,8 +105,14 @@ impl Lake {
         self.keep(&to).await?;
         let mut restored = Table { location: Some(to.clone()), ..current.clone() };
         direction.put(&record, &mut restored.parameters);
-        let put = self.catalog.put_table(&restored, Expect::Version(current.version));
-        self.settings.crash_points.around("undo: the catalog call", put).await?;
+        let lease = self.leases.take(&to).await?;
+        let done = async {
+            under(lease.as_ref(), Some(&current.parameters), &mut restored.parameters)?;
+            let put = self.catalog.put_table(&restored, Expect::Version(current.version));
+            self.settings.crash_points.around("undo: the catalog call", put).await
+        };
+        let done = done.await;
+        self.leases.end(lease, done).await?;
         self.retire_unused(name, None).await?;
         Ok(Undone { from: Some(from), to })
     }

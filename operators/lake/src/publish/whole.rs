@@ -2,13 +2,16 @@
 //!
 //! The table's location is the version, its partitions are the folders below it; each one has a record of its own.
 
-use crate::catalog::{Partition, Table};
+use std::collections::BTreeSet;
+
+use crate::catalog::{Expect, Partition, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::{Location, TableName};
 use crate::query::WrittenObject;
 
-use super::commit::{NewVersion, Published, read_back};
+use super::commit::{NewVersion, Published, read_back, under};
+use super::lease::Lease;
 use super::record::{Record, schema_hash};
 use super::versions::VersionState;
 
@@ -58,6 +61,25 @@ pub(super) fn partitions_of(table: &Table, objects: &[WrittenObject]) -> Result<
     Ok(partitions)
 }
 
+/// Returns the partitions of a version, each with a record of its own.
+fn recorded(table: &Table, objects: &[WrittenObject], new: &NewVersion) -> Result<Vec<Partition>> {
+    let partitions = partitions_of(table, objects)?.into_iter();
+    Ok(partitions
+        .map(|WrittenPartition { mut partition, rows, bytes }| {
+            let record = Record {
+                version: partition.location.clone(),
+                previous_location: None,
+                rows,
+                bytes,
+                schema_hash: schema_hash(&table.columns),
+                ..new.record.clone()
+            };
+            record.put(&mut partition.parameters);
+            partition
+        })
+        .collect())
+}
+
 impl Lake {
     /// Makes a table with the partitions of a version, or replaces it with all that it had: one catalog call. Repeating it
     /// after a lost answer is fine.
@@ -67,9 +89,22 @@ impl Lake {
     /// # Errors
     /// As [`Lake::publish_table`]; `InvalidData` for an object that is not where its partition is.
     pub async fn publish_whole(&self, table: &Table, objects: &[WrittenObject], new: &NewVersion) -> Result<Published> {
+        let lease = self.leases.take(&new.record.version).await?;
+        let published = self.point_whole_to(table, objects, new, lease.as_ref()).await;
+        self.leases.end(lease, published).await
+    }
+
+    async fn point_whole_to(
+        &self,
+        table: &Table,
+        objects: &[WrittenObject],
+        new: &NewVersion,
+        lease: Option<&Lease>,
+    ) -> Result<Published> {
         let prefix = &new.record.version;
         let current = self.catalog.table(&table.name).await?;
         if let Some(current) = current.as_ref().filter(|current| current.location.as_ref() == Some(prefix)) {
+            self.complete_partitions(current, objects, new).await?;
             let previous = Record::read(&current.parameters)?.and_then(|record| record.previous_location);
             let published = self.after_publish(prefix, previous, true).await?;
             self.retire_unused(&table.name, None).await?;
@@ -79,21 +114,8 @@ impl Lake {
         let record = Record { previous_location: previous.clone(), ..new.record.clone() };
         let mut table = Table { location: Some(prefix.clone()), ..table.clone() };
         record.put(&mut table.parameters);
-        let partitions = partitions_of(&table, objects)?
-            .into_iter()
-            .map(|WrittenPartition { mut partition, rows, bytes }| {
-                let record = Record {
-                    version: partition.location.clone(),
-                    previous_location: None,
-                    rows,
-                    bytes,
-                    schema_hash: schema_hash(&table.columns),
-                    ..new.record.clone()
-                };
-                record.put(&mut partition.parameters);
-                partition
-            })
-            .collect::<Vec<_>>();
+        under(lease, current.as_ref().map(|current| &current.parameters), &mut table.parameters)?;
+        let partitions = recorded(&table, objects, new)?;
         self.before_publish(&record).await?;
         let put = self.catalog.replace_table(&table, &partitions, new.expect);
         self.settings.crash_points.around("publish: the catalog call", put).await?;
@@ -102,6 +124,21 @@ impl Lake {
         let published = self.after_publish(prefix, previous, false).await?;
         self.retire_unused(&table.name, None).await?;
         Ok(published)
+    }
+
+    /// Makes the partitions of a table those of its version. A catalog that takes several calls for it may have been stopped
+    /// between the one that points the table to the version and the rest.
+    async fn complete_partitions(&self, table: &Table, objects: &[WrittenObject], new: &NewVersion) -> Result<()> {
+        let wanted = recorded(table, objects, new)?;
+        let there = self.catalog.partitions(&table.name).await?;
+        let places = |partitions: &[Partition]| -> BTreeSet<(Vec<String>, Location)> {
+            partitions.iter().map(|partition| (partition.values.clone(), partition.location.clone())).collect()
+        };
+        if places(&wanted) != places(&there) {
+            let put = self.catalog.replace_table(table, &wanted, Expect::Version(table.version));
+            self.settings.crash_points.around("aws: complete the partitions", put).await?;
+        }
+        Ok(())
     }
 
     /// Sets the tombstone of every published version of a table (of one of its partitions, when values are given) that the

@@ -92,11 +92,11 @@ impl QueryEngine for AthenaEngine {
         match poller::state(&execution) {
             Some(QueryExecutionState::Succeeded) => Ok(QueryStatus::Succeeded(inner.ended_well(&execution).await?.stats.clone())),
             Some(QueryExecutionState::Failed) => {
-                inner.clear(&execution).await;
+                inner.clear(&execution).await?;
                 Ok(QueryStatus::Failed(inner.failure(&execution)))
             }
             Some(QueryExecutionState::Cancelled) => {
-                inner.clear(&execution).await;
+                inner.clear(&execution).await?;
                 Ok(inner.stopped_by_a_limit(&execution).map_or(QueryStatus::Canceled, QueryStatus::Failed))
             }
             Some(QueryExecutionState::Running) => {
@@ -125,12 +125,12 @@ impl QueryEngine for AthenaEngine {
                 page.open(&inner.api, &inner.storage, &execution).await
             }
             Some(QueryExecutionState::Cancelled) => {
-                inner.clear(&execution).await;
+                inner.clear(&execution).await?;
                 let canceled = || Error::new(ErrorKind::Canceled, "fetch a result", "the query was cancelled");
                 Err(inner.stopped_by_a_limit(&execution).unwrap_or_else(canceled))
             }
             _ => {
-                inner.clear(&execution).await;
+                inner.clear(&execution).await?;
                 Err(inner.failure(&execution))
             }
         }
@@ -144,7 +144,7 @@ impl QueryEngine for AthenaEngine {
             // Athena stops it after a while.
             inner.poller.ended(&id.0).await?;
         }
-        inner.clear(&execution).await;
+        inner.clear(&execution).await?;
         Ok(())
     }
 

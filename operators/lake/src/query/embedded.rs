@@ -85,6 +85,8 @@ struct Running {
     started_ms: i64,
     cancellation: CancellationToken,
     plan: Mutex<Option<Arc<dyn ExecutionPlan>>>,
+    /// Which limit it went over.
+    over_limit: Mutex<Option<Arc<Error>>>,
     state: watch::Sender<State>,
 }
 
@@ -159,7 +161,10 @@ impl Inner {
     async fn run(self: Arc<Self>, id: QueryId, running: Arc<Running>) {
         let ended = tokio::select! {
             biased;
-            () = running.cancellation.cancelled() => State::Canceled,
+            () = running.cancellation.cancelled() => match running.over_limit().take() {
+                Some(error) => State::Failed(error),
+                None => State::Canceled,
+            },
             ended = self.work(&id, &running) => match ended {
                 Ok((stats, result)) => State::Succeeded(stats, result),
                 Err(error) => State::Failed(Arc::new(error)),
@@ -198,6 +203,7 @@ impl Inner {
                 points.around("query: mark the result", result::prepare_kept(&self.storage, id)).await?;
                 let writer = result::kept_writer(&self.storage, id, &prepared.columns)?;
                 let stats = self.write(running, writer, rows).await?;
+                let stats = QueryStats { output: Some(result::kept_location(&self.storage, id)?), ..stats };
                 let kept = result::keep(&self.storage, id, &prepared.columns, &stats);
                 points.around("query: complete the result", kept).await?;
                 Ok((stats, None))
@@ -276,6 +282,23 @@ impl Running {
     fn plan(&self) -> MutexGuard<'_, Option<Arc<dyn ExecutionPlan>>> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn over_limit(&self) -> MutexGuard<'_, Option<Arc<Error>>> {
+        self.over_limit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops it when it has read more than it may. It is looked at when somebody polls.
+    fn hold_to_limit(&self, scanned_bytes: u64) {
+        let Some(limit) = self.query.options.max_scan_bytes.filter(|limit| scanned_bytes > *limit) else { return };
+        let error = Error::new(
+            ErrorKind::ResourcesExhausted,
+            OPERATION,
+            format!("the query was stopped: it had read {scanned_bytes} bytes, {limit} are allowed"),
+        )
+        .help("name fewer partitions in WHERE, or raise `max_scan_bytes`");
+        self.over_limit().get_or_insert(Arc::new(error));
+        self.cancellation.cancel();
+    }
 }
 
 /// Checks that a table can hold the columns of a result.
@@ -313,7 +336,7 @@ impl QueryEngine for EmbeddedEngine {
             .plan(sql.to_owned(), inner.session(database), Vec::new(), inner.parallelism, &Stop::default())
             .await?;
         Ok(Description {
-            predicted_bytes: plan::predicted_bytes(&prepared.physical),
+            predicted_bytes: Some(plan::predicted_bytes(&prepared.physical)),
             plan: displayable(prepared.physical.as_ref()).indent(false).to_string(),
             columns: prepared.columns,
             tables: prepared.tables,
@@ -347,6 +370,7 @@ impl QueryEngine for EmbeddedEngine {
                 started_ms: self.inner.clock.now().as_millisecond(),
                 cancellation: CancellationToken::new(),
                 plan: Mutex::new(None),
+                over_limit: Mutex::new(None),
                 state: watch::Sender::new(State::Queued),
             });
             queries.by_id.insert(id.clone(), Arc::clone(&running));
@@ -368,7 +392,11 @@ impl QueryEngine for EmbeddedEngine {
         let state = running.state.borrow().clone();
         Ok(match state {
             State::Queued => QueryStatus::Queued,
-            State::Running => QueryStatus::Running(self.inner.stats(&running)),
+            State::Running => {
+                let stats = self.inner.stats(&running);
+                running.hold_to_limit(stats.scanned_bytes);
+                QueryStatus::Running(stats)
+            }
             State::Succeeded(stats, _) => QueryStatus::Succeeded(stats),
             State::Failed(error) => QueryStatus::Failed(error.without_source()),
             State::Canceled => QueryStatus::Canceled,

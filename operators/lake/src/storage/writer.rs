@@ -1,4 +1,4 @@
-//! Writes an object in pieces: it appears whole, when it is finished and on the disk, or not at all.
+//! Writes an object in pieces: it appears whole, when it is finished and kept, or not at all.
 
 use std::io;
 use std::pin::Pin;
@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 use object_store::buffered::BufWriter;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::{Storage, error};
+use super::parts::PartsWriter;
+use super::{Place, Storage, error};
 use crate::error::{Error, Result};
 use crate::name::Location;
 
@@ -18,13 +19,23 @@ use crate::name::Location;
 pub struct ObjectWriter {
     storage: Storage,
     location: Location,
-    inner: BufWriter,
+    inner: Inner,
     bytes: u64,
+}
+
+#[derive(Debug)]
+enum Inner {
+    File(BufWriter),
+    Parts(PartsWriter),
 }
 
 impl ObjectWriter {
     pub(super) fn open(storage: Storage, location: &Location) -> Result<Self> {
-        let inner = BufWriter::new(storage.object_store(), Storage::store_path(location)?);
+        let (store, path) = (storage.object_store(), Storage::store_path(location)?);
+        let inner = match storage.place {
+            Place::Folder(_) => Inner::File(BufWriter::new(store, path)),
+            Place::S3 { .. } => Inner::Parts(PartsWriter::new(store, path)),
+        };
         Ok(Self { storage, location: location.clone(), inner, bytes: 0 })
     }
 
@@ -43,7 +54,11 @@ impl ObjectWriter {
     /// # Errors
     /// `ResourcesExhausted` on a full disk, `PermissionDenied`, `External`.
     pub async fn finish(mut self) -> Result<u64> {
-        if let Err(error) = self.inner.shutdown().await {
+        let ended = match &mut self.inner {
+            Inner::File(writer) => writer.shutdown().await,
+            Inner::Parts(writer) => writer.shutdown().await,
+        };
+        if let Err(error) = ended {
             return Err(self.failed(error));
         }
         self.storage.sync(&self.location).await?;
@@ -55,33 +70,45 @@ impl ObjectWriter {
     /// # Errors
     /// `External` when it cannot be removed.
     pub async fn abort(mut self) -> Result<()> {
-        self.inner.abort().await.map_err(|failed| {
-            error::of("give up an object", Some(&self.location), &self.storage.file(&self.location), failed)
-        })
+        let aborted = match &mut self.inner {
+            Inner::File(writer) => writer.abort().await,
+            Inner::Parts(writer) => writer.abort().await,
+        };
+        aborted.map_err(|failed| self.storage.failed("give up an object", Some(&self.location), failed))
     }
 
     /// Makes our error of a failed write of this writer.
     pub fn failed(&self, failed: io::Error) -> Error {
-        let file = self.storage.file(&self.location);
-        let made = match error::io_cause(&failed) {
-            Some(io) if io.raw_os_error().is_some() => Error::new(
-                crate::error::io_kind(io),
-                "write an object",
-                format!("cannot write an object: {}", crate::error::io_text(io)),
-            ),
-            _ => Error::new(
-                crate::error::io_kind(&failed),
-                "write an object",
-                format!("cannot write an object: {}", crate::error::io_text(&failed)),
-            ),
+        // The store's error travels inside of the system's.
+        let failed = match failed.downcast::<object_store::Error>() {
+            Ok(failed) if self.storage.folder().is_none() => {
+                return self.storage.failed("write an object", Some(&self.location), failed);
+            }
+            Ok(failed) => io::Error::other(failed),
+            Err(failed) => failed,
         };
-        made.with("location", self.location.to_string()).with("path", file.display().to_string()).source(failed)
+        let cause = error::io_cause(&failed).filter(|cause| cause.raw_os_error().is_some());
+        let cause = cause.unwrap_or(&failed);
+        let made = Error::new(
+            crate::error::io_kind(cause),
+            "write an object",
+            format!("cannot write an object: {}", crate::error::io_text(cause)),
+        )
+        .with("location", self.location.to_string());
+        let made = match self.storage.file(&self.location) {
+            Some(file) => made.with("path", file.display().to_string()),
+            None => made,
+        };
+        made.source(failed)
     }
 }
 
 impl AsyncWrite for ObjectWriter {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.inner).poll_write(cx, buffer);
+        let polled = match &mut self.inner {
+            Inner::File(writer) => Pin::new(writer).poll_write(cx, buffer),
+            Inner::Parts(writer) => Pin::new(writer).poll_write(cx, buffer),
+        };
         if let Poll::Ready(Ok(written)) = &polled {
             self.bytes += u64::try_from(*written).unwrap_or(u64::MAX);
         }
@@ -89,10 +116,16 @@ impl AsyncWrite for ObjectWriter {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        match &mut self.inner {
+            Inner::File(writer) => Pin::new(writer).poll_flush(cx),
+            Inner::Parts(writer) => Pin::new(writer).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        match &mut self.inner {
+            Inner::File(writer) => Pin::new(writer).poll_shutdown(cx),
+            Inner::Parts(writer) => Pin::new(writer).poll_shutdown(cx),
+        }
     }
 }

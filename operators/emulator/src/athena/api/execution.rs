@@ -93,6 +93,8 @@ impl Athena {
         let context = start.query_execution_context.as_ref();
         if let Some(catalog) = context.and_then(|context| context.catalog.as_deref())
             && !catalog.eq_ignore_ascii_case(CATALOG)
+            // The Glue catalog of an account by its name: there is one account here.
+            && !(catalog.starts_with("glue:arn:aws:glue:") && catalog.ends_with(":catalog"))
         {
             return Err(invalid(
                 ErrorCode::InvalidInput,

@@ -5,7 +5,7 @@ use futures::TryStreamExt as _;
 use crate::catalog::Table;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
-use crate::publish::request::{PublishRequest, PublishState, Step, Written};
+use crate::publish::request::{PublishRequest, PublishState, Step, Waiting, Written};
 use crate::publish::whole::partitions_of;
 use crate::query::{Query, QueryStats, QueryStatus, QueryTable};
 use crate::words::counted;
@@ -29,6 +29,7 @@ impl Lake {
         let query = Query {
             database: request.database.clone(),
             tables: vec![version, named],
+            options: request.query.clone(),
             ..Query::new(
                 check.sql.clone(),
                 None,
@@ -38,9 +39,12 @@ impl Lake {
         let id = self.engine.start(&query).await?;
         let failed = |what: String| Error::new(ErrorKind::DataQuality, "check a version", what);
         match self.engine.poll(&id).await? {
-            QueryStatus::Queued | QueryStatus::Running(_) | QueryStatus::Unknown => Ok(Step::Wait),
-            QueryStatus::Succeeded(QueryStats { rows: 0, .. }) => Ok(Step::Next(PublishState::Written(Written {
+            QueryStatus::Queued | QueryStatus::Unknown => Ok(Step::Wait(Waiting::Queued)),
+            QueryStatus::Running(_) => Ok(Step::Wait(Waiting::Running)),
+            QueryStatus::Succeeded(stats @ QueryStats { rows: 0, .. }) => Ok(Step::Next(PublishState::Written(Written {
                 checks_passed: written.checks_passed + 1,
+                // What the check has read belongs to the work as well.
+                stats: written.stats.clone().and_cost_of(&stats),
                 ..written.clone()
             }))),
             QueryStatus::Succeeded(stats) => {

@@ -152,15 +152,20 @@ impl Lake {
         last.map_or(now_ms, next)
     }
 
-    /// Returns where a table goes that is given no place: below its database's location, else `s3://warehouse/DATABASE/TABLE/`.
+    /// Returns where a table goes that is given no place: below its database's location, else `WAREHOUSE/DATABASE/TABLE/`,
+    /// where the warehouse is `s3://warehouse/` in a folder, and what the settings say on AWS.
     ///
     /// # Errors
-    /// `InvalidInput` for names that make no place.
+    /// `InvalidInput` for names that make no place, and on AWS without a warehouse.
     pub async fn default_location(&self, name: &TableName) -> Result<Location> {
-        match self.catalog.database(&name.database).await?.and_then(|database| database.location) {
-            Some(location) => location.join(&format!("{}/", name.table)),
-            None => Location::parse(&format!("s3://warehouse/{}/{}/", name.database, name.table)),
+        if let Some(location) = self.catalog.database(&name.database).await?.and_then(|database| database.location) {
+            return location.join(&format!("{}/", name.table));
         }
+        let warehouse = self.warehouse()?.ok_or_else(|| {
+            invalid(format!("there is no place for table `{name}`: its database has no location in the catalog"))
+                .help("give `location`, or set `warehouse:` of the profile to a prefix of yours, `s3://bucket/prefix/`")
+        })?;
+        warehouse.join(&format!("{}/{}/", name.database, name.table))
     }
 }
 
@@ -178,7 +183,8 @@ fn publishable(table: &Table, request: &PublishRequest) -> Result<()> {
     if parameter("projection.enabled", "true") && request.options.mode == PublishMode::Versioned {
         return Err(invalid(format!(
             "`{name}` has partition projection: its readers go by path and would not see a new version; use \
-             `publish: in_place` (not atomic), or disable the projection"
+             `publish: in_place` (not atomic), or disable the projection (`projection.enabled` = `false`), or publish the \
+             table as a whole below a version in its `storage.location.template`"
         )));
     }
     if request.options.format.is_none() && TableFormat::of(&table.storage) != Some(TableFormat::Parquet) {

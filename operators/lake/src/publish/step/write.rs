@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result, Retryable};
 use crate::lake::Lake;
 use crate::publish::decide::{self, Ending};
 use crate::publish::dml::wrap;
-use crate::publish::request::{Contents, Plan, Probed, PublishRequest, PublishState, Step, Submitted, Target, Written};
+use crate::publish::request::{Contents, Plan, Probed, PublishRequest, PublishState, Step, Submitted, Target, Waiting, Written};
 use crate::publish::{schema, validate};
 use crate::query::{Destination, Query, QueryStats, QueryStatus};
 
@@ -59,6 +59,7 @@ impl Lake {
                 partition_by: probed.schema.keys.iter().map(|key| key.name.clone()).collect(),
             },
             tables: Vec::new(),
+            options: request.query.clone(),
         };
         let points = &self.settings.crash_points;
         let query_id = points.around("publish: start the query", self.engine.start(&query)).await?;
@@ -69,7 +70,8 @@ impl Lake {
     pub(super) async fn follow(&self, request: &PublishRequest, submitted: &Submitted) -> Result<Step> {
         let prefix = &submitted.prefix;
         match self.engine.poll(&submitted.query_id).await? {
-            QueryStatus::Queued | QueryStatus::Running(_) => Ok(Step::Wait),
+            QueryStatus::Queued => Ok(Step::Wait(Waiting::Queued)),
+            QueryStatus::Running(_) => Ok(Step::Wait(Waiting::Running)),
             QueryStatus::Succeeded(stats) => {
                 let step = self.validate_written(request, submitted, stats).await;
                 self.or_give_up(prefix, step).await

@@ -99,7 +99,7 @@ async fn a_writer_that_is_always_overtaken_gives_up() {
         };
         match step {
             Ok(Step::Next(next)) => state = Some(next),
-            Ok(Step::Wait) => tokio::task::yield_now().await,
+            Ok(Step::Wait(_)) => tokio::task::yield_now().await,
             Ok(Step::Done(_)) => panic!("it is always too late"),
             Err(error) => break error,
         }

@@ -9,6 +9,7 @@ use aws_sdk_athena::types::{
     UnprocessedQueryExecutionId, WorkGroupConfiguration,
 };
 
+use super::failure;
 use super::limits::{Bucket, Pauses};
 use crate::aws::{self, Call, CallRates};
 use crate::error::{Error, ErrorKind, Result, Retryable};
@@ -105,7 +106,7 @@ impl Api {
                 Some(Refusal::OtherRequest) => {
                     return Err(Error { kind: ErrorKind::InvalidInput, ..error });
                 }
-                Some(Refusal::Malformed) => return Err(Error { kind: ErrorKind::InvalidSql, ..error }),
+                Some(Refusal::Malformed(message)) => return Err(failure::of_malformed(&message).source(error)),
                 None if error.retryable == Retryable::Yes => {
                     tracing::info!(%error, "Athena does not take the query yet: it is sent again");
                     pauses.wait().await;
@@ -187,12 +188,12 @@ impl Api {
 }
 
 /// Why Athena refuses to start a query for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Refusal {
     /// The token was used for another query.
     OtherRequest,
-    /// The statement has no form.
-    Malformed,
+    /// The statement has no form: why.
+    Malformed(String),
 }
 
 /// Reads the code inside an `InvalidRequestException`; the mismatch is also known by its text
@@ -203,7 +204,7 @@ fn refusal<R>(error: &SdkError<StartQueryExecutionError, R>) -> Option<Refusal> 
     match invalid.athena_error_code.as_deref() {
         Some("IDEMPOTENT_PARAMETER_MISMATCH") => Some(Refusal::OtherRequest),
         _ if message.contains("Idempotent parameters do not match") => Some(Refusal::OtherRequest),
-        Some("MALFORMED_QUERY") => Some(Refusal::Malformed),
+        Some("MALFORMED_QUERY") => Some(Refusal::Malformed(message.to_owned())),
         _ => None,
     }
 }

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use aws_sdk_athena::types::QueryExecutionState as State;
+
 use super::engine::Inner;
 use super::result::FirstPage;
 use super::{failure, poller};
@@ -67,7 +69,6 @@ impl Inner {
         let poller::Seen::Execution(execution) = self.poller.ended(&id).await? else {
             return Err(Error::new(ErrorKind::External, "describe a query", "Athena has forgotten the query").retryable());
         };
-        use aws_sdk_athena::types::QueryExecutionState as State;
         match poller::state(&execution) {
             Some(State::Succeeded) => FirstPage::fetch(&self.api, &execution).await,
             Some(State::Cancelled) => {

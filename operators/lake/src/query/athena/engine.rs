@@ -1,9 +1,9 @@
 //! What the engine is made of: starting a query once, following it, and what is kept of one that has ended.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_athena::types::QueryExecution;
+use indexmap::{IndexMap, IndexSet};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
@@ -15,7 +15,7 @@ use super::poller::{self, Poller, Seen};
 use super::record::StatementRecord;
 use super::result::FirstPage;
 use super::rewrite::Rewritten;
-use super::statement::{Class, unload};
+use super::statement::{Class, UNLOAD_LINES, unload};
 use super::temporary::{TemporaryTables, WithTables};
 use super::{EndedWell, failure, stats, written};
 use crate::aws::{AthenaSettings, AwsClients};
@@ -49,13 +49,33 @@ pub(super) struct Inner {
 #[derive(Debug, Default)]
 struct Known {
     /// The queries that were started here, by token.
-    started: HashMap<String, Started>,
+    started: IndexMap<String, Started>,
     /// What is kept of those that ended well, by id.
-    ended: HashMap<String, Arc<OnceCell<Arc<EndedWell>>>>,
+    ended: IndexMap<String, Arc<OnceCell<Arc<EndedWell>>>>,
     /// Those whose temporary tables are gone, by id.
-    cleared: HashSet<String>,
+    cleared: IndexSet<String>,
     /// Those that were told to stop, by id.
-    stopped: HashSet<String>,
+    stopped: IndexSet<String>,
+}
+
+/// How many queries are remembered; what is known of older ones is asked for again.
+const REMEMBERED: usize = 1000;
+
+impl Known {
+    /// Forgets the oldest.
+    fn forget(&mut self) {
+        while self.started.len() > REMEMBERED {
+            self.started.shift_remove_index(0);
+        }
+        while self.ended.len() > REMEMBERED {
+            self.ended.shift_remove_index(0);
+        }
+        for ids in [&mut self.cleared, &mut self.stopped] {
+            while ids.len() > REMEMBERED {
+                ids.shift_remove_index(0);
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -111,6 +131,7 @@ impl Inner {
             Destination::Fetch | Destination::Keep => without_semicolon(sql).to_owned(),
             Destination::Objects { prefix, format, partition_by } => unload(sql, prefix, *format, partition_by),
         };
+        let is_unload = matches!(query.destination, Destination::Objects { .. });
         let class = Class::of(&statement);
         let statement = match class {
             Class::Dml => StatementRecord::of(query, with.names()).put(&statement)?,
@@ -129,16 +150,29 @@ impl Inner {
         };
         let place = self.places.take(class).await?;
         self.temporary.make(&with).await?;
-        let id = self.crash_points.around("query: start it on Athena", self.api.start(&start)).await?;
+        let sent = self.crash_points.around("aws: start the query", self.api.start(&start)).await;
+        let id = match sent {
+            Ok(id) => id,
+            Err(error) => {
+                // Athena took no query that would have them dropped at its end.
+                self.temporary.drop(&with.names()).await?;
+                let lines = if is_unload { UNLOAD_LINES } else { 0 };
+                let place = |(line, column): (u32, u32)| (line.saturating_sub(lines).max(1), column);
+                let position = error.position.map(|position| with.rewritten.place_before(place(position)));
+                return Err(Error { position, ..error });
+            }
+        };
         self.poller.follow(&id, place);
         let started = Started { id: id.clone(), query: query.clone(), rewritten: with.rewritten };
-        self.known().started.insert(query.token.clone(), started);
+        let mut known = self.known();
+        known.started.insert(query.token.clone(), started);
+        known.forget();
         Ok(QueryId(id))
     }
 
     /// Asks Athena to stop a query.
     pub(super) async fn stop(&self, id: &str) -> Result<()> {
-        self.crash_points.around("query: stop it on Athena", self.api.stop(id)).await?;
+        self.crash_points.around("aws: stop the query", self.api.stop(id)).await?;
         self.known().stopped.insert(id.to_owned());
         self.poller.hurry(id);
         Ok(())
@@ -174,6 +208,7 @@ impl Inner {
                 rows: objects.iter().map(|object| object.rows).sum(),
                 written_bytes: objects.iter().map(|object| object.bytes).sum(),
                 objects,
+                output: None,
                 ..figures
             };
             EndedWell { stats, first_page: None }
@@ -182,23 +217,28 @@ impl Inner {
             let rows = page.count(&self.api, &self.storage, execution).await?;
             EndedWell { stats: QueryStats { rows, ..figures }, first_page: Some(page) }
         };
-        self.clear(execution).await;
+        self.clear(execution).await?;
         Ok(ended)
     }
 
     /// Drops what belongs to a query that has ended.
-    pub(super) async fn clear(&self, execution: &QueryExecution) {
+    ///
+    /// # Errors
+    /// Those of crash points alone: what cannot be dropped is swept later.
+    pub(super) async fn clear(&self, execution: &QueryExecution) -> Result<()> {
         let record = StatementRecord::read(execution.query.as_deref().unwrap_or_default());
         let id = execution.query_execution_id.clone().unwrap_or_default();
-        if record.temporary.is_empty() || !self.known().cleared.insert(id) {
-            return;
+        if record.temporary.is_empty() || self.known().cleared.contains(&id) {
+            return Ok(());
         }
-        self.temporary.drop(&record.temporary).await;
+        self.temporary.drop(&record.temporary).await?;
+        self.known().cleared.insert(id);
+        Ok(())
     }
 
     /// Returns the figures of a query.
     pub(super) fn progress(&self, execution: &QueryExecution) -> QueryStats {
-        stats::of(execution, self.settings.micro_usd_per_tb)
+        stats::of(execution, &self.settings)
     }
 
     /// Makes the error of a query that failed, with its place in the user's text.
@@ -250,8 +290,8 @@ impl Inner {
     pub(super) fn release(&self, id: &str) {
         self.poller.release(id);
         let mut known = self.known();
-        known.ended.remove(id);
-        known.stopped.remove(id);
+        known.ended.shift_remove(id);
+        known.stopped.shift_remove(id);
         known.started.retain(|_, started| started.id != id);
     }
 }

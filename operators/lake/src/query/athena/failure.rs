@@ -113,6 +113,15 @@ pub(super) fn of(execution: &QueryExecution) -> Error {
     }
 }
 
+/// Makes the error of a statement that Athena does not take because it has no form: `line 1:8: mismatched input …`.
+pub(super) fn of_malformed(message: &str) -> Error {
+    let text = message.find("line ").and_then(|at| message.get(at..)).unwrap_or(message);
+    let reason = Reason::of(text);
+    let sentence = if reason.position.is_some() { reason.sentence } else { message };
+    let error = Error::new(ErrorKind::InvalidSql, "start a query", sentence).with("error", "SYNTAX_ERROR");
+    Error { position: reason.position, ..error }
+}
+
 /// What Athena says of a failure besides its words.
 #[derive(Debug, Clone, Copy)]
 struct Class {
@@ -217,6 +226,13 @@ mod tests {
         );
         let error = classed("INVALID_CAST_ARGUMENT: Cannot cast 'x' to INT", None);
         assert_eq!(error.to_string(), "INVALID_CAST_ARGUMENT: Cannot cast 'x' to INT");
+    }
+
+    #[test]
+    fn a_statement_without_a_form_has_a_place() {
+        let error = of_malformed("Queries of this type are not supported: line 2:3: mismatched input 'FORM'");
+        assert_eq!(error.to_string(), "line 2:3: mismatched input 'FORM'\n  error: SYNTAX_ERROR");
+        assert_eq!(of_malformed("no place").to_string(), "no place\n  error: SYNTAX_ERROR");
     }
 
     #[test]

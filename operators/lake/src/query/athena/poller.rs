@@ -14,7 +14,7 @@ use super::limits::Place;
 use crate::error::{Error, Result};
 
 /// The shortest pause between two looks at a query: most small queries end within a second.
-const SHORTEST: Duration = Duration::from_millis(100);
+const SHORTEST: Duration = Duration::from_millis(50);
 
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(15);

@@ -72,9 +72,7 @@ impl FirstPage {
             (None, _) => stream::iter(vec![columns.batch(&self.rows)]).boxed(),
             (Some(_), Some(location)) if has_header(execution) => {
                 let records = records(storage.stream(&location).await?);
-                // The header.
-                let records = records.skip(1);
-                batches(columns.clone(), records.boxed())
+                batches(columns.clone(), without_header(records))
             }
             (Some(next), _) => {
                 let first = columns.batch(&self.rows);
@@ -129,6 +127,14 @@ fn rows(page: GetQueryResultsOutput) -> Vec<Record> {
     rows.into_iter()
         .map(|row| row.data.unwrap_or_default().into_iter().map(|datum| datum.var_char_value).collect())
         .collect()
+}
+
+/// Passes over the first record, but not over an error in its place.
+fn without_header(records: BoxStream<'static, Result<Record>>) -> BoxStream<'static, Result<Record>> {
+    let others = records.enumerate().filter_map(|(index, record)| {
+        std::future::ready(if index > 0 || record.is_err() { Some(record) } else { None })
+    });
+    others.boxed()
 }
 
 /// Cuts the pieces of an object into records.
@@ -218,5 +224,8 @@ mod tests {
         ]);
         let found: Vec<bool> = records(bad).map(|record| record.is_ok()).collect().await;
         assert_eq!(found, [true, false]);
+        let lost = pieces(vec![Err(Error::new(ErrorKind::External, "read an object", "lost"))]);
+        let found: Vec<bool> = without_header(records(lost)).map(|record| record.is_ok()).collect().await;
+        assert_eq!(found, [false], "an error is no header");
     }
 }

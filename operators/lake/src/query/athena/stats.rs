@@ -3,17 +3,11 @@
 use aws_sdk_athena::types::{QueryExecution, QueryExecutionState, StatementType};
 
 use super::poller;
+use crate::aws::AthenaSettings;
 use crate::query::QueryStats;
 
-/// Athena bills whole megabytes, at least ten of them a query: <https://aws.amazon.com/athena/pricing/>.
-const MEGABYTE: u64 = 1 << 20;
-const LEAST_MEGABYTES: u64 = 10;
-
-/// A terabyte, as prices count it.
-const TERABYTE: u128 = 1 << 40;
-
 /// Returns the figures of a query so far; rows and objects are not among them.
-pub(super) fn of(execution: &QueryExecution, micro_usd_per_tb: u64) -> QueryStats {
+pub(super) fn of(execution: &QueryExecution, settings: &AthenaSettings) -> QueryStats {
     let figures = execution.statistics.as_ref();
     let number = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok()).unwrap_or(0);
     let scanned_bytes = number(figures.and_then(|figures| figures.data_scanned_in_bytes));
@@ -21,7 +15,7 @@ pub(super) fn of(execution: &QueryExecution, micro_usd_per_tb: u64) -> QueryStat
     QueryStats {
         scanned_bytes,
         billed_bytes,
-        cost_micro_usd: cost(billed_bytes, micro_usd_per_tb),
+        cost_micro_usd: settings.cost_micro_usd(billed_bytes),
         elapsed_ms: number(figures.and_then(|figures| figures.total_execution_time_in_millis)),
         output: super::result::output(execution),
         ..QueryStats::default()
@@ -40,14 +34,8 @@ fn billed(execution: &QueryExecution, scanned_bytes: u64) -> u64 {
     match poller::state(execution) {
         Some(QueryExecutionState::Failed) => 0,
         _ if is_free => 0,
-        _ => scanned_bytes.div_ceil(MEGABYTE).max(LEAST_MEGABYTES).saturating_mul(MEGABYTE),
+        _ => AthenaSettings::billed_bytes(scanned_bytes),
     }
-}
-
-/// Returns what bytes cost, in millionths of a dollar, rounded up.
-fn cost(bytes: u64, micro_usd_per_tb: u64) -> u64 {
-    let cost = (u128::from(bytes) * u128::from(micro_usd_per_tb)).div_ceil(TERABYTE);
-    u64::try_from(cost).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -74,15 +62,16 @@ mod tests {
             (StatementType::Dml, Failed, 12 << 20, 0),
             (StatementType::Ddl, Succeeded, 0, 0),
         ] {
-            assert_eq!(of(&query(kind.clone(), state, scanned), 0).billed_bytes, megabytes << 20, "{kind} {scanned}");
+            assert_eq!(of(&query(kind.clone(), state, scanned), &AthenaSettings::default()).billed_bytes, megabytes << 20, "{kind} {scanned}");
         }
     }
 
     #[test]
     fn a_terabyte_costs_five_dollars_and_parts_are_rounded_up() {
-        assert_eq!(cost(1 << 40, 5_000_000), 5_000_000);
-        assert_eq!(cost(10 << 20, 5_000_000), 48);
-        assert_eq!(cost(0, 5_000_000), 0);
-        assert_eq!(cost(u64::MAX, u64::MAX), u64::MAX);
+        let settings = AthenaSettings::default();
+        assert_eq!(settings.cost_micro_usd(1 << 40), 5_000_000);
+        assert_eq!(settings.cost_micro_usd(10 << 20), 48);
+        assert_eq!(settings.cost_micro_usd(0), 0);
+        assert_eq!(AthenaSettings { micro_usd_per_tb: u64::MAX, ..settings }.cost_micro_usd(u64::MAX), u64::MAX);
     }
 }

@@ -14,7 +14,7 @@ use super::rewrite::{Rewritten, rewrite};
 use crate::catalog::{Catalog, Partition, Table};
 use crate::clock::Clock;
 use crate::crash::CrashPoints;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::name::TableName;
 use crate::publish::version::hex;
 use crate::query::{Query, QueryTable};
@@ -100,9 +100,9 @@ impl TemporaryTables {
     /// Those of the catalog.
     pub(super) async fn make(&self, with: &WithTables) -> Result<()> {
         for QueryTable { table, partitions } in &with.tables {
-            self.sweep(&table.name.database).await;
+            self.sweep(&table.name.database).await?;
             let made = self.make_one(table, partitions);
-            self.crash_points.around("query: make a temporary table", made).await?;
+            self.crash_points.around("aws: make a temporary table", made).await?;
         }
         Ok(())
     }
@@ -115,19 +115,27 @@ impl TemporaryTables {
     }
 
     /// Drops tables; those that are gone already are passed over. What cannot be dropped is swept later.
-    pub(super) async fn drop(&self, names: &[TableName]) {
+    ///
+    /// # Errors
+    /// Those of crash points alone.
+    pub(super) async fn drop(&self, names: &[TableName]) -> Result<()> {
         for name in names.iter().filter(|name| name.table.starts_with(PREFIX)) {
-            let dropped = self.crash_points.around("query: drop a temporary table", self.catalog.drop_table(name)).await;
-            if let Err(error) = dropped {
-                tracing::warn!(%error, table = %name, "a temporary table could not be dropped: it is swept later");
+            let dropped = self.crash_points.around("aws: drop a temporary table", self.catalog.drop_table(name)).await;
+            match dropped {
+                Ok(_was_there) => {}
+                Err(error) if error.kind == ErrorKind::Canceled => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, table = %name, "a temporary table could not be dropped: it is swept later");
+                }
             }
         }
+        Ok(())
     }
 
     /// Drops the tables in a database that nobody came back for; once a process.
-    async fn sweep(&self, database: &str) {
+    async fn sweep(&self, database: &str) -> Result<()> {
         if !self.swept.lock().unwrap_or_else(PoisonError::into_inner).insert(database.to_owned()) {
-            return;
+            return Ok(());
         }
         let oldest = self.clock.now().as_millisecond() - i64::try_from(LEFT.as_millis()).unwrap_or(i64::MAX);
         match self.catalog.tables(database).await {
@@ -135,9 +143,12 @@ impl TemporaryTables {
                 let left = tables.into_iter().filter(|table| table.name.table.starts_with(PREFIX));
                 let left: Vec<TableName> =
                     left.filter(|table| table.created_ms < oldest).map(|table| table.name).collect();
-                self.drop(&left).await;
+                self.drop(&left).await
             }
-            Err(error) => tracing::warn!(%error, database, "temporary tables could not be looked for"),
+            Err(error) => {
+                tracing::warn!(%error, database, "temporary tables could not be looked for");
+                Ok(())
+            }
         }
     }
 }
@@ -199,8 +210,8 @@ mod tests {
         first.make(&with).await.unwrap();
         let name = &with.names()[0];
         assert_eq!(catalog.partitions(name).await.unwrap().len(), 1);
-        first.drop(&with.names()).await;
-        first.drop(&with.names()).await;
+        first.drop(&with.names()).await.unwrap();
+        first.drop(&with.names()).await.unwrap();
         assert_eq!(catalog.table(name).await.unwrap(), None);
 
         // One that is left, and one that only looks like it.
@@ -212,7 +223,7 @@ mod tests {
         tables().make(&other).await.unwrap();
         assert!(catalog.table(name).await.unwrap().is_some(), "it may be in use");
         clock.advance(LEFT);
-        first.drop(&other.names()).await;
+        first.drop(&other.names()).await.unwrap();
         tables().make(&other).await.unwrap();
         assert_eq!(catalog.table(name).await.unwrap(), None);
         assert!(catalog.table(&own.name).await.unwrap().is_some());

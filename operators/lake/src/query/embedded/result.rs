@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 use crate::publish::parquet::{ParquetWriter, StoredColumn};
 use crate::publish::reader::ParquetObject;
-use crate::query::{QueryId, QueryStats, RESULTS, ResultColumn};
+use crate::query::{QueryId, QueryStats, ResultColumn};
 use crate::sql::Type;
 use crate::storage::{Marker, MarkerKind, Storage};
 
@@ -114,8 +114,12 @@ struct KeptRecord {
 }
 
 /// Returns where the result of a query is kept.
-pub(super) fn kept_location(id: &QueryId) -> Result<Location> {
-    Location::parse(RESULTS)?.join(&format!("{}/", id.0))
+pub(super) fn kept_location(storage: &Storage, id: &QueryId) -> Result<Location> {
+    let results = storage.results()?.ok_or_else(|| {
+        Error::new(ErrorKind::InvalidInput, OPERATION, "there is no place for results that are kept")
+            .help("set `warehouse:` of the profile to a prefix of yours, `s3://bucket/prefix/`")
+    })?;
+    results.join(&format!("{}/", id.0))
 }
 
 /// Columns of a result under names that no two share, as objects need them.
@@ -129,7 +133,7 @@ fn numbered(columns: &[ResultColumn]) -> Vec<StoredColumn> {
 
 /// Clears what a process that stopped left of a result, and marks the prefix as ours before anything is written there.
 pub(super) async fn prepare_kept(storage: &Storage, id: &QueryId) -> Result<()> {
-    let prefix = kept_location(id)?;
+    let prefix = kept_location(storage, id)?;
     if !storage.is_empty(&prefix).await? {
         storage.delete_prefix(&prefix).await?;
     }
@@ -138,8 +142,12 @@ pub(super) async fn prepare_kept(storage: &Storage, id: &QueryId) -> Result<()> 
 
 /// Makes the writer of a kept result.
 pub(super) fn kept_writer(storage: &Storage, id: &QueryId, columns: &[ResultColumn]) -> Result<ParquetWriter> {
-    let writer =
-        ParquetWriter::new(storage, &kept_location(id)?, &numbered(columns), crate::publish::Compression::Zstd)?;
+    let writer = ParquetWriter::new(
+        storage,
+        &kept_location(storage, id)?,
+        &numbered(columns),
+        crate::publish::Compression::Zstd,
+    )?;
     Ok(writer.keep_arrow_schema())
 }
 
@@ -151,12 +159,15 @@ pub(super) async fn keep(storage: &Storage, id: &QueryId, columns: &[ResultColum
     };
     let record = serde_json::to_value(record)
         .map_err(|error| Error::new(ErrorKind::External, OPERATION, error.to_string()).source(error))?;
-    storage.mark(&kept_location(id)?, &Marker::new(MarkerKind::Prefix, Some(record))).await
+    storage.mark(&kept_location(storage, id)?, &Marker::new(MarkerKind::Prefix, Some(record))).await
 }
 
 /// Reads what is known of a kept result.
 pub(super) async fn kept(storage: &Storage, id: &QueryId) -> Result<Option<(Vec<ResultColumn>, QueryStats)>> {
-    let marker = storage.marker(&kept_location(id)?).await?;
+    if storage.results()?.is_none() {
+        return Ok(None);
+    }
+    let marker = storage.marker(&kept_location(storage, id)?).await?;
     let Some(record) = marker.and_then(|marker| marker.record) else { return Ok(None) };
     let record: KeptRecord = serde_json::from_value(record).map_err(|error| {
         Error::new(ErrorKind::InvalidData, "read a kept result", format!("the marker cannot be read: {error}"))

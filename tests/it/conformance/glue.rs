@@ -1,19 +1,19 @@
-//! What every catalog does that is served as Glue; each implementation runs [`run`] in its tests.
+//! What every catalog does that is served as Glue.
 
 use indexmap::IndexMap;
-use serde_json::json;
-
-use super::{partition, table};
-use crate::catalog::detail::{Skewed, SortColumn, TableTarget};
-use crate::catalog::{
+use lake::ErrorKind;
+use lake::catalog::detail::{Skewed, SortColumn, TableTarget};
+use lake::catalog::{
     Archive, Column, ColumnStatistics, Database, Expect, GlueCatalog, Partition, PartitionDetail, Storage,
     StorageDetail, Table, TableDetail,
 };
-use crate::error::ErrorKind;
-use crate::name::Location;
+use lake::name::Location;
+use serde_json::json;
+
+use super::catalog::{partition, table};
 
 /// Runs every law on an empty catalog.
-pub(crate) async fn run(catalog: &dyn GlueCatalog) {
+pub(super) async fn run(catalog: &dyn GlueCatalog) {
     databases(catalog).await;
     details(catalog).await;
     versions(catalog).await;

@@ -1,15 +1,12 @@
-//! What every catalog does; each implementation runs [`run`] in its tests.
-
-pub(crate) mod glue;
+//! What every catalog does.
 
 use indexmap::IndexMap;
-
-use super::{Catalog, Column, Database, Expect, Partition, Table, TableFormat};
-use crate::error::ErrorKind;
-use crate::name::{Location, TableName};
+use lake::ErrorKind;
+use lake::catalog::{Catalog, Column, Database, Expect, Partition, Table, TableFormat};
+use lake::name::{Location, TableName};
 
 /// Makes the description of a table partitioned by `dt` in the database `default`.
-pub(crate) fn table(name: &str) -> Table {
+pub(super) fn table(name: &str) -> Table {
     Table::new(
         TableName::new("default", name).unwrap(),
         vec![Column::new("a", "bigint")],
@@ -19,13 +16,13 @@ pub(crate) fn table(name: &str) -> Table {
     )
 }
 
-fn partition(table: &Table, dt: &str) -> Partition {
+pub(super) fn partition(table: &Table, dt: &str) -> Partition {
     let values = vec![dt.to_owned()];
     table.new_partition(values.clone(), table.hive_location(&values).unwrap())
 }
 
 /// Runs every law on an empty catalog.
-pub(crate) async fn run(catalog: &dyn Catalog) {
+pub(super) async fn run(catalog: &dyn Catalog) {
     databases(catalog).await;
     tables(catalog).await;
     partitions(catalog).await;

@@ -1,0 +1,271 @@
+//! Who may point the catalog to a new version, when writers are on several machines.
+//!
+//! Glue compares no versions of partitions, so between a writer's look and its call another one could publish and be
+//! overwritten. On AWS a writer therefore holds an object beside the versions of the partition, `_suiro_lease.json`: made only
+//! when it is not there, changed only from the state that was seen, renewed while it is held, removed at the end. One that
+//! nobody has renewed for its whole term is taken over. In a folder the catalog itself compares versions, and there are no
+//! leases.
+//!
+//! Terms are measured by each machine's own monotonic clock, from the moment it saw the lease: clocks that differ do no harm.
+//! A lease has a number that grows; it is written to the partition as `suiro.fence`, so a writer that was asleep beyond its
+//! term finds a higher one there and stops. What stays is a call of a writer that fell asleep between this look and the call:
+//! reading back tells it afterwards.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::clock::Clock;
+use crate::crash::CrashPoints;
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::Location;
+use crate::storage::{Storage, Tag};
+
+/// The name of the object; hidden from readers by its `_`.
+const NAME: &str = "_suiro_lease.json";
+
+/// The parameter of a partition or table that holds the number of the lease it was written under.
+const FENCE: &str = "suiro.fence";
+
+/// How long a lease holds that nobody renews. A publish holds it for some calls, mostly below a second.
+const TERM: Duration = Duration::from_secs(30);
+
+/// How often it is renewed.
+const RENEWED_EVERY: Duration = Duration::from_secs(10);
+
+/// How long before the end of its term it does not count any more: a call that begins now may take that long.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// How often one that waits looks.
+const LOOKS_EVERY: Duration = Duration::from_millis(300);
+
+/// How long one waits, while others come and go.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// When a lease is over whatever clock it was written by: S3 refuses requests of machines whose clocks are off by more than
+/// 15 minutes (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>, `RequestTimeTooSkewed`).
+const LONG_OVER_MS: i64 = 30 * 60 * 1000;
+
+/// The leases of a lake.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Leases {
+    on: Option<Arc<On>>,
+}
+
+#[derive(Debug)]
+struct On {
+    storage: Storage,
+    clock: Arc<dyn Clock>,
+    crash_points: CrashPoints,
+}
+
+/// What stands in the object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Written {
+    /// Whose it is: the version that is to be published. A step that is repeated after a stop finds its own.
+    holder: Location,
+    /// Grows with every holder.
+    fence: i64,
+    /// When it ends if it is not renewed, by the holder's clock: for people, and for leases that are long over.
+    expires_ms: i64,
+}
+
+/// A lease that is held.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    on: Arc<On>,
+    location: Location,
+    fence: i64,
+    held: Arc<Mutex<Held>>,
+    renewal: AbortOnDropHandle<()>,
+}
+
+#[derive(Debug)]
+struct Held {
+    tag: Tag,
+    until: Instant,
+    lost: bool,
+}
+
+impl Leases {
+    /// Makes the leases of a lake whose catalog compares versions itself.
+    pub(crate) fn none() -> Self {
+        Self::default()
+    }
+
+    /// Makes the leases of a lake whose writers are on several machines.
+    pub(crate) fn on(storage: Storage, clock: Arc<dyn Clock>, crash_points: CrashPoints) -> Self {
+        Self { on: Some(Arc::new(On { storage, clock, crash_points })) }
+    }
+
+    /// Waits for the lease of the partition (or table) that a version is of, and takes it; none where there are no leases.
+    ///
+    /// # Errors
+    /// `External`, to be tried again, when others hold it for minutes; those of the storage.
+    pub(crate) async fn take(&self, version: &Location) -> Result<Option<Lease>> {
+        let Some(on) = &self.on else { return Ok(None) };
+        // `<version root>/<hash of values>/<version>/`: beside the versions of the same values.
+        let beside = version.parent().unwrap_or_else(|| version.as_prefix());
+        let taken = Arc::clone(on).take(beside.join(NAME)?, version);
+        on.crash_points.around("aws: take the lease", taken).await.map(Some)
+    }
+
+    /// Gives a lease back after what was done under it. What was done counts: a lease that cannot be removed ends by itself.
+    pub(crate) async fn end<T>(&self, lease: Option<Lease>, done: Result<T>) -> Result<T> {
+        let (Some(on), Some(lease)) = (&self.on, lease) else { return done };
+        let location = lease.location.clone();
+        match on.crash_points.around("aws: give the lease back", lease.give_back()).await {
+            // A test that stops here stops the step.
+            Err(error) if error.kind == ErrorKind::Canceled => done.and(Err(error)),
+            Err(error) => {
+                tracing::warn!(%error, %location, "a lease could not be removed; it ends by itself");
+                done
+            }
+            Ok(()) => done,
+        }
+    }
+}
+
+impl On {
+    async fn take(self: Arc<Self>, location: Location, holder: &Location) -> Result<Lease> {
+        let begun = Instant::now();
+        let mut seen: Option<(Tag, Instant)> = None;
+        loop {
+            let found = self.look(&location).await?;
+            let may_take = match &found {
+                None => true,
+                Some((written, _)) if written.holder == *holder => true,
+                Some((written, tag)) => {
+                    let unchanged = seen.as_ref().filter(|(before, _)| before == tag).map(|(_, since)| *since);
+                    let since = unchanged.unwrap_or_else(Instant::now);
+                    seen = Some((tag.clone(), since));
+                    since.elapsed() >= TERM || self.now_ms().saturating_sub(written.expires_ms) > LONG_OVER_MS
+                }
+            };
+            if may_take {
+                let before = Instant::now();
+                let fence = self.now_ms().max(found.as_ref().map_or(0, |(written, _)| written.fence + 1));
+                let written = Written { holder: holder.clone(), fence, expires_ms: self.expires_ms() };
+                let tag = found.as_ref().map(|(_, tag)| tag);
+                if let Some(tag) = self.storage.swap(&location, tag, encode(&written)?).await? {
+                    let held = Arc::new(Mutex::new(Held { tag, until: before + TERM, lost: false }));
+                    let renewal = tokio::spawn(Arc::clone(&self).renew(location.clone(), written, Arc::clone(&held)));
+                    let renewal = AbortOnDropHandle::new(renewal);
+                    return Ok(Lease { on: self, location, fence, held, renewal });
+                }
+            }
+            if begun.elapsed() > PATIENCE {
+                let message = "other writers have published the same partition for minutes";
+                let error = Error::new(ErrorKind::External, "publish a version", message).retryable();
+                return Err(error.with("lease", location.to_string()));
+            }
+            tokio::time::sleep(LOOKS_EVERY).await;
+        }
+    }
+
+    async fn look(&self, location: &Location) -> Result<Option<(Written, Tag)>> {
+        let Some((bytes, tag)) = self.storage.read_tagged(location).await? else { return Ok(None) };
+        let written = serde_json::from_slice(&bytes).map_err(|error| {
+            let message = format!("the lease is damaged: {error}");
+            Error::new(ErrorKind::InvalidData, "publish a version", message)
+                .with("lease", location.to_string())
+                .help("remove the object when nobody publishes")
+        })?;
+        Ok(Some((written, tag)))
+    }
+
+    /// Renews a lease until it is given back, or another has it.
+    async fn renew(self: Arc<Self>, location: Location, mut written: Written, held: Arc<Mutex<Held>>) {
+        loop {
+            tokio::time::sleep(RENEWED_EVERY).await;
+            let before = Instant::now();
+            written.expires_ms = self.expires_ms();
+            let tag = lock(&held).tag.clone();
+            let renewed = match encode(&written) {
+                Ok(bytes) => self.storage.swap(&location, Some(&tag), bytes).await,
+                Err(error) => Err(error),
+            };
+            match renewed {
+                Ok(Some(tag)) => {
+                    let mut held = lock(&held);
+                    held.tag = tag;
+                    held.until = before + TERM;
+                }
+                Ok(None) => {
+                    lock(&held).lost = true;
+                    return;
+                }
+                Err(error) => tracing::warn!(%error, %location, "a lease could not be renewed yet"),
+            }
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.now().as_millisecond()
+    }
+
+    fn expires_ms(&self) -> i64 {
+        self.now_ms().saturating_add(i64::try_from(TERM.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn encode(written: &Written) -> Result<Bytes> {
+    serde_json::to_vec(written).map(Bytes::from).map_err(|error| {
+        Error::new(ErrorKind::InvalidInput, "publish a version", "the lease cannot be written as JSON").source(error)
+    })
+}
+
+impl Lease {
+    /// Says that the catalog call may come now, given the parameters of what it replaces.
+    ///
+    /// # Errors
+    /// `Conflict` when the lease is over, or another writer has published under a later one.
+    pub(crate) fn check(&self, current: Option<&IndexMap<String, String>>) -> Result<()> {
+        let over = {
+            let held = lock(&self.held);
+            held.lost || held.until.saturating_duration_since(Instant::now()) < MARGIN
+        };
+        let later = current.and_then(fence_of).is_some_and(|fence| fence > self.fence);
+        if !over && !later {
+            return Ok(());
+        }
+        let why = if later { "another writer has published under a later lease" } else { "the lease is over" };
+        let message = format!("another writer may have published meanwhile: {why}");
+        Err(Error::new(ErrorKind::Conflict, "publish a version", message).with("lease", self.location.to_string()))
+    }
+
+    /// Leaves the number of the lease in the parameters of what is published.
+    pub(crate) fn stamp(&self, parameters: &mut IndexMap<String, String>) {
+        parameters.insert(FENCE.to_owned(), self.fence.to_string());
+    }
+
+    /// Removes the object, if it is ours for long enough that the call cannot meet the next one's.
+    async fn give_back(self) -> Result<()> {
+        self.renewal.abort();
+        let _stopped = self.renewal.await;
+        let surely_ours = {
+            let held = lock(&self.held);
+            !held.lost && held.until.saturating_duration_since(Instant::now()) > TERM / 2
+        };
+        if surely_ours {
+            self.on.storage.delete(std::slice::from_ref(&self.location)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn fence_of(parameters: &IndexMap<String, String>) -> Option<i64> {
+    parameters.get(FENCE)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! Every request to S3 gets its last headers and its signature here, each try anew: what the settings say of writes, who
+//! pays, and whose name it carries.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningError, SigningSettings,
+    UriPathNormalizationMode, sign,
+};
+use aws_sigv4::sign::v4;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use object_store::HeaderValue;
+use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::aws::credentials::KeptCredentials;
+use crate::aws::{AwsClients, Encryption, S3Writes};
+use crate::clock::Clock;
+use crate::publish::version::hex;
+
+/// The header that carries the checksum of a body, which `object_store` computes for all that is long.
+const BODY_SHA256: &str = "x-amz-checksum-sha256";
+
+/// Adds headers and a signature, and sends, on the threads that the lake was opened on: those of a query are given up with
+/// it, and would take along the connections that others still use.
+#[derive(Debug)]
+pub(super) struct Signed {
+    signer: Arc<Signer>,
+    runtime: Handle,
+}
+
+#[derive(Debug)]
+struct Signer {
+    client: HttpClient,
+    credentials: KeptCredentials,
+    region: String,
+    /// What goes with each object that is written.
+    of_writes: Vec<(&'static str, HeaderValue)>,
+    has_tags: bool,
+    requester_pays: bool,
+    clock: Arc<dyn Clock>,
+}
+
+/// Why a request could not be signed.
+#[derive(Debug)]
+enum Unsigned {
+    Credentials(CredentialsError),
+    Request(SigningError),
+    Parameters(v4::signing_params::BuildError),
+    Header(String),
+}
+
+impl std::fmt::Display for Unsigned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Credentials(error) => error.fmt(f),
+            Self::Request(error) => error.fmt(f),
+            Self::Parameters(error) => error.fmt(f),
+            Self::Header(name) => write!(f, "the header `{name}` holds what cannot be sent"),
+        }
+    }
+}
+
+impl std::error::Error for Unsigned {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Credentials(error) => Some(error),
+            Self::Request(error) => Some(error),
+            Self::Parameters(error) => Some(error),
+            Self::Header(_) => None,
+        }
+    }
+}
+
+impl Signed {
+    pub(super) fn new(client: HttpClient, clients: &AwsClients, clock: Arc<dyn Clock>, runtime: Handle) -> Self {
+        let writes = &clients.settings.writes;
+        let signer = Signer {
+            client,
+            credentials: clients.credentials.clone(),
+            region: clients.region.clone(),
+            of_writes: headers_of(writes),
+            has_tags: !writes.tags.is_empty(),
+            requester_pays: writes.requester_pays,
+            clock,
+        };
+        Self { signer: Arc::new(signer), runtime }
+    }
+}
+
+impl Signer {
+    fn add_headers(&self, request: &mut HttpRequest) {
+        let copies = request.headers().contains_key("x-amz-copy-source");
+        if writes_object(request.method().as_str(), request.uri().query().unwrap_or_default()) {
+            for (name, value) in &self.of_writes {
+                request.headers_mut().insert(*name, value.clone());
+            }
+            if copies && self.has_tags {
+                request.headers_mut().insert("x-amz-tagging-directive", HeaderValue::from_static("REPLACE"));
+            }
+        }
+        if self.requester_pays {
+            request.headers_mut().insert("x-amz-request-payer", HeaderValue::from_static("requester"));
+        }
+    }
+
+    async fn sign(&self, request: &mut HttpRequest) -> Result<(), Unsigned> {
+        let identity = self.credentials.get().await.map_err(Unsigned::Credentials)?.into();
+        let mut settings = SigningSettings::default();
+        // What S3 wants other than the rest: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>.
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name("s3")
+            .time(SystemTime::from(self.clock.now()))
+            .settings(settings)
+            .build()
+            .map_err(Unsigned::Parameters)?
+            .into();
+        let body = SignableBody::Precomputed(body_hash(request));
+        let mut headers = Vec::with_capacity(request.headers().len());
+        for (name, value) in request.headers() {
+            let value = value.to_str().map_err(|_| Unsigned::Header(name.to_string()))?;
+            headers.push((name.as_str(), value));
+        }
+        let uri = request.uri().to_string();
+        let signable = SignableRequest::new(request.method().as_str(), uri, headers.into_iter(), body)
+            .map_err(Unsigned::Request)?;
+        let (instructions, _signature) = sign(signable, &parameters).map_err(Unsigned::Request)?.into_parts();
+        instructions.apply_to_request_http1x(request);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl HttpService for Signed {
+    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let signer = Arc::clone(&self.signer);
+        let answered = self.runtime.spawn(async move {
+            signer.add_headers(&mut request);
+            signer.sign(&mut request).await.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
+            signer.client.execute(request).await
+        });
+        AbortOnDropHandle::new(answered).await.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error))?
+    }
+}
+
+/// Tells whether a request makes an object: `PutObject`, `CopyObject` and `CreateMultipartUpload`, but no part of one.
+fn writes_object(method: &str, query: &str) -> bool {
+    let has = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
+    match method {
+        "PUT" => !has("uploadId"),
+        "POST" => has("uploads"),
+        _ => false,
+    }
+}
+
+/// Returns the hash of a body in hexadecimal digits. A long one was hashed before, for its checksum.
+fn body_hash(request: &HttpRequest) -> String {
+    let known = request.headers().get(BODY_SHA256).and_then(|sum| STANDARD.decode(sum).ok());
+    match known {
+        Some(sum) => hex(&sum),
+        None => hex(&Sha256::digest(request.body().as_bytes().map_or(&[][..], |bytes| bytes))),
+    }
+}
+
+fn headers_of(writes: &S3Writes) -> Vec<(&'static str, HeaderValue)> {
+    let mut headers = Vec::new();
+    let mut add = |name: &'static str, text: &str| match HeaderValue::from_str(text) {
+        Ok(value) => headers.push((name, value)),
+        Err(_) => tracing::warn!(header = name, "a setting of writes holds what cannot be sent; it is left out"),
+    };
+    match &writes.encryption {
+        Encryption::Bucket => {}
+        Encryption::S3 => add("x-amz-server-side-encryption", "AES256"),
+        Encryption::Kms { key } => {
+            add("x-amz-server-side-encryption", "aws:kms");
+            if let Some(key) = key {
+                add("x-amz-server-side-encryption-aws-kms-key-id", key);
+            }
+        }
+    }
+    if let Some(acl) = writes.acl {
+        add("x-amz-acl", acl.as_str());
+    }
+    if let Some(class) = writes.storage_class {
+        add("x-amz-storage-class", class.as_str());
+    }
+    if !writes.tags.is_empty() {
+        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let pairs: Vec<String> =
+            writes.tags.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect();
+        add("x-amz-tagging", &pairs.join("&"));
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::{CannedAcl, StorageClass};
+
+    #[test]
+    fn headers_go_with_whole_objects_only() {
+        for (method, query, expected) in [
+            ("PUT", "", true),
+            ("PUT", "partNumber=1&uploadId=x", false),
+            ("POST", "uploads=", true),
+            ("POST", "uploadId=x", false),
+            ("POST", "delete", false),
+            ("GET", "", false),
+        ] {
+            assert_eq!(writes_object(method, query), expected, "{method} {query}");
+        }
+    }
+
+    #[test]
+    fn settings_of_writes_become_headers() {
+        let writes = S3Writes {
+            encryption: Encryption::Kms { key: Some("alias/lake".to_owned()) },
+            acl: Some(CannedAcl::BucketOwnerFullControl),
+            storage_class: Some(StorageClass::StandardIa),
+            tags: [("team".to_owned(), "a b&c".to_owned())].into_iter().collect(),
+            requester_pays: false,
+        };
+        let headers: Vec<(&str, String)> =
+            headers_of(&writes).into_iter().map(|(name, value)| (name, value.to_str().unwrap().to_owned())).collect();
+        assert_eq!(
+            headers,
+            [
+                ("x-amz-server-side-encryption", "aws:kms".to_owned()),
+                ("x-amz-server-side-encryption-aws-kms-key-id", "alias/lake".to_owned()),
+                ("x-amz-acl", "bucket-owner-full-control".to_owned()),
+                ("x-amz-storage-class", "STANDARD_IA".to_owned()),
+                ("x-amz-tagging", "team=a%20b%26c".to_owned()),
+            ]
+        );
+    }
+}

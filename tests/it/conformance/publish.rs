@@ -1,0 +1,263 @@
+//! Publishing on S3 and Glue: a stop at any effect that only AWS has changes nothing in the end, and writers on several
+//! machines lose nothing.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use futures::TryStreamExt as _;
+use indexmap::IndexMap;
+use lake::catalog::{Catalog as _, Column, Database, Expect, Table, TableFormat};
+use lake::crash::CrashPoints;
+use lake::name::{Location, TableName};
+use lake::publish::{Direction, PublishOptions, PublishOutcome, PublishRequest, PublishState, Step, Target};
+use lake::query::Query;
+use lake::{ErrorKind, Lake, LakeSettings};
+use regex::Regex;
+
+use super::server::{Emulated, OnAws};
+use crate::support::{files_below, root};
+
+async fn open(server: &Emulated, state: &Path, crash_points: CrashPoints) -> Lake {
+    let settings = LakeSettings::aws(state, server.settings());
+    Lake::open(LakeSettings { crash_points, parallelism: Some(1), ..settings }).await.unwrap()
+}
+
+/// A lake on AWS with the table `web.daily`, partitioned by `dt`.
+async fn world(server: &Emulated, state: &Path) -> Lake {
+    server.make_buckets();
+    let lake = open(server, state, CrashPoints::default()).await;
+    lake.catalog.create_database(&Database::new("web")).await.unwrap();
+    let table = Table::new(
+        TableName::new("web", "daily").unwrap(),
+        vec![Column::new("n", "bigint")],
+        vec![Column::new("dt", "string")],
+        Location::parse("s3://b/web/daily/").unwrap(),
+        TableFormat::Parquet,
+    );
+    lake.catalog.put_table(&table, Expect::Absent).await.unwrap();
+    lake
+}
+
+fn partition(sql: &str) -> PublishRequest {
+    PublishRequest {
+        target: Target::Partition {
+            table: TableName::new("web", "daily").unwrap(),
+            values: IndexMap::from([("dt".to_owned(), "d".to_owned())]),
+        },
+        sql: sql.to_owned(),
+        database: Some("web".to_owned()),
+        options: PublishOptions::default(),
+        attempt: "1".to_owned(),
+        token: "+daily".to_owned(),
+        query: lake::query::QueryOptions::default(),
+    }
+}
+
+fn whole(sql: &str, keys: &[&str]) -> PublishRequest {
+    let partitioned_by = keys.iter().map(|key| (*key).to_owned()).collect();
+    PublishRequest {
+        target: Target::Table { table: TableName::new("web", "made").unwrap(), partitioned_by },
+        ..partition(sql)
+    }
+}
+
+/// Goes on from a state to the end, as an operator does.
+async fn go_on(lake: &Lake, request: &PublishRequest, kept: &mut Option<PublishState>) -> lake::Result<PublishOutcome> {
+    loop {
+        let step = match &kept {
+            None => lake.plan_publish(request).await?,
+            Some(state) => lake.publish_step(request, state).await?,
+        };
+        match step {
+            Step::Next(state) => *kept = Some(state),
+            Step::Wait(_) => tokio::task::yield_now().await,
+            Step::Done(outcome) => return Ok(outcome),
+        }
+    }
+}
+
+async fn publish(lake: &Lake, request: &PublishRequest) -> PublishOutcome {
+    go_on(lake, request, &mut None).await.unwrap()
+}
+
+/// Runs a query, and returns its rows as text.
+async fn rows(lake: &Lake, sql: &str) -> Vec<String> {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let token = format!("rows {}", NUMBER.fetch_add(1, Ordering::SeqCst));
+    let id = lake.engine.start(&Query::new(sql, Some("web"), token)).await.unwrap();
+    let (_columns, batches) = lake.engine.fetch(&id).await.unwrap();
+    let batches: Vec<_> = batches.try_collect().await.unwrap();
+    let mut rows = Vec::new();
+    for batch in &batches {
+        for row in 0..batch.num_rows() {
+            let cell = |column| arrow::util::display::array_value_to_string(column, row).unwrap();
+            rows.push(batch.columns().iter().map(|column| cell(column.as_ref())).collect::<Vec<_>>().join("|"));
+        }
+    }
+    rows.sort();
+    rows
+}
+
+/// What is run until it is stopped.
+enum Work {
+    Publish(PublishRequest),
+    Undo,
+}
+
+/// Work that is stopped: what is published before it, and what is there after it.
+struct Scenario {
+    before: Vec<PublishRequest>,
+    work: Work,
+    shown: &'static str,
+    after: &'static [&'static str],
+}
+
+fn scenarios() -> Vec<Scenario> {
+    const TABLE: &str = "SELECT * FROM web.made";
+    let old = || whole("SELECT 1 AS n, 'a' AS k UNION ALL SELECT 2, 'b'", &["k"]);
+    vec![
+        Scenario {
+            before: vec![partition("SELECT CAST(1 AS bigint) AS n")],
+            work: Work::Publish(partition("SELECT CAST(2 AS bigint) AS n")),
+            shown: "SELECT * FROM web.daily",
+            after: &["2|d"],
+        },
+        Scenario {
+            before: vec![partition("SELECT CAST(1 AS bigint) AS n"), partition("SELECT CAST(2 AS bigint) AS n")],
+            work: Work::Undo,
+            shown: "SELECT * FROM web.daily",
+            after: &["1|d"],
+        },
+        // The same keys: one value stays, one goes, one comes.
+        Scenario {
+            before: vec![old()],
+            work: Work::Publish(whole("SELECT 3 AS n, 'b' AS k UNION ALL SELECT 4, 'c'", &["k"])),
+            shown: TABLE,
+            after: &["3|b", "4|c"],
+        },
+        Scenario {
+            before: vec![old()],
+            work: Work::Publish(whole("SELECT 5 AS n, 'x' AS other", &["other"])),
+            shown: TABLE,
+            after: &["5|x"],
+        },
+        Scenario { before: Vec::new(), work: Work::Publish(old()), shown: TABLE, after: &["1|a", "2|b"] },
+    ]
+}
+
+async fn work(lake: &Lake, work: &Work, kept: &mut Option<PublishState>) -> lake::Result<()> {
+    match work {
+        Work::Publish(request) => go_on(lake, request, kept).await.map(|_| ()),
+        Work::Undo => {
+            let name = TableName::new("web", "daily").unwrap();
+            lake.undo_partition(&name, &["d".to_owned()], Direction::Undo).await.map(|_| ())
+        }
+    }
+}
+
+/// Stops at the n-th pass of a point that only AWS has, and tells which it was.
+fn stop_at(pass: usize) -> (CrashPoints, Arc<Mutex<Option<String>>>) {
+    let (passes, stopped) = (AtomicUsize::new(0), Arc::new(Mutex::new(None)));
+    let told = Arc::clone(&stopped);
+    let hook = move |point: &str| {
+        let is_meant = point.contains(" aws: ") && passes.fetch_add(1, Ordering::SeqCst) == pass;
+        if is_meant {
+            *told.lock().unwrap() = Some(point.to_owned());
+        }
+        !is_meant
+    };
+    (CrashPoints::new(Arc::new(hook)), stopped)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_at_any_effect_of_aws_changes_nothing_in_the_end() {
+    let mut reached = BTreeSet::new();
+    for scenario in scenarios() {
+        for pass in 0.. {
+            let server = Emulated::start();
+            let state = tempfile::tempdir().unwrap();
+            let lake = world(&server, state.path()).await;
+            for request in &scenario.before {
+                publish(&lake, request).await;
+            }
+            drop(lake);
+            let (points, stopped) = stop_at(pass);
+            let lake = open(&server, state.path(), points).await;
+            let mut kept = None;
+            let ended = work(&lake, &scenario.work, &mut kept).await;
+            drop(lake);
+            let Some(point) = stopped.lock().unwrap().take() else {
+                ended.unwrap();
+                break;
+            };
+            assert_eq!(ended.unwrap_err().kind, ErrorKind::Canceled, "{point}");
+            let lake = open(&server, state.path(), CrashPoints::default()).await;
+            work(&lake, &scenario.work, &mut kept)
+                .await
+                .unwrap_or_else(|error| panic!("after a stop {point}: {error}"));
+            assert_eq!(rows(&lake, scenario.shown).await, scenario.after, "after a stop {point}");
+            let left = lake.storage.list(&Location::parse("s3://b/").unwrap()).await.unwrap();
+            let leases: Vec<_> = left.iter().filter(|object| object.location.file_name().contains("lease")).collect();
+            assert!(leases.is_empty(), "after a stop {point}: {leases:?}");
+            reached.insert(point);
+        }
+    }
+    let both: BTreeSet<String> =
+        points_of_aws().iter().flat_map(|point| [format!("before {point}"), format!("after {point}")]).collect();
+    assert_eq!(reached, both, "every point on both sides");
+}
+
+/// The points that only AWS has, as they stand in the sources.
+fn points_of_aws() -> BTreeSet<String> {
+    static POINT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"\.around(?:_now)?\(\s*"(aws: [^"]+)""#).unwrap());
+    let files = files_below(&root().join("operators/lake/src"));
+    let texts = files.iter().map(|file| std::fs::read_to_string(file).unwrap());
+    texts.flat_map(|text| POINT.captures_iter(&text).map(|found| found[1].to_owned()).collect::<Vec<_>>()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_on_several_machines_lose_nothing() {
+    const MACHINES: i64 = 3;
+    const EACH: i64 = 5;
+    let server = Emulated::start();
+    let state = tempfile::tempdir().unwrap();
+    let first = world(&server, state.path()).await;
+    publish(&first, &partition("SELECT CAST(0 AS bigint) AS n")).await;
+    let machines = (0..MACHINES).map(|machine| {
+        let (server, state) = (&server, state.path().join(machine.to_string()));
+        async move {
+            let lake = open(server, &state, CrashPoints::default()).await;
+            for turn in 0..EACH {
+                let one_more = PublishRequest {
+                    attempt: format!("{machine}/{turn}"),
+                    ..partition("SELECT n + 1 AS n FROM web.daily WHERE dt = 'd'")
+                };
+                publish(&lake, &one_more).await;
+            }
+        }
+    });
+    futures::future::join_all(machines).await;
+    assert_eq!(rows(&first, "SELECT n FROM web.daily").await, [(MACHINES * EACH).to_string()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_goes_to_a_place_that_nobody_named() {
+    let server = Emulated::start();
+    server.make_buckets();
+    let state = tempfile::tempdir().unwrap();
+    let settings = lake::aws::AwsSettings { warehouse: None, ..server.settings() };
+    let lake = Lake::open(LakeSettings::aws(state.path(), settings)).await.unwrap();
+    lake.catalog.create_database(&Database::new("web")).await.unwrap();
+    let error = go_on(&lake, &whole("SELECT 1 AS n", &[]), &mut None).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no place for table `web.made`: its database has no location in the catalog"
+    );
+    let kept = Query { destination: lake::query::Destination::Keep, ..Query::new("SELECT 1", None, "kept") };
+    let id = lake.engine.start(&kept).await.unwrap();
+    let error = lake.engine.fetch(&id).await.err().unwrap();
+    assert_eq!(error.message, "there is no place for results that are kept");
+    lake.collect().await.unwrap();
+}
