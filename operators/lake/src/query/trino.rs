@@ -25,9 +25,7 @@ mod settings;
 mod statement;
 mod value;
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use datafusion::execution::SendableRecordBatchStream;
@@ -57,40 +55,29 @@ pub struct TrinoEngine {
     inner: Arc<Inner>,
 }
 
-/// What an engine stands on besides its settings.
-#[derive(Debug, Clone, Copy)]
-pub struct TrinoParts<'p> {
-    /// Describes statements over the same catalog and storage without a call to Trino.
-    pub analyzer: &'p EmbeddedEngine,
-    /// The folder of results that are kept.
-    pub results: &'p Path,
-    /// How long they are kept.
-    pub result_retention: Duration,
-}
-
 impl TrinoEngine {
     /// Makes an engine over a lake's storage and catalog, which must be those that Trino's catalog reads. Nothing is sent.
     ///
+    /// `analyzer` describes statements over the same catalog and storage without a call to Trino.
+    ///
     /// # Errors
-    /// `InvalidInput` for settings that cannot be used; those of the folder of results.
-    pub async fn open(
+    /// `InvalidInput` for settings that cannot be used; those of reading the file of certificates.
+    pub fn open(
         settings: TrinoSettings,
-        parts: TrinoParts<'_>,
         storage: Storage,
         catalog: Arc<dyn Catalog>,
         clock: Arc<dyn Clock>,
+        analyzer: EmbeddedEngine,
         crash_points: CrashPoints,
     ) -> Result<Self> {
         let client = Client::open(settings)?;
-        let results =
-            KeptResults::open(parts.results, parts.result_retention, clock.as_ref(), crash_points.clone()).await?;
         let inner = Inner {
             history: History::new(client.clone()),
             client,
+            results: KeptResults::new(storage.clone(), crash_points.clone()),
             storage,
-            analyzer: Arc::new(parts.analyzer.clone()),
-            runtime: parts.analyzer.runtime(),
-            results,
+            runtime: analyzer.runtime(),
+            analyzer,
             temporary: TemporaryTables::new(Arc::clone(&catalog), clock, crash_points.clone()),
             catalog,
             crash_points,
@@ -143,7 +130,7 @@ impl QueryEngine for TrinoEngine {
             }
         }
         match self.inner.results.of(id).await? {
-            Some((columns, stats)) => self.inner.results.open_result(columns, &stats).await,
+            Some((columns, stats)) => self.inner.results.open(columns, &stats).await,
             None => Err(not_known(id)),
         }
     }

@@ -6,7 +6,7 @@ use super::engine::Inner;
 use super::statement::{LINES_BEFORE, columns};
 use super::value::held;
 use crate::error::{ErrorKind, Result};
-use crate::query::{Description, ResultColumn};
+use crate::query::{Description, QueryEngine as _, ResultColumn};
 
 impl Inner {
     /// Describes a statement: by our own analyzer, and when that does not know it by Trino.

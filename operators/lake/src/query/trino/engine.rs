@@ -16,7 +16,7 @@ use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::TableName;
 use crate::query::athena::{StatementRecord, TEMPORARY, TemporaryTables, WithTables, written_objects};
-use crate::query::{Destination, Query, QueryEngine, QueryId, QueryStats, QueryStatus};
+use crate::query::{Destination, EmbeddedEngine, Query, QueryId, QueryStats, QueryStatus};
 use crate::sql::without_semicolon;
 use crate::storage::Storage;
 
@@ -36,7 +36,7 @@ pub(super) struct Inner {
     pub(super) client: Client,
     pub(super) history: History,
     pub(super) storage: Storage,
-    pub(super) analyzer: Arc<dyn QueryEngine>,
+    pub(super) analyzer: EmbeddedEngine,
     pub(super) runtime: Arc<RuntimeEnv>,
     pub(super) results: KeptResults,
     pub(super) catalog: Arc<dyn Catalog>,
@@ -103,7 +103,7 @@ impl Inner {
             session,
         };
         self.temporary.make(&with).await?;
-        let posted = self.crash_points.around("query: start it on Trino", self.client.post(&statement));
+        let posted = self.crash_points.around("trino: start it on Trino", self.client.post(&statement));
         let first = match posted.await {
             Ok(first) => first,
             Err(error) => {
@@ -155,7 +155,7 @@ impl Inner {
                 return Ok(Some(QueryId(id)));
             }
             Some(Remembered { id, state: RememberedState::Lives, .. }) => {
-                self.crash_points.around("query: stop one that was left on Trino", self.history.stop(&id)).await?;
+                self.crash_points.around("trino: stop one that was left on Trino", self.history.stop(&id)).await?;
             }
             _ => {}
         }
@@ -179,8 +179,9 @@ impl Inner {
     async fn make_scratch_database(&self) -> Result<()> {
         let name = &self.client.settings().scratch_database;
         if self.catalog.database(name).await?.is_none() {
-            let made = self.catalog.create_database(&Database::new(name));
-            self.crash_points.around("query: make the database of temporary tables", made).await?;
+            let database = Database::new(name);
+            let made = self.catalog.create_database(&database);
+            self.crash_points.around("trino: make the database of temporary tables", made).await?;
         }
         Ok(())
     }
@@ -244,7 +245,7 @@ impl Inner {
     /// Stops a query of this process, and waits until nothing of it runs any more.
     pub(super) async fn stop(&self, id: &str, next: Option<&str>) -> Result<()> {
         if let Some(address) = next {
-            self.crash_points.around("query: stop it on Trino", self.client.delete(address)).await?;
+            self.crash_points.around("trino: stop it on Trino", self.client.delete(address)).await?;
         }
         self.history.stop(id).await
     }

@@ -1,25 +1,16 @@
-//! Results that outlive the process: Trino keeps none, so they stay in a folder beside the state, in the form that the
-//! embedded lake keeps them.
+//! Results that outlive the process: Trino keeps none, so they go to the lake, in the form that the embedded engine keeps
+//! them. They are collected as those are.
 
-use std::path::Path;
-use std::time::Duration;
-
-use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
 
-use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::error::Result;
-use crate::name::Location;
 use crate::publish::parquet::ParquetWriter;
 use crate::query::embedded::result;
-use crate::query::{QueryId, QueryStats, RESULTS, ResultColumn};
-use crate::storage::{MARKER, Put, Storage};
+use crate::query::{QueryId, QueryStats, ResultColumn};
+use crate::storage::{Marker, MarkerKind, Storage};
 
-/// What the names of the objects begin with that tell under which id the result of a token is kept.
-const OF_TOKEN: &str = "token-";
-
-/// The kept results of a profile.
+/// The kept results of a lake.
 #[derive(Debug, Clone)]
 pub(super) struct KeptResults {
     storage: Storage,
@@ -27,69 +18,51 @@ pub(super) struct KeptResults {
 }
 
 impl KeptResults {
-    /// Opens the folder, and removes the results that are older than `retention`.
-    ///
-    /// # Errors
-    /// Those of the folder.
-    pub(super) async fn open(
-        folder: &Path,
-        retention: Duration,
-        clock: &dyn Clock,
-        crash_points: CrashPoints,
-    ) -> Result<Self> {
-        let storage = crash_points.around("query: make the folder of results", Storage::open(folder)).await?;
-        let retention_ms = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
-        let before_ms = clock.now().as_millisecond().saturating_sub(retention_ms);
-        for object in storage.list(&Location::parse(RESULTS)?).await? {
-            if object.modified_ms >= before_ms {
-                continue;
-            }
-            if object.location.file_name().starts_with(OF_TOKEN) {
-                storage.delete(&[object.location]).await?;
-            } else if object.location.file_name() == MARKER
-                && let Some(prefix) = object.location.parent()
-            {
-                crash_points.around("query: delete an old result", storage.delete_prefix(&prefix)).await?;
-            }
-        }
-        Ok(Self { storage, crash_points })
+    pub(super) fn new(storage: Storage, crash_points: CrashPoints) -> Self {
+        Self { storage, crash_points }
     }
 
     /// Begins to keep a result; what a process that stopped left of it is cleared.
-    pub(super) async fn begin(&self, id: &str, columns: &[ResultColumn]) -> Result<ParquetWriter> {
-        let id = QueryId(id.to_owned());
-        let prepared = result::prepare_kept(&self.storage, &id);
-        self.crash_points.around("query: mark the result of Trino", prepared).await?;
-        result::kept_writer(&self.storage, &id, columns)
+    pub(super) async fn begin(&self, id: &QueryId, columns: &[ResultColumn]) -> Result<ParquetWriter> {
+        let prepared = result::prepare_kept(&self.storage, id);
+        self.crash_points.around("trino: mark the result", prepared).await?;
+        result::kept_writer(&self.storage, id, columns)
     }
 
     /// Completes a result: from here on it counts as kept, and as that of the token.
     pub(super) async fn keep(
         &self,
-        id: &str,
+        id: &QueryId,
         stand_in: &str,
         columns: &[ResultColumn],
         writer: ParquetWriter,
         figures: QueryStats,
     ) -> Result<QueryStats> {
         let objects = writer.finish().await?;
-        let stats =
-            QueryStats { written_bytes: objects.iter().map(|object| object.bytes).sum(), objects, ..figures };
-        let query_id = QueryId(id.to_owned());
-        let kept = result::keep(&self.storage, &query_id, columns, &stats);
-        self.crash_points.around("query: complete the result of Trino", kept).await?;
-        let named = self.storage.put(&of_token(stand_in)?, Bytes::copy_from_slice(id.as_bytes()), Put::Replace);
-        self.crash_points.around("query: name the result of Trino", named).await?;
+        let stats = QueryStats {
+            written_bytes: objects.iter().map(|object| object.bytes).sum(),
+            output: Some(result::kept_location(&self.storage, id)?),
+            objects,
+            ..figures
+        };
+        let kept = result::keep(&self.storage, id, columns, &stats);
+        self.crash_points.around("trino: complete the result", kept).await?;
+        // A prefix of its own, so that it is collected as the results are.
+        let named = Marker::new(MarkerKind::Prefix, Some(serde_json::Value::String(id.0.clone())));
+        let place = result::kept_location(&self.storage, &of_token(stand_in))?;
+        self.crash_points.around("trino: name the result", self.storage.mark(&place, &named)).await?;
         Ok(stats)
     }
 
     /// Returns the query whose result is kept for a token.
     pub(super) async fn of_token(&self, stand_in: &str) -> Result<Option<QueryId>> {
-        let at = of_token(stand_in)?;
-        if self.storage.head(&at).await?.is_none() {
+        if self.storage.results()?.is_none() {
             return Ok(None);
         }
-        let id = QueryId(String::from_utf8_lossy(&self.storage.read(&at).await?).into_owned());
+        let place = result::kept_location(&self.storage, &of_token(stand_in))?;
+        let record = self.storage.marker(&place).await?.and_then(|marker| marker.record);
+        let Some(id) = record.as_ref().and_then(serde_json::Value::as_str) else { return Ok(None) };
+        let id = QueryId(id.to_owned());
         Ok(self.of(&id).await?.map(|_kept| id))
     }
 
@@ -99,7 +72,7 @@ impl KeptResults {
     }
 
     /// Opens a kept result.
-    pub(super) async fn open_result(
+    pub(super) async fn open(
         &self,
         columns: Vec<ResultColumn>,
         stats: &QueryStats,
@@ -108,6 +81,7 @@ impl KeptResults {
     }
 }
 
-fn of_token(stand_in: &str) -> Result<Location> {
-    Location::parse(RESULTS)?.join(&format!("{OF_TOKEN}{stand_in}"))
+/// Returns under what the name of a token's result is kept; no query of Trino is called so.
+fn of_token(stand_in: &str) -> QueryId {
+    QueryId(format!("token-{stand_in}"))
 }

@@ -17,7 +17,7 @@ use super::{failure, limits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::athena::Rewritten;
 use crate::query::embedded::FetchedResult;
-use crate::query::{Destination, Query, QueryStats};
+use crate::query::{Destination, Query, QueryId, QueryStats};
 
 /// A query that was started in this process.
 #[derive(Debug)]
@@ -152,14 +152,15 @@ async fn work(
     let typed = TypedColumns::of(&columns);
     let mut count = 0;
     let result = if running.query.destination == Destination::Keep {
-        let mut writer = inner.results.begin(&running.id, &typed.columns).await?;
+        let id = QueryId(running.id.clone());
+        let mut writer = inner.results.begin(&id, &typed.columns).await?;
         while let Some(page) = next(&mut first, answers).await? {
             let batch = typed.batch(&page.data.unwrap_or_default())?;
             count += batch.num_rows();
             writer.write(&batch).await?;
         }
         let stats = QueryStats { rows: rows(count), ..running.figures() };
-        return Ok((inner.results.keep(&running.id, &running.record.token, &typed.columns, writer, stats).await?, None));
+        return Ok((inner.results.keep(&id, &running.record.token, &typed.columns, writer, stats).await?, None));
     } else {
         let schema = Arc::clone(&typed.schema);
         let columns = typed.columns.clone();

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array as _, ArrayRef, BinaryArray, BooleanArray, DurationMillisecondArray, Float32Array, Float64Array, Int8Array,
+    ArrayRef, BinaryArray, BooleanArray, DurationMillisecondArray, Float32Array, Float64Array, Int8Array,
     Int16Array, Int32Array, Int64Array, IntervalYearMonthArray, ListArray, MapArray, NullArray, StringArray, StructArray,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
