@@ -79,13 +79,13 @@ impl ObjectWriter {
 
     /// Makes our error of a failed write of this writer.
     pub fn failed(&self, failed: io::Error) -> Error {
-        // The store's error travels inside of the system's.
-        let failed = match failed.downcast::<object_store::Error>() {
-            Ok(failed) if self.storage.folder().is_none() => {
-                return self.storage.failed("write an object", Some(&self.location), failed);
-            }
-            Ok(failed) => io::Error::other(failed),
-            Err(failed) => failed,
+        let failed = match self.storage.folder() {
+            Some(_) => failed,
+            // The store's error travels inside of the system's.
+            None => match failed.downcast::<object_store::Error>() {
+                Ok(failed) => return self.storage.failed("write an object", Some(&self.location), failed),
+                Err(failed) => failed,
+            },
         };
         let cause = error::io_cause(&failed).filter(|cause| cause.raw_os_error().is_some());
         let cause = cause.unwrap_or(&failed);

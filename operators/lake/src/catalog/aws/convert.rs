@@ -10,7 +10,7 @@ use aws_sdk_glue::types as glue;
 use aws_smithy_types::DateTime;
 use indexmap::IndexMap;
 
-use super::revision;
+use super::revision::{self, Stamp};
 use crate::aws::Call;
 use crate::catalog::detail::{Skewed, SortColumn, TableTarget};
 use crate::catalog::{Column, Database, Partition, PartitionDetail, Storage, StorageDetail, Table, TableDetail};
@@ -162,7 +162,7 @@ pub(super) fn partition(name: &TableName, found: glue::Partition) -> Result<Part
         ))
     })?;
     let mut parameters = found.parameters.unwrap_or_default();
-    let number = revision::take(&mut parameters);
+    let stamp = Stamp::take(&mut parameters);
     let (columns, storage) = storage(descriptor);
     let mut partition = Partition {
         values,
@@ -174,17 +174,17 @@ pub(super) fn partition(name: &TableName, found: glue::Partition) -> Result<Part
             last_access_ms: milliseconds(found.last_access_time),
             last_analyzed_ms: milliseconds(found.last_analyzed_time),
         },
-        created_ms: milliseconds(found.creation_time).unwrap_or_default(),
+        created_ms: stamp.created_ms.or_else(|| milliseconds(found.creation_time)).unwrap_or_default(),
         version: 0,
     };
-    partition.version = revision::version(number, &partition);
+    partition.version = revision::version(stamp.number, &partition);
     Ok(partition)
 }
 
-/// Makes what Glue takes for a partition, with the number of this write.
-pub(super) fn partition_input(call: Call, partition: &Partition, number: i64) -> Result<glue::PartitionInput> {
+/// Makes what Glue takes for a partition, with the stamp of this write.
+pub(super) fn partition_input(call: Call, partition: &Partition, stamp: Stamp) -> Result<glue::PartitionInput> {
     let mut parameters = pairs(&partition.parameters);
-    parameters.insert(revision::PARAMETER.to_owned(), number.to_string());
+    parameters.insert(revision::PARAMETER.to_owned(), stamp.text());
     let descriptor = descriptor(call, &partition.columns, Some(&partition.location), &partition.storage)?;
     Ok(glue::PartitionInput::builder()
         .set_values(Some(partition.values.clone()))

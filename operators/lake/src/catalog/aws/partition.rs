@@ -3,7 +3,8 @@
 use aws_sdk_glue::error::SdkError;
 use aws_sdk_glue::operation::get_partition::GetPartitionError;
 
-use super::{AwsCatalog, convert, failed, found, missing, revision};
+use super::revision::{self, Stamp};
+use super::{AwsCatalog, convert, failed, found, missing};
 use crate::aws::Call;
 use crate::catalog::sqlite::{describe, guard};
 use crate::catalog::{Expect, Partition, Table, validate};
@@ -96,8 +97,8 @@ impl AwsCatalog {
         old: Option<&Partition>,
     ) -> Result<Partition> {
         let (name, values) = (&table.name, &partition.values);
-        let number = revision::next(old.map(|old| old.version), self.clock.now().as_second());
-        let input = convert::partition_input(UPDATE, partition, number)?;
+        let stamp = Stamp::next(old, self.clock.now().as_second());
+        let input = convert::partition_input(UPDATE, partition, stamp)?;
         let done = if old.is_some() {
             let call = self.glue.update_partition().set_catalog_id(self.catalog_id());
             let call = call.database_name(&name.database).table_name(&name.table);
@@ -118,7 +119,7 @@ impl AwsCatalog {
         let kept = self.read_partition(name, values).await?;
         let is_ours = |kept: &Partition| {
             kept.location == partition.location
-                && revision::of(kept.version) == number
+                && revision::number_of(kept.version) == stamp.number
                 && partition.parameters.iter().all(|(key, value)| kept.parameters.get(key) == Some(value))
         };
         match kept.filter(is_ours) {

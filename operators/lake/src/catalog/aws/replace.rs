@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use aws_sdk_glue::types::{BatchUpdatePartitionRequestEntry, PartitionValueList};
 
-use super::{AwsCatalog, convert, failed, found, revision};
+use super::revision::Stamp;
+use super::{AwsCatalog, convert, failed, found};
 use crate::aws::Call;
 use crate::aws::error::answered;
 use crate::catalog::sqlite::{describe, same_keys};
@@ -66,10 +67,8 @@ impl AwsCatalog {
         let now = self.clock.now().as_second();
         let is_there = |partition: &&Partition| there.contains_key(partition.values.as_slice());
         let (changed, new): (Vec<&Partition>, Vec<&Partition>) = partitions.iter().partition(is_there);
-        let mut changed: Vec<(&Partition, Option<i64>)> = changed
-            .into_iter()
-            .map(|partition| (partition, there.get(partition.values.as_slice()).map(|old| old.version)))
-            .collect();
+        let mut changed: Vec<(&Partition, Option<&Partition>)> =
+            changed.into_iter().map(|partition| (partition, there.get(partition.values.as_slice()).copied())).collect();
         for some in new.chunks(WRITTEN_AT_ONCE) {
             // Somebody made them since the look: they are changed then.
             changed.extend(self.create_some(name, some, now).await?.into_iter().map(|partition| (partition, None)));
@@ -82,10 +81,10 @@ impl AwsCatalog {
 
     /// Makes partitions, and returns those that are there already.
     async fn create_some<'p>(&self, name: &TableName, some: &[&'p Partition], now: i64) -> Result<Vec<&'p Partition>> {
-        let number = revision::next(None, now);
+        let stamp = Stamp::next(None, now);
         let inputs = some
             .iter()
-            .map(|partition| convert::partition_input(CREATE, partition, number))
+            .map(|partition| convert::partition_input(CREATE, partition, stamp))
             .collect::<Result<Vec<_>>>()?;
         let call = self.glue.batch_create_partition().set_catalog_id(self.catalog_id());
         let call = call.database_name(&name.database).table_name(&name.table);
@@ -104,13 +103,13 @@ impl AwsCatalog {
         Ok(there)
     }
 
-    async fn update_some(&self, name: &TableName, some: &[(&Partition, Option<i64>)], now: i64) -> Result<()> {
+    async fn update_some(&self, name: &TableName, some: &[(&Partition, Option<&Partition>)], now: i64) -> Result<()> {
         let entries = some
             .iter()
-            .map(|(partition, version)| {
+            .map(|(partition, old)| {
                 BatchUpdatePartitionRequestEntry::builder()
                     .set_partition_value_list(Some(partition.values.clone()))
-                    .partition_input(convert::partition_input(UPDATE, partition, revision::next(*version, now))?)
+                    .partition_input(convert::partition_input(UPDATE, partition, Stamp::next(*old, now))?)
                     .build()
                     .map_err(|error| convert::unbuilt(UPDATE, error))
             })

@@ -6,24 +6,47 @@ use sha2::{Digest as _, Sha256};
 
 use crate::catalog::Partition;
 
-/// The parameter that holds the number.
+/// The parameter that holds the number, and the time that the partition was made when it has been changed since: what Glue
+/// says of that is not documented to survive a change.
 pub(super) const PARAMETER: &str = "suiro.revision";
 
 /// How many bits of a version are hash; the others hold seconds since 1970 until the year 2242.
 const HASH_BITS: u32 = 30;
 
-/// Takes the number out of the parameters of a partition; 0 for one that we never wrote.
-pub(super) fn take(parameters: &mut HashMap<String, String>) -> i64 {
-    parameters.remove(PARAMETER).and_then(|text| text.parse().ok()).filter(|number| *number > 0).unwrap_or(0)
+/// What we write beside a partition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Stamp {
+    /// Grows with each of our writes; 0 for a partition that we never wrote.
+    pub(super) number: i64,
+    /// When the partition was made, in milliseconds since 1970.
+    pub(super) created_ms: Option<i64>,
 }
 
-/// Returns the number of the next write: the time in seconds, or more when several fall into one.
-pub(super) fn next(current: Option<i64>, now_seconds: i64) -> i64 {
-    now_seconds.max(current.map_or(0, of) + 1)
+impl Stamp {
+    /// Makes the stamp of the next write: its number is the time in seconds, or more when several writes fall into one.
+    pub(super) fn next(old: Option<&Partition>, now_seconds: i64) -> Self {
+        let number = now_seconds.max(old.map_or(0, |old| number_of(old.version)) + 1);
+        Self { number, created_ms: old.map(|old| old.created_ms) }
+    }
+
+    /// Takes the stamp out of the parameters of a partition.
+    pub(super) fn take(parameters: &mut HashMap<String, String>) -> Self {
+        let text = parameters.remove(PARAMETER).unwrap_or_default();
+        let mut numbers = text.split(' ').map(|number| number.parse().ok().filter(|number: &i64| *number > 0));
+        Self { number: numbers.next().flatten().unwrap_or(0), created_ms: numbers.next().flatten() }
+    }
+
+    /// Writes it for the parameter.
+    pub(super) fn text(self) -> String {
+        match self.created_ms {
+            Some(created_ms) => format!("{} {created_ms}", self.number),
+            None => self.number.to_string(),
+        }
+    }
 }
 
 /// Returns the number in a version.
-pub(super) fn of(version: i64) -> i64 {
+pub(super) fn number_of(version: i64) -> i64 {
     version >> HASH_BITS
 }
 
@@ -45,7 +68,7 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
-    use crate::catalog::TableFormat;
+    use crate::catalog::{PartitionDetail, TableFormat};
     use crate::name::Location;
 
     fn partition(location: &str) -> Partition {
@@ -55,36 +78,44 @@ mod tests {
             location: Location::parse(location).unwrap(),
             storage: TableFormat::Parquet.storage(),
             parameters: IndexMap::new(),
-            detail: Default::default(),
+            detail: PartitionDetail::default(),
             created_ms: 0,
             version: 0,
         }
     }
 
-    #[test]
-    fn versions_grow_with_our_writes_and_differ_by_foreign_ones() {
-        let foreign = version(0, &partition("s3://b/a/"));
-        let now = 1_800_000_000;
-        let first = version(next(Some(foreign), now), &partition("s3://b/b/"));
-        assert!(first > foreign);
-        let second = version(next(Some(first), now), &partition("s3://b/a/"));
-        assert!(second > first);
-        assert!(
-            version(next(Some(second), now - 60), &partition("s3://b/a/")) > second,
-            "also when the clock goes back"
-        );
-        let moved = version(of(second), &partition("s3://b/c/"));
-        assert_ne!(moved, second, "a foreign change that kept the parameter");
-        let mut timed = partition("s3://b/a/");
-        timed.detail.last_access_ms = Some(1);
-        assert_eq!(version(of(second), &timed), second);
+    fn written(location: &str, stamp: Stamp) -> Partition {
+        let mut partition = partition(location);
+        partition.version = version(stamp.number, &partition);
+        partition
     }
 
     #[test]
-    fn the_number_is_taken_out() {
-        let mut parameters = HashMap::from([(PARAMETER.to_owned(), "17".to_owned()), ("k".to_owned(), "v".to_owned())]);
-        assert_eq!(take(&mut parameters), 17);
-        assert_eq!(parameters.len(), 1);
-        assert_eq!(take(&mut parameters), 0);
+    fn versions_grow_with_our_writes_and_differ_by_foreign_ones() {
+        let foreign = written("s3://b/a/", Stamp::default());
+        let now = 1_800_000_000;
+        let first = written("s3://b/b/", Stamp::next(Some(&foreign), now));
+        assert!(first.version > foreign.version);
+        let stamp = Stamp::next(Some(&first), now);
+        let second = written("s3://b/a/", stamp);
+        assert!(second.version > first.version);
+        let third = written("s3://b/a/", Stamp::next(Some(&second), now - 60));
+        assert!(third.version > second.version, "also when the clock goes back");
+        let moved = written("s3://b/c/", stamp);
+        assert_ne!(moved.version, second.version, "a foreign change that kept the parameter");
+        let mut timed = partition("s3://b/a/");
+        timed.detail.last_access_ms = Some(1);
+        assert_eq!(version(stamp.number, &timed), second.version);
+    }
+
+    #[test]
+    fn a_stamp_reads_as_it_was_written() {
+        for stamp in [Stamp { number: 17, created_ms: None }, Stamp { number: 18, created_ms: Some(5) }] {
+            let mut parameters =
+                HashMap::from([(PARAMETER.to_owned(), stamp.text()), ("k".to_owned(), "v".to_owned())]);
+            assert_eq!(Stamp::take(&mut parameters), stamp);
+            assert_eq!(parameters.len(), 1);
+            assert_eq!(Stamp::take(&mut parameters), Stamp::default());
+        }
     }
 }

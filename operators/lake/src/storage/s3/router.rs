@@ -103,7 +103,7 @@ impl ObjectStore for Buckets {
                 let buckets = buckets.clone();
                 async move { buckets.delete_some(paths).await }
             })
-            .map_ok(|results| futures::stream::iter(results))
+            .map_ok(futures::stream::iter)
             .try_flatten()
             .boxed()
     }
@@ -112,7 +112,7 @@ impl ObjectStore for Buckets {
         let prefix = prefix.cloned().unwrap_or_default();
         let routed = match self.route(&prefix) {
             Ok(routed) => routed,
-            Err(error) => return futures::stream::once(async { Err(error) }).boxed(),
+            Err(error) => return futures::stream::once(async move { Err(error) }).boxed(),
         };
         let (store, bucket, key) = routed;
         let key = Some(&key).filter(|key| !key.as_ref().is_empty());

@@ -170,7 +170,7 @@ fn body_hash(request: &HttpRequest) -> String {
     let known = request.headers().get(BODY_SHA256).and_then(|sum| STANDARD.decode(sum).ok());
     match known {
         Some(sum) => hex(&sum),
-        None => hex(&Sha256::digest(request.body().as_bytes().map_or(&[][..], |bytes| bytes))),
+        None => hex(&Sha256::digest(request.body().as_bytes().map_or(&[] as &[u8], AsRef::as_ref))),
     }
 }
 

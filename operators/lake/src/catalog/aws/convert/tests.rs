@@ -92,7 +92,7 @@ fn no_field_of_a_partition_is_lost() {
         detail: PartitionDetail { last_access_ms: Some(1000), last_analyzed_ms: Some(2000) },
         ..table.new_partition(vec!["x".to_owned()], Location::parse("s3://b/t/dt=x/").unwrap())
     };
-    let input = partition_input(CALL, &wanted, 9).unwrap();
+    let input = partition_input(CALL, &wanted, Stamp { number: 9, created_ms: None }).unwrap();
     assert_eq!(input.parameters().unwrap().get(revision::PARAMETER).unwrap(), "9");
     let echoed = glue::Partition::builder()
         .set_values(input.values)
@@ -103,7 +103,7 @@ fn no_field_of_a_partition_is_lost() {
         .set_parameters(input.parameters)
         .build();
     let found = partition(&table.name, echoed).unwrap();
-    assert_eq!(revision::of(found.version), 9);
+    assert_eq!(revision::number_of(found.version), 9);
     assert_eq!(found, Partition { created_ms: 5, version: found.version, ..wanted });
 }
 
