@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::name::Location;
 
 pub use super::athena_settings::{AthenaSettings, CallRate, CallRates, EngineKind};
 

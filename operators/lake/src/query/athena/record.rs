@@ -57,6 +57,11 @@ impl StatementRecord {
         Self { unload, partition_by, temporary, places, options: query.options.clone() }
     }
 
+    /// Makes the record of rows that another engine wrote below a prefix.
+    pub(in crate::query) fn of_written(prefix: &Location, partition_by: &[String]) -> Self {
+        Self { unload: Some(prefix.as_prefix()), partition_by: partition_by.to_vec(), ..Self::default() }
+    }
+
     /// Reads the record of a statement; an empty one for a statement that suiro did not write.
     pub(super) fn read(statement: &str) -> Self {
         let last = statement.trim_end().rsplit('\n').next().unwrap_or_default();

@@ -20,12 +20,12 @@ pub(in crate::query) struct Rewritten {
     pub(in crate::query) sql: String,
     /// The tables that it names, in place of which others stand now; each once.
     pub(super) named: Vec<TableName>,
-    edits: Vec<Edit>,
+    pub(in crate::query) edits: Vec<Edit>,
 }
 
 /// A name that was replaced: where, in the characters of its line, and by how many of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Edit {
+pub(in crate::query) struct Edit {
     line: u64,
     start: u64,
     old: u64,

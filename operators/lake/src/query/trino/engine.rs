@@ -107,7 +107,7 @@ impl Inner {
         let first = match posted.await {
             Ok(first) => first,
             Err(error) => {
-                self.temporary.drop(&record.temporary).await;
+                self.temporary.drop(&record.temporary).await?;
                 return Err(error);
             }
         };
@@ -172,7 +172,7 @@ impl Inner {
             crate::query::athena::Rewritten::default(),
             State::Succeeded(stats, None),
         );
-        self.clear(record).await;
+        self.clear(record).await?;
         Ok(Some(self.queries().add(Arc::new(running))))
     }
 
@@ -205,17 +205,17 @@ impl Inner {
         match (&record.writes, query.state) {
             (Some(writes), RememberedState::Finished) => {
                 let stats = self.written(writes).await?;
-                self.clear(record).await;
+                self.clear(record).await?;
                 Ok(QueryStatus::Succeeded(stats))
             }
             (_, RememberedState::Failed) if query.error_type == "USER_ERROR" && !is_of_a_stop(&query.error_name) => {
-                self.clear(record).await;
+                self.clear(record).await?;
                 let message = format!("{}: the query failed while nobody listened", query.error_name);
                 let made = Error::new(ErrorKind::QueryFailed, "run a query", message).with("query", &query.id);
                 Ok(QueryStatus::Failed(made.help("look at the query in Trino, or run it again to see what was wrong")))
             }
             _ => {
-                self.clear(record).await;
+                self.clear(record).await?;
                 Ok(QueryStatus::Unknown)
             }
         }
@@ -223,11 +223,7 @@ impl Inner {
 
     /// Returns what a query that ended well has written.
     pub(super) async fn written(&self, writes: &Writes) -> Result<QueryStats> {
-        let record = StatementRecord {
-            unload: Some(writes.prefix.clone()),
-            partition_by: writes.partition_by.clone(),
-            ..StatementRecord::default()
-        };
+        let record = StatementRecord::of_written(&writes.prefix, &writes.partition_by);
         let objects = written_objects(&self.storage, &record, None).await?;
         Ok(QueryStats {
             rows: objects.iter().map(|object| object.rows).sum(),
@@ -238,8 +234,11 @@ impl Inner {
     }
 
     /// Drops the tables that belong to a query that has ended: they are entries of the catalog, no object goes.
-    pub(super) async fn clear(&self, record: &TrinoRecord) {
-        self.temporary.drop(&record.tables()).await;
+    ///
+    /// # Errors
+    /// Those of crash points alone: what cannot be dropped now is swept later.
+    pub(super) async fn clear(&self, record: &TrinoRecord) -> Result<()> {
+        self.temporary.drop(&record.tables()).await
     }
 
     /// Stops a query of this process, and waits until nothing of it runs any more.

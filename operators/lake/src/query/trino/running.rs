@@ -126,7 +126,10 @@ pub(super) async fn run(inner: Arc<Inner>, running: Arc<Running>, first: Page) {
             State::Failed(Arc::new(error))
         }
     };
-    inner.clear(&running.record).await;
+    let ended = match inner.clear(&running.record).await {
+        Ok(()) => ended,
+        Err(error) => State::Failed(Arc::new(error)),
+    };
     running.state.send_replace(ended);
 }
 
