@@ -132,11 +132,9 @@ pub(super) fn read(entries: &[(Key, Node)], problems: &mut Vec<Diagnostic>) -> A
         }
     }
     let Written { mut settings, role, external_id, session_name, sse, kms_key } = written;
-    let mut without = |key: &str, other: &str| {
-        if let Some(span) = places.get(key) {
-            let problem = Diagnostic::error(code::KEY_VALUE, *span, format!("`{key}` means nothing without `{other}`"));
-            problems.push(problem);
-        }
+    let without = |key: &str, other: &str| {
+        let span = places.get(key)?;
+        Some(Diagnostic::error(code::KEY_VALUE, *span, format!("`{key}` means nothing without `{other}`")))
     };
     match role {
         Some(role) if settings.roles.is_empty() => {
@@ -149,8 +147,8 @@ pub(super) fn read(entries: &[(Key, Node)], problems: &mut Vec<Diagnostic>) -> A
             }
         }
         None => {
-            without("external_id", "role_arn");
-            without("session_name", "role_arn");
+            problems.extend(without("external_id", "role_arn"));
+            problems.extend(without("session_name", "role_arn"));
         }
     }
     settings.writes.encryption = match (sse, kms_key) {
@@ -158,7 +156,7 @@ pub(super) fn read(entries: &[(Key, Node)], problems: &mut Vec<Diagnostic>) -> A
         (None, Some(key)) => Encryption::Kms { key: Some(key) },
         (other, key) => {
             if key.is_some() {
-                without("kms_key", "sse: kms");
+                problems.extend(without("kms_key", "sse: kms"));
             }
             if other == Some(Sse::S3) { Encryption::S3 } else { Encryption::Bucket }
         }

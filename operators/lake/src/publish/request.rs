@@ -238,6 +238,9 @@ pub struct Written {
     pub rows: u64,
     /// How many checks have passed.
     pub checks_passed: usize,
+    /// The query of the next one, once it is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_query: Option<QueryId>,
 }
 
 /// What a publish did.

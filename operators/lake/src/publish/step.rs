@@ -55,6 +55,9 @@ impl Lake {
     /// # Errors
     /// Those of the query engine and the storage.
     pub async fn cancel_publish(&self, request: &PublishRequest, state: &PublishState) -> Result<()> {
+        if let PublishState::Written(Written { check_query: Some(check), .. }) = state {
+            self.engine.cancel(check).await?;
+        }
         let (prefix, query_id) = match state {
             PublishState::Planned(_) | PublishState::Published(_) => return Ok(()),
             // It may have been noted already, by a step that was stopped before its state was kept.

@@ -37,12 +37,17 @@ impl Lake {
             )
         };
         let id = self.engine.start(&query).await?;
+        if written.check_query.as_ref() != Some(&id) {
+            // Kept, so that a publish which is stopped stops its check as well.
+            return Ok(Step::Next(PublishState::Written(Written { check_query: Some(id), ..written.clone() })));
+        }
         let failed = |what: String| Error::new(ErrorKind::DataQuality, "check a version", what);
         match self.engine.poll(&id).await? {
             QueryStatus::Queued | QueryStatus::Unknown => Ok(Step::Wait(Waiting::Queued)),
             QueryStatus::Running(_) => Ok(Step::Wait(Waiting::Running)),
             QueryStatus::Succeeded(stats @ QueryStats { rows: 0, .. }) => Ok(Step::Next(PublishState::Written(Written {
                 checks_passed: written.checks_passed + 1,
+                check_query: None,
                 // What the check has read belongs to the work as well.
                 stats: written.stats.clone().and_cost_of(&stats),
                 ..written.clone()

@@ -115,6 +115,7 @@ impl Lake {
             rows: validated.rows,
             stats: QueryStats { rows: validated.rows, written_bytes: validated.bytes, ..stats },
             checks_passed: 0,
+            check_query: None,
         };
         let empty_table = request.options.contents == Contents::Nothing;
         match decide::ending(request.options.on_empty, validated.rows) {

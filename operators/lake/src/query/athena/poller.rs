@@ -256,7 +256,7 @@ impl Poller {
                 if seen.has_ended() {
                     watched.place = None;
                 }
-                watched.answer.send_replace(Ok(Some(seen)));
+                drop(watched.answer.send_replace(Ok(Some(seen))));
             }
             // Whoever waits for the first answer is told; what is known stays known.
             Err(error) => {
@@ -357,7 +357,7 @@ mod tests {
         let now = Instant::now();
         let mut state = State::default();
         let ended = watched(now, now);
-        ended.answer.send_replace(Ok(Some(Seen::Unknown)));
+        drop(ended.answer.send_replace(Ok(Some(Seen::Unknown))));
         state.queries.insert("ended".to_owned(), ended);
         assert!(state.next(now).is_none());
         state.queries.insert("alive".to_owned(), watched(now, now));
@@ -381,7 +381,7 @@ mod tests {
         let mut state = State::default();
         for number in 0..u32::try_from(REMEMBERED).unwrap() + 2 {
             let one = watched(now, now + Duration::from_millis(number.into()));
-            one.answer.send_replace(Ok((number != 0).then_some(Seen::Unknown)));
+            drop(one.answer.send_replace(Ok((number != 0).then_some(Seen::Unknown))));
             state.queries.insert(format!("q{number}"), one);
         }
         state.forget();

@@ -88,6 +88,11 @@ pub(super) fn rewrite(
 }
 
 impl Rewritten {
+    /// A statement in which nothing is replaced.
+    pub(super) fn unchanged(sql: &str) -> Self {
+        Self { sql: sql.to_owned(), ..Self::default() }
+    }
+
     /// Returns where a place of the rewritten statement is in the one before.
     pub(in crate::query) fn place_before(&self, (line, column): (u32, u32)) -> (u32, u32) {
         let mut column = i64::from(column);

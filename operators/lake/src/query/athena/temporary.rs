@@ -52,10 +52,7 @@ impl WithTables {
     /// Those of the parser.
     pub(in crate::query) fn of(query: &Query) -> Result<Self> {
         if query.tables.is_empty() {
-            return Ok(Self {
-                rewritten: Rewritten { sql: query.sql.clone(), ..Rewritten::default() },
-                tables: Vec::new(),
-            });
+            return Ok(Self { rewritten: Rewritten::unchanged(&query.sql), tables: Vec::new() });
         }
         // The same version under two names is one table.
         let same = |one: &QueryTable, other: &QueryTable| {
