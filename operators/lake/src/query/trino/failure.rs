@@ -20,6 +20,12 @@ pub(super) fn of(error: &PageError) -> Error {
         .and_then(|(line, column)| message.strip_prefix(&format!("line {line}:{column}: ")))
         .unwrap_or(message);
     let named = |kind| Error::new(kind, OPERATION, format!("{name}: {message}"));
+    // <https://github.com/trinodb/trino/blob/476/plugin/trino-hive/src/main/java/io/trino/plugin/hive/HiveMetadata.java>,
+    // `beginCreateTable`.
+    if message == "Writes to non-managed Hive tables is disabled" {
+        return named(ErrorKind::InvalidInput)
+            .help("set `hive.non-managed-table-writes-enabled=true` in the file of Trino's catalog (docs/trino.md)");
+    }
     if is_wrong_statement(name) {
         let made = Error::new(ErrorKind::InvalidSql, OPERATION, sentence).with("error", name);
         return Error { position: place, ..made };
@@ -84,6 +90,9 @@ mod tests {
         let made = error("TYPE_MISMATCH", "USER_ERROR", "line 3:12: '+' cannot be applied", Some((3, 12)));
         assert_eq!(made.position, Some((3, 12)));
         assert_eq!(made.to_string(), "line 3:12: '+' cannot be applied\n  error: TYPE_MISMATCH");
+        let made = error("NOT_SUPPORTED", "USER_ERROR", "Writes to non-managed Hive tables is disabled", None);
+        assert_eq!(made.to_string(), "NOT_SUPPORTED: Writes to non-managed Hive tables is disabled");
+        assert!(made.help.unwrap().starts_with("set `hive.non-managed-table-writes-enabled=true`"));
         let made = error("DIVISION_BY_ZERO", "USER_ERROR", "Division by zero", None);
         assert_eq!(made.to_string(), "DIVISION_BY_ZERO: Division by zero");
     }
