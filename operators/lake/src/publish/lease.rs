@@ -32,17 +32,25 @@ const NAME: &str = "_suiro_lease.json";
 /// The parameter of a partition or table that holds the number of the lease it was written under.
 const FENCE: &str = "suiro.fence";
 
-/// How long a lease holds that nobody renews. A publish holds it for some calls, mostly below a second.
-const TERM: Duration = Duration::from_secs(30);
+/// The times of leases.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    /// How long a lease holds that nobody renews. A publish holds it for some calls, mostly below a second.
+    term: Duration,
+    /// How often it is renewed.
+    renewed_every: Duration,
+    /// How long before the end of its term it does not count any more: a call that begins now may take that long.
+    margin: Duration,
+    /// How often one that waits looks.
+    looks_every: Duration,
+}
 
-/// How often it is renewed.
-const RENEWED_EVERY: Duration = Duration::from_secs(10);
-
-/// How long before the end of its term it does not count any more: a call that begins now may take that long.
-const MARGIN: Duration = Duration::from_secs(5);
-
-/// How often one that waits looks.
-const LOOKS_EVERY: Duration = Duration::from_millis(300);
+const TIMES: Times = Times {
+    term: Duration::from_secs(30),
+    renewed_every: Duration::from_secs(10),
+    margin: Duration::from_secs(5),
+    looks_every: Duration::from_millis(300),
+};
 
 /// How long one waits, while others come and go.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -62,6 +70,7 @@ struct On {
     storage: Storage,
     clock: Arc<dyn Clock>,
     crash_points: CrashPoints,
+    times: Times,
 }
 
 /// What stands in the object.
@@ -100,7 +109,7 @@ impl Leases {
 
     /// Makes the leases of a lake whose writers are on several machines.
     pub(crate) fn on(storage: Storage, clock: Arc<dyn Clock>, crash_points: CrashPoints) -> Self {
-        Self { on: Some(Arc::new(On { storage, clock, crash_points })) }
+        Self { on: Some(Arc::new(On { storage, clock, crash_points, times: TIMES })) }
     }
 
     /// Waits for the lease of the partition (or table) that a version is of, and takes it; none where there are no leases.
@@ -144,7 +153,8 @@ impl On {
                     let unchanged = seen.as_ref().filter(|(before, _)| before == tag).map(|(_, since)| *since);
                     let since = unchanged.unwrap_or_else(Instant::now);
                     seen = Some((tag.clone(), since));
-                    since.elapsed() >= TERM || self.now_ms().saturating_sub(written.expires_ms) > LONG_OVER_MS
+                    since.elapsed() >= self.times.term
+                        || self.now_ms().saturating_sub(written.expires_ms) > LONG_OVER_MS
                 }
             };
             if may_take {
@@ -153,7 +163,7 @@ impl On {
                 let written = Written { holder: holder.clone(), fence, expires_ms: self.expires_ms() };
                 let tag = found.as_ref().map(|(_, tag)| tag);
                 if let Some(tag) = self.storage.swap(&location, tag, encode(&written)?).await? {
-                    let held = Arc::new(Mutex::new(Held { tag, until: before + TERM, lost: false }));
+                    let held = Arc::new(Mutex::new(Held { tag, until: before + self.times.term, lost: false }));
                     let renewal = tokio::spawn(Arc::clone(&self).renew(location.clone(), written, Arc::clone(&held)));
                     let renewal = AbortOnDropHandle::new(renewal);
                     return Ok(Lease { on: self, location, fence, held, renewal });
@@ -164,7 +174,7 @@ impl On {
                 let error = Error::new(ErrorKind::External, "publish a version", message).retryable();
                 return Err(error.with("lease", location.to_string()));
             }
-            tokio::time::sleep(LOOKS_EVERY).await;
+            tokio::time::sleep(self.times.looks_every).await;
         }
     }
 
@@ -182,7 +192,7 @@ impl On {
     /// Renews a lease until it is given back, or another has it.
     async fn renew(self: Arc<Self>, location: Location, mut written: Written, held: Arc<Mutex<Held>>) {
         loop {
-            tokio::time::sleep(RENEWED_EVERY).await;
+            tokio::time::sleep(self.times.renewed_every).await;
             let before = Instant::now();
             written.expires_ms = self.expires_ms();
             let tag = lock(&held).tag.clone();
@@ -194,7 +204,7 @@ impl On {
                 Ok(Some(tag)) => {
                     let mut held = lock(&held);
                     held.tag = tag;
-                    held.until = before + TERM;
+                    held.until = before + self.times.term;
                 }
                 Ok(None) => {
                     lock(&held).lost = true;
@@ -210,7 +220,7 @@ impl On {
     }
 
     fn expires_ms(&self) -> i64 {
-        self.now_ms().saturating_add(i64::try_from(TERM.as_millis()).unwrap_or(i64::MAX))
+        self.now_ms().saturating_add(i64::try_from(self.times.term.as_millis()).unwrap_or(i64::MAX))
     }
 }
 
@@ -232,7 +242,7 @@ impl Lease {
     pub(crate) fn check(&self, current: Option<&IndexMap<String, String>>) -> Result<()> {
         let over = {
             let held = lock(&self.held);
-            held.lost || held.until.saturating_duration_since(Instant::now()) < MARGIN
+            held.lost || held.until.saturating_duration_since(Instant::now()) < self.on.times.margin
         };
         let later = current.and_then(fence_of).is_some_and(|fence| fence > self.fence);
         if !over && !later {
@@ -254,7 +264,7 @@ impl Lease {
         let _stopped = self.renewal.await;
         let surely_ours = {
             let held = lock(&self.held);
-            !held.lost && held.until.saturating_duration_since(Instant::now()) > TERM / 2
+            !held.lost && held.until.saturating_duration_since(Instant::now()) > self.on.times.term / 2
         };
         if surely_ours {
             self.on.storage.delete(std::slice::from_ref(&self.location)).await?;
