@@ -9,7 +9,7 @@ use lake::query::{Destination, Query, QueryEngine, QueryId, QueryOptions, QueryS
 use lake::{Error, ErrorKind, Lake, Result};
 
 /// The bucket that the laws may write to.
-const BUCKET: &str = "b";
+const BUCKET: &str = "bucket-b";
 
 /// Waits for the end of a query.
 async fn ended(engine: &dyn QueryEngine, id: &QueryId) -> QueryStatus {

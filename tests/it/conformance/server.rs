@@ -22,9 +22,9 @@ pub(super) trait OnAws {
             region: Some("us-east-1".to_owned()),
             keys: Some(AwsKeys { id: "AKIDEXAMPLE".to_owned(), secret: "secret".to_owned() }),
             endpoints: AwsEndpoints { all: Some(format!("http://{}", self.address())), ..AwsEndpoints::default() },
-            warehouse: Some(Location::parse("s3://b/warehouse/").unwrap()),
+            warehouse: Some(Location::parse("s3://bucket-b/warehouse/").unwrap()),
             athena: AthenaSettings {
-                output_location: Some(Location::parse("s3://c/athena/").unwrap()),
+                output_location: Some(Location::parse("s3://bucket-c/athena/").unwrap()),
                 ..AthenaSettings::default()
             },
             ..AwsSettings::default()
@@ -33,7 +33,7 @@ pub(super) trait OnAws {
 
     /// Makes the buckets of the tests.
     fn make_buckets(&self) {
-        for bucket in ["b", "c"] {
+        for bucket in ["bucket-b", "bucket-c"] {
             let answer = self.ask("PUT", &format!("/{bucket}"));
             assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         }

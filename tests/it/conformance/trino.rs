@@ -100,14 +100,14 @@ async fn work(lake: &Lake, name: &str) -> Result<u64> {
     lake.engine.cancel(&id).await?;
     assert!(matches!(lake.engine.poll(&id).await?, QueryStatus::Canceled));
 
-    let left = write(&long(), "s3://b/left/", format!("{name} left"));
+    let left = write(&long(), "s3://bucket-b/left/", format!("{name} left"));
     let settings = LakeSettings { crash_points: CrashPoints::default(), ..lake.settings.clone() };
     let gone = left.clone();
     tokio::task::spawn_blocking(|| leave(settings, gone)).await.unwrap();
     let id = lake.engine.start(&left).await?;
     lake.engine.cancel(&id).await?;
 
-    let rows = write("SELECT 1 AS a UNION ALL SELECT 2", "s3://b/written/", format!("{name} written"));
+    let rows = write("SELECT 1 AS a UNION ALL SELECT 2", "s3://bucket-b/written/", format!("{name} written"));
     let id = lake.engine.start(&rows).await?;
     let QueryStatus::Succeeded(stats) = ended(lake, &id).await? else { panic!("{id:?}") };
     Ok(stats.rows)

@@ -9,7 +9,7 @@ use sqlparser::tokenizer::{Location, Span};
 use crate::error::Result;
 use crate::name::TableName;
 use crate::publish::dml::identifier;
-use crate::sql::parse_one;
+use crate::sql::{parse_one, without_semicolon};
 
 /// The database of tables without one, where a query names none: Athena's own default.
 const DEFAULT_DATABASE: &str = "default";
@@ -41,6 +41,7 @@ pub(super) fn rewrite(
     database: Option<&str>,
     replaced: impl Fn(&TableName) -> Option<TableName>,
 ) -> Result<Rewritten> {
+    let sql = without_semicolon(sql);
     let query = parse_one(sql)?;
     let mut found = Names::default();
     let ControlFlow::Continue(()) = query.visit(&mut found);
@@ -190,6 +191,7 @@ mod tests {
                 "SELECT * FROM other WHERE n IN (SELECT n FROM (SELECT n FROM \"web\".\"tmp\" AS \"daily\") q)",
             ),
             ("WITH daily AS (SELECT 1 AS n) SELECT n FROM daily", "WITH daily AS (SELECT 1 AS n) SELECT n FROM daily"),
+            ("SELECT 1 FROM daily d;\n", "SELECT 1 FROM \"web\".\"tmp\" d"),
             ("SELECT n FROM elsewhere.daily", "SELECT n FROM elsewhere.daily"),
         ] {
             assert_eq!(rewritten(sql).sql, expected);
