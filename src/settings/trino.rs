@@ -113,8 +113,11 @@ impl Written {
         };
         let password = secret("password_env", &self.password_env)?.map(TrinoLogin::Password);
         let login = password.or(secret("jwt_env", &self.jwt_env)?.map(TrinoLogin::Jwt)).unwrap_or(TrinoLogin::Nothing);
-        let made =
-            TrinoSettings::new(self.url.unwrap_or_default(), self.user.unwrap_or_default(), self.catalog.unwrap_or_default());
+        let made = TrinoSettings::new(
+            self.url.unwrap_or_default(),
+            self.user.unwrap_or_default(),
+            self.catalog.unwrap_or_default(),
+        );
         let trino = TrinoSettings {
             login,
             scratch_database: self.scratch_database.unwrap_or(made.scratch_database),
@@ -171,7 +174,9 @@ mod tests {
         assert_eq!(trino.scratch_database, "default");
         assert!(!format!("{settings:?}").contains("s3cret"));
         let failure = written().settings(AwsSettings::default(), Path::new("/p"), |_| None).unwrap_err();
-        assert!(format!("{failure:?}").contains("the variable `TRINO_PASSWORD`, which `password_env` of the profile names"));
+        assert!(
+            format!("{failure:?}").contains("the variable `TRINO_PASSWORD`, which `password_env` of the profile names")
+        );
     }
 
     #[test]

@@ -24,10 +24,8 @@ const SCRATCH: &str = "scratch";
 
 /// Opens a lake whose queries run on Trino.
 pub(super) async fn open(server: &Emulated, lake: &Connected, state: &Path, crash_points: CrashPoints) -> Lake {
-    let trino = TrinoSettings {
-        scratch_database: SCRATCH.to_owned(),
-        ..TrinoSettings::new(lake.url(), "etl", &lake.catalog)
-    };
+    let trino =
+        TrinoSettings { scratch_database: SCRATCH.to_owned(), ..TrinoSettings::new(lake.url(), "etl", &lake.catalog) };
     let settings = AwsSettings { engine: EngineKind::Trino(Box::new(trino)), ..server.settings() };
     Lake::open(LakeSettings { crash_points, ..LakeSettings::aws(state, settings) }).await.unwrap()
 }

@@ -34,7 +34,10 @@ fn trino_suiro_and_awswrangler_read_each_other() {
         [4, "4.50", "d", "2026-01-02"]
     ]);
     assert_eq!(lake.ask(&[all]), rows);
-    assert_eq!(lake.ask(&["SELECT dt FROM tr.\"sales$partitions\" ORDER BY dt"]), json!([["2026-01-01"], ["2026-01-02"]]));
+    assert_eq!(
+        lake.ask(&["SELECT dt FROM tr.\"sales$partitions\" ORDER BY dt"]),
+        json!([["2026-01-01"], ["2026-01-02"]])
+    );
     assert_eq!(lake.ask(&["SHOW TABLES FROM tr"]), json!([["sales"]]));
     assert_eq!(lake.ask(&["ANALYZE tr.sales"]), json!([[4]]));
     assert_eq!(
@@ -58,14 +61,15 @@ fn trino_suiro_and_awswrangler_read_each_other() {
     lake.ask(&[&call]);
     assert_eq!(lake.ask(&[third]), json!([[2]]));
     assert_eq!(project.query(third), "n\n2\n");
-    let call = format!("CALL {}.system.unregister_partition('tr', 'sales', ARRAY['dt'], ARRAY['2026-01-03'])", lake.catalog);
+    let call =
+        format!("CALL {}.system.unregister_partition('tr', 'sales', ARRAY['dt'], ARRAY['2026-01-03'])", lake.catalog);
     lake.ask(&[&call]);
     assert_eq!(lake.ask(&[all]), rows);
 
     // What suiro published.
     let published = "SELECT dt, sum(requests) AS n FROM web.daily_summary GROUP BY dt ORDER BY dt";
     assert_eq!(lake.ask(&[published]), json!([["2026-03-01", 1480], ["2026-03-02", 1610], ["2026-03-03", 1235]]));
-    lake.ask(&["CREATE TABLE tr.busy AS SELECT dt, sum(requests) AS n FROM web.daily_summary GROUP BY dt"]);
+    lake.ask(&["CREATE TABLE tr.busy WITH (format = 'PARQUET') AS SELECT dt, sum(requests) AS n FROM web.daily_summary GROUP BY dt"]);
     assert_eq!(project.query("SELECT max(n) AS n FROM tr.busy"), "n\n1610\n");
 
     if let Some(python) = std::env::var_os("SUIRO_TEST_CLIENTS").map(PathBuf::from) {

@@ -58,7 +58,11 @@ fn daily_access_is_the_same_on_trino() {
     let count = "SELECT dt, count(*) AS n, sum(bytes) AS bytes FROM web.access_log GROUP BY dt ORDER BY dt";
     assert_eq!(query(count), local.query(count));
     let tables = succeed(&project, &endpoint, &["table", "list"]);
-    assert_eq!(tables.stdout, local.succeed(&["table", "list"]).stdout, "no table is left of what queries write through");
+    assert_eq!(
+        tables.stdout,
+        local.succeed(&["table", "list"]).stdout,
+        "no table is left of what queries write through"
+    );
 
     // A new version, and back.
     succeed(&project, &endpoint, &["run", "daily_access.dig", "--session", "2026-03-03", "--rerun"]);

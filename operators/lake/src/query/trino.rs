@@ -137,14 +137,7 @@ impl QueryEngine for TrinoEngine {
 
     async fn cancel(&self, id: &QueryId) -> Result<()> {
         match self.inner.running(id) {
-            Some(running) => {
-                running.cancellation.cancel();
-                match running.ended().await {
-                    // It has ended, however; but one that could not be stopped may still write.
-                    State::Failed(error) if error.operation == "stop a query" => Err(error.without_source()),
-                    _ => Ok(()),
-                }
-            }
+            Some(running) => running.cancel(&self.inner).await,
             None => self.inner.remembered(id).await.map(|_status| ()),
         }
     }

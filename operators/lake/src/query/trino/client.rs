@@ -9,9 +9,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{RequestBuilder, Response, StatusCode, Url};
+use reqwest::{RequestBuilder, StatusCode, Url};
 
 use super::page::{Page, PageColumn};
 use super::settings::{TrinoLogin, TrinoSettings};
@@ -108,8 +109,7 @@ impl Client {
     /// `External` when Trino cannot be reached; `PermissionDenied` when it does not let the user in.
     pub(super) async fn post(&self, statement: &Statement) -> Result<Page> {
         let headers = self.headers(statement)?;
-        let request =
-            || self.http.post(self.statements.clone()).headers(headers.clone()).body(statement.text.clone());
+        let request = || self.http.post(self.statements.clone()).headers(headers.clone()).body(statement.text.clone());
         self.answered(CONNECTING_TRIES, request).await
     }
 
@@ -128,12 +128,12 @@ impl Client {
     /// As [`Client::post`].
     pub(super) async fn delete(&self, address: &str) -> Result<()> {
         let address = self.trusted(address)?;
-        let response = self.sent(TRIES, || self.http.delete(address.clone())).await?;
-        match response.status() {
+        let answer = self.sent(TRIES, || self.http.delete(address.clone())).await?;
+        match answer.status {
             status if status.is_success() => Ok(()),
             // It has ended meanwhile.
             StatusCode::NOT_FOUND | StatusCode::GONE => Ok(()),
-            _ => Err(self.refused(response).await),
+            _ => Err(self.refused(&answer)),
         }
     }
 
@@ -141,7 +141,11 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::post`], and the question's own.
-    pub(super) async fn ask(&self, text: &str, database: &str) -> Result<(Vec<PageColumn>, Vec<Vec<serde_json::Value>>)> {
+    pub(super) async fn ask(
+        &self,
+        text: &str,
+        database: &str,
+    ) -> Result<(Vec<PageColumn>, Vec<Vec<serde_json::Value>>)> {
         let statement =
             Statement { text: text.to_owned(), database: database.to_owned(), token: None, session: Vec::new() };
         let mut page = self.post(&statement).await?;
@@ -211,22 +215,19 @@ impl Client {
     }
 
     async fn answered(&self, connecting: u32, request: impl Fn() -> RequestBuilder) -> Result<Page> {
-        let response = self.sent(connecting, request).await?;
-        match response.status() {
-            StatusCode::OK => {
-                let bytes = response.bytes().await.map_err(|error| self.unreachable(error))?;
-                serde_json::from_slice(&bytes).map_err(|error| {
-                    let message = format!("what `{}` answers is not Trino's: {error}", self.settings.url);
-                    Error::new(ErrorKind::External, OPERATION, message)
-                        .help("look at `url` of the profile: it is the address of a coordinator of Trino")
-                })
-            }
-            _ => Err(self.refused(response).await),
+        let answer = self.sent(connecting, request).await?;
+        match answer.status {
+            StatusCode::OK => serde_json::from_slice(&answer.body).map_err(|error| {
+                let message = format!("what `{}` answers is not Trino's: {error}", self.settings.url);
+                Error::new(ErrorKind::External, OPERATION, message)
+                    .help("look at `url` of the profile: it is the address of a coordinator of Trino")
+            }),
+            _ => Err(self.refused(&answer)),
         }
     }
 
     /// Sends a request until somebody answers who is not busy.
-    async fn sent(&self, connecting: u32, request: impl Fn() -> RequestBuilder) -> Result<Response> {
+    async fn sent(&self, connecting: u32, request: impl Fn() -> RequestBuilder) -> Result<Answer> {
         let settings = &self.settings;
         let mut pause = FIRST_PAUSE;
         let mut tried = 1;
@@ -237,9 +238,9 @@ impl Client {
                 TrinoLogin::Password(password) => request.basic_auth(&settings.user, Some(password.reveal())),
                 TrinoLogin::Jwt(token) => request.bearer_auth(token.reveal()),
             };
-            let failed = match request.send().await {
-                Ok(response) if !is_busy(response.status()) => return Ok(response),
-                Ok(response) if tried >= TRIES => return Err(self.refused(response).await.retryable()),
+            let failed = match answer(request).await {
+                Ok(answer) if !is_busy(answer.status) => return Ok(answer),
+                Ok(answer) if tried >= TRIES => return Err(self.refused(&answer).retryable()),
                 Ok(_) => None,
                 Err(error) => Some(error),
             };
@@ -273,9 +274,9 @@ impl Client {
         }
     }
 
-    async fn refused(&self, response: Response) -> Error {
-        let status = response.status();
-        let text = response.text().await.unwrap_or_default();
+    fn refused(&self, answer: &Answer) -> Error {
+        let status = answer.status;
+        let text = String::from_utf8_lossy(&answer.body);
         let said = text.lines().next().unwrap_or_default().trim();
         let said: String = if said.starts_with(['<', '{']) { String::new() } else { said.chars().take(200).collect() };
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };
@@ -295,6 +296,18 @@ impl Client {
             _ => made(ErrorKind::External, format!("Trino answered {status}{said}")),
         }
     }
+}
+
+/// What was answered.
+struct Answer {
+    status: StatusCode,
+    body: Bytes,
+}
+
+/// Sends a request, and waits for all of its answer.
+async fn answer(request: RequestBuilder) -> reqwest::Result<Answer> {
+    let response = request.send().await?;
+    Ok(Answer { status: response.status(), body: response.bytes().await? })
 }
 
 /// Tells whether the same request may be let in later.

@@ -83,11 +83,11 @@ impl Inner {
         let text = match (&query.destination, &record.writes) {
             (Destination::Objects { format, .. }, Some(Writes { prefix, partition_by, through })) => {
                 if !self.storage.is_empty(prefix).await? {
-                    let message = format!("HIVE_PATH_ALREADY_EXISTS: expected an empty prefix, found objects below `{prefix}`");
+                    let message =
+                        format!("HIVE_PATH_ALREADY_EXISTS: expected an empty prefix, found objects below `{prefix}`");
                     let failed = Arc::new(Error::new(ErrorKind::AlreadyExists, "run a query", message));
                     let id = format!("not-started-{}", record.token);
-                    let running =
-                        Running::new(id, query.clone(), record, with.rewritten, State::Failed(failed));
+                    let running = Running::new(id, query.clone(), record, with.rewritten, State::Failed(failed));
                     return Ok(self.queries().add(Arc::new(running)));
                 }
                 self.make_scratch_database().await?;
@@ -195,7 +195,7 @@ impl Inner {
         let Some(record) = &query.record else { return Ok(QueryStatus::Unknown) };
         if query.state == RememberedState::Lives {
             // Nobody can ask for its answers any more: the address of the next one went with the process that had it.
-            self.history.stop(&query.id).await?;
+            self.crash_points.around("trino: stop one that was left", self.history.stop(&query.id)).await?;
         }
         // It may have ended well before it was told to stop.
         let query = match query.state {
@@ -243,10 +243,13 @@ impl Inner {
 
     /// Stops a query of this process, and waits until nothing of it runs any more.
     pub(super) async fn stop(&self, id: &str, next: Option<&str>) -> Result<()> {
-        if let Some(address) = next {
-            self.crash_points.around("trino: stop it on Trino", self.client.delete(address)).await?;
-        }
-        self.history.stop(id).await
+        let stopped = async {
+            if let Some(address) = next {
+                self.client.delete(address).await?;
+            }
+            self.history.stop(id).await
+        };
+        self.crash_points.around("trino: stop it on Trino", stopped).await
     }
 
     /// Forgets an ended query.

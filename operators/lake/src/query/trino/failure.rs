@@ -16,9 +16,8 @@ pub(super) fn of(error: &PageError) -> Error {
     let message = error.message.as_deref().unwrap_or("Trino gives no reason").trim();
     let place = error.error_location.map(|place| (place.line_number, place.column_number));
     // The message of an error with a place begins with it.
-    let sentence = place
-        .and_then(|(line, column)| message.strip_prefix(&format!("line {line}:{column}: ")))
-        .unwrap_or(message);
+    let sentence =
+        place.and_then(|(line, column)| message.strip_prefix(&format!("line {line}:{column}: "))).unwrap_or(message);
     let named = |kind| Error::new(kind, OPERATION, format!("{name}: {message}"));
     // <https://github.com/trinodb/trino/blob/476/plugin/trino-hive/src/main/java/io/trino/plugin/hive/HiveMetadata.java>,
     // `beginCreateTable`.

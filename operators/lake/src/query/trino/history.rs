@@ -114,7 +114,9 @@ impl History {
         match self.client.ask(&call, "runtime").await {
             Ok(_) => Ok(()),
             // It has ended meanwhile, or nobody may stop it in this way: the next look tells.
-            Err(error) if matches!(error.kind, ErrorKind::InvalidSql | ErrorKind::QueryFailed | ErrorKind::NotFound) => {
+            Err(error)
+                if matches!(error.kind, ErrorKind::InvalidSql | ErrorKind::QueryFailed | ErrorKind::NotFound) =>
+            {
                 tracing::debug!(%error, id, "a query could not be told to stop");
                 Ok(())
             }

@@ -1,5 +1,6 @@
 //! One query of this process: a task of its own asks for its answers, because Trino gives a query up that nobody asks for.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::common::DataFusionError;
@@ -26,9 +27,11 @@ pub(super) struct Running {
     pub(super) query: Query,
     pub(super) record: TrinoRecord,
     rewritten: Rewritten,
-    pub(super) cancellation: CancellationToken,
+    cancellation: CancellationToken,
     stats: Mutex<PageStats>,
     state: watch::Sender<State>,
+    /// It could not be stopped: it may still run, and write.
+    lives_on: AtomicBool,
 }
 
 /// How far it is.
@@ -57,7 +60,23 @@ impl Running {
             cancellation: CancellationToken::new(),
             stats: Mutex::default(),
             state: watch::Sender::new(state),
+            lives_on: AtomicBool::new(false),
         }
+    }
+
+    /// Stops it, and waits until nothing of it runs any more; one that has ended stays as it is.
+    ///
+    /// # Errors
+    /// When Trino cannot be told, or does not stop it; repeating it is fine.
+    pub(super) async fn cancel(&self, inner: &Inner) -> Result<()> {
+        self.cancellation.cancel();
+        self.ended().await;
+        if self.lives_on.load(Ordering::Acquire) {
+            inner.stop(&self.id, None).await?;
+            self.lives_on.store(false, Ordering::Release);
+            self.state.send_replace(State::Canceled);
+        }
+        Ok(())
     }
 
     pub(super) fn state(&self) -> State {
@@ -114,13 +133,17 @@ pub(super) async fn run(inner: Arc<Inner>, running: Arc<Running>, first: Page) {
         Ok(Some((stats, result))) => State::Succeeded(stats, result),
         Ok(None) => match inner.stop(&running.id, answers.next.as_deref()).await {
             Ok(()) => State::Canceled,
-            Err(error) => State::Failed(Arc::new(error)),
+            Err(error) => {
+                running.lives_on.store(true, Ordering::Release);
+                State::Failed(Arc::new(error))
+            }
         },
         Err(error) => {
             // It may live on when the fault is ours: the result cannot be kept, a limit was reached, nobody answered.
             if answers.next.is_some()
                 && let Err(not_stopped) = inner.stop(&running.id, answers.next.as_deref()).await
             {
+                running.lives_on.store(true, Ordering::Release);
                 tracing::warn!(error = %not_stopped, id = running.id, "a query could not be stopped");
             }
             State::Failed(Arc::new(error))
@@ -141,7 +164,14 @@ async fn work(
     if let Some(writes) = &running.record.writes {
         while answers.next().await?.is_some() {}
         let written = inner.written(writes).await?;
-        return Ok((QueryStats { elapsed_ms: running.figures().elapsed_ms, scanned_bytes: running.figures().scanned_bytes, ..written }, None));
+        return Ok((
+            QueryStats {
+                elapsed_ms: running.figures().elapsed_ms,
+                scanned_bytes: running.figures().scanned_bytes,
+                ..written
+            },
+            None,
+        ));
     }
     let mut first = None;
     let mut columns = Vec::new();
@@ -225,7 +255,11 @@ impl Answers<'_> {
             (None, Some(address)) => {
                 let page = self.inner.client.next(address).await.map_err(|error| {
                     // The query is gone with its coordinator: another one may be started.
-                    if error.kind == ErrorKind::NotFound { Error { kind: ErrorKind::External, ..error }.retryable() } else { error }
+                    if error.kind == ErrorKind::NotFound {
+                        Error { kind: ErrorKind::External, ..error }.retryable()
+                    } else {
+                        error
+                    }
                 })?;
                 self.next.clone_from(&page.next_uri);
                 page

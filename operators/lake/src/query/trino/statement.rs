@@ -67,10 +67,7 @@ mod tests {
             write("lake", &table, "SELECT 1", &prefix, &keys)
                 .contains(", partitioned_by = ARRAY['dt', 'o''clock']) AS\nSELECT 1")
         );
-        assert_eq!(
-            compression("lake", Format::default()),
-            ("lake.compression_codec".to_owned(), "ZSTD".to_owned())
-        );
+        assert_eq!(compression("lake", Format::default()), ("lake.compression_codec".to_owned(), "ZSTD".to_owned()));
         assert_eq!(columns("SELECT 1;"), "SELECT * FROM (\nSELECT 1\n) AS query LIMIT 0");
     }
 }

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, DurationMillisecondArray, Float32Array, Float64Array, Int8Array,
-    Int16Array, Int32Array, Int64Array, IntervalYearMonthArray, ListArray, MapArray, NullArray, StringArray, StructArray,
+    ArrayRef, BinaryArray, BooleanArray, DurationMillisecondArray, Float32Array, Float64Array, Int8Array, Int16Array,
+    Int32Array, Int64Array, IntervalYearMonthArray, ListArray, MapArray, NullArray, StringArray, StructArray,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -88,13 +88,17 @@ impl TypedColumns {
             Type::Integer => integers!(Int32Array, i32),
             Type::Bigint => integers!(Int64Array, i64),
             #[expect(clippy::cast_possible_truncation, reason = "the text of a real, which its 32 bits are nearest to")]
-            Type::Real => Arc::new(collected::<Float32Array, _>(values, |value| float(value).map(|value| value as f32))?),
+            Type::Real => {
+                Arc::new(collected::<Float32Array, _>(values, |value| float(value).map(|value| value as f32))?)
+            }
             Type::Double => Arc::new(collected::<Float64Array, _>(values, float)?),
             Type::Varchar(_) | Type::Json => Arc::new(texts(values)),
             // In Arrow a char has no padding.
             Type::Char(_) => {
                 let trimmed = texts(values);
-                Arc::new(trimmed.iter().map(|text| text.map(|text| text.trim_end_matches(' '))).collect::<StringArray>())
+                Arc::new(
+                    trimmed.iter().map(|text| text.map(|text| text.trim_end_matches(' '))).collect::<StringArray>(),
+                )
             }
             Type::Varbinary => {
                 let decoder = base64::engine::general_purpose::STANDARD;
@@ -168,7 +172,9 @@ impl TypedColumns {
         let mut columns: Vec<Vec<Option<&Value>>> = vec![Vec::with_capacity(values.len()); fields.len()];
         for value in values {
             let row = match value {
-                Some(value) => Some(value.as_array().filter(|row| row.len() == fields.len()).ok_or_else(|| unexpected(value))?),
+                Some(value) => {
+                    Some(value.as_array().filter(|row| row.len() == fields.len()).ok_or_else(|| unexpected(value))?)
+                }
                 None => None,
             };
             for (index, column) in columns.iter_mut().enumerate() {
@@ -249,10 +255,7 @@ fn texts(values: &[Option<&Value>]) -> StringArray {
 
 /// Reads the key of a map, which JSON knows as text only, as a value of its type.
 fn key_value(data_type: &Type, name: &str) -> Value {
-    let is_plain = matches!(
-        data_type,
-        Type::Boolean | Type::Tinyint | Type::Smallint | Type::Integer | Type::Bigint
-    );
+    let is_plain = matches!(data_type, Type::Boolean | Type::Tinyint | Type::Smallint | Type::Integer | Type::Bigint);
     let number = is_plain.then(|| serde_json::from_str(name).ok()).flatten();
     number.unwrap_or_else(|| Value::String(name.to_owned()))
 }
@@ -289,7 +292,11 @@ mod tests {
             ("real", json!(1.1), "1.1"),
             ("double", json!("Infinity"), "Infinity"),
             ("double", json!(1e10), "1.0E10"),
-            ("decimal(38,2)", json!("123456789012345678901234567890123456.78"), "123456789012345678901234567890123456.78"),
+            (
+                "decimal(38,2)",
+                json!("123456789012345678901234567890123456.78"),
+                "123456789012345678901234567890123456.78",
+            ),
             ("varchar(3)", json!(""), ""),
             ("char(4)", json!("ab  "), "ab  "),
             ("varbinary", json!("QQr/"), "41 0a ff"),
@@ -298,7 +305,11 @@ mod tests {
             ("timestamp(0)", json!("2024-02-29 01:02:03"), "2024-02-29 01:02:03"),
             ("timestamp(9)", json!("2024-02-29 01:02:03.000000456"), "2024-02-29 01:02:03.000000456"),
             ("timestamp(12)", json!("2024-02-29 01:02:03.000000000456"), "2024-02-29 01:02:03.000000000456"),
-            ("timestamp(3) with time zone", json!("2024-02-29 01:02:03.004 Europe/Paris"), "2024-02-29 01:02:03.004 Europe/Paris"),
+            (
+                "timestamp(3) with time zone",
+                json!("2024-02-29 01:02:03.004 Europe/Paris"),
+                "2024-02-29 01:02:03.004 Europe/Paris",
+            ),
             ("interval day to second", json!("-1 02:03:04.005"), "-1 02:03:04.005"),
             ("interval year to month", json!("1-2"), "1-2"),
             ("uuid", json!("12151fd2-7586-11e9-8f9e-2a86e4085a59"), "12151fd2-7586-11e9-8f9e-2a86e4085a59"),
@@ -324,8 +335,16 @@ mod tests {
     #[test]
     fn a_value_that_does_not_fit_names_its_column() {
         for (data_type, value, message) in [
-            ("integer", json!(5_000_000_000_i64), "column `c` of the result cannot be read as integer: found `5000000000`"),
-            ("array(integer)", json!({"a": 1}), "column `c` of the result cannot be read as array(integer): found `{\"a\":1}`"),
+            (
+                "integer",
+                json!(5_000_000_000_i64),
+                "column `c` of the result cannot be read as integer: found `5000000000`",
+            ),
+            (
+                "array(integer)",
+                json!({"a": 1}),
+                "column `c` of the result cannot be read as array(integer): found `{\"a\":1}`",
+            ),
         ] {
             let error = typed(data_type).batch(&[vec![value]]).unwrap_err();
             assert_eq!(error.message, message);
