@@ -18,8 +18,8 @@ use crate::sql::Type;
 
 pub use athena::AthenaEngine;
 pub use embedded::EmbeddedEngine;
-pub(crate) use embedded::TemporaryFolder;
 pub use trino::{TrinoEngine, TrinoSettings};
+pub(crate) use embedded::TemporaryFolder;
 
 /// A statement to run.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -32,8 +32,8 @@ use aws_sdk_athena::types::QueryExecutionState;
 use datafusion::execution::SendableRecordBatchStream;
 
 use self::engine::Inner;
-pub(in crate::query) use self::failure::is_wrong_statement;
 use self::poller::Seen;
+pub(in crate::query) use self::failure::is_wrong_statement;
 pub(in crate::query) use self::record::StatementRecord;
 pub(in crate::query) use self::rewrite::Rewritten;
 pub(in crate::query) use self::temporary::{PREFIX as TEMPORARY, TemporaryTables, WithTables};
@@ -94,9 +94,7 @@ impl QueryEngine for AthenaEngine {
             Seen::Execution(execution) => execution,
         };
         match poller::state(&execution) {
-            Some(QueryExecutionState::Succeeded) => {
-                Ok(QueryStatus::Succeeded(inner.ended_well(&execution).await?.stats.clone()))
-            }
+            Some(QueryExecutionState::Succeeded) => Ok(QueryStatus::Succeeded(inner.ended_well(&execution).await?.stats.clone())),
             Some(QueryExecutionState::Failed) => {
                 inner.clear(&execution).await?;
                 Ok(QueryStatus::Failed(inner.failure(&execution)))

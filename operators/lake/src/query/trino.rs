@@ -107,7 +107,7 @@ impl QueryEngine for TrinoEngine {
         Ok(match running.state() {
             State::Queued => QueryStatus::Queued,
             State::Running => QueryStatus::Running(running.figures()),
-            State::Succeeded(stats, _) => QueryStatus::Succeeded(stats),
+            State::Succeeded(stats, _) => QueryStatus::Succeeded(*stats),
             State::Failed(error) => QueryStatus::Failed(error.without_source()),
             State::Canceled => QueryStatus::Canceled,
         })

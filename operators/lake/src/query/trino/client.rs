@@ -30,7 +30,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long Trino may think before it answers: it holds an answer back for a second at most when there is nothing new, and
 /// what stands before it may add to that.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The pause before the first repetition; the documentation names 50 to 100 milliseconds. Each one after it is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -170,7 +170,6 @@ impl Client {
         let session: Vec<String> = settings
             .session_properties
             .iter()
-            .map(|(name, value)| (name, value))
             .chain(statement.session.iter().map(|(name, value)| (name, value)))
             .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
             .collect();

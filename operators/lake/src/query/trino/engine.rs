@@ -170,7 +170,7 @@ impl Inner {
             query.clone(),
             record.clone(),
             crate::query::athena::Rewritten::default(),
-            State::Succeeded(stats, None),
+            State::Succeeded(Box::new(stats), None),
         );
         self.clear(record).await?;
         Ok(Some(self.queries().add(Arc::new(running))))

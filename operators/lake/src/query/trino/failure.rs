@@ -33,15 +33,14 @@ pub(super) fn of(error: &PageError) -> Error {
         (_, "PERMISSION_DENIED") => named(ErrorKind::PermissionDenied),
         (_, "HIVE_PATH_ALREADY_EXISTS") => named(ErrorKind::AlreadyExists),
         (_, "USER_CANCELED" | "ADMINISTRATIVELY_KILLED") => named(ErrorKind::Canceled),
-        (_, "ADMINISTRATIVELY_PREEMPTED" | "ABANDONED_QUERY" | "QUERY_QUEUE_FULL" | "SERVER_STARTING_UP") => {
-            named(ErrorKind::External).retryable()
-        }
         (_, "HIVE_TOO_MANY_OPEN_PARTITIONS") => named(ErrorKind::QueryFailed).help(
             "write fewer partitions at a time, or set `CATALOG.max_partitions_per_writers` in `session_properties`",
         ),
-        (_, "HIVE_WRITER_OPEN_ERROR" | "HIVE_WRITER_CLOSE_ERROR" | "HIVE_WRITER_DATA_ERROR") => {
-            named(ErrorKind::External).retryable()
-        }
+        (
+            _,
+            "ADMINISTRATIVELY_PREEMPTED" | "ABANDONED_QUERY" | "QUERY_QUEUE_FULL" | "SERVER_STARTING_UP"
+            | "HIVE_WRITER_OPEN_ERROR" | "HIVE_WRITER_CLOSE_ERROR" | "HIVE_WRITER_DATA_ERROR",
+        ) => named(ErrorKind::External).retryable(),
         ("USER_ERROR", _) => named(ErrorKind::QueryFailed),
         ("INSUFFICIENT_RESOURCES", _) => named(ErrorKind::ResourcesExhausted).help(
             "let the query read less: name fewer partitions in WHERE, or do a part of the work in a task before it",

@@ -39,7 +39,7 @@ pub(super) struct Running {
 pub(super) enum State {
     Queued,
     Running,
-    Succeeded(QueryStats, Option<FetchedResult>),
+    Succeeded(Box<QueryStats>, Option<FetchedResult>),
     Failed(Arc<Error>),
     Canceled,
 }
@@ -130,7 +130,7 @@ pub(super) async fn run(inner: Arc<Inner>, running: Arc<Running>, first: Page) {
         ended = work(&inner, &running, &mut answers) => ended.map(Some),
     };
     let ended = match worked {
-        Ok(Some((stats, result))) => State::Succeeded(stats, result),
+        Ok(Some((stats, result))) => State::Succeeded(Box::new(stats), result),
         Ok(None) => match inner.stop(&running.id, answers.next.as_deref()).await {
             Ok(()) => State::Canceled,
             Err(error) => {

@@ -134,7 +134,7 @@ impl TypedColumns {
         }
         let DataType::List(field) = data_type.to_arrow() else { return Err(layout(data_type)) };
         let items = self.array(element, &items)?;
-        let list = ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), items, nulls(values));
+        let list = ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), items, Some(nulls(values)));
         Ok(Arc::new(list.map_err(|error| error.to_string())?))
     }
 
@@ -159,7 +159,7 @@ impl TypedColumns {
         let keys = self.array(key, &keys.iter().map(Some).collect::<Vec<_>>())?;
         let items = self.array(value, &items)?;
         let pairs = StructArray::try_new(fields.clone(), vec![keys, items], None).map_err(|error| error.to_string())?;
-        let map = MapArray::try_new(entries, OffsetBuffer::from_lengths(lengths), pairs, nulls(values), ordered);
+        let map = MapArray::try_new(entries, OffsetBuffer::from_lengths(lengths), pairs, Some(nulls(values)), ordered);
         Ok(Arc::new(map.map_err(|error| error.to_string())?))
     }
 
@@ -187,7 +187,7 @@ impl TypedColumns {
             .zip(&columns)
             .map(|((_, field), column)| self.array(field, column))
             .collect::<Result<Vec<_>, _>>()?;
-        let row = StructArray::try_new_with_length(arrow_fields, arrays, nulls(values), values.len());
+        let row = StructArray::try_new_with_length(arrow_fields, arrays, Some(nulls(values)), values.len());
         Ok(Arc::new(row.map_err(|error| error.to_string())?))
     }
 }
@@ -260,8 +260,8 @@ fn key_value(data_type: &Type, name: &str) -> Value {
     number.unwrap_or_else(|| Value::String(name.to_owned()))
 }
 
-fn nulls(values: &[Option<&Value>]) -> Option<NullBuffer> {
-    Some(NullBuffer::from_iter(values.iter().map(Option::is_some)))
+fn nulls(values: &[Option<&Value>]) -> NullBuffer {
+    values.iter().map(Option::is_some).collect()
 }
 
 fn unexpected(value: &Value) -> String {
