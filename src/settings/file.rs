@@ -319,8 +319,8 @@ mod tests {
                 "profiles:\n  a: {type: aws, regoin: x, warehouse: s3://b/t, max_queries: 0, tags: {a: 1}}\n",
                 vec![
                     "2:18 E0201 there is no setting `regoin` in a profile | did you mean `region`?",
-                    "2:61 E0208 expected for `max_queries` a whole number from 1, found the number `0` | ",
-                    "2:74 E0208 expected for `tags` a text, found the number `1` | ",
+                    "2:63 E0208 expected for `max_queries` a whole number from 1, found the number `0` | ",
+                    "2:72 E0208 expected for `tags` a text, found the number `1` | ",
                 ],
             ),
             (
@@ -335,11 +335,11 @@ mod tests {
             (
                 "profiles:\n  a: {type: aws, role_arn: r, roles: [{arm: x}], kms_key: k, sse: s3, catalog_id: 1, endpoint: here, acl: mine}\n",
                 vec![
-                    "2:37 E0208 expected for `roles` roles of `arn`, `external_id` and `session_name`, found the key `arm`: did you mean `arn`? | ",
+                    "2:38 E0208 expected for `roles` roles of `arn`, `external_id` and `session_name`, found the key `arm`: did you mean `arn`? | ",
                     "2:83 E0208 expected for `catalog_id` the twelve digits of an account, in quotes, found the number `1` | ",
                     "2:96 E0208 expected for `endpoint` an address such as `http://127.0.0.1:5055`, found the string `here` | ",
                     "2:107 E0208 expected for `acl` a canned ACL, one of `private`, `public-read`, `public-read-write`, `authenticated-read`, `aws-exec-read`, `bucket-owner-read`, `bucket-owner-full-control`, found `mine` | ",
-                    "2:49 E0208 `kms_key` means nothing without `sse: kms` | ",
+                    "2:50 E0208 `kms_key` means nothing without `sse: kms` | ",
                 ],
             ),
             (

@@ -3,6 +3,7 @@
 //!
 //! `./test` installs moto and names its Python in `SUIRO_TEST_MOTO`; without it those tests say that they are skipped.
 
+mod athena;
 mod catalog;
 mod glue;
 mod publish;
@@ -76,6 +77,24 @@ async fn s3_is_a_storage() {
     let server = server::Emulated::start();
     server.make_buckets();
     storage::run(&aws_storage(&server).await).await;
+}
+
+#[tokio::test]
+async fn calls_that_fail_now_and_then_are_made_again() {
+    let server = server::Emulated::with_faults(
+        "  - {service: s3, operation: UploadPart, nth: [2], effect: lost_reply}\n\
+         \x20 - {service: s3, operation: CompleteMultipartUpload, nth: [1], effect: lost_reply}\n\
+         \x20 - {service: glue, operation: GetPartitions, nth: [2], effect: lost_reply}\n\
+         \x20 - {service: glue, probability: 0.05, effect: throttle}\n\
+         \x20 - {service: glue, probability: 0.05, effect: unavailable}\n\
+         \x20 - {service: s3, operation: GetObject, probability: 0.1, effect: unavailable}\n\
+         \x20 - {service: s3, operation: PutObject, probability: 0.05, effect: throttle}\n\
+         \x20 - {service: s3, operation: ListObjectsV2, probability: 0.1, effect: refuse}\n\
+         \x20 - {service: s3, operation: DeleteObjects, probability: 0.3, effect: unavailable}\n",
+    );
+    server.make_buckets();
+    storage::run(&aws_storage(&server).await).await;
+    catalog::run(&aws_catalog(&server).await).await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod durable;
 mod error;
 mod folder;
 mod marker;
+mod object;
 mod parts;
 mod s3;
 mod swap;
@@ -19,7 +20,7 @@ use bytes::Bytes;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use futures::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::aws::AwsClients;
@@ -30,21 +31,10 @@ use crate::name::Location;
 pub use folder::Folder;
 pub(crate) use marker::is_version_name;
 pub use marker::{MARKER, Marker, MarkerKind, PlaceRecord};
+pub use object::Object;
+use object::object_of;
 pub(crate) use swap::Tag;
 pub use writer::ObjectWriter;
-
-/// An object in the storage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object {
-    /// Where.
-    pub location: Location,
-    /// Its bytes.
-    pub bytes: u64,
-    /// When it was last changed, in milliseconds since 1970.
-    pub modified_ms: i64,
-    /// Whether a part of its name below the listed prefix starts with `_` or `.`: readers of tables pass over it.
-    pub hidden: bool,
-}
 
 /// What a put does when the object is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -393,13 +383,6 @@ fn refused(prefix: &Location, why: &str) -> Error {
         "delete a prefix",
         format!("refused to delete everything below `{prefix}`: {why}"),
     )
-}
-
-fn object_of(prefix: &Location, meta: &ObjectMeta) -> Result<Object> {
-    let location = Storage::location(&meta.location)?;
-    let below = location.key().strip_prefix(prefix.key()).unwrap_or(location.key());
-    let hidden = below.split('/').any(|part| part.starts_with(['_', '.']));
-    Ok(Object { hidden, bytes: meta.size, modified_ms: meta.last_modified.timestamp_millis(), location })
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use futures::TryStreamExt as _;
 use indexmap::IndexMap;
-use lake::catalog::{Catalog as _, Column, Database, Expect, Table, TableFormat};
+use lake::aws::{AwsSettings, EngineKind};
+use lake::catalog::{Column, Database, Expect, Table, TableFormat};
 use lake::crash::CrashPoints;
 use lake::name::{Location, TableName};
 use lake::publish::{Direction, PublishOptions, PublishOutcome, PublishRequest, PublishState, Step, Target};
@@ -20,12 +21,14 @@ use super::server::{Emulated, OnAws};
 use crate::support::{files_below, root};
 
 async fn open(server: &Emulated, state: &Path, crash_points: CrashPoints) -> Lake {
-    let settings = LakeSettings::aws(state, server.settings());
+    // What is looked at here is S3 and Glue, whoever runs the queries: this engine is the quick one.
+    let settings = AwsSettings { engine: EngineKind::Embedded, ..server.settings() };
+    let settings = LakeSettings::aws(state, settings);
     Lake::open(LakeSettings { crash_points, parallelism: Some(1), ..settings }).await.unwrap()
 }
 
 /// A lake on AWS with the table `web.daily`, partitioned by `dt`.
-async fn world(server: &Emulated, state: &Path) -> Lake {
+pub(super) async fn world(server: &Emulated, state: &Path) -> Lake {
     server.make_buckets();
     let lake = open(server, state, CrashPoints::default()).await;
     lake.catalog.create_database(&Database::new("web")).await.unwrap();
@@ -33,14 +36,14 @@ async fn world(server: &Emulated, state: &Path) -> Lake {
         TableName::new("web", "daily").unwrap(),
         vec![Column::new("n", "bigint")],
         vec![Column::new("dt", "string")],
-        Location::parse("s3://b/web/daily/").unwrap(),
+        Location::parse("s3://bucket-b/web/daily/").unwrap(),
         TableFormat::Parquet,
     );
     lake.catalog.put_table(&table, Expect::Absent).await.unwrap();
     lake
 }
 
-fn partition(sql: &str) -> PublishRequest {
+pub(super) fn partition(sql: &str) -> PublishRequest {
     PublishRequest {
         target: Target::Partition {
             table: TableName::new("web", "daily").unwrap(),
@@ -64,7 +67,7 @@ fn whole(sql: &str, keys: &[&str]) -> PublishRequest {
 }
 
 /// Goes on from a state to the end, as an operator does.
-async fn go_on(lake: &Lake, request: &PublishRequest, kept: &mut Option<PublishState>) -> lake::Result<PublishOutcome> {
+pub(super) async fn go_on(lake: &Lake, request: &PublishRequest, kept: &mut Option<PublishState>) -> lake::Result<PublishOutcome> {
     loop {
         let step = match &kept {
             None => lake.plan_publish(request).await?,
@@ -83,7 +86,7 @@ async fn publish(lake: &Lake, request: &PublishRequest) -> PublishOutcome {
 }
 
 /// Runs a query, and returns its rows as text.
-async fn rows(lake: &Lake, sql: &str) -> Vec<String> {
+pub(super) async fn rows(lake: &Lake, sql: &str) -> Vec<String> {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let token = format!("rows {}", NUMBER.fetch_add(1, Ordering::SeqCst));
     let id = lake.engine.start(&Query::new(sql, Some("web"), token)).await.unwrap();
@@ -157,12 +160,15 @@ async fn work(lake: &Lake, work: &Work, kept: &mut Option<PublishState>) -> lake
     }
 }
 
-/// Stops at the n-th pass of a point that only AWS has, and tells which it was.
-fn stop_at(pass: usize) -> (CrashPoints, Arc<Mutex<Option<String>>>) {
+/// Stops at the n-th pass of the points that are meant, and tells which it was.
+fn stop_at(
+    pass: usize,
+    meant: impl Fn(&str) -> bool + Send + Sync + 'static,
+) -> (CrashPoints, Arc<Mutex<Option<String>>>) {
     let (passes, stopped) = (AtomicUsize::new(0), Arc::new(Mutex::new(None)));
     let told = Arc::clone(&stopped);
     let hook = move |point: &str| {
-        let is_meant = point.contains(" aws: ") && passes.fetch_add(1, Ordering::SeqCst) == pass;
+        let is_meant = meant(point) && passes.fetch_add(1, Ordering::SeqCst) == pass;
         if is_meant {
             *told.lock().unwrap() = Some(point.to_owned());
         }
@@ -183,7 +189,7 @@ async fn a_stop_at_any_effect_of_aws_changes_nothing_in_the_end() {
                 publish(&lake, request).await;
             }
             drop(lake);
-            let (points, stopped) = stop_at(pass);
+            let (points, stopped) = stop_at(pass, |point| point.contains(" aws: "));
             let lake = open(&server, state.path(), points).await;
             let mut kept = None;
             let ended = work(&lake, &scenario.work, &mut kept).await;
@@ -193,12 +199,26 @@ async fn a_stop_at_any_effect_of_aws_changes_nothing_in_the_end() {
                 break;
             };
             assert_eq!(ended.unwrap_err().kind, ErrorKind::Canceled, "{point}");
+            // What is done only after a stop is stopped once more.
+            for moment in ["before", "after"] {
+                let again = ["aws: complete the partitions", "aws: remove a lease that was left"];
+                let again = again.map(|point| format!("{moment} {point}"));
+                let (points, stopped) = stop_at(0, move |point| again.iter().any(|again| again == point));
+                let lake = open(&server, state.path(), points).await;
+                let ended = work(&lake, &scenario.work, &mut kept).await;
+                let Some(again) = stopped.lock().unwrap().take() else {
+                    ended.unwrap_or_else(|error| panic!("after a stop {point}: {error}"));
+                    break;
+                };
+                assert_eq!(ended.unwrap_err().kind, ErrorKind::Canceled, "{point}, {again}");
+                reached.insert(again);
+            }
             let lake = open(&server, state.path(), CrashPoints::default()).await;
             work(&lake, &scenario.work, &mut kept)
                 .await
                 .unwrap_or_else(|error| panic!("after a stop {point}: {error}"));
             assert_eq!(rows(&lake, scenario.shown).await, scenario.after, "after a stop {point}");
-            let left = lake.storage.list(&Location::parse("s3://b/").unwrap()).await.unwrap();
+            let left = lake.storage.list(&Location::parse("s3://bucket-b/").unwrap()).await.unwrap();
             let leases: Vec<_> = left.iter().filter(|object| object.location.file_name().contains("lease")).collect();
             assert!(leases.is_empty(), "after a stop {point}: {leases:?}");
             reached.insert(point);
@@ -248,7 +268,7 @@ async fn nothing_goes_to_a_place_that_nobody_named() {
     let server = Emulated::start();
     server.make_buckets();
     let state = tempfile::tempdir().unwrap();
-    let settings = lake::aws::AwsSettings { warehouse: None, ..server.settings() };
+    let settings = AwsSettings { warehouse: None, engine: EngineKind::Embedded, ..server.settings() };
     let lake = Lake::open(LakeSettings::aws(state.path(), settings)).await.unwrap();
     lake.catalog.create_database(&Database::new("web")).await.unwrap();
     let error = go_on(&lake, &whole("SELECT 1 AS n", &[]), &mut None).await.unwrap_err();

@@ -135,14 +135,14 @@ async fn large_results_come_back(engine: &dyn QueryEngine) {
 }
 
 async fn failures(engine: &dyn QueryEngine) {
-    let error = failed(engine, &Query::new("SELECT\n  nothing FROM nowhere", None, "wrong")).await;
+    let error = failed(engine, &Query::new("SELECT\n  nothing FROM nowhere", Some("default"), "wrong")).await;
     assert_eq!(error.kind, ErrorKind::InvalidSql, "{error}");
     assert_eq!(error.position, Some((2, 16)), "{error}");
     assert!(error.message.contains("does not exist"), "{error}");
     let error = failed(engine, &Query::new("SELECT 1 / n AS x FROM (VALUES 0) AS v (n)", None, "division")).await;
     assert_eq!(error.kind, ErrorKind::QueryFailed, "{error}");
     assert!(error.message.starts_with("DIVISION_BY_ZERO: Division by zero"), "{error}");
-    let id = engine.start(&Query::new("SELECT\n  nothing FROM nowhere", None, "wrong")).await.unwrap();
+    let id = engine.start(&Query::new("SELECT\n  nothing FROM nowhere", Some("default"), "wrong")).await.unwrap();
     assert_eq!(engine.fetch(&id).await.err().unwrap().kind, ErrorKind::InvalidSql, "a failed query fails again");
 }
 

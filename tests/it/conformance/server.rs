@@ -39,12 +39,19 @@ pub(super) trait OnAws {
         }
     }
 
-    /// Sends a request without a body, and returns the answer as it came.
+    /// Sends a request without a body, as somebody of the account, and returns the answer as it came.
     fn ask(&self, method: &str, path: &str) -> String {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         let host = self.address();
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            .unwrap();
+        // Neither server looks at the signature, and moto lets nobody without one read what is private.
+        let signer = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/s3/aws4_request, \
+                      SignedHeaders=host, Signature=0";
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {signer}\r\nContent-Length: 0\r\n\
+             Connection: close\r\n\r\n"
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -60,8 +67,19 @@ pub(super) struct Emulated {
 
 impl Emulated {
     pub(super) fn start() -> Self {
+        Self::of(Project::new(), &[])
+    }
+
+    /// Starts one at which calls fail: by these rules, the same ones each time.
+    pub(super) fn with_faults(rules: &str) -> Self {
         let project = Project::new();
+        project.write("fault.yml", format!("seed: 7\nrules:\n{rules}"));
+        Self::of(project, &["--fault", "fault.yml"])
+    }
+
+    fn of(project: Project, arguments: &[&str]) -> Self {
         let mut command = project.command(&["emulate", "--port", "0", "--json"]);
+        command.args(arguments);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();

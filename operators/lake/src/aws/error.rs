@@ -93,6 +93,7 @@ fn meaning(code: &str) -> Meaning {
         | "ValidationException"
         | "InvalidArgument"
         | "InvalidRequest"
+        | "InvalidTag"
         | "MetadataException"
         | "KeyTooLongError"
         | "EntityTooLarge" => Meaning::Invalid,

@@ -118,10 +118,24 @@ impl Leases {
     /// `External`, to be tried again, when others hold it for minutes; those of the storage.
     pub(crate) async fn take(&self, version: &Location) -> Result<Option<Lease>> {
         let Some(on) = &self.on else { return Ok(None) };
-        // `<version root>/<hash of values>/<version>/`: beside the versions of the same values.
-        let beside = version.parent().unwrap_or_else(|| version.as_prefix());
-        let taken = Arc::clone(on).take(beside.join(NAME)?, version);
+        let taken = Arc::clone(on).take(place(version)?, version);
         on.crash_points.around("aws: take the lease", taken).await.map(Some)
+    }
+
+    /// Removes the lease that a process left which was stopped when it had published a version.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub(crate) async fn clear(&self, version: &Location) -> Result<()> {
+        let Some(on) = &self.on else { return Ok(()) };
+        let location = place(version)?;
+        match on.look(&location).await? {
+            Some((written, _)) if written.holder == *version => {
+                let removed = on.storage.delete(std::slice::from_ref(&location));
+                on.crash_points.around("aws: remove a lease that was left", removed).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Gives a lease back after what was done under it. What was done counts: a lease that cannot be removed ends by itself.
@@ -138,6 +152,12 @@ impl Leases {
             Ok(()) => done,
         }
     }
+}
+
+/// Returns where the lease of a version is: `<version root>/<hash of values>/<version>/` has it beside the versions of the
+/// same values.
+fn place(version: &Location) -> Result<Location> {
+    version.parent().unwrap_or_else(|| version.as_prefix()).join(NAME)
 }
 
 impl On {

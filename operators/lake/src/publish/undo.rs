@@ -62,6 +62,7 @@ impl Lake {
         })?;
         if direction.is_done(&current.parameters) {
             self.retire_unused(name, Some(values)).await?;
+            self.leases.clear(&current.location).await?;
             return Ok(Undone { from: None, to: current.location });
         }
         let (record, to) = self.previous(&current.parameters, &current.location).await?;
@@ -95,6 +96,7 @@ impl Lake {
         }
         if direction.is_done(&current.parameters) {
             self.retire_unused(name, None).await?;
+            self.leases.clear(&from).await?;
             return Ok(Undone { from: None, to: from });
         }
         let (record, to) = self.previous(&current.parameters, &from).await?;

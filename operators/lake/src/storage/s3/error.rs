@@ -41,7 +41,7 @@ fn of_answer(operation: &'static str, error: &StoreError) -> Error {
             let message = between(&text, &format!("{key}: "), " (code: ").unwrap_or_default();
             answered(call, code, message).with("key", key)
         }
-        (_, Some(code)) => answered(call, code, said("Message").unwrap_or_default()),
+        (_, Some(code)) => answered(call, code, &plain(said("Message").unwrap_or_default())),
         // An answer without a body, as to a HEAD.
         (StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. }, None) => {
             answered(call, "AccessDenied", "")
@@ -89,6 +89,12 @@ fn texts(error: &StoreError) -> String {
         cause = error.source();
     }
     text
+}
+
+/// Writes out what XML has other words for.
+fn plain(text: &str) -> String {
+    let words = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
+    words.iter().fold(text.to_owned(), |text, (word, meant)| text.replace(word, meant))
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
