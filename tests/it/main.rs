@@ -26,3 +26,4 @@ mod readers;
 mod stop;
 mod support;
 mod tidy;
+mod trino;

@@ -14,7 +14,7 @@ use crate::crash::CrashPoints;
 use crate::error::Result;
 use crate::name::Location;
 use crate::publish::{Leases, Versions};
-use crate::query::{AthenaEngine, EmbeddedEngine, QueryEngine, TemporaryFolder};
+use crate::query::{AthenaEngine, EmbeddedEngine, QueryEngine, TemporaryFolder, TrinoEngine};
 use crate::storage::Storage;
 
 /// How long a version that was replaced is kept: queries that started before the change still read it, and an undo wants it.
@@ -169,10 +169,12 @@ impl Lake {
         let leases = Leases::on(storage.clone(), Arc::clone(&clock), points.clone());
         let catalog: Arc<dyn Catalog> = Arc::new(AwsCatalog::new(clients, Arc::clone(&clock), points.clone()));
         let embedded = embedded_engine(&settings, &storage, &catalog, temporary)?;
-        let engine: Arc<dyn QueryEngine> = match clients.settings.engine {
-            EngineKind::Athena => {
-                let catalog = Arc::clone(&catalog);
-                Arc::new(AthenaEngine::open(clients, storage.clone(), catalog, clock, embedded, points))
+        let parts = (storage.clone(), Arc::clone(&catalog));
+        let engine: Arc<dyn QueryEngine> = match &clients.settings.engine {
+            EngineKind::Athena => Arc::new(AthenaEngine::open(clients, parts.0, parts.1, clock, embedded, points)),
+            EngineKind::Trino(trino) => {
+                let trino = (**trino).clone();
+                Arc::new(TrinoEngine::open(trino, parts.0, parts.1, clock, embedded, points)?)
             }
             EngineKind::Embedded => Arc::new(embedded),
         };
