@@ -14,6 +14,8 @@ mod cases;
 mod cli;
 mod clients;
 mod crash;
+mod endpoint;
+mod endpoint_crash;
 mod examples;
 mod generated;
 mod interrupt;
