@@ -16,6 +16,7 @@ mod clients;
 mod conformance;
 mod crash;
 mod endpoint;
+mod endpoint_crash;
 mod examples;
 mod generated;
 mod interrupt;

@@ -4,6 +4,7 @@
 //! the same token. Only a result with [`Destination::Keep`] outlives the process.
 
 mod failure;
+mod information_schema;
 mod pieces;
 mod plan;
 pub(in crate::query) mod result;
@@ -13,6 +14,7 @@ mod threads;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use datafusion::execution::SendableRecordBatchStream;
@@ -406,6 +408,14 @@ impl QueryEngine for EmbeddedEngine {
             State::Failed(error) => QueryStatus::Failed(error.without_source()),
             State::Canceled => QueryStatus::Canceled,
         })
+    }
+
+    async fn wait(&self, id: &QueryId, longest: Duration) -> Result<QueryStatus> {
+        if let Some(running) = self.running(id) {
+            // Whether it ended or the time did: what it is now is asked next.
+            let _waited = tokio::time::timeout(longest, running.ended()).await;
+        }
+        self.poll(id).await
     }
 
     async fn fetch(&self, id: &QueryId) -> Result<(Vec<ResultColumn>, SendableRecordBatchStream)> {

@@ -99,11 +99,10 @@ impl Athena {
         for name in prepared_statement_names {
             match self.inner.store.get::<Kept>(Kind::PreparedStatement, &work_group, &name.to_lowercase()).await? {
                 Some(kept) => found.push(output(&name, &work_group, &kept)),
-                None => missing.push(json!({
-                    "StatementName": name,
-                    "ErrorCode": "STATEMENT_NOT_FOUND",
-                    "ErrorMessage": format!("PreparedStatement {name} was not found in workGroup {work_group}"),
-                })),
+                None => {
+                    let message = format!("PreparedStatement {name} was not found in workGroup {work_group}");
+                    missing.push(list::missing("StatementName", &name, "STATEMENT_NOT_FOUND", &message));
+                }
             }
         }
         Ok(json!({ "PreparedStatements": found, "UnprocessedPreparedStatementNames": missing }))
