@@ -37,7 +37,7 @@ fn new_attempt(workflow: &str, after: Option<AttemptId>) -> NewAttempt {
         workflow,
         settings_params: Params::new(),
         file_params: Params::new(),
-        command_line_params: Params::from_iter([("n".to_owned(), json!(1.5))]),
+        command_line_params: Params::from_iter([("n".to_owned(), json!(215_492_859_907_334.66))]),
         only: None,
         files: FileHashes::new(),
     };
