@@ -162,15 +162,7 @@ impl Lake {
             _ => Arc::new(embedded),
         };
         let versions = Versions::new(pool, Arc::clone(&settings.clock));
-        Ok(Self {
-            settings,
-            storage,
-            catalog,
-            engine,
-            versions,
-            leases,
-            last_plan_ms: Arc::default(),
-        })
+        Ok(Self { settings, storage, catalog, engine, versions, leases, last_plan_ms: Arc::default() })
     }
 
     /// Removes the temporary files of processes that are gone, without opening the lake: for a run that does not need it.

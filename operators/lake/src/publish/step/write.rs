@@ -5,7 +5,9 @@ use crate::error::{Error, ErrorKind, Result, Retryable};
 use crate::lake::Lake;
 use crate::publish::decide::{self, Ending};
 use crate::publish::dml::wrap;
-use crate::publish::request::{Contents, Plan, Probed, PublishRequest, PublishState, Step, Submitted, Target, Waiting, Written};
+use crate::publish::request::{
+    Contents, Plan, Probed, PublishRequest, PublishState, Step, Submitted, Target, Waiting, Written,
+};
 use crate::publish::{schema, validate};
 use crate::query::{Destination, Query, QueryStats, QueryStatus};
 
