@@ -25,7 +25,9 @@ pub(crate) async fn run(base: &Base, command: &cli::Emulate) -> Result<(), Failu
     let mut settings = base.settings(None)?;
     let Place::Folder { warehouse: own } = &settings.place else {
         let message = format!("the profile `{}` is on AWS: what is served is a lake in a folder", base.global.profile);
-        return Err(Failure::usage(message).help("say `--profile` with one of `type: embedded`, or leave it out for `local`"));
+        return Err(
+            Failure::usage(message).help("say `--profile` with one of `type: embedded`, or leave it out for `local`")
+        );
     };
     let warehouse = command.warehouse.clone().unwrap_or_else(|| own.clone());
     settings.place = Place::Folder { warehouse: warehouse.clone() };

@@ -194,7 +194,9 @@ fn flag(node: &Node) -> Result<bool, String> {
 
 fn number(node: &Node) -> Result<usize, String> {
     match node.kind {
-        NodeKind::Int(value) if value > 0 => usize::try_from(value).map_err(|_| expected("a whole number from 1", node)),
+        NodeKind::Int(value) if value > 0 => {
+            usize::try_from(value).map_err(|_| expected("a whole number from 1", node))
+        }
         _ => Err(expected("a whole number from 1", node)),
     }
 }
@@ -269,7 +271,9 @@ fn role(node: &Node) -> Result<AssumedRole, String> {
             "session_name" => role.session_name = Some(text(value)?),
             other => {
                 let meant = did_you_mean(other, KEYS).map_or_else(String::new, |meant| format!(": {meant}"));
-                return Err(format!("roles of `arn`, `external_id` and `session_name`, found the key `{other}`{meant}"));
+                return Err(format!(
+                    "roles of `arn`, `external_id` and `session_name`, found the key `{other}`{meant}"
+                ));
             }
         }
     }

@@ -110,13 +110,7 @@ pub(crate) fn check_in(
     wrong
 }
 
-fn one(
-    project: &Project,
-    folder: &Path,
-    step: &Step,
-    prepare: &dyn Fn(&mut Command),
-    is_exact: bool,
-) -> Vec<String> {
+fn one(project: &Project, folder: &Path, step: &Step, prepare: &dyn Fn(&mut Command), is_exact: bool) -> Vec<String> {
     let (shown, mut command) = match (&step.run, &step.shell, &step.query) {
         (Some(line), None, None) => {
             let arguments = words(line);

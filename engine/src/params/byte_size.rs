@@ -36,7 +36,9 @@ mod tests {
 
     #[test]
     fn sizes_are_read_with_their_units() {
-        for (text, bytes) in [("1024", 1024), ("512MiB", 512 << 20), ("2 GB", 2_000_000_000), (" 3t ", 3 << 40), ("0", 0)] {
+        for (text, bytes) in
+            [("1024", 1024), ("512MiB", 512 << 20), ("2 GB", 2_000_000_000), (" 3t ", 3 << 40), ("0", 0)]
+        {
             assert_eq!(parse(text), Ok(bytes), "{text}");
         }
         for text in ["2 parsecs", "GiB", "", "-1", "1.5GB", "99999999999999999999"] {

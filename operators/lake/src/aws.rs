@@ -12,6 +12,6 @@ pub mod settings;
 pub use clients::AwsClients;
 pub use error::{Call, of as error_of};
 pub use settings::{
-    AssumedRole, AthenaSettings, AwsEndpoints, AwsKeys, AwsSettings, CallRate, CallRates, CannedAcl, Encryption, EngineKind,
-    S3Writes, StorageClass,
+    AssumedRole, AthenaSettings, AwsEndpoints, AwsKeys, AwsSettings, CallRate, CallRates, CannedAcl, Encryption,
+    EngineKind, S3Writes, StorageClass,
 };

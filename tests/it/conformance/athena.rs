@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use lake::aws::AwsClients;
-use lake::catalog::Catalog as _;
 use lake::clock::SystemClock;
 use lake::crash::CrashPoints;
 use lake::publish::{Check, PublishRequest, PublishState, Step};
@@ -129,7 +128,9 @@ async fn cancelled_work_stops_its_query_and_shows_nothing() {
         drop(lake);
         let lake = open(&server, state.path(), CrashPoints::default()).await;
         lake.cancel_publish(&long, &kept).await.unwrap_or_else(|error| panic!("after a stop {point}: {error}"));
-        assert!(lake.catalog.partitions(&lake::name::TableName::new("web", "daily").unwrap()).await.unwrap().is_empty());
+        assert!(
+            lake.catalog.partitions(&lake::name::TableName::new("web", "daily").unwrap()).await.unwrap().is_empty()
+        );
         nothing_is_left(&lake).await;
     }
 }

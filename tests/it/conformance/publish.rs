@@ -67,7 +67,11 @@ fn whole(sql: &str, keys: &[&str]) -> PublishRequest {
 }
 
 /// Goes on from a state to the end, as an operator does.
-pub(super) async fn go_on(lake: &Lake, request: &PublishRequest, kept: &mut Option<PublishState>) -> lake::Result<PublishOutcome> {
+pub(super) async fn go_on(
+    lake: &Lake,
+    request: &PublishRequest,
+    kept: &mut Option<PublishState>,
+) -> lake::Result<PublishOutcome> {
     loop {
         let step = match &kept {
             None => lake.plan_publish(request).await?,

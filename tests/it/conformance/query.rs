@@ -178,7 +178,8 @@ async fn writing(lake: &Lake) {
     let id = engine.start(&objects("SELECT 1 AS a WHERE false", &nothing, "no rows", &[])).await.unwrap();
     let QueryStatus::Succeeded(stats) = ended(engine, &id).await else { panic!() };
     assert_eq!(stats.rows, 0);
-    let error = failed(engine, &objects("SELECT\nmissing", &nothing.replace("nothing", "wrong"), "wrong rows", &[])).await;
+    let error =
+        failed(engine, &objects("SELECT\nmissing", &nothing.replace("nothing", "wrong"), "wrong rows", &[])).await;
     assert_eq!((error.kind, error.position), (ErrorKind::InvalidSql, Some((2, 1))), "{error}");
 }
 
@@ -218,7 +219,8 @@ async fn tables_of_one_query(lake: &Lake) {
     let tables = lake.catalog.tables("web").await.unwrap();
     let tables: Vec<String> = tables.into_iter().map(|table| table.name.table).collect();
     assert_eq!(tables, ["daily"], "nothing is left in the catalog");
-    let wrong = Query { sql: "SELECT n,\n missing FROM new_version".to_owned(), token: "wrong version".to_owned(), ..query };
+    let wrong =
+        Query { sql: "SELECT n,\n missing FROM new_version".to_owned(), token: "wrong version".to_owned(), ..query };
     let error = failed(engine, &wrong).await;
     assert_eq!((error.kind, error.position), (ErrorKind::InvalidSql, Some((2, 2))), "{error}");
     assert_eq!(lake.catalog.tables("web").await.unwrap().len(), 1, "nor by one that failed");

@@ -94,7 +94,9 @@ impl QueryEngine for AthenaEngine {
             Seen::Execution(execution) => execution,
         };
         match poller::state(&execution) {
-            Some(QueryExecutionState::Succeeded) => Ok(QueryStatus::Succeeded(inner.ended_well(&execution).await?.stats.clone())),
+            Some(QueryExecutionState::Succeeded) => {
+                Ok(QueryStatus::Succeeded(inner.ended_well(&execution).await?.stats.clone()))
+            }
             Some(QueryExecutionState::Failed) => {
                 inner.clear(&execution).await?;
                 Ok(QueryStatus::Failed(inner.failure(&execution)))

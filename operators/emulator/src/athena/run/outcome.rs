@@ -136,10 +136,9 @@ impl Athena {
         let mut lines = vec![
             format!("Output: {}", columns.join(", ")),
             format!("Tables: {}", if tables.is_empty() { "none".to_owned() } else { tables.join(", ") }),
-            described.predicted_bytes.map_or_else(
-                || "Bytes at most: not known".to_owned(),
-                |bytes| format!("Bytes at most: {bytes}"),
-            ),
+            described
+                .predicted_bytes
+                .map_or_else(|| "Bytes at most: not known".to_owned(), |bytes| format!("Bytes at most: {bytes}")),
         ];
         lines.extend(described.plan.lines().map(str::to_owned));
         Ok(Outcome {

@@ -213,6 +213,15 @@ impl<'s> Reader<'s> {
         Err(self.expected("`)`"))
     }
 
+    /// Returns a part of the statement at its place in it: what stands before is blank. So what is wrong with the part is told
+    /// at its line and column of the statement, as the service does.
+    pub(super) fn in_place(&self, part: &'s str) -> String {
+        let start = part.as_ptr().addr().saturating_sub(self.sql.as_ptr().addr());
+        let before = self.sql.get(..start).unwrap_or_default();
+        let blank = before.chars().map(|character| if character == '\n' { '\n' } else { ' ' });
+        blank.chain(part.chars()).collect()
+    }
+
     /// Takes all that is left, as it stands, without a `;` at the end.
     pub(super) fn rest(&mut self) -> &'s str {
         let start = self.token(0).map_or(self.sql.len(), |token| token.start);

@@ -110,7 +110,7 @@ fn writing_statements_are_read() {
     else {
         panic!()
     };
-    assert_eq!((unload.query.as_str(), unload.to.as_str()), ("SELECT ')' AS x", "s3://b/u/"));
+    assert_eq!((unload.query.as_str(), unload.to.as_str()), ("        SELECT ')' AS x", "s3://b/u/"));
     let Statement::Execute { name, values } = read("EXECUTE q USING 1, 'a, b', f(1, 2)") else { panic!() };
     assert_eq!((name.as_str(), values), ("q", vec!["1".to_owned(), "'a, b'".to_owned(), "f(1,2)".to_owned()]));
 }

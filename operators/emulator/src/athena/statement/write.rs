@@ -94,7 +94,8 @@ pub(super) fn insert(mut reader: Reader<'_>) -> Result<Statement, SyntaxError> {
 
 pub(super) fn unload(mut reader: Reader<'_>) -> Result<Statement, SyntaxError> {
     reader.expect_words(&["UNLOAD"])?;
-    let query = reader.parenthesised()?.to_owned();
+    let query = reader.parenthesised()?;
+    let query = reader.in_place(query);
     reader.expect_words(&["TO"])?;
     let to = reader.text("a location in quotes")?;
     let mut properties = IndexMap::new();

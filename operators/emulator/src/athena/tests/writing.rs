@@ -113,6 +113,11 @@ async fn text_is_inserted_and_unloaded() {
         fixture.fails("UNLOAD (SELECT 1 AS a) TO 's3://b/o/' WITH (format = 'AVRO')").await,
         "NOT_SUPPORTED: writing the format AVRO is not supported by this endpoint yet"
     );
+    assert_eq!(
+        fixture.fails("UNLOAD (\nSELECT\n missing) TO 's3://b/x/' WITH (format = 'PARQUET')").await,
+        "COLUMN_NOT_FOUND: line 3:2: Column 'missing' cannot be resolved",
+        "places are those of the whole statement"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,13 +45,15 @@ impl Lake {
         match self.engine.poll(&id).await? {
             QueryStatus::Queued | QueryStatus::Unknown => Ok(Step::Wait(Waiting::Queued)),
             QueryStatus::Running(_) => Ok(Step::Wait(Waiting::Running)),
-            QueryStatus::Succeeded(stats @ QueryStats { rows: 0, .. }) => Ok(Step::Next(PublishState::Written(Written {
-                checks_passed: written.checks_passed + 1,
-                check_query: None,
-                // What the check has read belongs to the work as well.
-                stats: written.stats.clone().and_cost_of(&stats),
-                ..written.clone()
-            }))),
+            QueryStatus::Succeeded(stats @ QueryStats { rows: 0, .. }) => {
+                Ok(Step::Next(PublishState::Written(Written {
+                    checks_passed: written.checks_passed + 1,
+                    check_query: None,
+                    // What the check has read belongs to the work as well.
+                    stats: written.stats.clone().and_cost_of(&stats),
+                    ..written.clone()
+                })))
+            }
             QueryStatus::Succeeded(stats) => {
                 let (columns, rows) = self.engine.fetch(&id).await?;
                 let names: Vec<String> = columns.into_iter().map(|column| column.name).collect();

@@ -76,7 +76,8 @@ mod tests {
     use aws_sdk_athena::types::{QueryExecutionStatistics, QueryExecutionStatus};
 
     fn query(state: QueryExecutionState, scanned: i64, queued: i64, ran: i64) -> QueryExecution {
-        let status = QueryExecutionStatus::builder().state(state).submission_date_time(DateTime::from_millis(0)).build();
+        let status =
+            QueryExecutionStatus::builder().state(state).submission_date_time(DateTime::from_millis(0)).build();
         let figures = QueryExecutionStatistics::builder()
             .data_scanned_in_bytes(scanned)
             .query_queue_time_in_millis(queued)

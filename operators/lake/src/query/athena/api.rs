@@ -5,8 +5,8 @@ use aws_sdk_athena::error::SdkError;
 use aws_sdk_athena::operation::get_query_results::GetQueryResultsOutput;
 use aws_sdk_athena::operation::start_query_execution::StartQueryExecutionError;
 use aws_sdk_athena::types::{
-    QueryExecution, QueryExecutionContext, ResultConfiguration, ResultReuseByAgeConfiguration, ResultReuseConfiguration,
-    UnprocessedQueryExecutionId, WorkGroupConfiguration,
+    QueryExecution, QueryExecutionContext, ResultConfiguration, ResultReuseByAgeConfiguration,
+    ResultReuseConfiguration, UnprocessedQueryExecutionId, WorkGroupConfiguration,
 };
 
 use super::failure;
@@ -96,7 +96,9 @@ impl Api {
                 .await;
             let error = match sent {
                 Ok(started) => {
-                    return started.query_execution_id.ok_or_else(|| unreadable(START, "the id of the query is missing"));
+                    return started
+                        .query_execution_id
+                        .ok_or_else(|| unreadable(START, "the id of the query is missing"));
                 }
                 Err(error) => error,
             };
@@ -140,10 +142,7 @@ impl Api {
         self.batch_get.turn().await;
         let call = self.client.batch_get_query_execution().set_query_execution_ids(Some(ids.to_vec()));
         let answer = call.send().await.map_err(|error| aws::error_of(BATCH_GET, error))?;
-        Ok((
-            answer.query_executions.unwrap_or_default(),
-            answer.unprocessed_query_execution_ids.unwrap_or_default(),
-        ))
+        Ok((answer.query_executions.unwrap_or_default(), answer.unprocessed_query_execution_ids.unwrap_or_default()))
     }
 
     /// Asks Athena to stop a query; it does so after a while. One that has ended stays as it is.

@@ -67,7 +67,9 @@ impl Inner {
         let query = Query::new(sql, database, format!("describe {}", uuid::Uuid::new_v4()));
         let QueryId(id) = self.started(&query).await?;
         let poller::Seen::Execution(execution) = self.poller.ended(&id).await? else {
-            return Err(Error::new(ErrorKind::External, "describe a query", "Athena has forgotten the query").retryable());
+            return Err(
+                Error::new(ErrorKind::External, "describe a query", "Athena has forgotten the query").retryable()
+            );
         };
         match poller::state(&execution) {
             Some(State::Succeeded) => FirstPage::fetch(&self.api, &execution).await,

@@ -271,7 +271,8 @@ impl Inner {
 
     /// Says which limit stopped a query, if one did.
     pub(super) fn stopped_by_a_limit(&self, execution: &QueryExecution) -> Option<Error> {
-        let reason = execution.status.as_ref().and_then(|status| status.state_change_reason.as_deref()).unwrap_or_default();
+        let reason =
+            execution.status.as_ref().and_then(|status| status.state_change_reason.as_deref()).unwrap_or_default();
         // The words of a workgroup's own limit: <https://docs.aws.amazon.com/athena/latest/ug/workgroups-setting-control-limits-cloudwatch.html>.
         if reason.contains("Bytes scanned limit was exceeded") {
             let made = Error::new(ErrorKind::ResourcesExhausted, "run a query", reason.trim());

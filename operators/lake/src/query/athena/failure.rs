@@ -11,7 +11,8 @@ use crate::error::{Error, ErrorKind};
 const OPERATION: &str = "run a query";
 
 /// What a query needs that ran out of something: said once, wherever it ran out.
-const SMALLER: &str = "let the query read less: name fewer partitions in WHERE, or do a part of the work in a task before it";
+const SMALLER: &str =
+    "let the query read less: name fewer partitions in WHERE, or do a part of the work in a task before it";
 
 /// Trino's names of what is wrong with a statement, whatever its data: an analyzer finds them
 /// (<https://github.com/trinodb/trino/blob/476/core/trino-spi/src/main/java/io/trino/spi/StandardErrorCode.java>).
@@ -72,7 +73,8 @@ impl<'r> Reason<'r> {
     fn of(text: &'r str) -> Self {
         let text = text.trim();
         let is_name = |name: &str| {
-            name.len() > 3 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+            name.len() > 3
+                && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
         };
         let (name, rest) = match text.split_once(": ") {
             Some((name, rest)) if is_name(name) => (Some(name), rest),
@@ -200,18 +202,38 @@ mod tests {
     #[test]
     fn every_class_has_its_kind_and_whether_a_new_query_may_go_well() {
         for (text, class, kind, again) in [
-            ("SYNTAX_ERROR: line 1:8: Column 'x' cannot be resolved", class(2, 1006, false), ErrorKind::InvalidSql, false),
-            ("TABLE_NOT_FOUND: line 1:15: Table 'a.b' does not exist", class(2, 1301, false), ErrorKind::InvalidSql, false),
+            (
+                "SYNTAX_ERROR: line 1:8: Column 'x' cannot be resolved",
+                class(2, 1006, false),
+                ErrorKind::InvalidSql,
+                false,
+            ),
+            (
+                "TABLE_NOT_FOUND: line 1:15: Table 'a.b' does not exist",
+                class(2, 1301, false),
+                ErrorKind::InvalidSql,
+                false,
+            ),
             ("DIVISION_BY_ZERO: Division by zero", class(2, 1001, false), ErrorKind::QueryFailed, false),
             ("HIVE_PATH_ALREADY_EXISTS: Target directory …", class(2, 1000, false), ErrorKind::AlreadyExists, false),
             ("HIVE_TOO_MANY_OPEN_PARTITIONS: Exceeded limit", class(2, 1000, false), ErrorKind::QueryFailed, false),
             ("ICEBERG_COMMIT_ERROR: Failed to commit", class(1, 233, true), ErrorKind::Conflict, true),
-            ("Query exhausted resources at this scale factor", class(1, 2, false), ErrorKind::ResourcesExhausted, false),
+            (
+                "Query exhausted resources at this scale factor",
+                class(1, 2, false),
+                ErrorKind::ResourcesExhausted,
+                false,
+            ),
             ("Query timeout", class(1, 210, false), ErrorKind::ResourcesExhausted, false),
             ("GENERIC_INTERNAL_ERROR: lost a worker", class(1, 200, false), ErrorKind::External, true),
             ("com.amazonaws: Rate exceeded", class(2, 1401, true), ErrorKind::External, true),
             ("HIVE_CURSOR_ERROR: Please reduce your request rate. SlowDown", None, ErrorKind::External, true),
-            ("Insufficient permissions to execute the query", class(2, 1500, false), ErrorKind::PermissionDenied, false),
+            (
+                "Insufficient permissions to execute the query",
+                class(2, 1500, false),
+                ErrorKind::PermissionDenied,
+                false,
+            ),
             ("something new", class(1, 7777, true), ErrorKind::External, true),
             ("something new", class(3, 7777, false), ErrorKind::QueryFailed, false),
             ("something new", None, ErrorKind::QueryFailed, false),

@@ -62,10 +62,11 @@ impl WorkGroups {
 impl WorkGroup {
     fn of(configuration: &WorkGroupConfiguration) -> Self {
         let result = configuration.result_configuration.as_ref();
-        let has_location = result.is_some_and(|result| result.output_location.as_ref().is_some_and(|text| !text.is_empty()));
-        let is_managed = configuration.managed_query_results_configuration.as_ref().is_some_and(|managed| managed.enabled);
+        let has_location =
+            result.is_some_and(|result| result.output_location.as_ref().is_some_and(|text| !text.is_empty()));
+        let is_managed =
+            configuration.managed_query_results_configuration.as_ref().is_some_and(|managed| managed.enabled);
         let has_place = has_location || is_managed;
         Self { is_enforced: has_place && configuration.enforce_work_group_configuration == Some(true), has_place }
     }
 }
-

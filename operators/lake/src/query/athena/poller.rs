@@ -226,7 +226,10 @@ impl Poller {
                 for id in unprocessed.into_iter().filter_map(|unprocessed| unprocessed.query_execution_id) {
                     // Why is only told in words here: the single call tells it by its kind.
                     let answer = self.api.get(&id).await;
-                    self.answer(&id, answer.map(|found| found.map_or(Seen::Unknown, |one| Seen::Execution(Arc::new(one)))));
+                    self.answer(
+                        &id,
+                        answer.map(|found| found.map_or(Seen::Unknown, |one| Seen::Execution(Arc::new(one)))),
+                    );
                 }
             }
             Err(error) => {

@@ -76,7 +76,8 @@ impl StatementRecord {
         let json = serde_json::to_string(self)
             .map_err(|error| Error::new(ErrorKind::External, "write a statement", error.to_string()).source(error))?;
         // JSON has no line ends: the comment is one line, whatever names are in it.
-        let statement = if *self == Self::default() { statement.to_owned() } else { format!("{statement}\n{START}{json}") };
+        let statement =
+            if *self == Self::default() { statement.to_owned() } else { format!("{statement}\n{START}{json}") };
         if statement.len() > LONGEST_STATEMENT {
             return Err(Error::new(
                 ErrorKind::InvalidInput,

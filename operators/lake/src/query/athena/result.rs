@@ -76,7 +76,9 @@ impl FirstPage {
             }
             (Some(next), _) => {
                 let first = columns.batch(&self.rows);
-                stream::iter([first]).chain(pages(Arc::clone(api), id(execution).to_owned(), next.clone(), columns.clone())).boxed()
+                stream::iter([first])
+                    .chain(pages(Arc::clone(api), id(execution).to_owned(), next.clone(), columns.clone()))
+                    .boxed()
             }
         };
         let schema = Arc::clone(&columns.schema);
@@ -177,7 +179,11 @@ fn batches(
                 return Err(Error::new(
                     ErrorKind::InvalidData,
                     "read a result",
-                    format!("expected {} values in each line of the result, found {}", columns.columns.len(), short.len()),
+                    format!(
+                        "expected {} values in each line of the result, found {}",
+                        columns.columns.len(),
+                        short.len()
+                    ),
                 ));
             }
             columns.batch(&rows)

@@ -78,7 +78,9 @@ mod tests {
             "UNLOAD (\nSELECT 1 -- one;\n\n) TO 's3://b/it''s/v/' WITH (format = 'PARQUET', compression = 'ZSTD', \
              partitioned_by = ARRAY['dt', 'o''clock'])"
         );
-        assert!(unload("SELECT 1", &prefix, Format::Parquet(Compression::None), &[]).ends_with("compression = 'NONE')"));
+        assert!(
+            unload("SELECT 1", &prefix, Format::Parquet(Compression::None), &[]).ends_with("compression = 'NONE')")
+        );
     }
 
     #[test]

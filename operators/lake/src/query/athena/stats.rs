@@ -62,7 +62,11 @@ mod tests {
             (StatementType::Dml, Failed, 12 << 20, 0),
             (StatementType::Ddl, Succeeded, 0, 0),
         ] {
-            assert_eq!(of(&query(kind.clone(), state, scanned), &AthenaSettings::default()).billed_bytes, megabytes << 20, "{kind} {scanned}");
+            assert_eq!(
+                of(&query(kind.clone(), state, scanned), &AthenaSettings::default()).billed_bytes,
+                megabytes << 20,
+                "{kind} {scanned}"
+            );
         }
     }
 

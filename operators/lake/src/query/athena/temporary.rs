@@ -198,9 +198,8 @@ mod tests {
         let catalog: Arc<dyn Catalog> =
             Arc::new(SqliteCatalog::open(pool, Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap());
         catalog.create_database(&Database::new("web")).await.unwrap();
-        let tables = || {
-            TemporaryTables::new(Arc::clone(&catalog), Arc::clone(&clock) as Arc<dyn Clock>, CrashPoints::default())
-        };
+        let tables =
+            || TemporaryTables::new(Arc::clone(&catalog), Arc::clone(&clock) as Arc<dyn Clock>, CrashPoints::default());
         let first = tables();
         let with = WithTables::of(&query("SELECT * FROM new_version")).unwrap();
         first.make(&with).await.unwrap();

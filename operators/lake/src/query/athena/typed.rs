@@ -77,9 +77,9 @@ impl TypedColumns {
             Type::Unknown => Arc::new(NullArray::new(values.len())),
             Type::Varchar(_) | Type::Json => Arc::new(StringArray::from(values)),
             // In Arrow a char has no padding.
-            Type::Char(_) => {
-                Arc::new(values.into_iter().map(|value| value.map(|text| text.trim_end_matches(' '))).collect::<StringArray>())
-            }
+            Type::Char(_) => Arc::new(
+                values.into_iter().map(|value| value.map(|text| text.trim_end_matches(' '))).collect::<StringArray>(),
+            ),
             Type::Varbinary => {
                 let bytes = values.into_iter().map(|value| value.map(|text| hexadecimal(column, text)).transpose());
                 Arc::new(bytes.collect::<Result<Vec<_>>>()?.iter().map(Option::as_deref).collect::<BinaryArray>())
@@ -125,10 +125,7 @@ fn readable(data_type: Type, value: Option<&str>) -> Type {
         Type::Time(_) => Type::Time(digits()),
         other => other,
     };
-    let is_text = matches!(
-        data_type,
-        Type::Unknown | Type::Varchar(_) | Type::Char(_) | Type::Json | Type::Varbinary
-    );
+    let is_text = matches!(data_type, Type::Unknown | Type::Varchar(_) | Type::Char(_) | Type::Json | Type::Varbinary);
     let is_known = is_text || matches!(kernel(&Type::Varchar(None), &data_type), Ok(Some(_)));
     if is_known { data_type } else { Type::Varchar(None) }
 }
