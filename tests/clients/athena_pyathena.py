@@ -51,7 +51,8 @@ for unload in (False, True):
     assert frame["n"].tolist() == [3], frame
     arrow = cursor(cursor_class=ArrowCursor, cursor_kwargs={"unload": unload})
     table = arrow.execute("SELECT id, name FROM people ORDER BY id").as_arrow()
-    assert table.to_pydict() == {"id": [1, 2, 3], "name": ["foo", "jim o'rourke", None]}, table
+    # In CSV the arrow cursor takes a text that is NULL for an empty one.
+    assert table.to_pydict() == {"id": [1, 2, 3], "name": ["foo", "jim o'rourke", None if unload else ""]}, table
 
 plain.execute("DROP DATABASE clients_pyathena CASCADE")
 print("athena_pyathena: ok")
