@@ -168,8 +168,8 @@ impl Settings {
             .as_ref()
             .or(profile.memory_limit.as_ref())
             .map(|text| {
-                let bytes = byte_size::parse(text)
-                    .map_err(|error| Failure::of_code(code::SETTING, error.to_string()))?;
+                let bytes =
+                    byte_size::parse(text).map_err(|error| Failure::of_code(code::SETTING, error.to_string()))?;
                 Ok::<_, Failure>(usize::try_from(bytes).unwrap_or(usize::MAX))
             })
             .transpose()?;
@@ -226,7 +226,7 @@ impl Settings {
 fn state_dir_of(project: &Path, profile_name: &str) -> Result<PathBuf, Failure> {
     let is_plain = profile_name.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '-'));
     if !is_plain || NOT_PROFILES.contains(&profile_name) {
-        return Err(Failure::usage(format!(
+        return Err(Failure::of_code(code::SETTING, format!(
             "the profile `{profile_name}` cannot have that name: its state is in a folder of the name below `{STATE_DIR}/`"
         ))
         .help("use letters, digits, `_` and `-`, and none of the names that are taken there"));

@@ -19,8 +19,8 @@ use crate::sql::Type;
 
 pub use athena::AthenaEngine;
 pub use embedded::EmbeddedEngine;
-pub use trino::{TrinoEngine, TrinoSettings};
 pub(crate) use embedded::TemporaryFolder;
+pub use trino::{TrinoEngine, TrinoSettings};
 
 /// A statement to run.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -32,8 +32,8 @@ use aws_sdk_athena::types::QueryExecutionState;
 use datafusion::execution::SendableRecordBatchStream;
 
 use self::engine::Inner;
-use self::poller::Seen;
 pub(in crate::query) use self::failure::is_wrong_statement;
+use self::poller::Seen;
 pub(in crate::query) use self::record::StatementRecord;
 pub(in crate::query) use self::rewrite::Rewritten;
 pub(in crate::query) use self::temporary::{PREFIX as TEMPORARY, TemporaryTables, WithTables};

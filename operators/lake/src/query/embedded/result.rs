@@ -141,7 +141,11 @@ pub(in crate::query) async fn prepare_kept(storage: &Storage, id: &QueryId) -> R
 }
 
 /// Makes the writer of a kept result.
-pub(in crate::query) fn kept_writer(storage: &Storage, id: &QueryId, columns: &[ResultColumn]) -> Result<ParquetWriter> {
+pub(in crate::query) fn kept_writer(
+    storage: &Storage,
+    id: &QueryId,
+    columns: &[ResultColumn],
+) -> Result<ParquetWriter> {
     let writer = ParquetWriter::new(
         storage,
         &kept_location(storage, id)?,
@@ -152,7 +156,12 @@ pub(in crate::query) fn kept_writer(storage: &Storage, id: &QueryId, columns: &[
 }
 
 /// Completes a kept result: with the record in its marker it counts as there.
-pub(in crate::query) async fn keep(storage: &Storage, id: &QueryId, columns: &[ResultColumn], stats: &QueryStats) -> Result<()> {
+pub(in crate::query) async fn keep(
+    storage: &Storage,
+    id: &QueryId,
+    columns: &[ResultColumn],
+    stats: &QueryStats,
+) -> Result<()> {
     let record = KeptRecord {
         columns: columns.iter().map(|column| (column.name.clone(), column.data_type.to_string())).collect(),
         stats: stats.clone(),
