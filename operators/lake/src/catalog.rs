@@ -246,7 +246,8 @@ impl Table {
     }
 }
 
-/// A catalog. Every call is atomic: readers see the state before or after it.
+/// A catalog. Every call is atomic: readers see the state before or after it. On Glue, which has no call for it,
+/// [`Catalog::replace_table`] takes several (see `catalog/aws/replace.rs`).
 #[async_trait]
 pub trait Catalog: Debug + Send + Sync + 'static {
     /// Lists the databases by name.
@@ -274,7 +275,8 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// one name, or partition keys that change while there are partitions.
     async fn put_table(&self, table: &Table, expect: Expect) -> Result<Table>;
     /// Makes or replaces a table together with its partitions, in one step: those that it had before are gone, whatever its
-    /// keys were. Returns the table as kept.
+    /// keys were. Returns the table as kept. A call that was stopped between the steps that Glue needs is completed by the
+    /// same call.
     ///
     /// # Errors
     /// As [`Expect`] says, of the table; `NotFound` when the database is not there; `InvalidInput` for names that are none,

@@ -121,7 +121,7 @@ impl Lake {
                 (points.around("lake: make the warehouse", Storage::open(warehouse)).await?, None)
             }
             Place::Aws(aws) => {
-                let clients = AwsClients::open(aws, Arc::clone(&settings.clock)).await?;
+                let clients = Box::pin(AwsClients::open(aws, Arc::clone(&settings.clock))).await?;
                 let results = aws.warehouse.as_ref().map(|warehouse| warehouse.join(RESULTS)).transpose()?;
                 (Storage::open_s3(&clients, results, Arc::clone(&settings.clock))?, Some(clients))
             }

@@ -109,8 +109,12 @@ pub(super) async fn rows(lake: &Lake, sql: &str) -> Vec<String> {
 
 /// What is run until it is stopped.
 enum Work {
-    Publish(PublishRequest),
+    Publish(Box<PublishRequest>),
     Undo,
+}
+
+fn publishing(request: PublishRequest) -> Work {
+    Work::Publish(Box::new(request))
 }
 
 /// Work that is stopped: what is published before it, and what is there after it.
@@ -127,7 +131,7 @@ fn scenarios() -> Vec<Scenario> {
     vec![
         Scenario {
             before: vec![partition("SELECT CAST(1 AS bigint) AS n")],
-            work: Work::Publish(partition("SELECT CAST(2 AS bigint) AS n")),
+            work: publishing(partition("SELECT CAST(2 AS bigint) AS n")),
             shown: "SELECT * FROM web.daily",
             after: &["2|d"],
         },
@@ -140,17 +144,17 @@ fn scenarios() -> Vec<Scenario> {
         // The same keys: one value stays, one goes, one comes.
         Scenario {
             before: vec![old()],
-            work: Work::Publish(whole("SELECT 3 AS n, 'b' AS k UNION ALL SELECT 4, 'c'", &["k"])),
+            work: publishing(whole("SELECT 3 AS n, 'b' AS k UNION ALL SELECT 4, 'c'", &["k"])),
             shown: TABLE,
             after: &["3|b", "4|c"],
         },
         Scenario {
             before: vec![old()],
-            work: Work::Publish(whole("SELECT 5 AS n, 'x' AS other", &["other"])),
+            work: publishing(whole("SELECT 5 AS n, 'x' AS other", &["other"])),
             shown: TABLE,
             after: &["5|x"],
         },
-        Scenario { before: Vec::new(), work: Work::Publish(old()), shown: TABLE, after: &["1|a", "2|b"] },
+        Scenario { before: Vec::new(), work: publishing(old()), shown: TABLE, after: &["1|a", "2|b"] },
     ]
 }
 

@@ -30,7 +30,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a service may think before the first byte of its answer; `GetPartitions` of a big table takes seconds.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long one try may take as a whole.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(90);

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 /// How long before their end credentials are read anew: a request that was signed before must still arrive. The SDKs of
 /// Java and Python begin at five minutes as well
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>).
-const RENEWED_BEFORE_END: Duration = Duration::from_secs(5 * 60);
+const RENEWED_BEFORE_END: Duration = Duration::from_mins(5);
 
 /// How credentials that are not as good as another five minutes are kept: a service that gives out short ones is not asked
 /// with every request.
@@ -132,7 +132,7 @@ mod tests {
             if number >= self.at_most {
                 return future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("gone")));
             }
-            let end = SystemTime::from(self.clock.now()) + Duration::from_secs(600);
+            let end = SystemTime::from(self.clock.now()) + Duration::from_mins(10);
             future::ProvideCredentials::ready(Ok(Credentials::new(number.to_string(), "s", None, Some(end), "test")))
         }
     }

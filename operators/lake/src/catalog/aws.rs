@@ -143,11 +143,11 @@ impl Catalog for AwsCatalog {
     }
 
     async fn put_table(&self, table: &Table, expect: Expect) -> Result<Table> {
-        self.write_table(table, expect).await
+        Box::pin(self.write_table(table, expect)).await
     }
 
     async fn replace_table(&self, table: &Table, partitions: &[Partition], expect: Expect) -> Result<Table> {
-        self.replace(table, partitions, expect).await
+        Box::pin(self.replace(table, partitions, expect)).await
     }
 
     async fn drop_table(&self, name: &TableName) -> Result<bool> {
@@ -168,7 +168,7 @@ impl Catalog for AwsCatalog {
     }
 
     async fn put_partition(&self, name: &TableName, partition: &Partition, expect: Expect) -> Result<Partition> {
-        self.write_partition(name, partition, expect).await
+        Box::pin(self.write_partition(name, partition, expect)).await
     }
 
     async fn drop_partition(&self, name: &TableName, values: &[String]) -> Result<bool> {

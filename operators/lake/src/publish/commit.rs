@@ -66,7 +66,7 @@ impl Lake {
     /// has changed.
     pub async fn publish_partition(&self, table: &Table, values: &[String], new: &NewVersion) -> Result<Published> {
         let lease = self.leases.take(&new.record.version).await?;
-        let published = self.point_partition_to(table, values, new, lease.as_ref()).await;
+        let published = Box::pin(self.point_partition_to(table, values, new, lease.as_ref())).await;
         self.leases.end(lease, published).await
     }
 
@@ -105,7 +105,7 @@ impl Lake {
     /// As [`Lake::publish_partition`].
     pub async fn publish_table(&self, table: &Table, new: &NewVersion) -> Result<Published> {
         let lease = self.leases.take(&new.record.version).await?;
-        let published = self.point_table_to(table, new, lease.as_ref()).await;
+        let published = Box::pin(self.point_table_to(table, new, lease.as_ref())).await;
         self.leases.end(lease, published).await
     }
 

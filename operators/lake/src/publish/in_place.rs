@@ -46,7 +46,7 @@ impl Lake {
         new: &NewVersion,
     ) -> Result<Published> {
         let lease = self.leases.take(&new.record.version).await?;
-        let published = self.replace_in_place(place, written, new, lease.as_ref()).await;
+        let published = Box::pin(self.replace_in_place(place, written, new, lease.as_ref())).await;
         self.leases.end(lease, published).await
     }
 

@@ -53,7 +53,7 @@ const TIMES: Times = Times {
 };
 
 /// How long one waits, while others come and go.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// When a lease is over whatever clock it was written by: S3 refuses requests of machines whose clocks are off by more than
 /// 15 minutes (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>, `RequestTimeTooSkewed`).
@@ -118,7 +118,7 @@ impl Leases {
     /// `External`, to be tried again, when others hold it for minutes; those of the storage.
     pub(crate) async fn take(&self, version: &Location) -> Result<Option<Lease>> {
         let Some(on) = &self.on else { return Ok(None) };
-        let taken = Arc::clone(on).take(place(version)?, version);
+        let taken = Box::pin(Arc::clone(on).take(place(version)?, version));
         on.crash_points.around("aws: take the lease", taken).await.map(Some)
     }
 
@@ -142,7 +142,7 @@ impl Leases {
     pub(crate) async fn end<T>(&self, lease: Option<Lease>, done: Result<T>) -> Result<T> {
         let (Some(on), Some(lease)) = (&self.on, lease) else { return done };
         let location = lease.location.clone();
-        match on.crash_points.around("aws: give the lease back", lease.give_back()).await {
+        match on.crash_points.around("aws: give the lease back", Box::pin(lease.give_back())).await {
             // A test that stops here stops the step.
             Err(error) if error.kind == ErrorKind::Canceled => done.and(Err(error)),
             Err(error) => {
@@ -226,10 +226,19 @@ impl On {
                     held.tag = tag;
                     held.until = before + self.times.term;
                 }
-                Ok(None) => {
-                    lock(&held).lost = true;
-                    return;
-                }
+                Ok(None) => match self.look(&location).await {
+                    // The client repeats a call whose answer was lost, and then meets its own first try.
+                    Ok(Some((found, tag))) if found.holder == written.holder && found.fence == written.fence => {
+                        let mut held = lock(&held);
+                        held.tag = tag;
+                        held.until = before + self.times.term;
+                    }
+                    Ok(_) => {
+                        lock(&held).lost = true;
+                        return;
+                    }
+                    Err(error) => tracing::warn!(%error, %location, "a lease could not be looked at yet"),
+                },
                 Err(error) => tracing::warn!(%error, %location, "a lease could not be renewed yet"),
             }
         }

@@ -1,4 +1,5 @@
-//! Publishing a whole table with its partitions: one catalog call for all of them.
+//! Publishing a whole table with its partitions: one catalog call for all of them. On Glue it takes several calls of the
+//! service, and a publish that was stopped between them is completed by the same step.
 //!
 //! The table's location is the version, its partitions are the folders below it; each one has a record of its own.
 
@@ -90,7 +91,7 @@ impl Lake {
     /// As [`Lake::publish_table`]; `InvalidData` for an object that is not where its partition is.
     pub async fn publish_whole(&self, table: &Table, objects: &[WrittenObject], new: &NewVersion) -> Result<Published> {
         let lease = self.leases.take(&new.record.version).await?;
-        let published = self.point_whole_to(table, objects, new, lease.as_ref()).await;
+        let published = Box::pin(self.point_whole_to(table, objects, new, lease.as_ref())).await;
         self.leases.end(lease, published).await
     }
 

@@ -29,14 +29,14 @@ pub(super) const LARGEST_COPY: u64 = 5 << 30;
 /// How often a request is repeated, and for how long: as long as the SDK's clients of Glue and Athena do (`aws::clients`).
 const REPEATS: usize = 9;
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
-const LONGEST_REPEATING: Duration = Duration::from_secs(3 * 60);
+const LONGEST_REPEATING: Duration = Duration::from_mins(3);
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long one request may take with its body: a part of 64 MiB over 2 Mbit/s. What was read by then is kept, and the
 /// rest read anew.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Makes the clients of buckets.
 #[derive(Debug)]

@@ -122,15 +122,12 @@ impl AwsCatalog {
                 && revision::number_of(kept.version) == stamp.number
                 && partition.parameters.iter().all(|(key, value)| kept.parameters.get(key) == Some(value))
         };
-        match kept.filter(is_ours) {
-            Some(kept) => Ok(kept),
-            None => {
-                done?;
-                let what = describe(table, values);
-                let message =
-                    format!("partition {what} of table `{name}` was changed by another writer right after this one");
-                Err(Error::new(ErrorKind::Conflict, UPDATE.operation, message))
-            }
+        if let Some(kept) = kept.filter(is_ours) {
+            return Ok(kept);
         }
+        done?;
+        let what = describe(table, values);
+        let message = format!("partition {what} of table `{name}` was changed by another writer right after this one");
+        Err(Error::new(ErrorKind::Conflict, UPDATE.operation, message))
     }
 }

@@ -43,7 +43,7 @@ impl AwsCatalog {
         let old = self.replaceable(table, expect).await?;
         let there = self.list_partitions(name).await?;
         let keeps_keys = old.as_ref().is_some_and(|old| same_keys(&old.table.partition_keys, &table.partition_keys));
-        let store = || self.store_table(table, old.as_ref());
+        let store = || Box::pin(self.store_table(table, old.as_ref()));
         if !keeps_keys {
             let gone: Vec<&Partition> = there.iter().collect();
             points.around("aws: drop the partitions of other keys", self.drop_partitions(name, &gone)).await?;

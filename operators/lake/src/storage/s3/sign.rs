@@ -176,9 +176,12 @@ fn body_hash(request: &HttpRequest) -> String {
 
 fn headers_of(writes: &S3Writes) -> Vec<(&'static str, HeaderValue)> {
     let mut headers = Vec::new();
-    let mut add = |name: &'static str, text: &str| match HeaderValue::from_str(text) {
-        Ok(value) => headers.push((name, value)),
-        Err(_) => tracing::warn!(header = name, "a setting of writes holds what cannot be sent; it is left out"),
+    let mut add = |name: &'static str, text: &str| {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            headers.push((name, value));
+        } else {
+            tracing::warn!(header = name, "a setting of writes holds what cannot be sent; it is left out");
+        }
     };
     match &writes.encryption {
         Encryption::Bucket => {}
