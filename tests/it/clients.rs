@@ -1,4 +1,4 @@
-//! `suiro emulate` as other people's clients meet it: boto3, awswrangler, PyAthena, dbt and the AWS CLI, unchanged.
+//! `suiro emulate` as other people's clients meet it: boto3, awswrangler, `PyAthena`, dbt and the AWS CLI, unchanged.
 //!
 //! `./test` installs them and names their Python in `SUIRO_TEST_CLIENTS`; without it these tests say that they are skipped.
 
@@ -101,7 +101,6 @@ fn boto3_pyathena_and_awswrangler_query() {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "a test says what it skips")]
 fn pyathenas_own_tests_pass_but_for_the_known_ones() {
     let Some(python) = python() else { return };
     let Some(checkout) = std::env::var_os("SUIRO_PYATHENA_TESTS") else {

@@ -234,6 +234,7 @@ impl Storage {
                 Ok(Some(object_of(&parent, &meta)?))
             }
             Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) if error::is_below_a_file(&error) => Ok(None),
             Err(error) => Err(self.failed("read an object", Some(location), error)),
         }
     }

@@ -122,7 +122,13 @@ impl Athena {
     /// Takes away what was placed; partitions that were added stay, without objects.
     async fn take_away(&self, id: &str, insertion: &Insertion) -> Result<()> {
         // The names hold the id of the query: nobody else's object has one.
-        self.inner.lake.storage.delete(&insertion.places()).await?;
+        let mut there = Vec::new();
+        for place in insertion.places() {
+            if self.inner.lake.storage.head(&place).await?.is_some() {
+                there.push(place);
+            }
+        }
+        self.inner.lake.storage.delete(&there).await?;
         self.inner.store.delete(Kind::Insertion, "", id).await.map(|_was_there| ()).map_err(history)
     }
 
@@ -161,11 +167,14 @@ impl Athena {
         Some(finished.await)
     }
 
-    /// Takes away what insertions left that failed and could not be taken away then.
+    /// Takes away what insertions left that failed and could not be taken away then; what still cannot be is left for the
+    /// next start.
     pub(in crate::athena::run) async fn take_away_failed(&self) -> Result<()> {
         let kept: Vec<(String, Insertion)> = self.inner.store.list(Kind::Insertion, "").await.map_err(history)?;
         for (id, insertion) in kept.iter().filter(|(_, insertion)| insertion.undo) {
-            self.take_away(id, insertion).await?;
+            if let Err(error) = self.take_away(id, insertion).await {
+                tracing::warn!(id, %error, "what an INSERT placed cannot be taken away");
+            }
         }
         Ok(())
     }
