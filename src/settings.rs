@@ -17,6 +17,7 @@ use crate::failure::Failure;
 
 mod aws;
 mod file;
+mod trino;
 
 /// The name of the file.
 pub(crate) const FILE: &str = "suiro.yml";
@@ -98,6 +99,12 @@ impl Environment {
             no_color: text("NO_COLOR").is_some(),
         }
     }
+
+    /// Reads a variable that the settings name: a secret never stands in the file.
+    #[expect(clippy::disallowed_methods, reason = "beside `read`, the one place that reads the environment")]
+    fn variable(name: &str) -> Option<String> {
+        std::env::var(name).ok().filter(|value| !value.is_empty())
+    }
 }
 
 /// Finds the project of a file: the nearest folder at or above the file's with a `suiro.yml` or `.suiro/`, else the file's.
@@ -148,6 +155,10 @@ impl Settings {
                 (state_dir, Place::Folder { warehouse })
             }
             Kind::Aws(aws) => (state_dir_of(&project, profile_name)?, Place::Aws(aws)),
+            Kind::Trino(aws, written) => {
+                let aws = written.settings(*aws, &project, Environment::variable)?;
+                (state_dir_of(&project, profile_name)?, Place::Aws(Box::new(aws)))
+            }
         };
         let memory_limit = environment
             .memory_limit

@@ -11,6 +11,7 @@ use comfy_table::CellAlignment;
 use engine::run::ProcessGroups;
 use futures::TryStreamExt;
 use lake::Place;
+use lake::aws::EngineKind;
 use lake::publish::ParquetFile;
 use lake::query::{Query, QueryStats, QueryStatus, ResultColumn};
 use lake::sql::{Type, text as sql_text};
@@ -61,9 +62,10 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
         QueryStatus::Succeeded(stats) => stats,
         _ => QueryStats::default(),
     };
-    let cost = match settings.place {
+    let cost = match &settings.place {
         _ if stats.cost_micro_usd > 0 => dollars(stats.cost_micro_usd),
         Place::Folder { .. } => "no cost on the embedded lake".to_owned(),
+        Place::Aws(aws) if matches!(aws.engine, EngineKind::Trino(_)) => "no price on Trino".to_owned(),
         Place::Aws(_) => "nothing billed by Athena".to_owned(),
     };
     base.output.note(&format!(

@@ -12,7 +12,7 @@ use crate::crash::CrashPoints;
 use crate::error::Result;
 use crate::name::Location;
 use crate::publish::{Leases, Versions};
-use crate::query::{AthenaEngine, EmbeddedEngine, QueryEngine, TemporaryFolder};
+use crate::query::{AthenaEngine, EmbeddedEngine, QueryEngine, TemporaryFolder, TrinoEngine};
 use crate::storage::Storage;
 
 /// How long a version that was replaced is kept: queries that started before the change still read it, and an undo wants it.
@@ -150,16 +150,17 @@ impl Lake {
             settings.parallelism,
             settings.crash_points.clone(),
         )?;
-        let engine: Arc<dyn QueryEngine> = match &clients {
-            Some(clients) if clients.settings.engine == EngineKind::Athena => Arc::new(AthenaEngine::open(
-                clients,
-                storage.clone(),
-                Arc::clone(&catalog),
-                Arc::clone(&settings.clock),
-                embedded,
-                settings.crash_points.clone(),
-            )),
-            _ => Arc::new(embedded),
+        let parts = (storage.clone(), Arc::clone(&catalog), Arc::clone(&settings.clock));
+        let crash_points = settings.crash_points.clone();
+        let engine: Arc<dyn QueryEngine> = match clients.as_ref().map(|clients| (clients, &clients.settings.engine)) {
+            Some((clients, EngineKind::Athena)) => {
+                Arc::new(AthenaEngine::open(clients, parts.0, parts.1, parts.2, embedded, crash_points))
+            }
+            Some((_, EngineKind::Trino(trino))) => {
+                let trino = (**trino).clone();
+                Arc::new(TrinoEngine::open(trino, parts.0, parts.1, parts.2, embedded, crash_points)?)
+            }
+            Some((_, EngineKind::Embedded)) | None => Arc::new(embedded),
         };
         let versions = Versions::new(pool, Arc::clone(&settings.clock));
         Ok(Self {

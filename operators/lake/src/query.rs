@@ -5,6 +5,7 @@ pub mod embedded;
 pub(crate) mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod trino;
 
 use std::fmt::Debug;
 
@@ -17,6 +18,7 @@ use crate::sql::Type;
 
 pub use athena::AthenaEngine;
 pub use embedded::EmbeddedEngine;
+pub use trino::{TrinoEngine, TrinoSettings};
 pub(crate) use embedded::TemporaryFolder;
 
 /// A statement to run.

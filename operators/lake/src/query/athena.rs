@@ -33,7 +33,11 @@ use datafusion::execution::SendableRecordBatchStream;
 
 use self::engine::Inner;
 use self::poller::Seen;
-use self::record::StatementRecord;
+pub(in crate::query) use self::failure::is_wrong_statement;
+pub(in crate::query) use self::record::StatementRecord;
+pub(in crate::query) use self::rewrite::Rewritten;
+pub(in crate::query) use self::temporary::{PREFIX as TEMPORARY, TemporaryTables, WithTables};
+pub(in crate::query) use self::written::objects as written_objects;
 use super::{Description, EmbeddedEngine, Query, QueryEngine, QueryId, QueryStats, QueryStatus, ResultColumn};
 use crate::aws::AwsClients;
 use crate::catalog::Catalog;

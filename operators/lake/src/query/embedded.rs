@@ -6,7 +6,7 @@
 mod failure;
 mod pieces;
 mod plan;
-mod result;
+pub(in crate::query) mod result;
 mod stop;
 mod temporary;
 mod threads;
@@ -37,7 +37,7 @@ use crate::publish::partitioned::PartitionedWriter;
 use crate::sql::function::Session;
 use crate::storage::Storage;
 use plan::{Planner, Prepared};
-use result::FetchedResult;
+pub(in crate::query) use result::FetchedResult;
 use stop::Stop;
 pub(crate) use temporary::TemporaryFolder;
 use threads::ThreadPool;
@@ -136,6 +136,11 @@ impl EmbeddedEngine {
                 _temporary: temporary,
             }),
         })
+    }
+
+    /// Returns what bounds the memory of results, and where larger ones go.
+    pub(in crate::query) fn runtime(&self) -> Arc<RuntimeEnv> {
+        Arc::clone(&self.inner.runtime)
     }
 
     fn running(&self, id: &QueryId) -> Option<Arc<Running>> {
