@@ -25,3 +25,4 @@ mod readers;
 mod stop;
 mod support;
 mod tidy;
+mod trino;

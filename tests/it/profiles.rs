@@ -27,7 +27,7 @@ fn prepare(project: &Project, url: &str, more: &str) {
 }
 
 /// Makes the buckets that a project names, before its lake is served.
-fn make_buckets(project: &Project) {
+pub(crate) fn make_buckets(project: &Project) {
     let named = Regex::new("s3://([a-z0-9.-]+)").unwrap();
     let mut buckets = BTreeSet::from([RESULTS.to_owned(), "warehouse".to_owned(), "suiro-results".to_owned()]);
     for file in files_below(project.path()) {
