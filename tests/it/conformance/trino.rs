@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
+use arrow::record_batch::RecordBatch;
 use futures::TryStreamExt as _;
 use lake::aws::{AwsSettings, EngineKind};
 use lake::crash::CrashPoints;
@@ -73,41 +74,49 @@ fn long() -> String {
 }
 
 /// Starts a query in a process that is gone when it runs: with its runtime everything of it ends at once.
-fn leave(settings: LakeSettings, query: Query) {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let lake = Lake::open(settings).await.unwrap();
-        let id = lake.engine.start(&query).await.unwrap();
-        while !matches!(lake.engine.poll(&id).await.unwrap(), QueryStatus::Running(_)) {
-            tokio::task::yield_now().await;
-        }
-    });
-    runtime.shutdown_background();
+async fn left_by_another(lake: &Lake, query: &Query) -> QueryId {
+    let settings = LakeSettings { crash_points: CrashPoints::default(), ..lake.settings.clone() };
+    let query = query.clone();
+    let started = move || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let id = runtime.block_on(async {
+            let lake = Lake::open(settings).await.unwrap();
+            let id = lake.engine.start(&query).await.unwrap();
+            while !matches!(lake.engine.poll(&id).await.unwrap(), QueryStatus::Running(_)) {
+                tokio::task::yield_now().await;
+            }
+            id
+        });
+        runtime.shutdown_background();
+        id
+    };
+    tokio::task::spawn_blocking(started).await.unwrap()
 }
 
-/// Keeps a result, stops a long query, takes over from a process that is gone, and writes rows; under the same names each
+/// Keeps a result, writes rows, stops a long query, and takes over from processes that are gone; under the same names each
 /// time. Returns the rows that were written.
 async fn work(lake: &Lake, name: &str) -> Result<u64> {
     let keep = Query { destination: Destination::Keep, ..Query::new("SELECT 7 AS n", None, format!("{name} kept")) };
     let id = lake.engine.start(&keep).await?;
     let (_, batches) = lake.engine.fetch(&id).await?;
     let batches: Vec<_> = batches.try_collect().await.unwrap();
-    assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 1);
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 1);
+
+    let rows = write("SELECT 1 AS a UNION ALL SELECT 2", "s3://bucket-b/written/", format!("{name} written"));
+    let id = lake.engine.start(&rows).await?;
+    let QueryStatus::Succeeded(stats) = ended(lake, &id).await? else { panic!("{id:?}") };
 
     let id = lake.engine.start(&Query::new(long(), None, format!("{name} long"))).await?;
     lake.engine.cancel(&id).await?;
     assert!(matches!(lake.engine.poll(&id).await?, QueryStatus::Canceled));
 
+    // One is started again, of the other one is asked.
     let left = write(&long(), "s3://bucket-b/left/", format!("{name} left"));
-    let settings = LakeSettings { crash_points: CrashPoints::default(), ..lake.settings.clone() };
-    let gone = left.clone();
-    tokio::task::spawn_blocking(|| leave(settings, gone)).await.unwrap();
+    left_by_another(lake, &left).await;
     let id = lake.engine.start(&left).await?;
     lake.engine.cancel(&id).await?;
-
-    let rows = write("SELECT 1 AS a UNION ALL SELECT 2", "s3://bucket-b/written/", format!("{name} written"));
-    let id = lake.engine.start(&rows).await?;
-    let QueryStatus::Succeeded(stats) = ended(lake, &id).await? else { panic!("{id:?}") };
+    let id = left_by_another(lake, &write(&long(), "s3://bucket-b/asked/", format!("{name} asked"))).await;
+    assert!(matches!(lake.engine.poll(&id).await?, QueryStatus::Unknown));
     Ok(stats.rows)
 }
 
