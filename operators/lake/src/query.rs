@@ -21,7 +21,6 @@ pub use athena::AthenaEngine;
 pub use embedded::EmbeddedEngine;
 pub(crate) use embedded::TemporaryFolder;
 pub use trino::{TrinoEngine, TrinoSettings};
-pub use trino::{TrinoEngine, TrinoSettings};
 
 /// A statement to run.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
