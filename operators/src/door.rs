@@ -41,8 +41,8 @@ impl LakeDoor {
     pub async fn lake(&self) -> lake::Result<&Lake> {
         let open = || async {
             match self.purpose {
-                Purpose::Work => Lake::open(self.settings.clone()).await,
-                Purpose::Look => Lake::open_to_look(self.settings.clone()).await,
+                Purpose::Work => Box::pin(Lake::open(self.settings.clone())).await,
+                Purpose::Look => Box::pin(Lake::open_to_look(self.settings.clone())).await,
             }
         };
         self.lake.get_or_try_init(open).await

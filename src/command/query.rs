@@ -38,7 +38,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
     let lake = if has_lake(&settings) {
         door_to(&settings, Purpose::Look).lake().await?.clone()
     } else {
-        let lake = Lake::open_empty(lake_settings(&settings)).await?;
+        let lake = Box::pin(Lake::open_empty(lake_settings(&settings))).await?;
         let described = lake.engine.describe(&sql, Some(&command.database)).await;
         if described.is_err_and(|error| is_about_a_missing_table(&error)) {
             let is_project = is_marked(&settings.project);

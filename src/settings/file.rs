@@ -34,7 +34,7 @@ pub(super) enum Kind {
     /// On AWS: `type: aws`.
     Aws(Box<AwsSettings>),
     /// On S3 and Glue, with queries by Trino: `type: trino`.
-    Trino(Box<AwsSettings>, trino::Written),
+    Trino(Box<AwsSettings>, Box<trino::Written>),
 }
 
 impl Default for Kind {
@@ -171,7 +171,7 @@ fn profile_of(name: &Key, node: &Node, problems: &mut Vec<Diagnostic>) -> Profil
         Type::Aws => Kind::Aws(Box::new(aws::read(entries, problems))),
         Type::Trino => {
             let (aws, written) = trino::read(name, entries, problems);
-            Kind::Trino(Box::new(aws), written)
+            Kind::Trino(Box::new(aws), Box::new(written))
         }
         Type::Embedded => {
             let warehouse = entries.iter().find(|(key, _)| key.name == WAREHOUSE).map(|(_, value)| value);
