@@ -38,8 +38,13 @@ pub(super) fn of(error: &PageError) -> Error {
         ),
         (
             _,
-            "ADMINISTRATIVELY_PREEMPTED" | "ABANDONED_QUERY" | "QUERY_QUEUE_FULL" | "SERVER_STARTING_UP"
-            | "HIVE_WRITER_OPEN_ERROR" | "HIVE_WRITER_CLOSE_ERROR" | "HIVE_WRITER_DATA_ERROR",
+            "ADMINISTRATIVELY_PREEMPTED"
+            | "ABANDONED_QUERY"
+            | "QUERY_QUEUE_FULL"
+            | "SERVER_STARTING_UP"
+            | "HIVE_WRITER_OPEN_ERROR"
+            | "HIVE_WRITER_CLOSE_ERROR"
+            | "HIVE_WRITER_DATA_ERROR",
         ) => named(ErrorKind::External).retryable(),
         ("USER_ERROR", _) => named(ErrorKind::QueryFailed),
         ("INSUFFICIENT_RESOURCES", _) => named(ErrorKind::ResourcesExhausted).help(
