@@ -10,8 +10,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::crash::CrashPoints;
 use crate::error::Result;
 use crate::publish::Versions;
-use crate::query::{EmbeddedEngine, QueryEngine, TemporaryFolder};
+use crate::query::{EmbeddedEngine, QueryEngine};
 use crate::storage::Storage;
+use crate::temporary::TemporaryFolder;
 
 /// How long a version that was replaced is kept: queries that started before the change still read it, and an undo wants it.
 const DEFAULT_RETENTION: Duration = Duration::from_hours(24);

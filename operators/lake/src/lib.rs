@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod clock;
 pub mod crash;
 pub mod error;
+mod held;
 mod lake;
 pub mod load;
 pub mod name;
@@ -14,6 +15,7 @@ pub mod query;
 pub mod sql;
 mod sqlite;
 pub mod storage;
+mod temporary;
 pub mod words;
 
 pub use crate::lake::{Lake, LakeSettings};

@@ -15,7 +15,6 @@ use crate::name::Location;
 use crate::sql::Type;
 
 pub use embedded::EmbeddedEngine;
-pub(crate) use embedded::TemporaryFolder;
 
 /// Where the embedded engine keeps results: `QUERY ID/` below it.
 pub const RESULTS: &str = "s3://suiro-results/";

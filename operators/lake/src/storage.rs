@@ -6,6 +6,7 @@
 mod durable;
 mod error;
 mod marker;
+mod staged;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -14,7 +15,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use futures::{StreamExt, TryStreamExt};
-use object_store::local::LocalFileSystem;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use tokio::io::AsyncWriteExt as _;
 
@@ -64,9 +64,9 @@ impl Storage {
         durable::create_dir_all(&root).await?;
         let root =
             tokio::fs::canonicalize(&root).await.map_err(|error| Error::io("open the warehouse", &root, error))?;
-        let store = LocalFileSystem::new_with_prefix(&root)
+        let store = staged::StagedFileSystem::open(&root)
             .map_err(|error| error::of("open the warehouse", None, &root, error))?;
-        Ok(Self { root, store: Arc::new(store.with_automatic_cleanup(true)) })
+        Ok(Self { root, store: Arc::new(store) })
     }
 
     /// Returns the store behind it; paths in it are `bucket/key`.
@@ -202,6 +202,12 @@ impl Storage {
     /// # Errors
     /// `AlreadyExists` with [`Put::Create`], `ResourcesExhausted` on a full disk, `PermissionDenied`, `External`.
     pub async fn put(&self, location: &Location, bytes: Bytes, put: Put) -> Result<()> {
+        self.place(location, bytes, put).await?;
+        self.sync(location).await
+    }
+
+    /// Writes a whole object that survives the loss of power only after [`Storage::sync_all`].
+    async fn place(&self, location: &Location, bytes: Bytes, put: Put) -> Result<()> {
         let options = PutOptions {
             mode: match put {
                 Put::Create => PutMode::Create,
@@ -213,7 +219,16 @@ impl Storage {
             .put_opts(&Self::store_path(location)?, bytes.into(), options)
             .await
             .map_err(|error| error::of("write an object", Some(location), &self.file(location), error))?;
-        self.sync(location).await
+        Ok(())
+    }
+
+    /// Makes objects that were placed ([`ObjectWriter::place`]) survive the loss of power; many at once cost little more than a
+    /// few.
+    ///
+    /// # Errors
+    /// `NotFound` when one is not there, `ResourcesExhausted`, `External`.
+    pub async fn sync_all(&self, locations: &[Location]) -> Result<()> {
+        durable::sync_all(&self.root, locations.iter().map(|location| self.file(location)).collect()).await
     }
 
     /// Opens a writer that takes an object in pieces; nothing is visible before [`ObjectWriter::finish`].

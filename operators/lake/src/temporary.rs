@@ -1,16 +1,17 @@
-//! The folder that queries spill to: one for each process, removed when the process is gone.
+//! Folders of files that do not outlive their process, such as what queries spill: one for each process, removed when it is
+//! gone.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::held::HeldFile;
 
 /// A folder of this process; its lock is held as long as the process lives, however it ends.
 #[derive(Debug)]
 pub(crate) struct TemporaryFolder {
     folder: PathBuf,
-    lock_file: PathBuf,
-    _lock: File,
+    /// None once it is dropped.
+    held: Option<HeldFile>,
 }
 
 impl TemporaryFolder {
@@ -22,35 +23,31 @@ impl TemporaryFolder {
         let failed = |error| Error::io("open the folder of temporary files", parent, error);
         std::fs::create_dir_all(parent).map_err(failed)?;
         Self::remove_left_over(parent);
-        loop {
-            let name = uuid::Uuid::new_v4().simple().to_string();
-            let lock_file = parent.join(format!("{name}.lock"));
-            let folder = parent.join(name);
-            let lock = File::create_new(&lock_file).map_err(failed)?;
-            lock.lock().map_err(failed)?;
-            // Another process that tidied up may have taken the file for an abandoned one before it was locked.
-            if is_same_file(&lock, &lock_file) {
-                std::fs::create_dir(&folder).map_err(failed)?;
-                return Ok(Self { folder, lock_file, _lock: lock });
-            }
-        }
+        let held = HeldFile::make(parent).map_err(failed)?;
+        let folder = held.path().with_extension("");
+        std::fs::create_dir(&folder).map_err(failed)?;
+        Ok(Self { folder, held: Some(held) })
     }
 
     /// Removes the folders below `parent` of processes that are gone.
     pub(crate) fn remove_left_over(parent: &Path) {
+        for held in HeldFile::abandoned(parent) {
+            if remove(&held.path().with_extension("")) {
+                held.remove();
+            }
+        }
         // Nothing there is nothing left over; what cannot be read is said by whoever needs it.
         let Ok(entries) = std::fs::read_dir(parent) else { return };
         for path in entries.flatten().map(|entry| entry.path()) {
-            if path.extension().is_some_and(|extension| extension == "lock") {
-                remove_abandoned(&path);
-            } else if is_ours(&path) && !path.with_extension("lock").try_exists().unwrap_or(true) {
-                // A folder is made after its lock and removed before it: without one, nobody is left to remove it.
+            // A folder is made after its lock and removed before it: without one, nobody is left to remove it.
+            if is_ours(&path) && !path.with_extension("lock").try_exists().unwrap_or(true) {
                 remove(&path);
             }
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Returns where it is.
+    pub(crate) fn path(&self) -> &Path {
         &self.folder
     }
 }
@@ -58,20 +55,11 @@ impl TemporaryFolder {
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         // What cannot be removed now is removed by the next process.
-        if std::fs::remove_dir_all(&self.folder).is_ok() {
-            let _next_process_tries_again = std::fs::remove_file(&self.lock_file);
+        if remove(&self.folder)
+            && let Some(held) = self.held.take()
+        {
+            held.remove();
         }
-    }
-}
-
-/// Removes the folder of a lock that nobody holds.
-fn remove_abandoned(lock_file: &Path) {
-    let Ok(lock) = File::open(lock_file) else { return };
-    if lock.try_lock().is_err() {
-        return;
-    }
-    if remove(&lock_file.with_extension("")) {
-        let _gone_or_next_time = std::fs::remove_file(lock_file);
     }
 }
 
@@ -90,15 +78,6 @@ fn remove(folder: &Path) -> bool {
 fn is_ours(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// Tells whether a path still leads to an open file.
-fn is_same_file(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    match (file.metadata(), std::fs::metadata(path)) {
-        (Ok(file), Ok(found)) => (file.dev(), file.ino()) == (found.dev(), found.ino()),
-        _ => false,
-    }
 }
 
 #[cfg(test)]
