@@ -92,6 +92,9 @@ impl RunObserver for JsonLines {
                 }));
             }
             RunEvent::Log { task, line } => self.print(&json!({"event": "log", "task": task.name, "line": line})),
+            RunEvent::Notice { task, line } => {
+                self.print(&json!({"event": "notice", "task": task.name, "line": line}));
+            }
             RunEvent::Output { task, bytes } => {
                 self.print(&json!({"event": "output", "task": task.name, "text": String::from_utf8_lossy(bytes)}));
             }

@@ -117,6 +117,10 @@ impl RunObserver for Lines {
                 let why = plain(failure.message.lines().next().unwrap_or_default());
                 self.output.note(&format!("↻ {:indent$}{label}: {why}; tried again", "", indent = depth * 2));
             }
+            RunEvent::Notice { task, line } if !self.quiet => {
+                let Some((label, depth)) = self.place(task, None) else { return };
+                self.output.note(&format!("! {:indent$}{label}: {}", "", plain(line), indent = depth * 2));
+            }
             RunEvent::TaskFinished { task, state, skipped, duration, report, .. } if *state != TaskState::Unreached => {
                 self.ended(task, *state, *skipped, &time(*duration, *skipped), *report);
                 self.forget(task.id, *state);

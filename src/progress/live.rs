@@ -15,7 +15,7 @@ use engine::workflow::Bound;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::Show;
-use super::place::Places;
+use super::place::{Places, plain};
 use super::tree::{Screen, Tree};
 use crate::output::Output;
 
@@ -109,6 +109,14 @@ impl RunObserver for LiveTree {
             RunEvent::TaskFinished { task, state, skipped, duration, report, .. } if *state != TaskState::Unreached => {
                 self.with(task, None, |tree, _| tree.end(task.id, *state, *duration, *skipped, *report));
                 self.shared.lock().unwrap_or_else(PoisonError::into_inner).places.forget(task.id, *state);
+            }
+            RunEvent::Notice { task, line } => {
+                let label = {
+                    let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    shared.places.of(task, None).label.clone()
+                };
+                let label = label.unwrap_or_else(|| plain(task.name));
+                self.print(&[format!("! {label}: {}", plain(line))]);
             }
             RunEvent::Output { bytes, .. } => self.bar.suspend(|| {
                 let mut stdout = std::io::stdout().lock();

@@ -65,6 +65,9 @@ pub trait TaskHost: std::fmt::Debug + Send + Sync + 'static {
     /// Adds a line to the task's log, which is kept and shown.
     fn log(&self, line: &str);
 
+    /// Tells the user something while the task goes on; it is kept in the task's log too.
+    fn notice(&self, line: &str);
+
     /// Passes on bytes that the task's program wrote to its standard output.
     fn output(&self, bytes: &[u8]);
 

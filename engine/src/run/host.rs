@@ -94,6 +94,14 @@ impl TaskHost for Host {
         }
     }
 
+    fn notice(&self, line: &str) {
+        let now = self.shared.engine.clock.now();
+        for line in line.lines() {
+            self.keep(|log| log.line(now, line));
+            self.observe(&RunEvent::Notice { task: self.reference(), line });
+        }
+    }
+
     fn output(&self, bytes: &[u8]) {
         self.keep(|log| log.write(bytes));
         self.observe(&RunEvent::Output { task: self.reference(), bytes });

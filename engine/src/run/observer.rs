@@ -88,6 +88,13 @@ pub enum RunEvent<'a> {
         /// The line, without its end.
         line: &'a str,
     },
+    /// Something that the user wants to know though the task goes on; a line of its log as well.
+    Notice {
+        /// Which task.
+        task: TaskRef<'a>,
+        /// The line, without its end.
+        line: &'a str,
+    },
     /// What a task's program wrote.
     Output {
         /// Which task.

@@ -25,7 +25,7 @@ mod versions;
 mod whole;
 
 pub use collect::Collected;
-pub use commit::{NewVersion, Published};
+pub use commit::{NewPartition, NewVersion, Published};
 pub use decide::{OnEmpty, PublishMode, RowLimits, SaveMode};
 pub use parquet_file::ParquetFile;
 pub use request::{
@@ -35,7 +35,7 @@ pub use request::{
 pub use schema::{OnMissingColumn, OnSchemaChange};
 pub use undo::{Direction, Undone};
 pub use version::{VersionName, version_root};
-pub use versions::{VersionState, Versions, WrittenVersion};
+pub use versions::{IntendedVersion, VersionState, Versions, WrittenVersion};
 
 /// A format of written objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
