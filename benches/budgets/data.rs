@@ -113,6 +113,17 @@ fn write_orders(out: &mut impl Write, rows: u64) -> Result<()> {
     Ok(())
 }
 
+/// Writes a few rows for each of many partitions, scattered; returns the rows.
+pub(crate) fn scattered(path: &Path, partitions: u64) -> Result<u64> {
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    let rows = partitions * 3;
+    for id in 0..rows {
+        writeln!(out, "p{:05},{id}", id % partitions.max(1))?;
+    }
+    out.flush()?;
+    Ok(rows)
+}
+
 const AGENTS: [&str; 4] = [
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/122.0.0.0 Safari/537.36",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_3 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.3",

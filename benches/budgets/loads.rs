@@ -20,6 +20,9 @@ const CONFIG: &str = "config.json";
 /// Rows of the CSV file: some 350 MB.
 pub(crate) const ROWS: u64 = 4_000_000;
 
+/// Partitions of one load.
+const PARTITIONS: u64 = 3_000;
+
 /// CSV → Parquet with zstd; the files lie in the page cache, both programs use all cores.
 pub(crate) fn csv(folder: &Path, scale: Scale) -> Result<Vec<Figure>> {
     let rows = ROWS / scale.divisor;
@@ -91,6 +94,32 @@ pub(crate) fn apache(folder: &Path, scale: Scale) -> Result<Vec<Figure>> {
         Figure::informative("access log → Parquet", per_second("rows")(rate)),
         Figure::informative("access log → Parquet, bytes", per_second("MB")(megabytes_of(bytes)? / ours.wall())),
         Figure::informative("access log → Parquet, peak memory", megabytes(ours.peak())),
+    ])
+}
+
+/// Many partitions in one load: what each costs besides its rows.
+pub(crate) fn partitions(folder: &Path, scale: Scale) -> Result<Vec<Figure>> {
+    let partitions = PARTITIONS / scale.divisor;
+    let rows = data::scattered(&folder.join("scattered.csv"), partitions)?;
+    let columns = json!([{"name": "part", "type": "varchar"}, {"name": "id", "type": "bigint"}]);
+    let parser = json!({"type": "csv", "columns": columns});
+    let out = json!({"type": "table", "database": "bench", "table": "scattered", "partition_by": {"p": "part"},
+                     "mode": "replace_partitions"});
+    write_config(folder, "scattered.csv", &parser, &out)?;
+    let mut ours = Runs::default();
+    for _ in 0..scale.runs {
+        let numbers = worker::run("load", folder, rows)?;
+        same_rows(&numbers, rows, "the loader")?;
+        ours.add(&numbers)?;
+        for made in ["state", "warehouse"] {
+            fs::remove_dir_all(folder.join(made))?;
+        }
+    }
+    let rate = f64::from(u32::try_from(partitions)?) / ours.wall();
+    let what = format!("{partitions} partitions in one load");
+    Ok(vec![
+        Figure::informative(&format!("{what}: partitions"), per_second("partitions")(rate)),
+        Figure::informative(&format!("{what}: peak memory"), megabytes(ours.peak())),
     ])
 }
 

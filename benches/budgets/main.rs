@@ -41,7 +41,7 @@ const SUIRO: &str = env!("CARGO_BIN_EXE_suiro");
 type Group = fn(&Path, Scale) -> Result<Vec<Figure>>;
 
 /// The groups in the order of the table of budgets.
-const GROUPS: [(&str, Group); 10] = [
+const GROUPS: [(&str, Group); 11] = [
     ("disk", |folder, _scale| Ok(vec![machine::flush(folder)?])),
     ("start", commands::start),
     ("hop", attempts::hop),
@@ -51,6 +51,7 @@ const GROUPS: [(&str, Group); 10] = [
     ("csv to parquet", loads::csv),
     ("csv.gz to parquet", loads::csv_gz),
     ("apache log to parquet", loads::apache),
+    ("many partitions", loads::partitions),
     ("query", queries::embedded),
 ];
 

@@ -93,8 +93,11 @@ A line that cannot be read is never dropped without a word: the message and the 
 `<table>__rejected` has the columns `file`, `line_number`, `reason` and `line`, and the partition key `load`, the task and session \
 (with `suiro load run`, the config's file). Running the same load again replaces its rejected lines.
 
-What is written becomes visible at once, partition by partition, when all of it is written and checked. A load that is stopped \
+What is written becomes visible at once, all partitions together, when all of it is written and checked. A load that is stopped \
 goes on where it was; running it again for the same session replaces what it wrote.
+
+An input without rows is an error (exit code 3) where `mode: replace` would empty a table that has rows; `on_empty` beside `mode` says \
+otherwise.
 
 Stores `load.last_load`: `database`, `table`, `rows`, `rejected`, `skipped`, `files`, `bytes_read`, and `partitions`, a list of the \
 partitions that were published as `{key: value}`.
@@ -142,8 +145,9 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
             state::write(context, &progress).await?;
             progress
         };
-        let host = Arc::clone(&context.host);
+        let (host, teller) = (Arc::clone(&context.host), Arc::clone(&context.host));
         let control = LoadControl {
+            notice: Arc::new(move |notice| teller.warn(&notice.to_string())),
             progress: Arc::new(move |progress| {
                 host.progress(TaskProgress {
                     rows: progress.rows,

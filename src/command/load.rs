@@ -80,6 +80,7 @@ async fn load(
                 shown.set_message(counted(progress.rows, "row"));
             })
         },
+        notice: said_at_once(base.output, bar.clone()),
         ..LoadControl::default()
     };
     let farewell = "stopped at once; what was written is collected by a later run";
@@ -124,6 +125,19 @@ fn said_now_and_then(output: Output) -> Arc<dyn Fn(load::Progress) + Send + Sync
             let rate = rate.map_or_else(String::new, |rate| format!(", {}/s", bytes(rate)));
             let (read, total) = (bytes(progress.bytes_read), bytes(progress.bytes_total));
             output.note(&format!("… {} from {read} of {total}{rate}", counted(progress.rows, "row")));
+        }
+    })
+}
+
+/// Says at once, on a line or as JSON, what a user wants to know though the load goes on.
+fn said_at_once(output: Output, bar: ProgressBar) -> Arc<dyn Fn(&load::Notice) + Send + Sync> {
+    Arc::new(move |notice| {
+        let notice = notice.to_string();
+        if output.json {
+            // A reader that has gone must not end the load.
+            let _lost = output.json_line(&json!({"event": "notice", "notice": notice}));
+        } else {
+            bar.suspend(|| output.note(&notice));
         }
     })
 }

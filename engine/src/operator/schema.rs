@@ -115,11 +115,11 @@ impl<'s> Schema<'s> {
         for (name, value) in map {
             let at = path.key(name);
             match (property(name), additional) {
+                // Nothing written is nothing given, unless nothing is an answer of its own.
+                (Some(schema), _) if value.is_null() && !self.takes_null(schema) => {}
+                // A key of the user's own was written to have a value.
                 (Some(schema), _) | (None, Some(schema)) => {
-                    // Nothing written is nothing given, unless nothing is an answer of its own.
-                    if !value.is_null() || self.takes_null(schema) {
-                        fitted.insert(name.clone(), self.fit(schema, value, &at, problems));
-                    }
+                    fitted.insert(name.clone(), self.fit(schema, value, &at, problems));
                 }
                 (None, None) if closed => problems.push(self.unknown(name, path, properties)),
                 (None, None) => {
@@ -634,5 +634,11 @@ mod tests {
             fit(Stage::Run, &json!({"_command": null, "strict": null, "limit": null, "keys": null}));
         assert_eq!(problems, ["E0303 _command: expected a text after `copy>:`, found nothing"]);
         assert_eq!(Value::Object(params), json!({"limit": null}));
+    }
+
+    #[test]
+    fn a_key_of_the_users_own_needs_its_value() {
+        let (_, problems) = fit(Stage::Check, &json!({"_command": "x", "labels": {"dt": null, "hour": 1}}));
+        assert_eq!(problems, ["E0301 labels.dt: expected a text for `labels.dt`, found nothing"]);
     }
 }

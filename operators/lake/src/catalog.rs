@@ -294,6 +294,26 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// As [`Expect`] says; `NotFound` when the table is not there; `InvalidInput` when the values are not as many as the keys
     /// or cannot be used.
     async fn put_partition(&self, name: &TableName, partition: &Partition, expect: Expect) -> Result<Partition>;
+    /// Makes or replaces partitions of a table; returns them as kept. A catalog that can does it in one step; this way is one
+    /// after the other, each atomic.
+    ///
+    /// # Errors
+    /// As [`Catalog::put_partition`], of the first that is refused. What was put before it stays, unless it is done in one step.
+    async fn put_partitions(&self, name: &TableName, partitions: &[(Partition, Expect)]) -> Result<Vec<Partition>> {
+        let mut kept = Vec::with_capacity(partitions.len());
+        for (partition, expect) in partitions {
+            kept.push(self.put_partition(name, partition, *expect).await?);
+        }
+        Ok(kept)
+    }
     /// Drops a partition; false when it was not there.
     async fn drop_partition(&self, name: &TableName, values: &[String]) -> Result<bool>;
+    /// Drops partitions of a table; returns how many were there. A catalog that can does it in one step.
+    async fn drop_partitions(&self, name: &TableName, partitions: &[PartitionValues]) -> Result<usize> {
+        let mut dropped = 0;
+        for values in partitions {
+            dropped += usize::from(self.drop_partition(name, values).await?);
+        }
+        Ok(dropped)
+    }
 }

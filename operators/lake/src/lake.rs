@@ -14,8 +14,9 @@ use crate::crash::CrashPoints;
 use crate::error::Result;
 use crate::name::Location;
 use crate::publish::{Leases, Versions};
-use crate::query::{AthenaEngine, EmbeddedEngine, QueryEngine, TemporaryFolder, TrinoEngine};
+use crate::query::{AthenaEngine, EmbeddedEngine, QueryEngine, TrinoEngine};
 use crate::storage::Storage;
+use crate::temporary::TemporaryFolder;
 
 /// How long a version that was replaced is kept: queries that started before the change still read it, and an undo wants it.
 const DEFAULT_RETENTION: Duration = Duration::from_hours(24);

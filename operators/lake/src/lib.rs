@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod clock;
 pub mod crash;
 pub mod error;
+mod held;
 mod lake;
 pub mod load;
 mod look;
@@ -16,6 +17,7 @@ pub mod query;
 pub mod sql;
 mod sqlite;
 pub mod storage;
+mod temporary;
 pub mod words;
 
 pub use crate::lake::{Lake, LakeSettings, Place};

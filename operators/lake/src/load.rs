@@ -8,12 +8,15 @@ pub mod config;
 mod chunk;
 mod column;
 mod decode;
+mod empty;
 mod encode;
 mod file_output;
 mod guess;
 mod input;
 mod job;
 mod layout;
+mod leftover;
+mod notice;
 mod parse;
 mod partition;
 mod pipeline;
@@ -30,6 +33,7 @@ mod unreadable;
 pub use config::LoadConfig;
 pub use input::InputFile;
 pub use job::{LoadControl, LoadState, LoadToken, advance, give_up, plan, run};
+pub use notice::Notice;
 pub use report::{LoadReport, Progress, PublishedPart, RejectedLine};
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use crate::aws::AwsClients;
 use crate::catalog::SqliteCatalog;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::{Lake, LakeSettings, Place};
-use crate::query::TemporaryFolder;
 use crate::sqlite;
 use crate::storage::Storage;
+use crate::temporary::TemporaryFolder;
 
 impl Lake {
     /// Opens a lake that is there, to read its tables and to plan; on AWS too.

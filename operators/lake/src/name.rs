@@ -202,6 +202,20 @@ pub fn hive_path<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Res
     Ok(path)
 }
 
+/// Returns `key=value/…` as Hive names a partition, without a `/` at its end; for showing only: the values are taken as they are.
+pub(crate) fn hive_escaped_path<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let mut path = String::new();
+    for (key, value) in pairs {
+        if !path.is_empty() {
+            path.push('/');
+        }
+        hive_escape(key, &mut path);
+        path.push('=');
+        hive_escape(if value.is_empty() { HIVE_DEFAULT_PARTITION } else { value }, &mut path);
+    }
+    path
+}
+
 /// Escapes what Hive's `FileUtils.escapePathName` escapes.
 fn hive_escape(text: &str, into: &mut String) {
     use std::fmt::Write as _;

@@ -26,7 +26,7 @@ mod versions;
 mod whole;
 
 pub use collect::Collected;
-pub use commit::{NewVersion, Published};
+pub use commit::{NewPartition, NewVersion, Published};
 pub use decide::{OnEmpty, PublishMode, RowLimit, RowLimits, SaveMode};
 pub(crate) use lease::Leases;
 pub use parquet_file::ParquetFile;
@@ -37,7 +37,7 @@ pub use request::{
 pub use schema::{OnMissingColumn, OnSchemaChange};
 pub use undo::{Direction, Undone};
 pub use version::{VersionName, version_root};
-pub use versions::{VersionState, Versions, WrittenVersion};
+pub use versions::{IntendedVersion, VersionState, Versions, WrittenVersion};
 
 /// A format of written objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

@@ -19,7 +19,6 @@ use crate::sql::Type;
 
 pub use athena::AthenaEngine;
 pub use embedded::EmbeddedEngine;
-pub(crate) use embedded::TemporaryFolder;
 pub use trino::{TrinoEngine, TrinoSettings};
 
 /// A statement to run.

@@ -36,6 +36,7 @@ mod udf;
 mod unnest;
 mod values;
 mod view;
+mod views;
 mod window;
 
 pub use aggregate::KNOWN as AGGREGATIONS;

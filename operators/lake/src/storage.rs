@@ -10,6 +10,7 @@ mod marker;
 mod object;
 mod parts;
 mod s3;
+mod staged;
 mod swap;
 mod writer;
 
@@ -19,7 +20,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use futures::{StreamExt, TryStreamExt};
-use object_store::local::LocalFileSystem;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use tokio::io::AsyncWriteExt as _;
 
@@ -90,9 +90,9 @@ impl Storage {
     }
 
     fn at(root: PathBuf) -> Result<Self> {
-        let store = LocalFileSystem::new_with_prefix(&root)
+        let store = staged::StagedFileSystem::open(&root)
             .map_err(|error| error::of("open the warehouse", None, &root, error))?;
-        Ok(Self { place: Place::Folder(Folder { root }), store: Arc::new(store.with_automatic_cleanup(true)) })
+        Ok(Self { place: Place::Folder(Folder { root }), store: Arc::new(store) })
     }
 
     /// Opens the buckets of S3; nothing is sent. Kept results of queries go below `results`. It must be called on the
@@ -268,6 +268,12 @@ impl Storage {
     /// # Errors
     /// `AlreadyExists` with [`Put::Create`], `ResourcesExhausted` on a full disk, `PermissionDenied`, `External`.
     pub async fn put(&self, location: &Location, bytes: Bytes, put: Put) -> Result<()> {
+        self.place(location, bytes, put).await?;
+        self.sync(location).await
+    }
+
+    /// Writes a whole object that survives the loss of power only after [`Storage::sync_all`].
+    async fn place(&self, location: &Location, bytes: Bytes, put: Put) -> Result<()> {
         let mode = match put {
             Put::Create => PutMode::Create,
             Put::Replace => PutMode::Overwrite,
@@ -277,11 +283,26 @@ impl Storage {
         loop {
             let options = PutOptions { mode: mode.clone(), ..PutOptions::default() };
             match self.store.put_opts(&path, bytes.clone().into(), options).await {
-                Ok(_) => return self.sync(location).await,
+                Ok(_) => return Ok(()),
                 // Another one writes the same object: the next try finds it, or is the first.
                 Err(error) if races < RACES && s3::is_race(&error) => races += 1,
                 Err(error) => return Err(self.failed("write an object", Some(location), error)),
             }
+        }
+    }
+
+    /// Makes objects that were placed ([`ObjectWriter::place`]) survive the loss of power; many at once cost little more than a
+    /// few. On S3 they do as soon as they are there.
+    ///
+    /// # Errors
+    /// `NotFound` when one is not there, `ResourcesExhausted`, `External`.
+    pub async fn sync_all(&self, locations: &[Location]) -> Result<()> {
+        match &self.place {
+            Place::Folder(folder) => {
+                let files = locations.iter().map(|location| folder.file(location)).collect();
+                durable::sync_all(folder.root(), files).await
+            }
+            Place::S3 { .. } => Ok(()),
         }
     }
 

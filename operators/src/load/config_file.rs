@@ -173,6 +173,26 @@ mod tests {
     }
 
     #[test]
+    fn null_string_is_a_text_or_a_list_of_texts() {
+        for (written, expected) in
+            [("NA", "[\"NA\"]"), ("''", "[\"\"]"), ("[NA, '-']", "[\"NA\",\"-\"]"), ("0", "[\"0\"]")]
+        {
+            let text = format!(
+                "in: {{type: file, path: a.csv, parser: {{type: csv, null_string: {written}}}}}\nout: {{type: file, path: o}}\n"
+            );
+            let config = serde_json::to_value(read(&text).unwrap()).unwrap();
+            assert_eq!(config["in"]["parser"]["null_string"].to_string(), expected, "{written}");
+        }
+        let text =
+            "in: {type: file, path: a.csv, parser: {type: csv, null_string: {a: b}}}\nout: {type: file, path: o}\n";
+        assert_eq!(
+            read(text).unwrap_err(),
+            "the load's config `access.yml` is wrong\n  \
+             access.yml:1:51: error[E0301]: expected a text or a list for `in.parser.null_string`, found a mapping"
+        );
+    }
+
+    #[test]
     fn every_problem_has_its_place() {
         let message = read(
             "in:\n  type: file\n  path: a.csv\n  parser:\n    type: csv\n    skip_header_line: 1\n    quote: ab\n\

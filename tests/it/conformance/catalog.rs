@@ -26,6 +26,7 @@ pub(super) async fn run(catalog: &dyn Catalog) {
     databases(catalog).await;
     tables(catalog).await;
     partitions(catalog).await;
+    several_partitions(catalog).await;
     replaced_tables(catalog).await;
     two_writers(catalog).await;
     refusals(catalog).await;
@@ -107,6 +108,25 @@ async fn partitions(catalog: &dyn Catalog) {
     catalog.drop_table(&table.name).await.unwrap();
     catalog.put_table(&table, Expect::Absent).await.unwrap();
     assert!(catalog.partitions(&table.name).await.unwrap().is_empty());
+}
+
+async fn several_partitions(catalog: &dyn Catalog) {
+    let table = catalog.table(&TableName::new("default", "t").unwrap()).await.unwrap().unwrap();
+    let name = &table.name;
+    let new = |day: &str, expect| (partition(&table, day), expect);
+    let kept = catalog.put_partitions(name, &[new("a", Expect::Absent), new("b", Expect::Any)]).await.unwrap();
+    assert_eq!(catalog.partitions(name).await.unwrap(), kept);
+    let version = kept[1].version;
+    let again =
+        catalog.put_partitions(name, &[new("c", Expect::Absent), new("b", Expect::Version(version))]).await.unwrap();
+    assert!(again[1].version > version);
+    let late = [new("a", Expect::Version(kept[0].version)), new("b", Expect::Version(version))];
+    assert_eq!(catalog.put_partitions(name, &late).await.unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(catalog.put_partitions(name, &[]).await.unwrap(), []);
+    let days = |days: &[&str]| days.iter().map(|day| vec![(*day).to_owned()]).collect::<Vec<_>>();
+    assert_eq!(catalog.drop_partitions(name, &days(&["a", "absent", "c"])).await.unwrap(), 2);
+    assert_eq!(catalog.drop_partitions(name, &days(&["b"])).await.unwrap(), 1);
+    assert!(catalog.partitions(name).await.unwrap().is_empty());
 }
 
 async fn replaced_tables(catalog: &dyn Catalog) {

@@ -25,6 +25,9 @@ use crate::support::{files_below, steady};
 /// How long a reader that looks again and again lets the others work.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// The folder of unfinished objects, below that of all buckets.
+const STAGING: &str = ".staging";
+
 /// The bytes of objects in the order of their names: length and hash.
 type Contents = Vec<(usize, u64)>;
 
@@ -349,7 +352,9 @@ impl End {
         known.extend(retired.map(|version| version.location));
         let folder = project.join(".suiro/warehouse/s3");
         for file in files_below(&folder) {
-            if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('_')) {
+            let is_hidden = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('_'));
+            // What is in the folder of unfinished objects is no object: [`temporary`] looks there.
+            if is_hidden || file.starts_with(folder.join(STAGING)) {
                 continue;
             }
             let location = format!("s3://{}", file.strip_prefix(&folder).unwrap().display());
@@ -389,8 +394,9 @@ pub(crate) fn partition_location(project: &Path, database: &str, table: &str, va
 pub(super) fn temporary(project: &Path) -> Vec<String> {
     let state = project.join(".suiro");
     let mut left = Vec::new();
-    if state.join("tmp").is_dir() {
-        left.extend(std::fs::read_dir(state.join("tmp")).unwrap().map(|entry| entry.unwrap().path()));
+    let unfinished = state.join("warehouse/s3").join(STAGING);
+    for folder in [state.join("tmp"), state.join("loads"), unfinished].iter().filter(|folder| folder.is_dir()) {
+        left.extend(std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
     }
     for folder in [state.join("warehouse"), project.to_owned()] {
         if folder.is_dir() {

@@ -209,6 +209,15 @@ pub(super) fn all() -> Vec<Scenario> {
             ..plain()
         },
         Scenario {
+            name: "a load without a workflow",
+            before: load_config_once,
+            command: &["load", "run", "fruit.yml"],
+            finish: &[&["load", "run", "fruit.yml"]],
+            only: LAKE,
+            passes: Passes::FirstAndLast,
+            ..plain()
+        },
+        Scenario {
             name: "files once more",
             before: loads_with_fewer_rejected,
             command: &["run", "loads.dig", "--session", "2024-03-01", "--rerun"],
@@ -576,6 +585,20 @@ fn main_job() -> Project {
     for (session, rows) in FRUIT {
         project.write(&format!("fruit-{session}.csv"), rows);
     }
+    project
+}
+
+fn load_config_once() -> Project {
+    let project = Project::new();
+    project.write(
+        "fruit.yml",
+        "in:\n  type: file\n  path: fruit.csv\n  parser: {type: csv, columns: [{name: name, type: varchar}, {name: day, type: date}]}\n\
+         out: {type: table, database: web, table: fruit, partition_by: {dt: \"cast(day AS varchar)\"}, mode: append}\n\
+         max_rejected: 1\n",
+    );
+    project.write("fruit.csv", "apple,2024-03-01\npear,2024-03-02\nbad\n");
+    project.succeed(&["load", "run", "fruit.yml"]);
+    project.write("fruit.csv", "apple,2024-03-01\nfig,2024-03-03\nworse\n");
     project
 }
 

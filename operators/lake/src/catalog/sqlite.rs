@@ -10,11 +10,13 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{Archive, Catalog, Column, Database, Expect, Partition, Table, validate};
+use super::{Archive, Catalog, Column, Database, Expect, Partition, PartitionValues, Table, validate};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::TableName;
 use crate::sqlite::{failed, undecodable};
+
+const PUT_PARTITION: &str = "write a partition";
 
 /// The database that is always there, as in Athena.
 const DEFAULT_DATABASE: &str = "default";
@@ -129,6 +131,21 @@ impl SqliteCatalog {
         .await
         .map_err(|error| failed(operation, error))?;
         Ok(kept)
+    }
+
+    /// Makes or replaces a partition, if it is as expected, and returns it as kept.
+    async fn put_one(
+        &self,
+        connection: &mut SqliteConnection,
+        table: &Table,
+        partition: &Partition,
+        expect: Expect,
+    ) -> Result<Partition> {
+        validate::partition(table, partition)?;
+        let old = read_partition(connection, &table.name, &encode(&partition.values)?).await?;
+        let what = || format!("partition {} of table `{}`", describe(table, &partition.values), table.name);
+        guard(expect, old.as_ref().map(|old| old.version), what, PUT_PARTITION)?;
+        self.write_partition(connection, &table.name, partition, old.as_ref(), PUT_PARTITION).await
     }
 
     /// Writes a partition in place of `old`, and returns it as kept.
@@ -300,32 +317,54 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn put_partition(&self, name: &TableName, partition: &Partition, expect: Expect) -> Result<Partition> {
-        const OPERATION: &str = "write a partition";
-        let mut transaction = self.begin(OPERATION).await?;
-        let table = read_table(&mut transaction, name).await?.ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, OPERATION, format!("table `{name}` is not in the catalog"))
-        })?;
-        validate::partition(&table, partition)?;
-        let old = read_partition(&mut transaction, name, &encode(&partition.values)?).await?;
-        let what = || format!("partition {} of table `{name}`", describe(&table, &partition.values));
-        guard(expect, old.as_ref().map(|old| old.version), what, OPERATION)?;
-        let kept = self.write_partition(&mut transaction, name, partition, old.as_ref(), OPERATION).await?;
-        transaction.commit().await.map_err(|error| failed(OPERATION, error))?;
+        let mut transaction = self.begin(PUT_PARTITION).await?;
+        let table = partitioned(&mut transaction, name).await?;
+        let kept = self.put_one(&mut transaction, &table, partition, expect).await?;
+        transaction.commit().await.map_err(|error| failed(PUT_PARTITION, error))?;
+        Ok(kept)
+    }
+
+    async fn put_partitions(&self, name: &TableName, partitions: &[(Partition, Expect)]) -> Result<Vec<Partition>> {
+        let mut transaction = self.begin(PUT_PARTITION).await?;
+        let table = partitioned(&mut transaction, name).await?;
+        let mut kept = Vec::with_capacity(partitions.len());
+        for (partition, expect) in partitions {
+            kept.push(self.put_one(&mut transaction, &table, partition, *expect).await?);
+        }
+        transaction.commit().await.map_err(|error| failed(PUT_PARTITION, error))?;
         Ok(kept)
     }
 
     async fn drop_partition(&self, name: &TableName, values: &[String]) -> Result<bool> {
-        let done = sqlx::query(
-            "DELETE FROM catalog_partition WHERE database_name = ? AND table_name = ? AND partition_values = ?",
-        )
-        .bind(&name.database)
-        .bind(&name.table)
-        .bind(encode(values)?)
-        .execute(&self.pool)
-        .await
-        .map_err(|error| failed("drop a partition", error))?;
-        Ok(done.rows_affected() > 0)
+        Ok(self.drop_partitions(name, &[values.to_vec()]).await? > 0)
     }
+
+    async fn drop_partitions(&self, name: &TableName, partitions: &[PartitionValues]) -> Result<usize> {
+        const OPERATION: &str = "drop a partition";
+        let mut transaction = self.begin(OPERATION).await?;
+        let mut dropped = 0;
+        for values in partitions {
+            let done = sqlx::query(
+                "DELETE FROM catalog_partition WHERE database_name = ? AND table_name = ? AND partition_values = ?",
+            )
+            .bind(&name.database)
+            .bind(&name.table)
+            .bind(encode(values)?)
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| failed(OPERATION, error))?;
+            dropped += usize::from(done.rows_affected() > 0);
+        }
+        transaction.commit().await.map_err(|error| failed(OPERATION, error))?;
+        Ok(dropped)
+    }
+}
+
+/// Returns the table whose partitions are to be put.
+async fn partitioned(connection: &mut SqliteConnection, name: &TableName) -> Result<Table> {
+    read_table(connection, name)
+        .await?
+        .ok_or_else(|| Error::new(ErrorKind::NotFound, PUT_PARTITION, format!("table `{name}` is not in the catalog")))
 }
 
 /// Returns the table that a put replaces, if there is one, and refuses a put that does not find what it expects.
@@ -452,6 +491,28 @@ mod tests {
     async fn memory() -> SqliteCatalog {
         let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(1_700_000_000).unwrap()));
         SqliteCatalog::open(crate::sqlite::open_memory().await.unwrap(), clock).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn several_partitions_are_put_together_or_not_at_all() {
+        let catalog = memory().await;
+        let table = crate::catalog::Table::new(
+            TableName::new("default", "t").unwrap(),
+            vec![crate::catalog::Column::new("a", "bigint")],
+            vec![crate::catalog::Column::new("dt", "string")],
+            crate::name::Location::parse("s3://b/t/").unwrap(),
+            crate::catalog::TableFormat::Parquet,
+        );
+        let table = catalog.put_table(&table, Expect::Absent).await.unwrap();
+        let new = |day: &str| {
+            let values = vec![day.to_owned()];
+            table.new_partition(values.clone(), table.hive_location(&values).unwrap())
+        };
+        catalog.put_partition(&table.name, &new("b"), Expect::Absent).await.unwrap();
+        let puts = [(new("a"), Expect::Absent), (new("b"), Expect::Absent), (new("c"), Expect::Absent)];
+        let error = catalog.put_partitions(&table.name, &puts).await.unwrap_err();
+        assert_eq!(error.message, "partition `dt=b` of table `default.t` is there already");
+        assert_eq!(catalog.partitions(&table.name).await.unwrap().len(), 1);
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ mod parser;
 
 pub use column::{ColumnConfig, ColumnType};
 pub use limit::MaxRejected;
-pub use output::{FileOutput, FormatConfig, Mode, OutputConfig, TableOutput};
+pub use output::{FileOutput, FormatConfig, Mode, OnEmpty, OutputConfig, TableOutput};
 pub use parser::{ApacheCombinedConfig, CsvConfig, JsonlConfig, Newline, NullStrings, ParserConfig, UnknownKeys};
 
 /// A load: where the bytes come from, how they are read, and where the rows go.

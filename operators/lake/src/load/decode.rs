@@ -1,15 +1,14 @@
 //! Opens an input's bytes: gzip and zstd are found by content, never by name, and an end that comes too early is an error.
 
+mod gzip;
+
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
-
 use crate::error::{Error, ErrorKind, Result};
 
 const BUFFER_BYTES: usize = 256 * 1024;
-const GZIP: [u8; 2] = [0x1F, 0x8B];
 const ZSTD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
 /// How an input is compressed.
@@ -25,7 +24,7 @@ pub(crate) enum Encoding {
 
 impl Encoding {
     fn of(start: &[u8]) -> Self {
-        if start.starts_with(&GZIP) {
+        if start.starts_with(&gzip::MAGIC) {
             Self::Gzip
         } else if start.starts_with(&ZSTD) {
             Self::Zstd
@@ -100,7 +99,7 @@ impl Decoded {
         let buffered = Counted { inner: buffered, count: Arc::clone(&consumed) };
         let reader: Box<dyn Read + Send> = match encoding {
             Encoding::Plain => Box::new(buffered),
-            Encoding::Gzip => Box::new(MultiGzDecoder::new(buffered)),
+            Encoding::Gzip => Box::new(gzip::Members::new(buffered)),
             Encoding::Zstd => {
                 Box::new(zstd::stream::read::Decoder::with_buffer(buffered).map_err(|error| read_error(name, error))?)
             }
@@ -137,6 +136,14 @@ impl Decoded {
             return read_error(&self.name, error);
         }
         let (name, raw, decoded) = (self.encoding.name(), self.raw_bytes(), self.taken);
+        if gzip::FollowedBySomething::is_in(&error) {
+            let end = self.consumed.load(Ordering::Relaxed);
+            let message = format!(
+                "broken {name}: its stream ends at byte {end}, after {decoded} decoded bytes, and bytes that are no {name} \
+                 follow: cut them off, or fetch the file again"
+            );
+            return Error::new(ErrorKind::InvalidData, "decode a file", message).with("file", &self.name).source(error);
+        }
         // Libraries differ in the kind they give an early end; zstd says `incomplete frame`.
         let is_cut_off = error.kind() == io::ErrorKind::UnexpectedEof || error.to_string().contains("incomplete frame");
         let message = if is_cut_off {
@@ -246,7 +253,29 @@ mod tests {
         let near = error.message.strip_prefix("broken gzip near byte ").and_then(|rest| rest.split(',').next());
         let near: usize = near.unwrap_or_else(|| panic!("{error}")).parse().unwrap();
         assert!((first.len()..=first.len() + 10).contains(&near), "{near} is not just after {}", first.len());
-        let error = read_all([gzip(b"a\n"), b"garbage".to_vec()].concat()).unwrap_err();
-        assert_eq!(error.kind, ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn bytes_after_the_end_of_a_gzip_are_called_so() {
+        let first = gzip(b"a\n");
+        for rest in [&b"x"[..], b"garbage", &[0; 512], &[0x1F]] {
+            let error = read_all([&first[..], rest].concat()).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::InvalidData);
+            let end = first.len();
+            let expected = if rest == [0x1F] {
+                // It may be the beginning of another member.
+                format!(
+                    "truncated gzip: the file ends at byte {}, after 2 decoded bytes, and its gzip stream goes on: fetch the \
+                     file again",
+                    end + 1
+                )
+            } else {
+                format!(
+                    "broken gzip: its stream ends at byte {end}, after 2 decoded bytes, and bytes that are no gzip follow: \
+                     cut them off, or fetch the file again"
+                )
+            };
+            assert_eq!(error.message, expected, "{rest:?}");
+        }
     }
 }

@@ -44,6 +44,11 @@ impl FolderDestination {
 }
 
 impl Destination for FolderDestination {
+    /// Files need nothing before they are made.
+    fn prepare(&self, _keys: &[StreamKey]) -> Result<()> {
+        Ok(())
+    }
+
     fn open(&self, key: &StreamKey, part: usize) -> Result<Sink> {
         let folder = match key {
             StreamKey::Rows(_) => &self.rows,

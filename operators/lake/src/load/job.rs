@@ -23,10 +23,13 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{InputConfig, LoadConfig, OutputConfig, ParserConfig};
+use super::empty;
 use super::file_output::{self, FolderDestination};
 use super::guess::SAMPLE_BYTES;
 use super::input::{self, InputFile};
 use super::layout::Layout;
+use super::leftover;
+use super::notice::Notice;
 use super::partition::PartitionKeys;
 use super::pipeline::{Outcome, Pipeline};
 use super::race;
@@ -101,6 +104,14 @@ impl Plan {
         format!("load-{}-{part:05}.parquet", self.load_id())
     }
 
+    /// Returns the table that the load writes to, as messages name it; none for files.
+    fn table_name(&self) -> Option<String> {
+        match &self.config.out {
+            OutputConfig::Table(table) => Some(format!("{}.{}", table.database, table.table).to_lowercase()),
+            OutputConfig::File(_) => None,
+        }
+    }
+
     fn parser_config(&self) -> &ParserConfig {
         let InputConfig::File(file) = &self.config.input;
         &file.parser
@@ -123,13 +134,15 @@ pub(crate) struct WrittenLoad {
 pub struct LoadControl {
     /// Called after every chunk of input, from a thread of the loader.
     pub progress: Arc<dyn Fn(Progress) + Send + Sync>,
+    /// Called when something happens that a user wants to know though the load goes on.
+    pub notice: Arc<dyn Fn(&Notice) + Send + Sync>,
     /// Ends the load early; nothing is published then.
     pub cancel: CancellationToken,
 }
 
 impl Default for LoadControl {
     fn default() -> Self {
-        Self { progress: Arc::new(|_| ()), cancel: CancellationToken::new() }
+        Self { progress: Arc::new(|_| ()), notice: Arc::new(|_| ()), cancel: CancellationToken::new() }
     }
 }
 
@@ -243,7 +256,7 @@ async fn blocking<T: Send + 'static>(
 ///
 /// # Errors
 /// `UnreadableLines` when a line cannot be read and none may be rejected: nothing is kept. `DataQuality` when more lines were
-/// rejected than allowed: the rejected lines are kept, the rows are not published.
+/// rejected than allowed, or no rows were found and that is an error: the rejected lines are kept, the rows are not published.
 /// `Canceled`. `Conflict` when other writers changed a partition each time that it was written. `InvalidData` for broken input.
 /// Those of storage and catalog. After an error nothing that readers see has changed, except by steps that were done before.
 pub async fn advance(lake: &Lake, state: LoadState, control: &LoadControl) -> Result<LoadState> {
@@ -252,13 +265,17 @@ pub async fn advance(lake: &Lake, state: LoadState, control: &LoadControl) -> Re
         Stage::Planned => Stage::Written(Box::new(write(lake, &plan, control).await?)),
         Stage::Written(written) => match keep_rejected(lake, &plan, &written).await {
             Ok(()) => Stage::Kept(written),
-            Err(error) => return write_again(lake, plan, &written, error).await,
+            Err(error) => return write_again(lake, plan, &written, error, control).await,
         },
         Stage::Kept(written) => {
-            check_limit(lake, &plan, &written).await?;
+            if !is_published(lake, &plan, &written, control).await? {
+                let rejected_kept = rejected_kept(&plan, written.rejected.as_ref());
+                let report = LoadReport { rejected_kept, ..written.report };
+                return Ok(LoadState { plan, stage: Stage::Done(Box::new(report)) });
+            }
             match publish(lake, &plan, &written).await {
                 Ok(report) => Stage::Done(Box::new(report)),
-                Err(error) => return write_again(lake, plan, &written, error).await,
+                Err(error) => return write_again(lake, plan, &written, error, control).await,
             }
         }
         Stage::Done(report) => Stage::Done(report),
@@ -267,8 +284,18 @@ pub async fn advance(lake: &Lake, state: LoadState, control: &LoadControl) -> Re
 }
 
 /// Goes back to writing when another writer was there first.
-async fn write_again(lake: &Lake, plan: Plan, written: &WrittenLoad, lost: Error) -> Result<LoadState> {
-    Ok(LoadState { plan: race::plan_anew(lake, plan, written, lost).await?, stage: Stage::Planned })
+async fn write_again(
+    lake: &Lake,
+    plan: Plan,
+    written: &WrittenLoad,
+    lost: Error,
+    control: &LoadControl,
+) -> Result<LoadState> {
+    let plan = race::plan_anew(lake, plan, written, lost).await?;
+    if let Some(table) = plan.table_name() {
+        (control.notice)(&Notice::WritesAgain { table, times: plan.races, most: race::RACES });
+    }
+    Ok(LoadState { plan, stage: Stage::Planned })
 }
 
 /// Gives up a load that will not go on: what it wrote and did not publish goes away. A done load stays as it is.
@@ -298,7 +325,7 @@ async fn give_up_files(lake: &Lake, plan: &Plan, file: &super::config::FileOutpu
     Ok(())
 }
 
-/// Plans and takes all steps at once, for callers that keep no state.
+/// Plans and takes all steps at once, for callers that keep no state. What an earlier one left whose process was killed goes away.
 ///
 /// # Errors
 /// Those of [`plan`] and [`advance`].
@@ -309,13 +336,27 @@ pub async fn run(
     base: &Path,
     control: &LoadControl,
 ) -> Result<LoadReport> {
+    leftover::give_up(lake).await?;
     let mut state = plan(config, lake, token, base).await?;
-    loop {
+    let running = leftover::RunningLoad::begin(lake, &state.plan).await?;
+    let plan = state.plan.clone();
+    let ended = loop {
         if let Stage::Done(report) = state.stage {
-            return Ok(*report);
+            break Ok(*report);
         }
-        state = advance(lake, state, control).await?;
+        match advance(lake, state, control).await {
+            Ok(next) => state = next,
+            Err(error) => break Err(error),
+        }
+    };
+    if let Some(running) = running {
+        // What cannot be given up now is given up by the next load: the note stays.
+        let is_clean = ended.is_ok() || give_up(lake, &LoadState { plan, stage: Stage::Planned }).await.is_ok();
+        if is_clean {
+            running.end();
+        }
     }
+    ended
 }
 
 async fn write(lake: &Lake, plan: &Plan, control: &LoadControl) -> Result<WrittenLoad> {
@@ -324,7 +365,7 @@ async fn write(lake: &Lake, plan: &Plan, control: &LoadControl) -> Result<Writte
             let generation = table_output::next_generation(lake, plan, table).await?;
             let destination = TableDestination::new(lake, plan, table, generation).await?;
             let finished = match run_pipeline(lake, plan, control, destination.clone()).await {
-                Ok(outcome) => finish_table(lake, plan, table, &destination, outcome).await,
+                Ok(outcome) => finish_table(plan, table, &destination, outcome).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = &finished {
@@ -363,7 +404,6 @@ fn finish_files(plan: &Plan, outcome: Outcome) -> Result<WrittenLoad> {
 }
 
 async fn finish_table(
-    lake: &Lake,
     plan: &Plan,
     table: &super::config::TableOutput,
     destination: &TableDestination,
@@ -371,20 +411,19 @@ async fn finish_table(
 ) -> Result<WrittenLoad> {
     let report = report(plan, &outcome);
     unreadable::refuse_any(plan, &report)?;
-    let (mut parts, rejected) = by_kind(outcome.written);
-    if parts.is_empty() && table.partition_by.is_empty() {
+    let mut written = outcome.written;
+    if table.partition_by.is_empty() && !written.iter().any(|stream| matches!(stream.key, StreamKey::Rows(_))) {
         // A table without rows is still a table.
-        parts.push((Vec::new(), Vec::new()));
+        written.push(Written { key: StreamKey::Rows(Vec::new()), files: Vec::new() });
     }
-    let mut new_parts = Vec::with_capacity(parts.len());
-    for (values, files) in parts {
-        new_parts.push(destination.finish(lake, plan, Some(values), &files).await?);
+    let (mut parts, mut rejected) = (Vec::with_capacity(written.len()), None);
+    for (stream, part) in written.iter().zip(destination.finish_all(&written).await?) {
+        match stream.key {
+            StreamKey::Rows(_) => parts.push(part),
+            StreamKey::Rejected => rejected = Some(part),
+        }
     }
-    let rejected = match rejected {
-        Some(files) => Some(destination.finish(lake, plan, None, &files).await?),
-        None => None,
-    };
-    Ok(WrittenLoad { report, parts: new_parts, rejected })
+    Ok(WrittenLoad { report, parts, rejected })
 }
 
 type Files = Vec<super::sink::WrittenFile>;
@@ -470,14 +509,23 @@ async fn keep_rejected(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Resul
     }
 }
 
-/// Fails when more lines were rejected than may be, and gives up what was written.
-async fn check_limit(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Result<()> {
-    let Some(error) = unreadable::too_many(plan, written) else { return Ok(()) };
+/// Tells whether the rows are to be published. When they are not, what was written is given up.
+///
+/// # Errors
+/// `DataQuality` when more lines were rejected than may be, or there are no rows and that is an error.
+async fn is_published(lake: &Lake, plan: &Plan, written: &WrittenLoad, control: &LoadControl) -> Result<bool> {
+    let decided = match unreadable::too_many(plan, written) {
+        Some(error) => Err(error),
+        None => empty::is_published(lake, plan, written).await,
+    };
+    match &decided {
+        Ok(true) => return decided,
+        Err(error) if error.kind != ErrorKind::DataQuality => return decided,
+        Ok(false) | Err(_) => {}
+    }
     match &plan.config.out {
         OutputConfig::Table(_) => {
-            for part in &written.parts {
-                table_output::abandon(lake, part).await?;
-            }
+            table_output::abandon_all(lake, &written.parts).await?;
             collect(lake).await;
         }
         OutputConfig::File(file) => {
@@ -485,7 +533,10 @@ async fn check_limit(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Result<
             file_output::abandon(&file_output::folder(plan, file), &written.parts, points).await?;
         }
     }
-    Err(error)
+    if let (Ok(false), Some(table)) = (&decided, plan.table_name()) {
+        (control.notice)(&Notice::LeftAsItIs { table });
+    }
+    decided
 }
 
 /// Deletes what is no longer needed. The load is what it is whether that succeeds or not; the next collection goes on with it.
@@ -507,21 +558,30 @@ async fn publish_parts(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Resul
     match &plan.config.out {
         OutputConfig::Table(table) => {
             report.published = table_output::publish(lake, plan, table, parts).await?;
-            report.rejected_kept = rejected.as_ref().map(|part| PublishedPart {
-                table: Some(format!("{}.{}", table.database, table_output::rejected_name(table)).to_lowercase()),
-                partition: [("load".to_owned(), part.values.join("/"))].into_iter().collect(),
-                rows: part.rows,
-                bytes: part.bytes,
-                location: part.prefix.clone(),
-            });
         }
         OutputConfig::File(file) => {
             let folder = file_output::folder(plan, file);
             file_output::publish(plan, &folder, parts, &lake.settings.crash_points).await?;
             report.published = file_output::published(&folder, plan, parts);
-            let folder = file_output::rejected_folder(plan, file);
-            report.rejected_kept = file_output::published(&folder, plan, rejected.as_slice()).into_iter().next();
         }
     }
+    report.rejected_kept = rejected_kept(plan, rejected.as_ref());
     Ok(report)
+}
+
+/// Says where the rejected lines are.
+fn rejected_kept(plan: &Plan, part: Option<&NewPart>) -> Option<PublishedPart> {
+    match &plan.config.out {
+        OutputConfig::Table(table) => part.map(|part| PublishedPart {
+            table: Some(format!("{}.{}", table.database, table_output::rejected_name(table)).to_lowercase()),
+            partition: [("load".to_owned(), part.values.join("/"))].into_iter().collect(),
+            rows: part.rows,
+            bytes: part.bytes,
+            location: part.prefix.clone(),
+        }),
+        OutputConfig::File(file) => {
+            let folder = file_output::rejected_folder(plan, file);
+            file_output::published(&folder, plan, part.map(std::slice::from_ref).unwrap_or_default()).into_iter().next()
+        }
+    }
 }

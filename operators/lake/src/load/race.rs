@@ -8,7 +8,7 @@ use crate::lake::Lake;
 
 /// How many other writers a load lets go first. Of those that race one wins each time, so this is how many may publish the
 /// same partition at once.
-const RACES: u32 = 20;
+pub(super) const RACES: u32 = 20;
 
 /// Returns the plan of a load that writes again, when all that stopped it was that another writer published meanwhile.
 ///

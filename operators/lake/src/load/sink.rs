@@ -102,7 +102,7 @@ impl Write for Sink {
 }
 
 impl Sink {
-    /// Ends the file; when it returns, its bytes survive the loss of power.
+    /// Ends the file. A file's bytes survive the loss of power then, those of an object after [`crate::storage::Storage::sync_all`].
     ///
     /// # Errors
     /// `ResourcesExhausted` on a full disk, `PermissionDenied`, `External`.
@@ -110,7 +110,7 @@ impl Sink {
         match self {
             Self::Object { writer, runtime, crash_points } => {
                 let place = writer.location().to_string();
-                let bytes = runtime.block_on(crash_points.around("load: write an object", writer.finish()))?;
+                let bytes = runtime.block_on(crash_points.around("load: write an object", writer.place()))?;
                 Ok(WrittenFile { place, bytes, rows })
             }
             Self::File { mut file, crash_points } => {

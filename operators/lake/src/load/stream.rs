@@ -42,6 +42,12 @@ pub(crate) struct Written {
 
 /// Where files are opened.
 pub(crate) trait Destination: Send + Sync {
+    /// Is told of streams before the first file of any of them is opened, many at once.
+    ///
+    /// # Errors
+    /// Those of the storage and the ledger.
+    fn prepare(&self, keys: &[StreamKey]) -> Result<()>;
+
     /// Opens the `part`th file of a stream, counted from 0.
     ///
     /// # Errors
@@ -122,6 +128,7 @@ struct Stream {
     file: Option<ParquetFile>,
     file_bytes: usize,
     last_begun: u64,
+    is_prepared: bool,
     parts: usize,
     written: Vec<WrittenFile>,
 }
@@ -269,6 +276,7 @@ impl<'a> Streams<'a> {
     }
 
     fn open_file(&mut self, key: &StreamKey) -> Result<()> {
+        self.prepare(key)?;
         let Some(stream) = self.by_key.get_mut(key) else { return Ok(()) };
         let schema = match key {
             StreamKey::Rows(_) => &self.rows_schema,
@@ -280,6 +288,21 @@ impl<'a> Streams<'a> {
         stream.parts += 1;
         self.open_files += 1;
         Ok(())
+    }
+
+    /// Tells the destination of all streams that it does not know yet, when one of them is about to have a file.
+    fn prepare(&mut self, key: &StreamKey) -> Result<()> {
+        if self.by_key.get(key).is_none_or(|stream| stream.is_prepared) {
+            return Ok(());
+        }
+        let new = self.by_key.iter_mut().filter(|(_, stream)| !stream.is_prepared);
+        let keys: Vec<StreamKey> = new
+            .map(|(key, stream)| {
+                stream.is_prepared = true;
+                key.clone()
+            })
+            .collect();
+        self.destination.prepare(&keys)
     }
 
     /// Appends the row groups that are encoded, so that they leave the memory.

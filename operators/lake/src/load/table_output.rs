@@ -4,9 +4,10 @@
 //! `append` writes a new version that holds the objects of the old one (copied by the storage, not read) and the new ones:
 //! readers see all of it or nothing, and running the load again replaces what it added, by the names of its objects.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
@@ -15,16 +16,19 @@ use super::job::{Plan, WrittenLoad};
 use super::layout::Layout;
 use super::report::PublishedPart;
 use super::sink::{Sink, WrittenFile};
-use super::stream::{Destination, StreamKey};
-use crate::catalog::{Column, Database, Expect, Table, TableFormat};
+use super::stream::{Destination, StreamKey, Written};
+use crate::catalog::{Column, Database, Expect, Partition, PartitionValues, Table, TableFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::{Location, TableName, check_partition_value};
 use crate::publish::record::{Record, schema_hash};
 use crate::publish::validate::{rows, validate};
-use crate::publish::{NewVersion, VersionName, VersionState, version_root};
+use crate::publish::{IntendedVersion, NewPartition, NewVersion, VersionName, VersionState, version_root};
 use crate::query::WrittenObject;
 use crate::sql::Type;
+
+/// How many partitions are checked at a time.
+const FINISHED_AT_ONCE: usize = 8;
 
 /// Something new that waits to be published: a partition, a whole table, or files of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +68,12 @@ pub(crate) fn columns(layout: &Layout) -> Vec<Column> {
 
 /// Returns the name of the table of rejected lines.
 pub(crate) fn rejected_name(output: &TableOutput) -> String {
-    format!("{}__rejected", output.table)
+    rejected_table(&output.table)
+}
+
+/// Returns the name of the table of rejected lines of a table.
+pub(crate) fn rejected_table(table: &str) -> String {
+    format!("{table}__rejected")
 }
 
 fn rejected_columns() -> Vec<Column> {
@@ -180,19 +189,29 @@ fn versions_of(table: &Table) -> Result<Location> {
 /// # Errors
 /// Those of the ledger.
 pub(crate) async fn next_generation(lake: &Lake, plan: &Plan, output: &TableOutput) -> Result<u32> {
-    let mark = format!("-{}-g", plan.request_hash());
+    Ok(give_up(lake, &output.database, &output.table, &plan.request_hash()).await? + 1)
+}
+
+/// Gives up what a load wrote to a table and did not come to publish; returns its last generation, 0 for none.
+///
+/// # Errors
+/// Those of the ledger.
+pub(crate) async fn give_up(lake: &Lake, database: &str, table: &str, request_hash: &str) -> Result<u32> {
+    let mark = format!("-{request_hash}-g");
     let mut last = 0;
-    for table in [output.table.clone(), rejected_name(output)] {
-        for version in lake.versions.of_table(&TableName::new(&output.database, &table)?).await? {
+    for table in [table.to_owned(), rejected_table(table)] {
+        let mut given_up = Vec::new();
+        for version in lake.versions.of_table(&TableName::new(database, &table)?).await? {
             let name = version.location.file_name().to_owned();
             let Some((_, generation)) = name.split_once(&mark) else { continue };
             last = last.max(generation.parse::<u32>().unwrap_or(0));
             if version.state == VersionState::Writing {
-                lake.abandon_version(&version.location).await?;
+                given_up.push(version.location);
             }
         }
+        lake.abandon_versions(&given_up).await?;
     }
-    Ok(last + 1)
+    Ok(last)
 }
 
 /// Opens objects below the version prefixes of partitions; cheap to clone.
@@ -247,26 +266,47 @@ impl TableDestination {
         }
     }
 
-    /// Returns the prefix of a stream; the ledger knows it before its first byte.
-    async fn begin(&self, key: &StreamKey) -> Result<Location> {
-        let begun = self.inner.begun.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
-        if let Some(prefix) = begun {
-            return Ok(prefix);
-        }
+    /// Returns the prefix of a stream.
+    fn prefix(&self, key: &StreamKey) -> Result<(Location, Location)> {
         let table = self.table(key);
         let root = versions_of(table)?;
-        let values = self.values(key);
-        let prefix = VersionName {
+        let name = VersionName {
             table: table.name.clone(),
-            values: values.clone(),
+            values: self.values(key),
             planned_ms: self.inner.plan.planned_ms,
             request_hash: self.inner.plan.request_hash(),
             generation: self.inner.generation,
+        };
+        let prefix = name.prefix(&root)?;
+        Ok((root, prefix))
+    }
+
+    /// Begins the prefixes of streams, as far as they are new: the ledger knows them before their first byte, those of a table
+    /// in one step.
+    async fn begin(&self, keys: &[StreamKey]) -> Result<()> {
+        let (rejected, rows): (Vec<&StreamKey>, Vec<&StreamKey>) =
+            keys.iter().partition(|key| **key == StreamKey::Rejected);
+        for keys in [rows, rejected] {
+            let mut intended = Vec::with_capacity(keys.len());
+            let mut place = None;
+            for key in keys {
+                if self.begun().contains_key(key) {
+                    continue;
+                }
+                let (root, prefix) = self.prefix(key)?;
+                intended.push((key.clone(), IntendedVersion { location: prefix, values: self.values(key) }));
+                place = Some((root, self.table(key).name.clone()));
+            }
+            let Some((root, table)) = place else { continue };
+            let versions: Vec<IntendedVersion> = intended.iter().map(|(_, version)| version.clone()).collect();
+            self.inner.lake.begin_versions(&root, &table, &versions).await?;
+            self.begun().extend(intended.into_iter().map(|(key, version)| (key, version.location)));
         }
-        .prefix(&root)?;
-        self.inner.lake.begin_version(&root, &prefix, &table.name, values.as_deref()).await?;
-        self.inner.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), prefix.clone());
-        Ok(prefix)
+        Ok(())
+    }
+
+    fn begun(&self) -> MutexGuard<'_, BTreeMap<StreamKey, Location>> {
+        self.inner.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives up all that was begun.
@@ -274,28 +314,36 @@ impl TableDestination {
     /// # Errors
     /// Those of the ledger.
     pub(crate) async fn abandon(&self) -> Result<()> {
-        let begun: Vec<Location> =
-            self.inner.begun.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        for prefix in begun {
-            self.inner.lake.abandon_version(&prefix).await?;
-        }
-        Ok(())
+        let begun: Vec<Location> = self.begun().values().cloned().collect();
+        self.inner.lake.abandon_versions(&begun).await
     }
 
-    /// Completes a partition (no values: the rejected lines): takes over the old objects where rows are appended, checks all
-    /// objects, and remembers what it takes the place of.
+    /// Completes all partitions (no values: the rejected lines): brings what was written to the disk, takes over the old objects
+    /// where rows are appended, checks all objects, and remembers what they take the place of. Returns them in the order given.
+    ///
+    /// # Errors
+    /// As [`TableDestination::finish`].
+    pub(crate) async fn finish_all(&self, streams: &[Written]) -> Result<Vec<NewPart>> {
+        let lake = &self.inner.lake;
+        let keys: Vec<StreamKey> = streams.iter().map(|stream| stream.key.clone()).collect();
+        self.begin(&keys).await?;
+        let mut locations = Vec::new();
+        for file in streams.iter().flat_map(|stream| &stream.files) {
+            locations.push(Location::parse(&file.place)?);
+        }
+        let sync = lake.storage.sync_all(&locations);
+        lake.settings.crash_points.around("load: bring the objects to the disk", sync).await?;
+        let parts: Vec<_> = streams.iter().map(|stream| self.finish(stream)).collect();
+        futures::stream::iter(parts).buffered(FINISHED_AT_ONCE).try_collect().await
+    }
+
+    /// Completes one of them.
     ///
     /// # Errors
     /// `InvalidData` when the objects are not what was written; those of storage and catalog.
-    pub(crate) async fn finish(
-        &self,
-        lake: &Lake,
-        plan: &Plan,
-        values: Option<Vec<String>>,
-        files: &[WrittenFile],
-    ) -> Result<NewPart> {
-        let key = values.map_or(StreamKey::Rejected, StreamKey::Rows);
-        let prefix = self.begin(&key).await?;
+    async fn finish(&self, Written { key, files }: &Written) -> Result<NewPart> {
+        let Inner { lake, plan, .. } = &*self.inner;
+        let (_, prefix) = self.prefix(key)?;
         let mut objects = Vec::with_capacity(files.len());
         for file in files {
             objects.push(WrittenObject {
@@ -305,13 +353,13 @@ impl TableDestination {
                 partition: Vec::new(),
             });
         }
-        let values = self.values(&key);
+        let values = self.values(key);
         let (replaces, old) = match &values {
-            Some(values) => match lake.catalog.partition(&self.table(&key).name, values).await? {
+            Some(values) => match lake.catalog.partition(&self.table(key).name, values).await? {
                 Some(partition) => (Some(partition.version), Some(partition.location)),
                 None => (None, None),
             },
-            None => match lake.catalog.table(&self.table(&key).name).await? {
+            None => match lake.catalog.table(&self.table(key).name).await? {
                 Some(table) => (Some(table.version), table.location),
                 None => (None, None),
             },
@@ -333,8 +381,12 @@ impl TableDestination {
 }
 
 impl Destination for TableDestination {
+    fn prepare(&self, keys: &[StreamKey]) -> Result<()> {
+        self.inner.runtime.block_on(self.begin(keys))
+    }
+
     fn open(&self, key: &StreamKey, part: usize) -> Result<Sink> {
-        let prefix = self.inner.runtime.block_on(self.begin(key))?;
+        let (_, prefix) = self.prefix(key)?;
         let location = prefix.join(&self.inner.plan.file_name(part))?;
         let writer = Box::new(self.inner.lake.storage.writer(&location)?);
         let crash_points = self.inner.lake.settings.crash_points.clone();
@@ -423,27 +475,32 @@ pub(crate) async fn keep_rejected(
         lake.publish_partition(&table, &part.values, &new_version(plan, &table, part)?).await?;
         return Ok(());
     }
-    drop_partition(lake, &table.name, &[load_value(plan)]).await
+    let earlier = lake.catalog.partition(&table.name, &[load_value(plan)]).await?;
+    drop_partitions(lake, &table.name, earlier.as_slice()).await
 }
 
-/// Drops a partition and sets the tombstone of its version; one that is not there is fine.
-async fn drop_partition(lake: &Lake, table: &TableName, values: &[String]) -> Result<()> {
-    let Some(partition) = lake.catalog.partition(table, values).await? else { return Ok(()) };
+/// Drops partitions and sets the tombstones of their versions.
+async fn drop_partitions(lake: &Lake, table: &TableName, partitions: &[Partition]) -> Result<()> {
+    if partitions.is_empty() {
+        return Ok(());
+    }
     let points = &lake.settings.crash_points;
-    // The tombstone first: after the drop nothing would lead to the version. Its time has not come before the drop is done.
-    points
-        .around("load: set the tombstone", lake.versions.retire(&partition.location, lake.settings.retention))
-        .await?;
-    points.around("load: drop a partition", lake.catalog.drop_partition(table, values)).await?;
+    let locations: Vec<Location> = partitions.iter().map(|partition| partition.location.clone()).collect();
+    let values: Vec<PartitionValues> = partitions.iter().map(|partition| partition.values.clone()).collect();
+    // The tombstones first: after the drop nothing would lead to the versions. Their time has not come before the drop is done.
+    let retire = lake.versions.retire_all(&locations, lake.settings.retention);
+    points.around("load: set the tombstone", retire).await?;
+    points.around("load: drop a partition", lake.catalog.drop_partitions(table, &values)).await?;
     Ok(())
 }
 
-/// Gives up a part that will not be published.
+/// Gives up parts that will not be published.
 ///
 /// # Errors
 /// Those of the ledger.
-pub(crate) async fn abandon(lake: &Lake, part: &NewPart) -> Result<()> {
-    lake.abandon_version(&Location::parse(&part.prefix)?).await
+pub(crate) async fn abandon_all<'p>(lake: &Lake, parts: impl IntoIterator<Item = &'p NewPart>) -> Result<()> {
+    let prefixes = parts.into_iter().map(|part| Location::parse(&part.prefix)).collect::<Result<Vec<_>>>()?;
+    lake.abandon_versions(&prefixes).await
 }
 
 /// Gives up the parts of a load that readers do not see.
@@ -455,6 +512,7 @@ pub(crate) async fn abandon_unpublished(lake: &Lake, output: &TableOutput, writt
     let rejected = TableName::new(&output.database, &rejected_name(output))?;
     let parts =
         written.parts.iter().map(|part| (&rows, part)).chain(written.rejected.iter().map(|part| (&rejected, part)));
+    let mut unseen = Vec::new();
     for (table, part) in parts {
         let seen = if part.values.is_empty() {
             lake.catalog.table(table).await?.and_then(|table| table.location)
@@ -462,13 +520,13 @@ pub(crate) async fn abandon_unpublished(lake: &Lake, output: &TableOutput, writt
             lake.catalog.partition(table, &part.values).await?.map(|partition| partition.location)
         };
         if seen.is_none_or(|seen| seen.to_string() != part.prefix) {
-            abandon(lake, part).await?;
+            unseen.push(part);
         }
     }
-    Ok(())
+    abandon_all(lake, unseen).await
 }
 
-/// Publishes the parts, one catalog call each, in the order of their values.
+/// Publishes the parts: in one step where the catalog can.
 ///
 /// # Errors
 /// `Conflict` when another writer changed a partition since it was written; those of storage and catalog. Repeating it goes
@@ -494,16 +552,17 @@ pub(crate) async fn publish(
         return Ok(published);
     }
     let table = ensure(lake, &table).await?;
+    let mut new = Vec::with_capacity(parts.len());
     for part in parts {
-        lake.publish_partition(&table, &part.values, &new_version(plan, &table, part)?).await?;
+        new.push(NewPartition { values: part.values.clone(), version: new_version(plan, &table, part)? });
         published.push(published_part(&table, part));
     }
+    lake.publish_partitions(&table, &new).await?;
     if output.mode == Mode::Replace {
-        for old in lake.catalog.partitions(&table.name).await? {
-            if !parts.iter().any(|part| part.values == old.values) {
-                drop_partition(lake, &table.name, &old.values).await?;
-            }
-        }
+        let kept: BTreeSet<&PartitionValues> = parts.iter().map(|part| &part.values).collect();
+        let mut old = lake.catalog.partitions(&table.name).await?;
+        old.retain(|old| !kept.contains(&old.values));
+        drop_partitions(lake, &table.name, &old).await?;
     }
     Ok(published)
 }

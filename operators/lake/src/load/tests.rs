@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::lake::{Lake, LakeSettings};
 use crate::name::{Location, TableName};
 
+mod empty;
 mod race;
 
 struct Fixture {
@@ -489,7 +490,11 @@ async fn a_load_that_is_stopped_anywhere_goes_on_and_ends_the_same() {
     counting.crash_points = CrashPoints::new(Arc::new(move |name| {
         name.contains(" lake: ") || counter.fetch_add(1, Ordering::SeqCst) < usize::MAX
     }));
-    counting.run(&csv_to_table("append"), "daily").await.unwrap();
+    let lake = counting.lake().await;
+    let mut state = plan(&read(&csv_to_table("append")), &lake, token("daily"), counting.base()).await.unwrap();
+    while state.report().is_none() {
+        state = advance(&lake, state, &LoadControl::default()).await.unwrap();
+    }
     let points = seen.load(Ordering::SeqCst);
     assert!(points > 20, "{points}");
     let lake = counting.lake().await;

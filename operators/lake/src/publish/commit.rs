@@ -1,8 +1,9 @@
 //! The one catalog call that readers see, what is noted before it, and the tombstone after it.
 
+use futures::{StreamExt as _, TryStreamExt as _};
 use indexmap::IndexMap;
 
-use crate::catalog::{Expect, Partition, Table};
+use crate::catalog::{Expect, Partition, PartitionValues, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::{Location, TableName};
@@ -10,6 +11,7 @@ use crate::storage::{Marker, MarkerKind};
 
 use super::lease::Lease;
 use super::record::Record;
+use super::versions::IntendedVersion;
 
 /// A version that is ready for its readers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,18 @@ pub struct NewVersion {
     /// What must be in the catalog for the call to go through: the state that the version was planned on.
     pub expect: Expect,
 }
+
+/// A version of one partition that is ready for its readers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPartition {
+    /// The partition's values in the order of the keys.
+    pub values: PartitionValues,
+    /// The version.
+    pub version: NewVersion,
+}
+
+/// How many partitions are looked up at a time.
+const READS_AT_ONCE: usize = 8;
 
 /// What a publish did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +55,18 @@ impl Lake {
         table: &TableName,
         values: Option<&[String]>,
     ) -> Result<()> {
+        let intended = IntendedVersion { location: prefix.clone(), values: values.map(<[String]>::to_vec) };
+        self.begin_versions(root, table, &[intended]).await
+    }
+
+    /// Prepares prefixes of a table below one version root for their first bytes, all in one step of the ledger. Repeating it
+    /// is fine.
+    ///
+    /// # Errors
+    /// As [`Lake::begin_version`]; then none is noted.
+    pub async fn begin_versions(&self, root: &Location, table: &TableName, intended: &[IntendedVersion]) -> Result<()> {
         let points = &self.settings.crash_points;
-        points.around("version: note it", self.versions.intend(prefix, table, values)).await?;
+        points.around("version: note it", self.versions.intend_all(table, intended)).await?;
         if self.storage.marker(root).await?.is_none() {
             let marker = Marker::new(MarkerKind::VersionRoot, None);
             points.around("version: mark the root", self.storage.mark(root, &marker)).await?;
@@ -55,7 +79,18 @@ impl Lake {
     /// # Errors
     /// Those of the catalog's file.
     pub async fn abandon_version(&self, prefix: &Location) -> Result<()> {
-        self.settings.crash_points.around("version: give it up", self.versions.abandon(prefix)).await?;
+        self.abandon_versions(std::slice::from_ref(prefix)).await
+    }
+
+    /// Gives up versions that will not be published, all in one step; they go with the next collection.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub async fn abandon_versions(&self, prefixes: &[Location]) -> Result<()> {
+        if prefixes.is_empty() {
+            return Ok(());
+        }
+        self.settings.crash_points.around("version: give it up", self.versions.abandon_all(prefixes)).await?;
         Ok(())
     }
 
@@ -97,6 +132,64 @@ impl Lake {
         self.after_publish(prefix, previous, false).await
     }
 
+    /// Points partitions of a table to new versions, each to its own: one call of a catalog that can do it at once, so that
+    /// readers see all of them or none. Repeating it after a lost answer is fine.
+    ///
+    /// # Errors
+    /// As [`Lake::publish_partition`]; a catalog that does it one by one may have changed the ones before.
+    pub async fn publish_partitions(&self, table: &Table, new: &[NewPartition]) -> Result<Vec<Published>> {
+        if self.leases.are_needed() {
+            // Writers on other machines are kept out of one partition after the other.
+            let mut published = Vec::with_capacity(new.len());
+            for NewPartition { values, version } in new {
+                published.push(self.publish_partition(table, values, version).await?);
+            }
+            return Ok(published);
+        }
+        let points = &self.settings.crash_points;
+        let current = self.partitions_of(table, new).await?;
+        let mut published = Vec::with_capacity(new.len());
+        let (mut puts, mut records) = (Vec::new(), Vec::new());
+        for (NewPartition { values, version: new }, current) in new.iter().zip(current) {
+            let prefix = &new.record.version;
+            if let Some(current) = current.as_ref().filter(|current| current.location == *prefix) {
+                let previous_location = Record::read(&current.parameters)?.and_then(|record| record.previous_location);
+                published.push(Published { previous_location, repeated: true });
+                continue;
+            }
+            let previous_location = current.map(|current| current.location);
+            let record = Record { previous_location: previous_location.clone(), ..new.record.clone() };
+            let mut partition = table.new_partition(values.clone(), prefix.clone());
+            partition.storage = super::Format::default().storage();
+            record.put(&mut partition.parameters);
+            puts.push((partition, new.expect));
+            records.push(record);
+            published.push(Published { previous_location, repeated: false });
+        }
+        if !puts.is_empty() {
+            self.before_publish_all(&records).await?;
+            points.around("publish: the catalog call", self.catalog.put_partitions(&table.name, &puts)).await?;
+            for (new, kept) in new.iter().zip(self.partitions_of(table, new).await?) {
+                read_back(&new.version.record.version, kept.map(|kept| kept.location))?;
+            }
+        }
+        let replaced: Vec<Location> = new
+            .iter()
+            .zip(&published)
+            .filter_map(|(new, published)| {
+                published.previous_location.clone().filter(|previous| *previous != new.version.record.version)
+            })
+            .collect();
+        self.retire_versions(&replaced).await?;
+        Ok(published)
+    }
+
+    /// Reads partitions of a table, in the order in which they are asked for.
+    async fn partitions_of(&self, table: &Table, new: &[NewPartition]) -> Result<Vec<Option<Partition>>> {
+        let reads: Vec<_> = new.iter().map(|new| self.catalog.partition(&table.name, &new.values)).collect();
+        futures::stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await
+    }
+
     /// Points a table to a new version, or makes it: one catalog call. Repeating it after a lost answer is fine.
     ///
     /// `table` is the table as it shall be; its location becomes the version's, its parameters get the record.
@@ -131,14 +224,22 @@ impl Lake {
 
     /// Leaves the record beside the objects, and takes the version out of reach of the collection.
     pub(super) async fn before_publish(&self, record: &Record) -> Result<()> {
+        self.before_publish_all(std::slice::from_ref(record)).await
+    }
+
+    async fn before_publish_all(&self, records: &[Record]) -> Result<()> {
         let points = &self.settings.crash_points;
-        let value = serde_json::to_value(record).map_err(|error| {
-            Error::new(ErrorKind::InvalidInput, "publish a version", "the record cannot be written as JSON")
-                .source(error)
-        })?;
-        let marker = Marker::new(MarkerKind::Prefix, Some(value));
-        points.around("publish: mark the version", self.storage.mark(&record.version, &marker)).await?;
-        points.around("publish: note the version", self.versions.published(&record.version)).await
+        let mut markers = Vec::with_capacity(records.len());
+        for record in records {
+            let value = serde_json::to_value(record).map_err(|error| {
+                Error::new(ErrorKind::InvalidInput, "publish a version", "the record cannot be written as JSON")
+                    .source(error)
+            })?;
+            markers.push((record.version.clone(), Marker::new(MarkerKind::Prefix, Some(value))));
+        }
+        points.around("publish: mark the version", self.storage.mark_all(&markers)).await?;
+        let versions: Vec<Location> = records.iter().map(|record| record.version.clone()).collect();
+        points.around("publish: note the version", self.versions.published_all(&versions)).await
     }
 
     /// Sets the tombstone of what was replaced.
@@ -148,11 +249,22 @@ impl Lake {
         previous: Option<Location>,
         repeated: bool,
     ) -> Result<Published> {
-        if let Some(previous) = previous.as_ref().filter(|previous| *previous != prefix) {
-            let retire = self.versions.retire(previous, self.settings.retention);
-            self.settings.crash_points.around("publish: set the tombstone", retire).await?;
-        }
+        let replaced: Vec<Location> = previous.iter().filter(|previous| *previous != prefix).cloned().collect();
+        self.retire_versions(&replaced).await?;
         Ok(Published { previous_location: previous, repeated })
+    }
+
+    /// Sets the tombstones of versions that were replaced, all in one step; one that stands keeps its time.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub(crate) async fn retire_versions(&self, replaced: &[Location]) -> Result<()> {
+        if replaced.is_empty() {
+            return Ok(());
+        }
+        let retire = self.versions.retire_all(replaced, self.settings.retention);
+        self.settings.crash_points.around("publish: set the tombstone", retire).await?;
+        Ok(())
     }
 }
 

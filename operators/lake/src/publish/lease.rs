@@ -112,6 +112,11 @@ impl Leases {
         Self { on: Some(Arc::new(On { storage, clock, crash_points, times: TIMES })) }
     }
 
+    /// Tells whether a writer must hold one.
+    pub(crate) fn are_needed(&self) -> bool {
+        self.on.is_some()
+    }
+
     /// Waits for the lease of the partition (or table) that a version is of, and takes it; none where there are no leases.
     ///
     /// # Errors

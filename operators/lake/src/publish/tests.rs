@@ -67,7 +67,17 @@ impl World {
         fn walk(folder: &Path, files: &mut BTreeSet<String>) {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                if path.is_dir() { walk(&path, files) } else { assert!(files.insert(path.display().to_string())) }
+                // Unfinished objects are those of a process; the lock of this one is there.
+                if path.ends_with(".staging") {
+                    let is_lock = |path: &Path| path.extension().is_some_and(|extension| extension == "lock");
+                    let mut unfinished = BTreeSet::new();
+                    walk(&path, &mut unfinished);
+                    assert!(unfinished.iter().all(|path| is_lock(Path::new(path))), "{unfinished:?}");
+                } else if path.is_dir() {
+                    walk(&path, files);
+                } else {
+                    assert!(files.insert(path.display().to_string()));
+                }
             }
         }
         let mut files = BTreeSet::new();

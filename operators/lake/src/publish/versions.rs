@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use sqlx::Row as _;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Row as _, SqliteConnection};
 
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
@@ -68,6 +68,24 @@ pub struct WrittenVersion {
     pub collect_after_ms: Option<i64>,
 }
 
+/// A version prefix that is going to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntendedVersion {
+    /// The prefix.
+    pub location: Location,
+    /// The values of the partition; none for a whole table.
+    pub values: Option<Vec<String>>,
+}
+
+/// What a version that is not in the ledger means for the others of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    /// Nothing.
+    Fine,
+    /// None is changed.
+    Refused,
+}
+
 /// The ledger of a lake. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Versions {
@@ -86,31 +104,46 @@ impl Versions {
     /// Those of the catalog's file; `Conflict` when the prefix is noted for another table or partition, or its writing was
     /// given up.
     pub async fn intend(&self, location: &Location, table: &TableName, values: Option<&[String]>) -> Result<()> {
+        let intended = IntendedVersion { location: location.clone(), values: values.map(<[String]>::to_vec) };
+        self.intend_all(table, &[intended]).await
+    }
+
+    /// Notes that versions of a table are about to be written, in one step; repeating it is fine.
+    ///
+    /// # Errors
+    /// As [`Versions::intend`]; then none is noted.
+    pub async fn intend_all(&self, table: &TableName, intended: &[IntendedVersion]) -> Result<()> {
         const OPERATION: &str = "note a version";
-        let values = values.map(encode).transpose()?;
-        sqlx::query(
-            "INSERT INTO version_prefix (location, database_name, table_name, partition_values, state, created_ms) \
-             VALUES (?, ?, ?, ?, 'writing', ?) ON CONFLICT (location) DO NOTHING",
-        )
-        .bind(location.to_string())
-        .bind(&table.database)
-        .bind(&table.table)
-        .bind(&values)
-        .bind(self.clock.now().as_millisecond())
-        .execute(&self.pool)
-        .await
-        .map_err(|error| failed(OPERATION, error))?;
-        let found = self.version(location).await?;
-        let same = found.as_ref().is_some_and(|found| {
-            found.table == *table
-                && found.state == VersionState::Writing
-                && found.values.as_deref().map(encode).transpose().ok() == Some(values.clone())
-        });
-        if same {
-            return Ok(());
+        let now_ms = self.clock.now().as_millisecond();
+        let mut transaction = self.begin(OPERATION).await?;
+        for IntendedVersion { location, values } in intended {
+            let encoded = values.as_deref().map(encode).transpose()?;
+            let made = sqlx::query(
+                "INSERT INTO version_prefix (location, database_name, table_name, partition_values, state, created_ms) \
+                 VALUES (?, ?, ?, ?, 'writing', ?) ON CONFLICT (location) DO NOTHING",
+            )
+            .bind(location.to_string())
+            .bind(&table.database)
+            .bind(&table.table)
+            .bind(&encoded)
+            .bind(now_ms)
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| failed(OPERATION, error))?;
+            if made.rows_affected() > 0 {
+                continue;
+            }
+            let found = find(&mut transaction, location).await?;
+            let same = found.as_ref().is_some_and(|found| {
+                found.table == *table && found.state == VersionState::Writing && found.values == *values
+            });
+            if !same {
+                let message = format!("the version `{location}` is not free to be written");
+                return Err(Error::new(ErrorKind::Conflict, OPERATION, message)
+                    .with("state", found.map_or("gone", |found| found.state.word())));
+            }
         }
-        Err(Error::new(ErrorKind::Conflict, OPERATION, format!("the version `{location}` is not free to be written"))
-            .with("state", found.map_or("gone", |found| found.state.word())))
+        transaction.commit().await.map_err(|error| failed(OPERATION, error))
     }
 
     /// Notes that the catalog points to a version (again): it is not collected.
@@ -118,15 +151,23 @@ impl Versions {
     /// # Errors
     /// Those of the catalog's file; `Conflict` when the version is not in the ledger: it was collected.
     pub async fn published(&self, location: &Location) -> Result<()> {
-        let found = self.set(location, VersionState::Published, None).await?;
-        if found {
-            return Ok(());
+        self.published_all(std::slice::from_ref(location)).await
+    }
+
+    /// Notes that the catalog points to versions (again), in one step.
+    ///
+    /// # Errors
+    /// As [`Versions::published`]; then none is noted.
+    pub async fn published_all(&self, locations: &[Location]) -> Result<()> {
+        let missing = self.set_all(locations, VersionState::Published, None, Missing::Refused).await?;
+        match missing.first() {
+            None => Ok(()),
+            Some(location) => Err(Error::new(
+                ErrorKind::Conflict,
+                "note a version",
+                format!("the version `{location}` was collected meanwhile"),
+            )),
         }
-        Err(Error::new(
-            ErrorKind::Conflict,
-            "note a version",
-            format!("the version `{location}` was collected meanwhile"),
-        ))
     }
 
     /// Notes that another version took the place of this one: it may be deleted after the retention. Returns false for a
@@ -135,9 +176,17 @@ impl Versions {
     /// # Errors
     /// Those of the catalog's file.
     pub async fn retire(&self, location: &Location, retention: std::time::Duration) -> Result<bool> {
+        Ok(self.retire_all(std::slice::from_ref(location), retention).await?.is_empty())
+    }
+
+    /// Notes that other versions took the place of these, in one step. Returns the locations that are no versions of ours.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub async fn retire_all(&self, locations: &[Location], retention: std::time::Duration) -> Result<Vec<Location>> {
         let retention_ms = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
         let after = self.clock.now().as_millisecond().saturating_add(retention_ms);
-        self.set(location, VersionState::Retired, Some(after)).await
+        self.set_all(locations, VersionState::Retired, Some(after), Missing::Fine).await
     }
 
     /// Notes that a version will never be published: it may be deleted at once. Returns false for a location that is no
@@ -146,24 +195,57 @@ impl Versions {
     /// # Errors
     /// Those of the catalog's file.
     pub async fn abandon(&self, location: &Location) -> Result<bool> {
-        let now_ms = self.clock.now().as_millisecond();
-        self.set(location, VersionState::Abandoned, Some(now_ms)).await
+        Ok(self.abandon_all(std::slice::from_ref(location)).await?.is_empty())
     }
 
-    async fn set(&self, location: &Location, state: VersionState, collect_after_ms: Option<i64>) -> Result<bool> {
-        // A tombstone that stands keeps its time: repeating a step must not prolong it.
-        let done = sqlx::query(
-            "UPDATE version_prefix SET \
-             collect_after_ms = CASE WHEN state = ?1 AND ?2 IS NOT NULL THEN collect_after_ms ELSE ?2 END, state = ?1 \
-             WHERE location = ?3 AND state <> 'collecting'",
-        )
-        .bind(state.word())
-        .bind(collect_after_ms)
-        .bind(location.as_prefix().to_string())
-        .execute(&self.pool)
-        .await
-        .map_err(|error| failed("note a version", error))?;
-        Ok(done.rows_affected() > 0)
+    /// Notes that versions will never be published, in one step. Returns the locations that are no versions of ours.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub async fn abandon_all(&self, locations: &[Location]) -> Result<Vec<Location>> {
+        let now_ms = self.clock.now().as_millisecond();
+        self.set_all(locations, VersionState::Abandoned, Some(now_ms), Missing::Fine).await
+    }
+
+    /// Sets the state of versions in one step, and returns those that are not there.
+    async fn set_all(
+        &self,
+        locations: &[Location],
+        state: VersionState,
+        collect_after_ms: Option<i64>,
+        missing: Missing,
+    ) -> Result<Vec<Location>> {
+        const OPERATION: &str = "note a version";
+        if locations.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut transaction = self.begin(OPERATION).await?;
+        let mut absent = Vec::new();
+        for location in locations {
+            // A tombstone that stands keeps its time: repeating a step must not prolong it.
+            let done = sqlx::query(
+                "UPDATE version_prefix SET \
+                 collect_after_ms = CASE WHEN state = ?1 AND ?2 IS NOT NULL THEN collect_after_ms ELSE ?2 END, state = ?1 \
+                 WHERE location = ?3 AND state <> 'collecting'",
+            )
+            .bind(state.word())
+            .bind(collect_after_ms)
+            .bind(location.as_prefix().to_string())
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| failed(OPERATION, error))?;
+            if done.rows_affected() == 0 {
+                absent.push(location.clone());
+            }
+        }
+        if absent.is_empty() || missing == Missing::Fine {
+            transaction.commit().await.map_err(|error| failed(OPERATION, error))?;
+        }
+        Ok(absent)
+    }
+
+    async fn begin(&self, operation: &'static str) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>> {
+        self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| failed(operation, error))
     }
 
     /// Returns a version.
@@ -171,12 +253,8 @@ impl Versions {
     /// # Errors
     /// Those of the catalog's file.
     pub async fn version(&self, location: &Location) -> Result<Option<WrittenVersion>> {
-        let row = sqlx::query("SELECT * FROM version_prefix WHERE location = ?")
-            .bind(location.as_prefix().to_string())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|error| failed("read the ledger of versions", error))?;
-        row.as_ref().map(read).transpose()
+        let mut connection = self.pool.acquire().await.map_err(|error| failed("read the ledger of versions", error))?;
+        find(&mut connection, location).await
     }
 
     /// Lists the versions of a table, oldest first.
@@ -270,6 +348,15 @@ impl Versions {
             .map_err(|error| failed("forget a version", error))?;
         Ok(())
     }
+}
+
+async fn find(connection: &mut SqliteConnection, location: &Location) -> Result<Option<WrittenVersion>> {
+    let row = sqlx::query("SELECT * FROM version_prefix WHERE location = ?")
+        .bind(location.as_prefix().to_string())
+        .fetch_optional(connection)
+        .await
+        .map_err(|error| failed("read the ledger of versions", error))?;
+    row.as_ref().map(read).transpose()
 }
 
 fn read(row: &SqliteRow) -> Result<WrittenVersion> {

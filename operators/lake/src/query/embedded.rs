@@ -9,7 +9,6 @@ mod pieces;
 mod plan;
 pub(in crate::query) mod result;
 mod stop;
-mod temporary;
 mod threads;
 
 use std::collections::HashMap;
@@ -38,10 +37,10 @@ use crate::publish::parquet::{ParquetWriter, StoredColumn};
 use crate::publish::partitioned::PartitionedWriter;
 use crate::sql::function::Session;
 use crate::storage::Storage;
+use crate::temporary::TemporaryFolder;
 use plan::{Planner, Prepared};
 pub(in crate::query) use result::FetchedResult;
 use stop::Stop;
-pub(crate) use temporary::TemporaryFolder;
 use threads::ThreadPool;
 
 /// How many queries run at a time; the others wait in the order of their start.

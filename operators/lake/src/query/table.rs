@@ -4,6 +4,7 @@
 
 mod adapt;
 mod delimited;
+mod hidden;
 mod line;
 mod partition;
 mod text;
@@ -11,7 +12,7 @@ mod text;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{DataFusionError, ScalarValue, Statistics, project_schema};
@@ -26,12 +27,13 @@ use datafusion::physical_plan::union::UnionExec;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectMeta;
 
-use crate::catalog::{Partition, Storage as Descriptor, Table, TableFormat};
+use crate::catalog::{Partition, PartitionValues, Storage as Descriptor, Table, TableFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 use crate::publish::record::Record;
 use crate::sql::Type;
 use crate::storage::Storage;
+use hidden::Hidden;
 
 /// How many prefixes are listed at a time.
 const LISTINGS: usize = 16;
@@ -44,6 +46,9 @@ pub(crate) struct CatalogTable {
     partitions: Vec<Partition>,
     columns: Vec<(String, Type)>,
     keys: Vec<(String, Type)>,
+    hidden: Vec<Hidden>,
+    /// The columns that are in the objects, as they are read.
+    file_schema: SchemaRef,
     schema: SchemaRef,
 }
 
@@ -60,6 +65,8 @@ struct Place {
     location: Location,
     descriptor: Descriptor,
     values: Vec<ScalarValue>,
+    /// The values as the catalog has them; none for a table without partitions.
+    texts: Option<PartitionValues>,
     rows: Option<u64>,
 }
 
@@ -87,13 +94,22 @@ impl CatalogTable {
         };
         let columns = typed(&table.columns)?;
         let keys = typed(&table.partition_keys)?;
-        let schema = Arc::new(Schema::new(columns.iter().chain(&keys).map(field).collect::<Vec<_>>()));
-        Ok(Self { storage, table, partitions, columns, keys, schema })
+        let hidden = Hidden::of(&table);
+        let of_objects: Vec<(String, Type)> = hidden.iter().map(|hidden| hidden.column()).collect();
+        let is_parquet = |descriptor: &Descriptor| TableFormat::of(descriptor) == Some(TableFormat::Parquet);
+        let all_parquet = is_parquet(&table.storage) && partitions.iter().all(|part| is_parquet(&part.storage));
+        let file_fields = columns.iter().map(|column| file_field(column, all_parquet));
+        let file_schema = Arc::new(Schema::new(file_fields.collect::<Vec<_>>()));
+        let of_places = keys.iter().chain(&of_objects).map(|column| Arc::new(field(column)));
+        let schema = Arc::new(Schema::new(file_schema.fields().iter().cloned().chain(of_places).collect::<Vec<_>>()));
+        Ok(Self { storage, table, partitions, columns, keys, hidden, file_schema, schema })
     }
 
-    /// Returns the columns, partition keys last.
+    /// Returns the columns, partition keys behind them and then those that say where a row comes from: their names start with
+    /// `$`, and `*` passes over them.
     pub(crate) fn columns(&self) -> Vec<(String, Type)> {
-        self.columns.iter().chain(&self.keys).cloned().collect()
+        let hidden = self.hidden.iter().map(|hidden| hidden.column());
+        self.columns.iter().chain(&self.keys).cloned().chain(hidden).collect()
     }
 
     /// Lists the objects of the places that are left after pruning, grouped by how they are read.
@@ -107,6 +123,7 @@ impl CatalogTable {
                     location,
                     descriptor: self.table.storage.clone(),
                     values: Vec::new(),
+                    texts: None,
                     rows: recorded(&self.table.parameters),
                 })
                 .collect()
@@ -117,13 +134,15 @@ impl CatalogTable {
                     location: partition.location.clone(),
                     descriptor: partition.storage.clone(),
                     values,
+                    texts: Some(partition.values.clone()),
                     rows: recorded(&partition.parameters),
                 })
                 .collect()
         };
         let listed: Vec<Part> = futures::stream::iter(places)
-            .map(|Place { location, descriptor, values, rows }| async move {
+            .map(|Place { location, descriptor, values, texts, rows }| async move {
                 let objects = self.storage.list_data(&location).await?;
+                let pairs: Vec<(&str, &str)> = texts.iter().flat_map(|texts| self.table.pairs(texts)).collect();
                 let files = objects
                     .into_iter()
                     .filter(|object| object.bytes > 0)
@@ -137,6 +156,9 @@ impl CatalogTable {
                             version: None,
                         });
                         file.partition_values.clone_from(&values);
+                        for hidden in &self.hidden {
+                            file.partition_values.push(hidden.value(&object, &pairs)?);
+                        }
                         Ok(file)
                     })
                     .collect::<Result<Vec<_>>>()?;
@@ -163,9 +185,9 @@ impl CatalogTable {
 
     /// Makes the source of objects in one format.
     fn source(&self, descriptor: &Descriptor) -> Result<Arc<dyn FileSource>> {
-        let file_schema = Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()));
-        let keys: Vec<FieldRef> = self.keys.iter().map(|key| Arc::new(field(key))).collect();
-        let schema = TableSchema::builder(file_schema).with_table_partition_cols(keys).build();
+        let of_places = self.keys.iter().cloned().chain(self.hidden.iter().map(|hidden| hidden.column()));
+        let keys: Vec<FieldRef> = of_places.map(|key| Arc::new(field(&key))).collect();
+        let schema = TableSchema::builder(Arc::clone(&self.file_schema)).with_table_partition_cols(keys).build();
         match TableFormat::of(descriptor) {
             Some(TableFormat::Parquet) => Ok(Arc::new(ParquetSource::new(schema))),
             Some(format) => {
@@ -191,6 +213,15 @@ fn guess(number: Option<u64>) -> Precision<usize> {
 /// Makes the Arrow field of a column.
 fn field((name, data_type): &(String, Type)) -> Field {
     Field::new(name, data_type.to_arrow(), true)
+}
+
+/// Makes the Arrow field of a column in objects. Text of Parquet comes as views: it is not copied out of the pages, and much of
+/// what is asked of it needs no more (`sql/views.rs`).
+fn file_field(column: &(String, Type), is_parquet: bool) -> Field {
+    if is_parquet && column.1 == Type::Varchar(None) {
+        return Field::new(&column.0, DataType::Utf8View, true);
+    }
+    field(column)
 }
 
 #[async_trait]
@@ -235,6 +266,7 @@ impl TableProvider for CatalogTable {
                 .with_expr_adapter(Some(Arc::new(adapt::TypeAdapterFactory::new(
                     self.table.name.to_string(),
                     self.columns.clone(),
+                    Arc::clone(&self.file_schema),
                 ))))
                 .with_projection_indices(projection.cloned())?
                 .build();

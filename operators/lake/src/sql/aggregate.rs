@@ -18,7 +18,7 @@ use datafusion::logical_expr::{AggregateUDF, Case, Expr, lit};
 use self::sum::ExactSum;
 use self::sum_double::DoubleSum;
 use super::error::{SqlError, SqlResult};
-use super::expression::{Context, own_call};
+use super::expression::{Clause, Context, own_call};
 use super::scope::Typed;
 use super::types::Type;
 use super::values;
@@ -328,7 +328,9 @@ impl Builder<'_, '_> {
     fn sum(&mut self, value: Typed) -> Option<SqlResult<Typed>> {
         let analyzer = self.context.analyzer;
         let sum = |builder: &mut Self, value: SqlResult<Typed>, returns: Type| {
-            let function = Arc::new(AggregateUDF::new_from_impl(ExactSum::new(returns.clone())));
+            let over_window = builder.context.clause == Clause::WindowArgument;
+            let sum = if over_window { ExactSum::over_window } else { ExactSum::new };
+            let function = Arc::new(AggregateUDF::new_from_impl(sum(returns.clone())));
             builder.raw(function, vec![value?.expr], returns)
         };
         Some(match &value.data_type {

@@ -9,7 +9,8 @@ use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::lit;
 use sqlparser::ast::{
     DuplicateTreatment, Expr as Sql, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, ListAggOnOverflow, ObjectNamePart, OrderByExpr, OrderByOptions,
+    FunctionArgumentList, FunctionArguments, ListAggOnOverflow, ObjectNamePart, OrderByExpr, OrderByOptions, Value,
+    ValueWithSpan,
 };
 
 use super::aggregate::{AggregateCall, Builder, Modifiers, RawAggregate, is_aggregate};
@@ -47,7 +48,11 @@ impl Context<'_> {
         let parts = parts(function)?;
         let name = parts.name.as_str();
         if matches!(function.args, FunctionArguments::None) {
-            return self.constant_of_session(name);
+            return self.constant_of_session(name, None);
+        }
+        if let "current_time" | "current_timestamp" | "localtime" | "localtimestamp" = name {
+            let precision = precision(name, &parts)?;
+            return self.constant_of_session(name, Some(precision));
         }
         if let Some(over) = over {
             if !within_group.is_empty() {
@@ -79,6 +84,9 @@ impl Context<'_> {
                 format!("Window function system.builtin.{name} requires an OVER clause"),
             ));
         }
+        if parts.arguments.iter().any(|argument| matches!(argument, Sql::Lambda(_))) {
+            return Err(SqlError::unsupported(format!("a lambda expression (in `{name}`)")));
+        }
         if is_aggregate(name) {
             return self.aggregation(&parts, filter.as_deref(), within_group);
         }
@@ -98,13 +106,10 @@ impl Context<'_> {
             return typed;
         }
         if name == "now" && parts.arguments.is_empty() {
-            return self.constant_of_session("current_timestamp");
+            return self.constant_of_session("current_timestamp", None);
         }
         if name == "current_timezone" && parts.arguments.is_empty() {
             return Ok(Typed::new(lit(self.analyzer.session.time_zone.clone()), Type::Varchar(None)));
-        }
-        if parts.arguments.iter().any(|argument| matches!(argument, Sql::Lambda(_))) {
-            return Err(SqlError::unsupported(format!("a lambda expression (in `{name}`)")));
         }
         let arguments = parts.arguments.iter().map(|argument| self.expr(argument)).collect::<SqlResult<Vec<_>>>()?;
         self.scalar(name, arguments)
@@ -193,13 +198,20 @@ impl Context<'_> {
         Ok(Typed::new(column(&id), data_type))
     }
 
-    /// `current_date` and its like: fixed when the statement starts.
-    fn constant_of_session(&self, name: &str) -> SqlResult<Typed> {
+    /// `current_date` and its like: fixed when the statement starts. Times have milliseconds unless a precision is given.
+    fn constant_of_session(&self, name: &str, precision: Option<u8>) -> SqlResult<Typed> {
         let session = &self.analyzer.session;
         let wrong = || SqlError::unsupported(format!("the session's time zone `{}`", session.time_zone));
         let start = jiff::Timestamp::from_microsecond(session.start_us).map_err(|_| wrong())?;
         let zoned = start.in_tz(&session.time_zone).map_err(|_| wrong())?;
-        let millisecond = start.as_millisecond() * 1000;
+        let digits = precision.unwrap_or(3);
+        if digits > 6 {
+            return Err(SqlError::unsupported(format!("`{name}({digits})`: more than 6 digits of a second")));
+        }
+        let unit = 10_i64.pow(6 - u32::from(digits));
+        // Half of a unit is rounded up, as Trino does.
+        let instant = (session.start_us + unit / 2).div_euclid(unit) * unit;
+        let offset = i64::from(zoned.offset().seconds()) * 1_000_000;
         match name {
             "current_date" => {
                 let epoch = jiff::civil::date(1970, 1, 1);
@@ -207,26 +219,41 @@ impl Context<'_> {
                 Ok(Typed::new(lit(ScalarValue::Date32(Some(days))), Type::Date))
             }
             "current_timestamp" => {
-                let returns = Type::TimestampTz(3);
+                let returns = Type::TimestampTz(digits);
                 let DataType::Struct(fields) = returns.to_arrow() else { return Err(wrong()) };
-                let instant: ArrayRef =
-                    Arc::new(TimestampMicrosecondArray::from(vec![millisecond]).with_timezone("UTC"));
+                let instant: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![instant]).with_timezone("UTC"));
                 let zone: ArrayRef = Arc::new(StringArray::from(vec![session.time_zone.clone()]));
                 let value = StructArray::try_new(fields, vec![instant, zone], None)
                     .map_err(|error| SqlError::unsupported(error.to_string()))?;
                 Ok(Typed::new(lit(ScalarValue::Struct(Arc::new(value))), returns))
             }
             "localtimestamp" => {
-                let offset = i64::from(zoned.offset().seconds()) * 1_000_000;
-                let value = ScalarValue::TimestampMicrosecond(Some(millisecond + offset), None);
-                Ok(Typed::new(lit(value), Type::Timestamp(3)))
+                let value = ScalarValue::TimestampMicrosecond(Some(instant + offset), None);
+                Ok(Typed::new(lit(value), Type::Timestamp(digits)))
             }
             "localtime" => {
-                let offset = i64::from(zoned.offset().seconds()) * 1_000_000;
-                let value = (millisecond + offset).rem_euclid(86_400_000_000);
-                Ok(Typed::new(lit(ScalarValue::Time64Microsecond(Some(value))), Type::Time(3)))
+                let value = (instant + offset).rem_euclid(86_400_000_000);
+                Ok(Typed::new(lit(ScalarValue::Time64Microsecond(Some(value))), Type::Time(digits)))
             }
             other => Err(SqlError::unsupported(format!("`{other}`"))),
+        }
+    }
+}
+
+/// Reads the precision of `current_timestamp(6)` and its like.
+fn precision(name: &str, parts: &Parts<'_>) -> SqlResult<u8> {
+    let text = match parts.arguments.as_slice() {
+        [Sql::Value(ValueWithSpan { value: Value::Number(text, false), span: _ })] if !parts.distinct => text,
+        _ => {
+            let message = format!("mismatched input: `{name}(…)` takes a number of digits");
+            return Err(SqlError::trino("SYNTAX_ERROR", message));
+        }
+    };
+    match text.parse::<u8>() {
+        Ok(precision) if precision <= 12 => Ok(precision),
+        _ => {
+            let message = format!("the precision of `{name}` must be 0 to 12, found {text}");
+            Err(SqlError::trino("NUMERIC_VALUE_OUT_OF_RANGE", message))
         }
     }
 }

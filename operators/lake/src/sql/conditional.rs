@@ -93,14 +93,26 @@ impl Context<'_> {
                 .map(|argument| self.expr(argument))
                 .collect::<SqlResult<Vec<_>>>()
                 .map(|items| values::row(items, &self.analyzer.session)),
-            ("normalize", [value, Sql::Identifier(form)]) => self.expr(value).and_then(|value| {
-                let form = form.value.to_uppercase();
-                let length = u32::try_from(form.len()).ok();
-                self.scalar("normalize", vec![value, Typed::new(lit(form), Type::Varchar(length))])
-            }),
+            ("normalize", [value]) => self.normalize(value, "NFC"),
+            // In small letters Trino reads it, and then refuses it as a value.
+            ("normalize", [value, Sql::Identifier(form)])
+                if ["NFC", "NFD", "NFKC", "NFKD"].iter().any(|known| known.eq_ignore_ascii_case(&form.value)) =>
+            {
+                self.normalize(value, &form.value)
+            }
+            ("normalize", _) => {
+                Err(SqlError::trino("SYNTAX_ERROR", "mismatched input. Expecting: 'NFC', 'NFD', 'NFKC', 'NFKD'"))
+            }
             _ => return None,
         };
         Some(result)
+    }
+
+    /// `normalize(text, NFD)`: the form is a word.
+    fn normalize(&self, value: &Sql, form: &str) -> SqlResult<Typed> {
+        let value = self.expr(value)?;
+        let form = Typed::new(lit(form), Type::Varchar(u32::try_from(form.len()).ok()));
+        self.scalar("normalize", vec![value, form])
     }
 
     pub(super) fn if_form(&self, condition: &Sql, then: &Sql, otherwise: Option<&Sql>) -> SqlResult<Typed> {

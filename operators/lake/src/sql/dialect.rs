@@ -3,7 +3,7 @@
 //! `sqlparser` knows the words of many databases. Only those of Trino's SELECT stay keywords ([`KEYWORDS`]); any other word
 //! is an identifier, so that foreign syntax fails to parse.
 
-use sqlparser::ast::{CastKind, DataType, Expr, Ident, ObjectName, TypedString};
+use sqlparser::ast::{CastKind, DataType, Expr, Ident, ObjectName, TrimWhereField, TypedString};
 use sqlparser::dialect::Dialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -103,9 +103,9 @@ impl Dialect for TrinoDialect {
                 && matches!(&parser.peek_nth_token_ref(1).token, Token::Word(next) if next.value.eq_ignore_ascii_case("precision"))
                 && is_string(&parser.peek_nth_token_ref(2).token) =>
             {
-                parser.next_token();
-                Some(parse_typed_string(parser))
+                Some(parse_double_precision(parser))
             }
+            Keyword::TRIM if parser.peek_nth_token_ref(1).token == Token::LParen => Some(parse_trim(parser)),
             _ => None,
         }
     }
@@ -124,6 +124,52 @@ fn parse_typed_string(parser: &mut Parser<'_>) -> Result<Expr, ParserError> {
         value,
         uses_odbc_syntax: false,
     }))
+}
+
+/// Reads `DOUBLE PRECISION '…'`: the one type's name of two words that may stand before a string.
+fn parse_double_precision(parser: &mut Parser<'_>) -> Result<Expr, ParserError> {
+    let span = parser.next_token().span;
+    parser.next_token();
+    let value = parser.parse_value()?;
+    let name = Ident { value: "double".to_owned(), quote_style: None, span };
+    Ok(Expr::TypedString(TypedString {
+        data_type: DataType::Custom(ObjectName::from(vec![name]), Vec::new()),
+        value,
+        uses_odbc_syntax: false,
+    }))
+}
+
+/// Reads `TRIM([LEADING | TRAILING | BOTH] [characters] FROM text)`, `TRIM(text, characters)` and `TRIM(text)`.
+fn parse_trim(parser: &mut Parser<'_>) -> Result<Expr, ParserError> {
+    parser.next_token();
+    parser.expect_token(&Token::LParen)?;
+    // They are names, too: `trim(leading)`.
+    let is_name = matches!(parser.peek_nth_token_ref(1).token, Token::RParen | Token::Comma);
+    let sides: &[Keyword] = if is_name { &[] } else { &[Keyword::LEADING, Keyword::TRAILING, Keyword::BOTH] };
+    let side = parser.parse_one_of_keywords(sides);
+    let trim_where = side.map(|side| match side {
+        Keyword::LEADING => TrimWhereField::Leading,
+        Keyword::TRAILING => TrimWhereField::Trailing,
+        _ => TrimWhereField::Both,
+    });
+    let (expr, trim_what) = if trim_where.is_some() && parser.parse_keyword(Keyword::FROM) {
+        (parser.parse_expr()?, None)
+    } else {
+        let first = parser.parse_expr()?;
+        if parser.parse_keyword(Keyword::FROM) {
+            (parser.parse_expr()?, Some(first))
+        } else if trim_where.is_some() {
+            parser.expect_keyword_is(Keyword::FROM)?;
+            (first, None)
+        } else if parser.consume_token(&Token::Comma) {
+            (first, Some(parser.parse_expr()?))
+        } else {
+            (first, None)
+        }
+    };
+    parser.expect_token(&Token::RParen)?;
+    let (expr, trim_what) = (Box::new(expr), trim_what.map(Box::new));
+    Ok(Expr::Trim { expr, trim_where, trim_what, trim_characters: None })
 }
 
 /// Reads `CAST(value AS type)`, the type as text: `sqlparser` does not know all of Trino's.

@@ -52,8 +52,8 @@ impl SqlError {
     }
 
     /// Makes an error of a construct that Athena knows and this engine does not.
-    pub fn unsupported(message: impl Into<String>) -> Self {
-        Self { refusal: Refusal::Unsupported, message: message.into(), position: None }
+    pub fn unsupported(construct: impl fmt::Display) -> Self {
+        Self { refusal: Refusal::Unsupported, message: not_supported(construct), position: None }
     }
 
     /// Makes an error of a statement that does something else than read.
@@ -154,8 +154,8 @@ impl EvalError {
     }
 
     /// Makes an error of a value that Trino takes and this engine cannot hold.
-    pub fn unsupported(message: impl Into<String>) -> Self {
-        Self::new(UNSUPPORTED, message)
+    pub fn unsupported(construct: impl fmt::Display) -> Self {
+        Self::new(UNSUPPORTED, not_supported(construct))
     }
 
     /// Makes an error of an array that is not of the Arrow type its [`super::Type`] asks for: a defect of the planner.
@@ -173,7 +173,7 @@ impl From<arrow::error::ArrowError> for EvalError {
 impl From<EvalError> for SqlError {
     fn from(error: EvalError) -> Self {
         if error.name == UNSUPPORTED {
-            Self::unsupported(error.message)
+            Self { refusal: Refusal::Unsupported, message: error.message, position: None }
         } else {
             Self::trino(error.name, error.message)
         }
@@ -221,6 +221,11 @@ pub fn eval_error(error: &DataFusionError) -> Option<EvalError> {
         };
     }
     None
+}
+
+/// Says that Athena answers it and this engine does not yet: it is not the user who is wrong.
+fn not_supported(construct: impl fmt::Display) -> String {
+    format!("not supported yet: {construct}")
 }
 
 fn first_line(text: &str) -> &str {

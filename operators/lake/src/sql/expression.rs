@@ -56,6 +56,11 @@ impl Clause {
     }
 }
 
+/// The words that stand for something of the session, without parentheses.
+///
+/// Source: `primaryExpression` of the grammar of Trino 476.
+const SESSION_VALUES: &[&str] = &["current_catalog", "current_path", "current_schema", "current_user"];
+
 /// What the expressions of one SELECT need besides themselves.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
@@ -275,6 +280,12 @@ impl Context<'_> {
     // --- names ---------------------------------------------------------------------------------------------------------
 
     fn name(&self, parts: &[Ident]) -> SqlResult<Typed> {
+        if let [name] = parts
+            && name.quote_style.is_none()
+            && SESSION_VALUES.iter().any(|value| name.value.eq_ignore_ascii_case(value))
+        {
+            return Err(SqlError::unsupported(format!("`{}`", name.value.to_lowercase())).at_span(name.span));
+        }
         for part in parts {
             check_identifier(part)?;
         }

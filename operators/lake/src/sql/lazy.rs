@@ -7,7 +7,7 @@ use std::any::Any;
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::TreeNode;
-use datafusion::logical_expr::{Case, Expr, Operator as Native, cast as native_cast, lit};
+use datafusion::logical_expr::{Case, Expr, cast as native_cast, lit};
 
 use super::udf::KernelUdf;
 
@@ -63,18 +63,20 @@ pub(super) fn may_fail(expr: &Expr) -> bool {
     .unwrap_or(true)
 }
 
-/// `left AND right`, or `left OR right`.
-pub(super) fn logical(left: Expr, and: bool, right: Expr) -> Expr {
-    let native = |left: Expr, right: Expr| {
-        let operator = if and { Native::And } else { Native::Or };
-        Expr::BinaryExpr(datafusion::logical_expr::BinaryExpr::new(Box::new(left), operator, Box::new(right)))
+/// The terms joined by AND, or by OR. From the second on, one that may fail is computed for the rows only that the ones before
+/// it do not decide.
+pub(super) fn logical(terms: Vec<Expr>, and: bool) -> Expr {
+    let is_plain = !terms.iter().skip(1).any(may_fail);
+    let decided = |term: &Expr| {
+        let term = Box::new(term.clone());
+        if and { Expr::IsFalse(term) } else { Expr::IsTrue(term) }
     };
-    if !may_fail(&right) {
-        return native(left, right);
-    }
-    let decided = if and { Expr::IsFalse(Box::new(left.clone())) } else { Expr::IsTrue(Box::new(left.clone())) };
-    let otherwise = native(left, right);
-    opaque(vec![(decided, lit(!and))], otherwise)
+    let last = terms.iter().rposition(may_fail).unwrap_or_default();
+    // The branches of a CASE are taken one after the other: each is computed for the rows that are left.
+    let branches = terms.iter().take(last).map(|term| (decided(term), lit(!and))).collect();
+    let native = |left: Expr, right: Expr| if and { left.and(right) } else { left.or(right) };
+    let joined = terms.into_iter().reduce(native).unwrap_or_else(|| lit(and));
+    if is_plain { joined } else { opaque(branches, joined) }
 }
 
 /// A boolean CASE that `DataFusion` does not take apart.
@@ -87,8 +89,8 @@ pub(super) fn opaque(branches: Vec<(Expr, Expr)>, default: Expr) -> Expr {
     Expr::Case(Case::new(None, branches, Some(Box::new(number(default))))).eq(lit(1_i8))
 }
 
-/// The terms of a WHERE: those that may fail are computed for the rows that the others, and the ones before, keep. What
-/// cannot fail stays a term of its own, by which files and partitions are passed over.
+/// The terms of a WHERE or ON: those that may fail are computed for the rows that the others, and the ones before, keep. What
+/// cannot fail stays a term of its own, by which files and partitions are passed over and joins find their keys.
 pub(super) fn filter(terms: Vec<Expr>) -> Option<Expr> {
     let (risky, safe): (Vec<Expr>, Vec<Expr>) = terms.into_iter().partition(may_fail);
     let mut guard = safe.iter().cloned().reduce(Expr::and);
@@ -105,4 +107,59 @@ pub(super) fn filter(terms: Vec<Expr>) -> Option<Expr> {
         });
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use async_trait::async_trait;
+    use datafusion::physical_plan::displayable;
+
+    use crate::sql::plan::{ResolvedRelation, Settings, TableResolver, context, plan};
+    use crate::sql::{Session, SqlResult};
+
+    struct NoTables;
+
+    #[async_trait]
+    impl TableResolver for NoTables {
+        async fn resolve(&self, _database: &str, _table: &str) -> crate::error::Result<Option<ResolvedRelation>> {
+            Ok(None)
+        }
+    }
+
+    async fn physical(sql: &str) -> SqlResult<String> {
+        let session = Session { time_zone: "UTC".to_owned(), start_us: 0, database: None };
+        let planned = plan(sql, &session, &NoTables).await.unwrap();
+        let plan = context(&Settings::default())?.state().create_physical_plan(&planned.plan).await?;
+        Ok(displayable(plan.as_ref()).indent(false).to_string())
+    }
+
+    #[tokio::test]
+    async fn keys_of_a_join_are_found_beside_a_term_that_may_fail() {
+        let joins = HashMap::from([
+            ("a.k = b.k AND a.x / b.y > 1", "HashJoinExec"),
+            ("a.x / b.y > 1 AND (a.k = b.k)", "HashJoinExec"),
+            ("(a.k = b.k AND b.y <> 0) AND a.x / b.y > 1", "HashJoinExec"),
+            ("a.x / b.y > 1", "NestedLoopJoinExec"),
+        ]);
+        for kind in ["JOIN", "LEFT JOIN", "FULL JOIN"] {
+            for (condition, expected) in &joins {
+                let sql = format!(
+                    "SELECT a.k FROM (VALUES (1, 4), (2, 4)) a(k, x) {kind} (VALUES (1, 2), (3, 0)) b(k, y) ON {condition}"
+                );
+                let found = physical(&sql).await.unwrap();
+                assert!(found.contains(expected), "{kind} ON {condition}:\n{found}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_chain_of_terms_that_may_fail_stays_small() {
+        let terms: Vec<String> = (1..=40).map(|number| format!("{number} / x > 0")).collect();
+        for operator in [" AND ", " OR "] {
+            let found = physical(&format!("SELECT {} FROM (VALUES 1, 2) t(x)", terms.join(operator))).await.unwrap();
+            assert!(found.len() < 100_000, "{} bytes for{operator}", found.len());
+        }
+    }
 }

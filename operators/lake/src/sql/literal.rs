@@ -187,7 +187,7 @@ pub fn typed(type_text: &str, value: &str, session: &Session) -> Result<Literal,
         return Err(SqlError::type_mismatch(format!("Cannot cast {from} to {data_type}")));
     }
     let cast = cast::cast(session, &from, &data_type, &array).map_err(|error| match error.name {
-        UNSUPPORTED => SqlError::unsupported(error.message),
+        UNSUPPORTED => error.into(),
         _ => invalid(),
     })?;
     Literal::of(data_type, &cast)

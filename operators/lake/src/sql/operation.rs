@@ -30,6 +30,9 @@ impl Context<'_> {
         {
             return Err(SqlError::unsupported("an untyped NULL in a concatenation (write `CAST(NULL AS varchar)`)"));
         }
+        if name == "contains" && types.contains(&Type::IpAddress) {
+            return Err(SqlError::unsupported("`contains` of networks and addresses"));
+        }
         let resolved = resolve::scalar(name, &types)?;
         self.analyzer.call(resolved, arguments)
     }
@@ -68,10 +71,12 @@ impl Context<'_> {
     pub(super) fn binary(&self, left: &Sql, op: &BinaryOperator, right: &Sql) -> SqlResult<Typed> {
         match op {
             BinaryOperator::And | BinaryOperator::Or => {
-                let name = if *op == BinaryOperator::And { "AND" } else { "OR" };
-                let left = self.condition(left, &format!("Logical expression term of {name}"))?;
-                let right = self.condition(right, &format!("Logical expression term of {name}"))?;
-                Ok(Typed::new(lazy::logical(left.expr, *op == BinaryOperator::And, right.expr), Type::Boolean))
+                let what = format!("Logical expression term of {op}");
+                let mut typed = Vec::new();
+                for term in terms(left, op).into_iter().chain(terms(right, op)) {
+                    typed.push(self.condition(term, &what)?.expr);
+                }
+                Ok(Typed::new(lazy::logical(typed, *op == BinaryOperator::And), Type::Boolean))
             }
             BinaryOperator::Eq
             | BinaryOperator::NotEq
@@ -102,6 +107,16 @@ impl Context<'_> {
             }
             other => Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input '{other}'"))),
         }
+    }
+
+    /// Types a condition that rows or pairs of rows must meet, where NULL is no better than false.
+    pub(super) fn filter(&self, sql: &Sql, what: &str) -> SqlResult<Option<Expr>> {
+        let mut conditions = Vec::new();
+        for term in terms(sql, &BinaryOperator::And) {
+            let what = if std::ptr::eq(term, sql) { what } else { "Logical expression term of AND" };
+            conditions.push(self.condition(term, what)?.expr);
+        }
+        Ok(lazy::filter(conditions))
     }
 
     pub(super) fn arithmetic(&self, op: &BinaryOperator, left: Typed, right: Typed) -> SqlResult<Typed> {
@@ -251,4 +266,26 @@ impl Context<'_> {
         let value = self.expr(value)?;
         self.scalar(function, vec![value])
     }
+}
+
+/// The terms of a chain of AND, or of OR.
+pub(super) fn terms<'s>(sql: &'s Sql, op: &BinaryOperator) -> Vec<&'s Sql> {
+    let mut terms = Vec::new();
+    let mut stack = vec![sql];
+    while let Some(next) = stack.pop() {
+        match next {
+            Sql::BinaryOp { left, op: own, right } if own == op => {
+                stack.push(right);
+                stack.push(left);
+            }
+            Sql::Nested(inner)
+                if matches!(&**inner, Sql::Nested(_) | Sql::InSubquery { .. })
+                    || matches!(&**inner, Sql::BinaryOp { op: own, .. } if own == op) =>
+            {
+                stack.push(inner);
+            }
+            other => terms.push(other),
+        }
+    }
+    terms
 }

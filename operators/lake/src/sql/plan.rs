@@ -12,6 +12,7 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use sqlparser::ast::Query;
 
@@ -21,6 +22,7 @@ use super::function::Session;
 use super::parse::parse_one;
 use super::semicolon::without_semicolon;
 use super::types::Type;
+use super::views::KeepViews;
 use crate::error::Result;
 use crate::name::TableName;
 
@@ -196,6 +198,14 @@ impl Default for Settings {
     }
 }
 
+/// `DataFusion`'s rules, and ours before the one that would take a cast which is there twice for a column of its own.
+fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules = Optimizer::new().rules;
+    let at = rules.iter().position(|rule| rule.name() == "common_sub_expression_eliminate").unwrap_or(rules.len());
+    rules.insert(at, Arc::new(KeepViews));
+    rules
+}
+
 /// Makes a session for plans of [`plan`]: no functions by name, no rule that guesses types, nulls last, a memory limit.
 ///
 /// # Errors
@@ -229,6 +239,7 @@ pub fn context(settings: &Settings) -> std::result::Result<SessionContext, SqlEr
         .with_window_functions(Vec::new())
         .with_expr_planners(Vec::new())
         .with_analyzer_rules(Vec::new())
+        .with_optimizer_rules(optimizer_rules())
         .build();
     Ok(SessionContext::new_with_state(state))
 }

@@ -16,9 +16,11 @@ use super::error::{SqlError, SqlResult};
 use super::expression::{Clause, Collected, Context, check_identifier};
 use super::grouping::Grouping;
 use super::lazy;
+use super::operation::terms;
 use super::query::{Order, groups_natively, ordinal, sort_of};
 use super::relation::Around;
 use super::scope::{Relation, Scope, ScopeColumn, Typed, column};
+use super::subquery::SemiJoin;
 use super::types::Type;
 use super::values;
 use super::window::NamedWindows;
@@ -125,7 +127,7 @@ impl Analyzer<'_> {
         let context = self.context(&scope, around.ctes, Clause::Where, &collected, windows);
         let mut conditions = Vec::new();
         let mut members = Vec::new();
-        for conjunct in conjuncts(selection) {
+        for conjunct in terms(selection, &BinaryOperator::And) {
             match conjunct {
                 Sql::InSubquery { expr, subquery, negated: false } => match context.semi_join(expr, subquery)? {
                     Ok(member) => members.push(member),
@@ -145,9 +147,9 @@ impl Analyzer<'_> {
         if let Some(condition) = lazy::filter(conditions) {
             plan = self.filter(plan, condition)?;
         }
-        for (value, set, element) in members {
-            let on = value.eq(column(&element));
-            plan = LogicalPlanBuilder::from(plan).join_on(set, JoinType::LeftSemi, [on])?.build()?;
+        for SemiJoin { keys, set } in members {
+            let on: Vec<Expr> = keys.into_iter().map(|(value, element)| value.eq(column(&element))).collect();
+            plan = LogicalPlanBuilder::from(plan).join_on(set, JoinType::LeftSemi, on)?.build()?;
         }
         Ok(plan)
     }
@@ -264,6 +266,7 @@ impl Analyzer<'_> {
         having: Option<Typed>,
     ) -> SqlResult<Unfinished> {
         let Collected { aggregates, windows, before, after, groupings } = collected;
+        let by_subquery = !before.is_empty();
         let plan = self.attached(plan, before)?;
         if after.iter().any(super::subquery::Attachment::is_correlated) {
             return Err(SqlError::unsupported("a correlated subquery after GROUP BY"));
@@ -304,7 +307,13 @@ impl Analyzer<'_> {
             calls.push(one.alias(self.fresh()));
         }
         let (mut plan, groups) = grouping.apply(self, plan, &calls, &groupings)?;
-        let mut rebase = |expr: Expr| rebased(expr, &groups, &known);
+        let mut rebase = |expr: Expr| {
+            rebased(expr, &groups, &known).map_err(|error| match error.name() {
+                // Two subqueries are never the same here, so one of a key is not known again.
+                "EXPRESSION_NOT_AGGREGATE" if by_subquery => SqlError::unsupported("a subquery in GROUP BY"),
+                _ => error,
+            })
+        };
 
         let after = after.into_iter().map(|attachment| attachment.map(&mut rebase)).collect::<SqlResult<Vec<_>>>()?;
         plan = self.attached(plan, after)?;
@@ -435,30 +444,6 @@ fn rebased(expr: Expr, groups: &[(Expr, Expr)], known: &[String]) -> SqlResult<E
             "an expression must be an aggregate expression or appear in GROUP BY clause",
         )),
     }
-}
-
-/// The terms of a chain of AND.
-fn conjuncts(sql: &Sql) -> Vec<&Sql> {
-    let mut terms = Vec::new();
-    let mut stack = vec![sql];
-    while let Some(next) = stack.pop() {
-        match next {
-            Sql::BinaryOp { left, op: BinaryOperator::And, right } => {
-                stack.push(right);
-                stack.push(left);
-            }
-            Sql::Nested(inner)
-                if matches!(
-                    &**inner,
-                    Sql::BinaryOp { op: BinaryOperator::And, .. } | Sql::Nested(_) | Sql::InSubquery { .. }
-                ) =>
-            {
-                stack.push(inner);
-            }
-            other => terms.push(other),
-        }
-    }
-    terms
 }
 
 /// The name of an unnamed item: that of the column or field it is.

@@ -111,7 +111,7 @@ impl Context<'_> {
         let Inner { relation, outer } = self.inner(query)?;
         if !outer.is_empty() {
             if self.clause != Clause::Where {
-                return Err(SqlError::unsupported("a correlated EXISTS outside of WHERE"));
+                return self.exists_as_value(relation.plan, outer, not);
             }
             let exists = Exists::new(subquery(relation.plan, outer), not);
             return Ok(Typed::new(Expr::Exists(exists), Type::Boolean));
@@ -125,6 +125,23 @@ impl Context<'_> {
         self.attach(Attachment::Row(plan));
         let some = column(&id).gt(lit(0_i64));
         Ok(Typed::new(if not { Expr::Not(Box::new(some)) } else { some }, Type::Boolean))
+    }
+
+    /// A correlated `[NOT] EXISTS` where its truth is a value: whether it counts any rows.
+    fn exists_as_value(&self, plan: LogicalPlan, outer: Vec<Expr>, not: bool) -> SqlResult<Typed> {
+        if !is_flat(&plan) {
+            let what = "a correlated EXISTS outside of WHERE over a query that groups, limits, sorts or combines rows";
+            return Err(SqlError::unsupported(what));
+        }
+        let count = call(df::count::count_udaf(), vec![lit(1_i64)]).alias(self.analyzer.fresh());
+        let plan = LogicalPlanBuilder::from(plan).aggregate(Vec::<Expr>::new(), [count])?.build()?;
+        let id = self.analyzer.fresh();
+        let expr = Expr::ScalarSubquery(subquery(plan, outer));
+        self.attach(Attachment::Correlated { id: id.clone(), expr });
+        let some = column(&id).gt(lit(0_i64));
+        // A row that nothing was counted for may come out of the join with NULL.
+        let truth = if not { Expr::IsNotTrue(Box::new(some)) } else { Expr::IsTrue(Box::new(some)) };
+        Ok(Typed::new(truth, Type::Boolean))
     }
 
     /// `value [NOT] IN (SELECT …)`, with all of NULL's three values.
@@ -375,21 +392,69 @@ fn case(branches: Vec<(Expr, Expr)>, default: Expr) -> Expr {
     Expr::Case(Case::new(None, branches, Some(Box::new(default))))
 }
 
+/// Tells whether a plan has as many rows for a row around it as are counted when it is joined to all of them at once.
+fn is_flat(plan: &LogicalPlan) -> bool {
+    matches!(
+        plan,
+        LogicalPlan::Projection(_)
+            | LogicalPlan::Filter(_)
+            | LogicalPlan::Join(_)
+            | LogicalPlan::TableScan(_)
+            | LogicalPlan::Values(_)
+            | LogicalPlan::EmptyRelation(_)
+            | LogicalPlan::SubqueryAlias(_)
+    ) && plan.inputs().into_iter().all(is_flat)
+}
+
+/// A semi-join: the keys of the rows and of the set, which are equal, and the set.
+pub(super) struct SemiJoin {
+    pub(super) keys: Vec<(Expr, String)>,
+    pub(super) set: LogicalPlan,
+}
+
 impl Context<'_> {
-    /// `value IN (SELECT …)` as a condition that a row must meet: the value, the set and its column for a semi-join, or a
-    /// condition where a semi-join cannot be made.
-    pub(super) fn semi_join(
-        &self,
-        value: &Sql,
-        query: &Query,
-    ) -> SqlResult<Result<(Expr, LogicalPlan, String), Typed>> {
+    /// `value IN (SELECT …)` as a condition that a row must meet: a semi-join, or a condition where one cannot be made.
+    pub(super) fn semi_join(&self, value: &Sql, query: &Query) -> SqlResult<Result<SemiJoin, Typed>> {
         let typed = self.expr(value)?;
         let Inner { relation, outer } = self.inner(query)?;
         if !outer.is_empty() {
             return self.in_subquery(typed, query, false).map(Err);
         }
+        let several = relation.columns.iter().filter(|column| !column.hidden).count() > 1;
+        if let (Type::Row(fields), true) = (&typed.data_type, several) {
+            return self.row_semi_join(&typed, fields.len(), relation).map(Ok);
+        }
         let (typed, relation) = self.same_type(typed, relation)?;
         let element = only_column(&relation)?.id.clone();
-        Ok(Ok((typed.expr, relation.plan, element)))
+        Ok(Ok(SemiJoin { keys: vec![(typed.expr, element)], set: relation.plan }))
+    }
+
+    /// `(a, b) IN (SELECT c, d …)`: where NULL is no better than false, all that counts is a row that is equal field by field.
+    fn row_semi_join(&self, value: &Typed, fields: usize, relation: Relation) -> SqlResult<SemiJoin> {
+        let columns: Vec<ScopeColumn> = relation.columns.into_iter().filter(|column| !column.hidden).collect();
+        if columns.len() != fields {
+            return Err(SqlError::type_mismatch(format!(
+                "Value expression and result of subquery must be of the same type: {} vs {} columns",
+                value.data_type,
+                columns.len()
+            )));
+        }
+        let (mut own, mut others) = (Vec::with_capacity(fields), Vec::with_capacity(fields));
+        for (index, column) in columns.iter().enumerate() {
+            let field = super::values::field(value.clone(), index, &self.analyzer.session);
+            let common = common_super_type(&field.data_type, &column.data_type).ok_or_else(|| {
+                SqlError::type_mismatch(format!(
+                    "Value expression and result of subquery must be of the same type: {} vs {}",
+                    field.data_type, column.data_type
+                ))
+            })?;
+            if !compares_natively(&common) {
+                return Err(SqlError::unsupported(format!("a subquery compared by {common}")));
+            }
+            own.push(self.analyzer.coerce(field, &common)?.expr);
+            others.push(self.analyzer.coerce(column.typed(), &common)?);
+        }
+        let (set, ids) = self.analyzer.project(relation.plan, &others)?;
+        Ok(SemiJoin { keys: own.into_iter().zip(ids).collect(), set })
     }
 }

@@ -13,6 +13,7 @@ use sqlparser::ast::{self, Expr as Sql, NamedWindowDefinition, NamedWindowExpr, 
 
 use super::aggregate::{Builder, Modifiers, RawAggregate, constant_integer, not_found};
 use super::analyze::Analyzer;
+use super::coerce::common_super_type;
 use super::error::{SqlError, SqlResult};
 use super::expression::{Clause, Context};
 use super::query::groups_natively;
@@ -236,6 +237,11 @@ impl Context<'_> {
                 let at = rest.first().map_or(Ok(1), |at| offset(at, 0, "Offset must be at least 0"))?;
                 let mut arguments = vec![value.expr.clone(), lit(at)];
                 if let Some(default) = rest.get(1) {
+                    let common = common_super_type(&value.data_type, &default.data_type);
+                    if common.is_some_and(|common| common != value.data_type) {
+                        let what = format!("a default of `{name}` of a wider type than its values");
+                        return Err(SqlError::unsupported(what));
+                    }
                     let default = self.analyzer.coerce(default.clone(), &value.data_type)?;
                     let Some(default) = self.analyzer.constant(&default.expr)? else {
                         return Err(SqlError::unsupported(format!("a default of `{name}` that is not a constant")));

@@ -2,26 +2,59 @@
 //!
 //! See fsync(2): syncing a file does not sync the entry of its folder.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// How many files and folders are synced at a time: a journal writes out what several wait for in one go, and a disk has a
+/// queue. Measured with 9,000 of them on ext4: more threads gained nothing.
+const SYNCS_AT_ONCE: usize = 16;
+
 /// Makes a file and its name, and the names of all folders up to `root`, survive the loss of power.
 pub(super) async fn sync(root: &Path, file: &Path) -> Result<()> {
-    let (root, file) = (root.to_owned(), file.to_owned());
+    sync_all(root, vec![file.to_owned()]).await
+}
+
+/// Makes files and their names, and the names of all folders up to `root`, survive the loss of power; each folder once.
+pub(super) async fn sync_all(root: &Path, files: Vec<PathBuf>) -> Result<()> {
+    let root = root.to_owned();
     blocking(move || {
-        sync_path(&file)?;
-        let mut folder = file.parent();
-        while let Some(path) = folder {
-            sync_path(path)?;
-            if path == root {
-                break;
+        let mut paths: BTreeSet<&Path> = BTreeSet::new();
+        for file in &files {
+            for path in file.ancestors() {
+                if !paths.insert(path) || path == root {
+                    break;
+                }
             }
-            folder = path.parent();
         }
-        Ok(())
+        each_at_once(&paths.into_iter().collect::<Vec<_>>(), sync_path)
     })
     .await
+}
+
+/// Does something with each path, several at a time; returns the first error that there was.
+fn each_at_once(paths: &[&Path], act: impl Fn(&Path) -> Result<()> + Sync) -> Result<()> {
+    if let [path] = paths {
+        return act(path);
+    }
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<()> {
+        while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+            act(path)?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..SYNCS_AT_ONCE.min(paths.len())).map(|_| scope.spawn(work)).collect();
+        let mut ended = work();
+        for other in others {
+            let other = other.join().unwrap_or_else(|_| Err(stopped()));
+            ended = ended.and(other);
+        }
+        ended
+    })
 }
 
 /// Makes a folder and those above it, and syncs what it made.
@@ -73,7 +106,9 @@ fn sync_path(path: &Path) -> Result<()> {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        Error::new(ErrorKind::External, "use the disk", "the work on the disk stopped").source(error)
-    })?
+    tokio::task::spawn_blocking(work).await.map_err(|error| stopped().source(error))?
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::External, "use the disk", "the work on the disk stopped")
 }

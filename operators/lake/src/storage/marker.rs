@@ -6,11 +6,15 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Put, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
+
+/// How many markers are written at a time.
+const MARKS_AT_ONCE: usize = 16;
 
 /// The name of the marker; hidden from readers by its `_`.
 pub const MARKER: &str = "_suiro.json";
@@ -67,11 +71,26 @@ impl Storage {
     /// # Errors
     /// As [`Storage::put`].
     pub async fn mark(&self, prefix: &Location, marker: &Marker) -> Result<()> {
-        let location = prefix.join(MARKER)?;
-        let text = serde_json::to_vec(marker).map_err(|error| {
-            Error::new(ErrorKind::InvalidInput, "write a marker", "the marker cannot be written as JSON").source(error)
-        })?;
-        self.put(&location, Bytes::from(text), Put::Replace).await
+        self.mark_all(&[(prefix.clone(), marker.clone())]).await
+    }
+
+    /// Writes the markers of prefixes, several at a time; repeating it is fine.
+    ///
+    /// # Errors
+    /// As [`Storage::put`]; some may be written by then.
+    pub async fn mark_all(&self, markers: &[(Location, Marker)]) -> Result<()> {
+        let mut texts = Vec::with_capacity(markers.len());
+        for (prefix, marker) in markers {
+            let text = serde_json::to_vec(marker).map_err(|error| {
+                Error::new(ErrorKind::InvalidInput, "write a marker", "the marker cannot be written as JSON")
+                    .source(error)
+            })?;
+            texts.push((prefix.join(MARKER)?, Bytes::from(text)));
+        }
+        let puts: Vec<_> =
+            texts.iter().map(|(location, text)| self.place(location, text.clone(), Put::Replace)).collect();
+        futures::stream::iter(puts).buffer_unordered(MARKS_AT_ONCE).try_collect::<()>().await?;
+        self.sync_all(&texts.into_iter().map(|(location, _)| location).collect::<Vec<_>>()).await
     }
 
     /// Reads the marker of a prefix.

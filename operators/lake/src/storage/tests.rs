@@ -89,3 +89,47 @@ fn version_names_have_one_form() {
         assert!(!marker::is_version_name(name), "{name}");
     }
 }
+
+#[tokio::test]
+async fn what_a_dead_writer_left_goes_and_what_a_living_one_writes_stays() {
+    use tokio::io::AsyncWriteExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let (unfinished, bucket) = (folder.path().join("s3/.staging"), folder.path().join("s3/b"));
+    let storage = Storage::open(folder.path()).await.unwrap();
+    let mut writer = storage.writer(&at("s3://b/t/big")).unwrap();
+    // More than the writer keeps in memory.
+    for _ in 0..30 {
+        writer.write_all(&vec![7_u8; 1 << 20]).await.unwrap();
+    }
+    writer.flush().await.unwrap();
+    assert!(!bucket.try_exists().unwrap(), "nothing is beside the object before it is whole");
+    let dead = unfinished.join("0123456789abcdef0123456789abcdef");
+    std::fs::create_dir(&dead).unwrap();
+    std::fs::write(dead.join("1#1"), "half").unwrap();
+    std::fs::write(dead.with_extension("lock"), "").unwrap();
+
+    let second = Storage::open(folder.path()).await.unwrap();
+    assert!(!dead.try_exists().unwrap());
+    assert_eq!(writer.finish().await.unwrap(), 30 << 20);
+    second.put(&at("s3://b/t/small"), Bytes::from_static(b"x"), Put::Create).await.unwrap();
+    let names: Vec<String> =
+        second.list(&at("s3://b/")).await.unwrap().iter().map(|object| object.location.key().to_owned()).collect();
+    assert_eq!(names, ["t/big", "t/small"]);
+    drop((storage, second));
+    assert_eq!(std::fs::read_dir(unfinished).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn many_objects_are_brought_to_the_disk_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open(folder.path()).await.unwrap();
+    let markers: Vec<(Location, Marker)> =
+        (0..40).map(|number| (at(&format!("s3://b/t/{number}/v/")), Marker::new(MarkerKind::Prefix, None))).collect();
+    storage.mark_all(&markers).await.unwrap();
+    for (prefix, marker) in &markers {
+        assert_eq!(storage.marker(prefix).await.unwrap().as_ref(), Some(marker));
+    }
+    storage.sync_all(&[]).await.unwrap();
+    let error = storage.sync_all(&[at("s3://b/t/0/v/_suiro.json"), at("s3://b/absent")]).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
+}

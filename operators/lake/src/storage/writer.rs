@@ -53,7 +53,18 @@ impl ObjectWriter {
     ///
     /// # Errors
     /// `ResourcesExhausted` on a full disk, `PermissionDenied`, `External`.
-    pub async fn finish(mut self) -> Result<u64> {
+    pub async fn finish(self) -> Result<u64> {
+        let (storage, location) = (self.storage.clone(), self.location.clone());
+        let bytes = self.place().await?;
+        storage.sync(&location).await?;
+        Ok(bytes)
+    }
+
+    /// Makes the object visible; it survives the loss of power only after [`Storage::sync_all`]. Returns its bytes.
+    ///
+    /// # Errors
+    /// As [`ObjectWriter::finish`].
+    pub async fn place(mut self) -> Result<u64> {
         let ended = match &mut self.inner {
             Inner::File(writer) => writer.shutdown().await,
             Inner::Parts(writer) => writer.shutdown().await,
@@ -61,7 +72,6 @@ impl ObjectWriter {
         if let Err(error) = ended {
             return Err(self.failed(error));
         }
-        self.storage.sync(&self.location).await?;
         Ok(self.bytes)
     }
 

@@ -65,6 +65,13 @@ const GROUPS: &[(&str, &str)] = &[
     ("wx", "queries over weather"),
 ];
 
+/// What the approximate aggregations give here.
+///
+/// Trino's errors: <https://trino.io/docs/476/functions/aggregate.html#approximate-aggregate-functions>.
+const APPROXIMATE: &str = "\
+`approx_distinct` counts exactly here, with and without a second argument; Athena estimates, by default with a standard error of \
+2.3 %, so the figures of the two differ. It needs memory for every distinct value, as `count(DISTINCT …)` does.";
+
 pub(crate) fn check(path: &Path, figures: &BTreeMap<String, Figures>) {
     let page = page(figures);
     if std::env::var_os("UPDATE").is_some() {
@@ -107,7 +114,7 @@ fn page(figures: &BTreeMap<String, Figures>) -> String {
     let list = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let _ = write!(
         page,
-        "\n## Aggregations\n\n{}\n\n## Window functions\n\n{}, and the aggregations.\n",
+        "\n## Aggregations\n\n{}\n\n{APPROXIMATE}\n\n## Window functions\n\n{}, and the aggregations.\n",
         list(lake::sql::AGGREGATIONS),
         list(lake::sql::WINDOW_FUNCTIONS)
     );

@@ -29,6 +29,9 @@ struct Column {
     data_type: String,
 }
 
+/// The hidden columns that the statements read.
+const HIDDEN: &[&str] = &["$path", "$partition"];
+
 /// The tables of the folder, as database `corpus`.
 pub(crate) struct Tables {
     tables: HashMap<String, ResolvedTable>,
@@ -56,17 +59,29 @@ impl TableResolver for Tables {
 }
 
 fn load(folder: &Path, described: &Described) -> ResolvedTable {
-    let columns: Vec<(String, Type)> = described
+    let mut columns: Vec<(String, Type)> = described
         .columns
         .iter()
         .map(|column| (column.name.clone(), Type::from_trino(&column.data_type).expect("a type")))
         .collect();
+    let hidden = if described.files.iter().any(|file| file.contains('=')) { HIDDEN } else { &HIDDEN[..1] };
+    columns.extend(hidden.iter().map(|name| ((*name).to_owned(), Type::Varchar(None))));
     let schema = Arc::new(Schema::new(
-        columns.iter().map(|(name, data_type)| Field::new(name, data_type.to_arrow(), true)).collect::<Vec<_>>(),
+        columns
+            .iter()
+            .map(|(name, data_type)| {
+                // As objects give it.
+                let is_view = *data_type == Type::Varchar(None);
+                Field::new(name, if is_view { DataType::Utf8View } else { data_type.to_arrow() }, true)
+            })
+            .collect::<Vec<_>>(),
     ));
     let mut batches = Vec::new();
     for file in &described.files {
-        let keys: HashMap<&str, &str> = file.split('/').filter_map(|part| part.split_once('=')).collect();
+        let mut keys: HashMap<&str, &str> = file.split('/').filter_map(|part| part.split_once('=')).collect();
+        let path = format!("s3://corpus/{}/{file}", described.table);
+        let partition = file.rsplit_once('/').map_or("", |(partition, _)| partition);
+        keys.extend([(HIDDEN[0], path.as_str()), (HIDDEN[1], partition)]);
         let read = if described.format == "csv" { csv(&folder.join(file)) } else { parquet(&folder.join(file)) };
         for batch in read {
             let values = columns.iter().zip(schema.fields()).map(|((name, _), field)| match keys.get(name.as_str()) {

@@ -34,6 +34,10 @@ pub struct TableOutput {
     /// What happens to what is there.
     #[serde(default)]
     pub mode: Mode,
+    /// What to do when the input has no rows. Not given: `error` where `mode: replace` would take rows away, else `publish`,
+    /// which takes nothing away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_empty: Option<OnEmpty>,
     /// The format of the files.
     #[serde(default)]
     pub format: FormatConfig,
@@ -56,6 +60,18 @@ pub enum Mode {
     ReplacePartitions,
     /// Rows stay unless a new one has the same key. Not known yet.
     AppendUnique,
+}
+
+/// What to do when there are no rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnEmpty {
+    /// Publish nothing and fail with exit code 3.
+    Error,
+    /// Publish it: "ran, and found nothing" can be told from "never ran". With `mode: replace` the table is empty then.
+    Publish,
+    /// Publish nothing and end well: what is there stays.
+    Skip,
 }
 
 /// The format of written files.

@@ -1,5 +1,6 @@
 //! Parsers as the user configures them: `csv`, `jsonl`, `apache_combined`.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use schemars::JsonSchema;
@@ -134,10 +135,22 @@ impl Newline {
 }
 
 /// The texts that mean NULL.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-#[schemars(description = "a text, or a list of texts, that means NULL")]
 pub struct NullStrings(pub Vec<String>);
+
+impl JsonSchema for NullStrings {
+    fn schema_name() -> Cow<'static, str> {
+        "NullStrings".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "a text, or a list of texts, that means NULL",
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for NullStrings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,5 +1,7 @@
 //! Loads that publish to the same table at the same time.
 
+use std::sync::Mutex;
+
 use super::*;
 use crate::publish::VersionState;
 
@@ -7,6 +9,14 @@ fn to_table(mode: &str) -> serde_json::Value {
     let mut config = csv_to_table(mode);
     config["out"]["partition_by"] = serde_json::json!({});
     config
+}
+
+/// Keeps what a load tells.
+fn listening() -> (LoadControl, Arc<Mutex<Vec<String>>>) {
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let kept = Arc::clone(&told);
+    let notice = Arc::new(move |notice: &Notice| kept.lock().unwrap().push(notice.to_string()));
+    (LoadControl { notice, ..LoadControl::default() }, told)
 }
 
 /// Plans and writes a load, lets another one publish first, and goes on.
@@ -18,10 +28,15 @@ async fn overtaken(fixture: &Fixture, config: &serde_json::Value, scope: &str, o
     }
     let other = LoadToken { token: "another run".to_owned(), scope: other.to_owned() };
     run(&read(config), &lake, other, fixture.base(), &LoadControl::default()).await.unwrap();
+    let (control, told) = listening();
     while state.report().is_none() {
         let text = serde_json::to_string(&state).unwrap();
-        state = advance(&lake, serde_json::from_str(&text).unwrap(), &LoadControl::default()).await.unwrap();
+        state = advance(&lake, serde_json::from_str(&text).unwrap(), &control).await.unwrap();
     }
+    assert_eq!(
+        *told.lock().unwrap(),
+        ["another writer published to table `shop.sales` first: the load writes again (1 of at most 20 times)"]
+    );
     state.report().unwrap().clone()
 }
 

@@ -101,6 +101,63 @@ async fn partitions_are_pruned_by_keys_of_any_type() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hidden_columns_say_where_a_row_comes_from() {
+    let fixture = fixture().await;
+    let table =
+        fixture.table("t", &[("n", "bigint")], &[("dt", "string"), ("k", "string")], TableFormat::Parquet).await;
+    fixture.partition(&table, &["2026-01-01", "a:b"], "SELECT BIGINT '1' AS n").await;
+    fixture.partition(&table, &["2026-01-02", "c"], "SELECT BIGINT '2' AS n").await;
+    assert_eq!(fixture.rows("SELECT * FROM web.t ORDER BY n").await, ["1|2026-01-01|a:b", "2|2026-01-02|c"]);
+    assert_eq!(
+        fixture.rows("SELECT n, \"$path\", \"$partition\" FROM web.t ORDER BY n").await,
+        [
+            "1|s3://b/t/dt=2026-01-01/k=a%3Ab/part-00000.parquet|dt=2026-01-01/k=a%3Ab",
+            "2|s3://b/t/dt=2026-01-02/k=c/part-00000.parquet|dt=2026-01-02/k=c"
+        ]
+    );
+    assert_eq!(
+        fixture
+            .rows(
+                "SELECT typeof(\"$path\"), typeof(\"$partition\"), typeof(\"$file_size\"), typeof(\"$file_modified_time\") \
+                 FROM web.t LIMIT 1"
+            )
+            .await,
+        ["varchar|varchar|bigint|timestamp(3) with time zone"]
+    );
+    let object = Location::parse("s3://b/t/dt=2026-01-02/k=c/part-00000.parquet").unwrap();
+    let found = fixture.lake.storage.head(&object).await.unwrap().unwrap();
+    assert_eq!(
+        fixture
+            .rows(
+                "SELECT \"$FILE_SIZE\", date_diff('millisecond', from_unixtime(0), \"$file_modified_time\") FROM web.t \
+                 WHERE n = 2"
+            )
+            .await,
+        [format!("{}|{}", found.bytes, found.modified_ms)]
+    );
+    assert_eq!(
+        fixture.rows("SELECT n FROM web.t WHERE \"$path\" LIKE '%/dt=2026-01-02/%' AND dt > '2026'").await,
+        ["2"]
+    );
+    assert_eq!(fixture.rows("SELECT count(DISTINCT \"$path\"), count(*) FROM web.t").await, ["2|2"]);
+    assert_eq!(
+        fixture.fails("SELECT \"$bucket\" FROM web.t").await.to_string(),
+        "line 1:8: Column '$bucket' cannot be resolved\n  error: COLUMN_NOT_FOUND"
+    );
+
+    fixture.table("u", &[("n", "string")], &[], TableFormat::HiveJson).await;
+    fixture.put("s3://b/u/a.json", "{\"n\": \"x\"}\n{\"n\": \"y\"}\n").await;
+    assert_eq!(
+        fixture.rows("SELECT \"$path\", n FROM web.u ORDER BY n").await,
+        ["s3://b/u/a.json|x", "s3://b/u/a.json|y"]
+    );
+    assert_eq!(
+        fixture.fails("SELECT \"$partition\" FROM web.u").await.to_string(),
+        "line 1:8: Column '$partition' cannot be resolved\n  error: COLUMN_NOT_FOUND"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn objects_are_read_as_the_catalogs_types() {
     let fixture = fixture().await;
     written(

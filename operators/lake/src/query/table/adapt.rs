@@ -27,11 +27,13 @@ const STRICT: CastOptions<'static> =
 pub(super) struct TypeAdapterFactory {
     table: String,
     columns: Arc<Vec<(String, Type)>>,
+    wanted: SchemaRef,
 }
 
 impl TypeAdapterFactory {
-    pub(super) fn new(table: String, columns: Vec<(String, Type)>) -> Self {
-        Self { table, columns: Arc::new(columns) }
+    /// Makes adapters to `columns` as `wanted` lays them out: text as views or not.
+    pub(super) fn new(table: String, columns: Vec<(String, Type)>, wanted: SchemaRef) -> Self {
+        Self { table, columns: Arc::new(columns), wanted }
     }
 }
 
@@ -44,6 +46,7 @@ impl PhysicalExprAdapterFactory for TypeAdapterFactory {
         Ok(Arc::new(TypeAdapter {
             table: self.table.clone(),
             columns: Arc::clone(&self.columns),
+            wanted: Arc::clone(&self.wanted),
             file: physical_file_schema,
         }))
     }
@@ -54,6 +57,7 @@ impl PhysicalExprAdapterFactory for TypeAdapterFactory {
 struct TypeAdapter {
     table: String,
     columns: Arc<Vec<(String, Type)>>,
+    wanted: SchemaRef,
     file: SchemaRef,
 }
 
@@ -72,7 +76,10 @@ impl PhysicalExprAdapter for TypeAdapter {
 
 impl TypeAdapter {
     fn column(&self, name: &str, data_type: &Type) -> Result<Arc<dyn PhysicalExpr>> {
-        let target = data_type.to_arrow();
+        let target = match self.wanted.field_with_name(name) {
+            Ok(field) => field.data_type().clone(),
+            Err(_) => data_type.to_arrow(),
+        };
         let found = self.file.fields().iter().enumerate().find(|(_, field)| field.name().eq_ignore_ascii_case(name));
         let Some((index, found)) = found else {
             let null = ScalarValue::try_new_null(&target)
@@ -98,7 +105,11 @@ impl TypeAdapter {
             // A form that the pruning by statistics sees through.
             return Ok(Arc::new(CastExpr::new(column, target, Some(STRICT))));
         }
-        Ok(Arc::new(AdaptedColumn { column, data_type: data_type.clone() }))
+        let adapted: Arc<dyn PhysicalExpr> = Arc::new(AdaptedColumn { column, data_type: data_type.clone() });
+        if target == data_type.to_arrow() {
+            return Ok(adapted);
+        }
+        Ok(Arc::new(CastExpr::new(adapted, target, Some(STRICT))))
     }
 }
 

@@ -23,16 +23,23 @@ const DECIMAL_LIMIT: i128 = 10_i128.pow(38);
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct ExactSum {
     returns: Type,
+    over_window: bool,
     signature: Signature,
 }
 
 impl ExactSum {
     pub(super) fn new(returns: Type) -> Self {
-        Self { returns, signature: Signature::any(1, Volatility::Immutable) }
+        Self { returns, over_window: false, signature: Signature::any(1, Volatility::Immutable) }
+    }
+
+    /// As the value of a window function. There a sum of Trino's that overflows goes on from the other end, which is no figure
+    /// to give to anyone.
+    pub(super) fn over_window(returns: Type) -> Self {
+        Self { over_window: true, ..Self::new(returns) }
     }
 
     fn result(&self) -> Sum {
-        Sum { returns: self.returns.clone() }
+        Sum { returns: self.returns.clone(), over_window: self.over_window }
     }
 }
 
@@ -86,12 +93,14 @@ fn state_type() -> DataType {
 #[derive(Debug)]
 struct Sum {
     returns: Type,
+    over_window: bool,
 }
 
 impl Sum {
     fn overflow(&self) -> EvalError {
         match self.returns {
             Type::Decimal(..) => EvalError::out_of_range("Decimal overflow"),
+            _ if self.over_window => EvalError::unsupported("a sum over a window that does not fit bigint"),
             _ => EvalError::out_of_range("bigint addition overflow"),
         }
     }

@@ -52,8 +52,8 @@ pub(super) fn bad_cast(message: impl Into<String>) -> EvalError {
 }
 
 /// What Trino may answer and this engine does not: a refusal, never another answer.
-pub(super) fn unsupported(message: impl Into<String>) -> EvalError {
-    EvalError::unsupported(message)
+pub(super) fn unsupported(construct: impl std::fmt::Display) -> EvalError {
+    EvalError::unsupported(construct)
 }
 
 /// The engine called a kernel with something else than its signature says.

@@ -426,10 +426,15 @@ pub const WINDOW: &[&str] = &[
     "row_number",
 ];
 
-/// Tells whether Trino has a function of this name, in lower case.
+/// Functions that Trino has and does not list.
+const UNLISTED: &[&str] = &["fail", "version"];
+
+/// Tells whether Trino has a function of this name, in lower case. Lists have capitals in it (`ST_Point`).
 #[must_use]
 pub fn is_known(name: &str) -> bool {
-    [SCALAR, AGGREGATE, WINDOW].iter().any(|names| names.binary_search(&name).is_ok())
+    [SCALAR, AGGREGATE, WINDOW, UNLISTED]
+        .iter()
+        .any(|names| names.binary_search(&name).is_ok() || names.iter().any(|known| known.eq_ignore_ascii_case(name)))
 }
 
 #[cfg(test)]
@@ -438,9 +443,10 @@ mod tests {
 
     #[test]
     fn lists_are_sorted() {
-        for names in [SCALAR, AGGREGATE, WINDOW] {
+        for names in [SCALAR, AGGREGATE, WINDOW, UNLISTED] {
             assert!(names.is_sorted());
         }
+        assert!(is_known("st_point") && is_known("version"));
         assert!(is_known("levenshtein_distance") && is_known("listagg") && is_known("ntile") && !is_known("nvl"));
     }
 }

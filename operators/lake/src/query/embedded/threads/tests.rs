@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use super::super::plan::Prepared;
-use super::super::{EmbeddedEngine, Planner, TemporaryFolder};
+use super::super::{EmbeddedEngine, Planner};
 use super::*;
 use crate::crash::CrashPoints;
 use crate::lake::{Lake, LakeSettings};
 use crate::sql::function::Session;
+use crate::temporary::TemporaryFolder;
 
 /// A million rows of one key; each statement pairs them with each other, a trillion times.
 const NUMBERS: &str = "WITH n AS (SELECT a * 1000 + b AS x, a * 0 AS k FROM UNNEST(sequence(1, 1000)) AS t (a) \

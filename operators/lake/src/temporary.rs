@@ -1,17 +1,19 @@
-//! The folder that queries spill to: one for each process, removed when the process is gone.
+//! Folders of files that do not outlive their process, such as what queries spill: one for each process, removed when it is
+//! gone.
 
-use std::fs::{DirBuilder, File};
+use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::held::{HeldFile, is_named_after};
 
 /// A folder of this process; its lock is held as long as the process lives, however it ends.
 #[derive(Debug)]
 pub(crate) struct TemporaryFolder {
     folder: PathBuf,
-    lock_file: PathBuf,
-    _lock: File,
+    /// None once it is dropped.
+    held: Option<HeldFile>,
 }
 
 impl TemporaryFolder {
@@ -33,32 +35,25 @@ impl TemporaryFolder {
     /// As [`TemporaryFolder::open`].
     pub(crate) fn open_in_system() -> Result<Self> {
         let parent = std::env::temp_dir();
-        remove_left_over_named(&parent, |name| name.strip_prefix(NAME_IN_SYSTEM).is_some_and(is_number));
+        remove_left_over_named(&parent, NAME_IN_SYSTEM);
         Self::make(&parent, NAME_IN_SYSTEM)
     }
 
-    fn make(parent: &Path, name: &str) -> Result<Self> {
+    fn make(parent: &Path, start: &str) -> Result<Self> {
         let failed = |error| Error::io("open the folder of temporary files", parent, error);
-        loop {
-            let name = format!("{name}{}", uuid::Uuid::new_v4().simple());
-            let lock_file = parent.join(format!("{name}.lock"));
-            let folder = parent.join(name);
-            let lock = File::create_new(&lock_file).map_err(failed)?;
-            lock.lock().map_err(failed)?;
-            // Another process that tidied up may have taken the file for an abandoned one before it was locked.
-            if is_same_file(&lock, &lock_file) {
-                // Rows that are spilled are nobody else's business.
-                DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
-                return Ok(Self { folder, lock_file, _lock: lock });
-            }
-        }
+        let held = HeldFile::make(parent, start).map_err(failed)?;
+        let folder = held.path().with_extension("");
+        // Rows that are spilled are nobody else's business.
+        DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
+        Ok(Self { folder, held: Some(held) })
     }
 
     /// Removes the folders below `parent` of processes that are gone.
     pub(crate) fn remove_left_over(parent: &Path) {
-        remove_left_over_named(parent, is_number);
+        remove_left_over_named(parent, "");
     }
 
+    /// Returns where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.folder
     }
@@ -67,22 +62,22 @@ impl TemporaryFolder {
 /// What the names of folders in the system's own folder begin with.
 const NAME_IN_SYSTEM: &str = "suiro-";
 
-/// Removes the folders below `parent` of processes that are gone, by their names.
-fn remove_left_over_named(parent: &Path, is_ours: impl Fn(&str) -> bool) {
+/// Removes the folders below `parent` of processes that are gone whose names begin with `start`.
+fn remove_left_over_named(parent: &Path, start: &str) {
+    for held in HeldFile::abandoned(parent, start) {
+        if remove(&held.path().with_extension("")) {
+            held.remove();
+        }
+    }
     // Nothing there is nothing left over; what cannot be read is said by whoever needs it.
     let Ok(entries) = std::fs::read_dir(parent) else { return };
     for path in entries.flatten().map(|entry| entry.path()) {
-        // Others stand beside them that are none of ours.
-        if !path.file_stem().and_then(|name| name.to_str()).is_some_and(&is_ours) {
-            continue;
-        }
-        match path.extension() {
-            Some(extension) if extension == "lock" => remove_abandoned(&path),
-            // A folder is made after its lock and removed before it: without one, nobody is left to remove it.
-            None if !path.with_extension("lock").try_exists().unwrap_or(true) => {
-                remove(&path);
-            }
-            _ => {}
+        // A folder is made after its lock and removed before it: without one, nobody is left to remove it.
+        if path.extension().is_none()
+            && is_named_after(&path, start)
+            && !path.with_extension("lock").try_exists().unwrap_or(true)
+        {
+            remove(&path);
         }
     }
 }
@@ -90,24 +85,11 @@ fn remove_left_over_named(parent: &Path, is_ours: impl Fn(&str) -> bool) {
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         // What cannot be removed now is removed by the next process.
-        if std::fs::remove_dir_all(&self.folder).is_ok() {
-            let _next_process_tries_again = std::fs::remove_file(&self.lock_file);
+        if remove(&self.folder)
+            && let Some(held) = self.held.take()
+        {
+            held.remove();
         }
-    }
-}
-
-/// Removes the folder of a lock that nobody holds.
-fn remove_abandoned(lock_file: &Path) {
-    // Where anybody may put something, a pipe would keep whoever opens it.
-    if !lock_file.symlink_metadata().is_ok_and(|found| found.is_file()) {
-        return;
-    }
-    let Ok(lock) = File::open(lock_file) else { return };
-    if lock.try_lock().is_err() {
-        return;
-    }
-    if remove(&lock_file.with_extension("")) {
-        let _gone_or_next_time = std::fs::remove_file(lock_file);
     }
 }
 
@@ -119,20 +101,6 @@ fn remove(folder: &Path) -> bool {
             false
         }
         _ => true,
-    }
-}
-
-/// Tells whether a name, or its end, is a number as folders here are called by.
-fn is_number(name: &str) -> bool {
-    name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// Tells whether a path still leads to an open file.
-fn is_same_file(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    match (file.metadata(), std::fs::metadata(path)) {
-        (Ok(file), Ok(found)) => (file.dev(), file.ino()) == (found.dev(), found.ino()),
-        _ => false,
     }
 }
 
@@ -170,7 +138,7 @@ mod tests {
             std::fs::create_dir(parent.path().join(name)).unwrap();
             std::fs::write(parent.path().join(format!("{name}.lock")), "").unwrap();
         }
-        remove_left_over_named(parent.path(), |name| name.strip_prefix(NAME_IN_SYSTEM).is_some_and(is_number));
+        remove_left_over_named(parent.path(), NAME_IN_SYSTEM);
         let mut left: Vec<_> =
             std::fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();

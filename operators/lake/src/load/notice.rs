@@ -1,0 +1,37 @@
+//! What a load tells its user in passing: it goes well, and all the same somebody wants to know.
+
+use std::fmt;
+
+/// Something that happened on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// Another writer published to the table first: all is written again, on what is there now.
+    WritesAgain {
+        /// The table as `database.table`.
+        table: String,
+        /// How often that has happened.
+        times: u32,
+        /// How often it may.
+        most: u32,
+    },
+    /// No rows were found, and `on_empty: skip` leaves the table as it is.
+    LeftAsItIs {
+        /// The table as `database.table`.
+        table: String,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WritesAgain { table, times, most } => write!(
+                f,
+                "another writer published to table `{table}` first: the load writes again ({times} of at most {most} times)"
+            ),
+            Self::LeftAsItIs { table } => {
+                write!(f, "the load found no rows: table `{table}` stays as it is (`on_empty: skip`)")
+            }
+        }
+    }
+}
