@@ -257,12 +257,14 @@ fn mapping(node: &Node) -> Result<&[(Key, Node)], String> {
     node.as_map().ok_or_else(|| expected("a mapping", node))
 }
 
+/// The keys of a role in `roles`.
+const ROLE_KEYS: [&str; 3] = ["arn", "external_id", "session_name"];
+
 /// A role of a chain: its ARN, or a mapping with it.
 fn role(node: &Node) -> Result<AssumedRole, String> {
     if node.as_str().is_some() {
         return Ok(AssumedRole { arn: text(node)?, ..AssumedRole::default() });
     }
-    const KEYS: [&str; 3] = ["arn", "external_id", "session_name"];
     let mut role = AssumedRole::default();
     for (key, value) in mapping(node)? {
         match key.name.as_str() {
@@ -270,7 +272,7 @@ fn role(node: &Node) -> Result<AssumedRole, String> {
             "external_id" => role.external_id = Some(text(value)?),
             "session_name" => role.session_name = Some(text(value)?),
             other => {
-                let meant = did_you_mean(other, KEYS).map_or_else(String::new, |meant| format!(": {meant}"));
+                let meant = did_you_mean(other, ROLE_KEYS).map_or_else(String::new, |meant| format!(": {meant}"));
                 return Err(format!(
                     "roles of `arn`, `external_id` and `session_name`, found the key `{other}`{meant}"
                 ));

@@ -168,13 +168,13 @@ async fn a_partition_is_published_replaced_undone_and_collected() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_at_any_point_of_a_partition_changes_nothing_in_the_end() {
-    let points = stop_everywhere(&|sql| request("d", sql), true, 3).await;
+    let points = Box::pin(stop_everywhere(&|sql| request("d", sql), true, 3)).await;
     assert!(points.len() >= 12, "{points:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_at_any_point_of_a_table_changes_nothing_in_the_end() {
-    let points = stop_everywhere(&|sql| table_request("made", sql), true, 3).await;
+    let points = Box::pin(stop_everywhere(&|sql| table_request("made", sql), true, 3)).await;
     assert!(points.len() >= 12, "{points:?}");
 }
 
@@ -186,7 +186,7 @@ async fn a_stop_at_any_point_in_place_ends_well() {
         request
     };
     // The object, the marker of its place, and that of the version root.
-    let points = stop_everywhere(&in_place, false, 3).await;
+    let points = Box::pin(stop_everywhere(&in_place, false, 3)).await;
     assert!(points.len() >= 12, "{points:?}");
 }
 
@@ -198,7 +198,7 @@ async fn a_stop_at_any_point_of_the_first_publish_in_place_ends_well() {
         request.options.mode = if sql == ONE { PublishMode::Versioned } else { PublishMode::InPlace };
         request
     };
-    let points = stop_everywhere(&in_place, false, 3).await;
+    let points = Box::pin(stop_everywhere(&in_place, false, 3)).await;
     assert!(points.len() >= 12, "{points:?}");
 }
 

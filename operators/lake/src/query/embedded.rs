@@ -94,7 +94,7 @@ struct Running {
 enum State {
     Queued,
     Running,
-    Succeeded(QueryStats, Option<FetchedResult>),
+    Succeeded(Box<QueryStats>, Option<FetchedResult>),
     Failed(Arc<Error>),
     Canceled,
 }
@@ -166,7 +166,7 @@ impl Inner {
                 None => State::Canceled,
             },
             ended = self.work(&id, &running) => match ended {
-                Ok((stats, result)) => State::Succeeded(stats, result),
+                Ok((stats, result)) => State::Succeeded(Box::new(stats), result),
                 Err(error) => State::Failed(Arc::new(error)),
             },
         };
@@ -397,7 +397,7 @@ impl QueryEngine for EmbeddedEngine {
                 running.hold_to_limit(stats.scanned_bytes);
                 QueryStatus::Running(stats)
             }
-            State::Succeeded(stats, _) => QueryStatus::Succeeded(stats),
+            State::Succeeded(stats, _) => QueryStatus::Succeeded(*stats),
             State::Failed(error) => QueryStatus::Failed(error.without_source()),
             State::Canceled => QueryStatus::Canceled,
         })

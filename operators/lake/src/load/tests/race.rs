@@ -39,7 +39,7 @@ async fn of_two_equal_loads_at_once_the_last_one_wins_and_nothing_is_left() {
         let fixture = Fixture::new();
         fixture.write("in/a.csv", FIRST);
         fixture.write("in/b.csv", SECOND);
-        let report = overtaken(&fixture, &config, "daily", "daily").await;
+        let report = Box::pin(overtaken(&fixture, &config, "daily", "daily")).await;
         let lake = fixture.lake().await;
         let found = table(&lake, "shop", "sales").await;
         assert_eq!(found.iter().map(|(_, rows)| rows.len()).sum::<usize>(), 4, "{found:?}");
@@ -61,7 +61,7 @@ async fn of_two_equal_loads_at_once_the_last_one_wins_and_nothing_is_left() {
 async fn two_loads_that_append_at_once_both_add_their_rows() {
     let fixture = Fixture::new();
     fixture.write("in/a.csv", FIRST);
-    overtaken(&fixture, &csv_to_table("append"), "one", "two").await;
+    Box::pin(overtaken(&fixture, &csv_to_table("append"), "one", "two")).await;
     let lake = fixture.lake().await;
     let found = table(&lake, "shop", "sales").await;
     assert_eq!(found[1].1, ["2024-03-01|b|2.00", "2024-03-01|b|2.00"]);

@@ -21,7 +21,7 @@ async fn a_stop_at_any_point_of_a_partitioned_table_changes_nothing_in_the_end()
         )
     };
     // Two objects, the marker of the version and that of the root.
-    let points = stop_everywhere(&make, true, 4).await;
+    let points = Box::pin(stop_everywhere(&make, true, 4)).await;
     assert!(points.len() >= 12, "{points:?}");
 }
 

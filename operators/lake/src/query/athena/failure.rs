@@ -168,13 +168,11 @@ fn classed(text: &str, class: Option<Class>) -> Error {
         // Results that could not be written: a missing permission more often than not, so Athena's own hint counts.
         401 | 402 if !class.retryable => made(ErrorKind::PermissionDenied)
             .help("let who suiro acts as write to the output location (`s3:PutObject`), and to the key it is encrypted with"),
-        100..=499 => repeated(ErrorKind::External),
-        1006 => Error { position: reason.position, ..made(ErrorKind::InvalidSql) },
+        100..=499 | 1400..=1406 | 9999 => repeated(ErrorKind::External),
         1011 | 1014 => made(ErrorKind::Canceled),
-        1110 | 1300..=1399 => Error { position: reason.position, ..made(ErrorKind::InvalidSql) },
+        1006 | 1110 | 1300..=1399 => Error { position: reason.position, ..made(ErrorKind::InvalidSql) },
         1109 => made(ErrorKind::NotFound),
         1200..=1299 => made(ErrorKind::InvalidSql),
-        1400..=1406 | 9999 => repeated(ErrorKind::External),
         1500 | 1501 => made(ErrorKind::PermissionDenied).help(
             "let who suiro acts as read the tables: `glue:GetTable`, `glue:GetPartitions`, `s3:GetObject`, `s3:ListBucket` \
              (and `lakeformation:GetDataAccess` where Lake Formation is used)",
@@ -190,8 +188,8 @@ mod tests {
     use super::*;
     use crate::error::Retryable;
 
-    fn class(category: i32, number: i32, retryable: bool) -> Option<Class> {
-        Some(Class { category, number, retryable })
+    fn class(category: i32, number: i32, retryable: bool) -> Class {
+        Class { category, number, retryable }
     }
 
     #[test]
@@ -199,38 +197,48 @@ mod tests {
         for (text, class, kind, again) in [
             (
                 "SYNTAX_ERROR: line 1:8: Column 'x' cannot be resolved",
-                class(2, 1006, false),
+                Some(class(2, 1006, false)),
                 ErrorKind::InvalidSql,
                 false,
             ),
             (
                 "TABLE_NOT_FOUND: line 1:15: Table 'a.b' does not exist",
-                class(2, 1301, false),
+                Some(class(2, 1301, false)),
                 ErrorKind::InvalidSql,
                 false,
             ),
-            ("DIVISION_BY_ZERO: Division by zero", class(2, 1001, false), ErrorKind::QueryFailed, false),
-            ("HIVE_PATH_ALREADY_EXISTS: Target directory …", class(2, 1000, false), ErrorKind::AlreadyExists, false),
-            ("HIVE_TOO_MANY_OPEN_PARTITIONS: Exceeded limit", class(2, 1000, false), ErrorKind::QueryFailed, false),
-            ("ICEBERG_COMMIT_ERROR: Failed to commit", class(1, 233, true), ErrorKind::Conflict, true),
+            ("DIVISION_BY_ZERO: Division by zero", Some(class(2, 1001, false)), ErrorKind::QueryFailed, false),
+            (
+                "HIVE_PATH_ALREADY_EXISTS: Target directory …",
+                Some(class(2, 1000, false)),
+                ErrorKind::AlreadyExists,
+                false,
+            ),
+            (
+                "HIVE_TOO_MANY_OPEN_PARTITIONS: Exceeded limit",
+                Some(class(2, 1000, false)),
+                ErrorKind::QueryFailed,
+                false,
+            ),
+            ("ICEBERG_COMMIT_ERROR: Failed to commit", Some(class(1, 233, true)), ErrorKind::Conflict, true),
             (
                 "Query exhausted resources at this scale factor",
-                class(1, 2, false),
+                Some(class(1, 2, false)),
                 ErrorKind::ResourcesExhausted,
                 false,
             ),
-            ("Query timeout", class(1, 210, false), ErrorKind::ResourcesExhausted, false),
-            ("GENERIC_INTERNAL_ERROR: lost a worker", class(1, 200, false), ErrorKind::External, true),
-            ("com.amazonaws: Rate exceeded", class(2, 1401, true), ErrorKind::External, true),
+            ("Query timeout", Some(class(1, 210, false)), ErrorKind::ResourcesExhausted, false),
+            ("GENERIC_INTERNAL_ERROR: lost a worker", Some(class(1, 200, false)), ErrorKind::External, true),
+            ("com.amazonaws: Rate exceeded", Some(class(2, 1401, true)), ErrorKind::External, true),
             ("HIVE_CURSOR_ERROR: Please reduce your request rate. SlowDown", None, ErrorKind::External, true),
             (
                 "Insufficient permissions to execute the query",
-                class(2, 1500, false),
+                Some(class(2, 1500, false)),
                 ErrorKind::PermissionDenied,
                 false,
             ),
-            ("something new", class(1, 7777, true), ErrorKind::External, true),
-            ("something new", class(3, 7777, false), ErrorKind::QueryFailed, false),
+            ("something new", Some(class(1, 7777, true)), ErrorKind::External, true),
+            ("something new", Some(class(3, 7777, false)), ErrorKind::QueryFailed, false),
             ("something new", None, ErrorKind::QueryFailed, false),
         ] {
             let error = classed(text, class);

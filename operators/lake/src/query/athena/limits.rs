@@ -126,7 +126,7 @@ mod tests {
         assert!((0..20).all(|_| bucket.take(later).is_zero()));
         assert!(!bucket.take(later).is_zero());
         // A rest fills it to the burst and no further.
-        let rested = start + Duration::from_secs(3600);
+        let rested = start + Duration::from_hours(1);
         assert!((0..80).all(|_| bucket.take(rested).is_zero()));
         assert!(!bucket.take(rested).is_zero());
     }

@@ -33,18 +33,17 @@ impl WorkGroups {
     /// `InvalidInput` when nobody names a place, or the workgroup is not there.
     pub(super) async fn place(&self, api: &Api, workgroup: &str, named: Option<&Location>) -> Result<Option<Location>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(workgroup).copied();
-        let group = match known {
-            Some(group) => group,
-            None => {
-                let group = match api.workgroup(workgroup).await {
-                    Ok(configuration) => Some(WorkGroup::of(&configuration)),
-                    // Who may run queries need not be allowed to read the workgroup; Athena says what is missing then.
-                    Err(error) if error.kind == ErrorKind::PermissionDenied => None,
-                    Err(error) => return Err(error),
-                };
-                self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(workgroup.to_owned(), group);
-                group
-            }
+        let group = if let Some(group) = known {
+            group
+        } else {
+            let group = match api.workgroup(workgroup).await {
+                Ok(configuration) => Some(WorkGroup::of(&configuration)),
+                // Who may run queries need not be allowed to read the workgroup; Athena says what is missing then.
+                Err(error) if error.kind == ErrorKind::PermissionDenied => None,
+                Err(error) => return Err(error),
+            };
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(workgroup.to_owned(), group);
+            group
         };
         match (group, named) {
             (Some(WorkGroup { is_enforced: true, .. }), _) => Ok(None),

@@ -23,7 +23,7 @@ const LONGEST: Duration = Duration::from_secs(15);
 const PART: u32 = 4;
 
 /// After how long a query that nobody asks for is looked at no more; one that holds a place is, until it ends.
-const FORGOTTEN: Duration = Duration::from_secs(60);
+const FORGOTTEN: Duration = Duration::from_mins(1);
 
 /// How many ended queries are remembered.
 const REMEMBERED: usize = 1000;

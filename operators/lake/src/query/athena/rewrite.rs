@@ -57,11 +57,9 @@ pub(super) fn rewrite(
             _ => continue,
         };
         let Some(other) = replaced(&name) else { continue };
-        let mut text = format!("{}.{}", identifier(&other.database), identifier(&other.table));
-        if !has_alias {
-            // Columns may be named by the table's name.
-            text.push_str(&format!(" AS {}", identifier(&name.table)));
-        }
+        // Columns may be named by the table's name.
+        let alias = if has_alias { String::new() } else { format!(" AS {}", identifier(&name.table)) };
+        let text = format!("{}.{}{alias}", identifier(&other.database), identifier(&other.table));
         if !rewritten.named.contains(&name) {
             rewritten.named.push(name);
         }

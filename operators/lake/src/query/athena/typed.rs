@@ -118,7 +118,7 @@ fn of_info(info: &ColumnInfo) -> Type {
 
 /// Returns the type that texts are read as: with as many digits of a second as a value shows; text for what has no cast.
 fn readable(data_type: Type, value: Option<&str>) -> Type {
-    let digits = || value.map_or(3, |value| second_digits(value));
+    let digits = || value.map_or(3, second_digits);
     let data_type = match data_type {
         Type::Timestamp(_) => Type::Timestamp(digits()),
         Type::TimestampTz(_) => Type::TimestampTz(digits()),

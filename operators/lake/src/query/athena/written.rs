@@ -97,15 +97,12 @@ fn unescaped(text: &str) -> String {
                 .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
             u8::from_str_radix(digits, 16).ok()
         });
-        match sign {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = behind.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = behind;
-            }
+        if let Some(byte) = sign {
+            bytes.push(byte);
+            rest = behind.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(*first);
+            rest = behind;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
