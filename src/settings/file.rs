@@ -120,13 +120,10 @@ impl File {
         let mut sources = SourceMap::default();
         let id = sources.add(path.display().to_string(), text);
         let (node, mut problems) = document::parse(&mut sources, id);
-        match node.filter(|_| problems.is_empty()) {
-            None => Err(Failure::diagnostics(sources, problems)),
-            Some(node) => {
-                let file = Self::of(&node, &mut problems);
-                if problems.is_empty() { Ok(file) } else { Err(Failure::diagnostics(sources, problems)) }
-            }
-        }
+        // A file that holds nothing sets nothing.
+        let node = node.filter(|_| problems.is_empty());
+        let file = node.map(|node| Self::of(&node, &mut problems)).unwrap_or_default();
+        if problems.is_empty() { Ok(file) } else { Err(Failure::diagnostics(sources, problems)) }
     }
 
     /// Reads the document.
@@ -282,6 +279,13 @@ mod tests {
                 })
                 .collect(),
             Err(failure) => vec![format!("{failure:?}")],
+        }
+    }
+
+    #[test]
+    fn a_file_that_holds_nothing_sets_nothing() {
+        for text in ["", "\n", "# later\n", "profiles:\n"] {
+            assert!(File::parse(Path::new("suiro.yml"), text.to_owned()).is_ok_and(|file| file.profiles.is_empty()), "{text:?}");
         }
     }
 

@@ -194,6 +194,6 @@ async fn information_schema_describes_the_catalog() {
     );
     assert_eq!(
         fixture.fails("SELECT * FROM information_schema.roles").await,
-        "NOT_SUPPORTED: line 1:34: information_schema.roles"
+        "NOT_SUPPORTED: line 1:34: not supported yet: information_schema.roles"
     );
 }
