@@ -5,6 +5,7 @@
 //! the target folder; `docs/benchmarks.md` holds the figures of a known machine.
 
 mod attempts;
+mod aws;
 mod commands;
 mod data;
 mod figure;
@@ -41,7 +42,7 @@ const SUIRO: &str = env!("CARGO_BIN_EXE_suiro");
 type Group = fn(&Path, Scale) -> Result<Vec<Figure>>;
 
 /// The groups in the order of the table of budgets.
-const GROUPS: [(&str, Group); 10] = [
+const GROUPS: [(&str, Group); 11] = [
     ("disk", |folder, _scale| Ok(vec![machine::flush(folder)?])),
     ("start", commands::start),
     ("hop", attempts::hop),
@@ -52,6 +53,7 @@ const GROUPS: [(&str, Group); 10] = [
     ("csv.gz to parquet", loads::csv_gz),
     ("apache log to parquet", loads::apache),
     ("query", queries::embedded),
+    ("aws", aws::measure),
 ];
 
 fn main() -> ExitCode {
