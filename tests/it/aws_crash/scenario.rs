@@ -110,6 +110,7 @@ timezone: UTC
   database: web
   table: daily
   partition_kv: {k: a}
+  checks: [SELECT n FROM new_version WHERE n > 1]
 +first:
   athena.apas>: SELECT CAST(date_diff('day', DATE '2024-01-01', DATE '${session_date}') % 2 AS bigint) AS n
   database: web
@@ -193,6 +194,11 @@ pub(super) fn all() -> Vec<Scenario> {
                      {operation: StartQueryExecution, nth: [3, 5], effect: truncate}\n\
                      {operation: StartQueryExecution, nth: [6], effect: twice}\n\
                      {operation: BatchGetQueryExecution, nth: [2], effect: lost_reply}\n\
+                     {operation: CreateDatabase, nth: [1], effect: lost_reply}\n\
+                     {operation: CreateTable, nth: [1, 4], effect: lost_reply}\n\
+                     {operation: CreateTable, nth: [6], effect: twice}\n\
+                     {operation: DeleteTable, nth: [1], effect: lost_reply}\n\
+                     {operation: DeleteTable, nth: [3], effect: {late: 300ms}}\n\
                      {operation: CreatePartition, nth: [1], effect: lost_reply}\n\
                      {operation: CreatePartition, nth: [2], effect: {late: 300ms}}\n\
                      {operation: CreatePartition, nth: [4], effect: twice}\n\
@@ -206,7 +212,7 @@ pub(super) fn all() -> Vec<Scenario> {
                      {operation: PutObject, nth: [3], effect: {late: 300ms}}\n\
                      {operation: PutObject, nth: [9], effect: twice}\n\
                      {operation: DeleteObjects, nth: [1], effect: lost_reply}\n",
-            queries: (3, 0),
+            queries: (4, 0),
             undisturbed: 6,
             ..plain()
         },
