@@ -5,6 +5,7 @@
 //! the target folder; `docs/benchmarks.md` holds the figures of a known machine.
 
 mod attempts;
+mod aws;
 mod commands;
 mod data;
 mod figure;
@@ -53,6 +54,7 @@ const GROUPS: [(&str, Group); 11] = [
     ("apache log to parquet", loads::apache),
     ("many partitions", loads::partitions),
     ("query", queries::embedded),
+    ("aws", aws::measure),
 ];
 
 fn main() -> ExitCode {

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Map, Value, json};
 
-use crate::{Result, attempts, loads, process, queries};
+use crate::{Result, attempts, aws, loads, process, queries};
 
 /// The first argument of a worker.
 pub(crate) const ARGUMENT: &str = "--worker";
@@ -67,6 +67,7 @@ pub(crate) fn work(arguments: &[String]) -> Result<()> {
         "parallel" => on_threads(attempts::parallel(folder, size)),
         "load" => on_threads(loads::load(folder)),
         "query" => on_threads(queries::compare(folder, size)),
+        "stream" => on_threads(aws::send(folder, size)),
         _ => Err(format!("no worker is called `{name}`").into()),
     }?;
     let peak = process::memory_kib("self", "VmHWM").unwrap_or_default();

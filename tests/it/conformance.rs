@@ -6,9 +6,9 @@
 mod athena;
 mod catalog;
 mod glue;
-mod publish;
+pub(crate) mod publish;
 mod query;
-mod server;
+pub(crate) mod server;
 mod storage;
 mod trino;
 

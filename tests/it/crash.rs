@@ -98,7 +98,7 @@ fn a_stop_at_any_durable_effect_changes_nothing() {
 }
 
 /// Does work two at a time, as there are processors; the results are in the order of the work.
-fn in_pairs<T: Send, R: Send>(work: Vec<T>, each: impl Fn(T) -> R + Sync) -> Vec<R> {
+pub(crate) fn in_pairs<T: Send, R: Send>(work: Vec<T>, each: impl Fn(T) -> R + Sync) -> Vec<R> {
     let work: Vec<Mutex<Option<T>>> = work.into_iter().map(|item| Mutex::new(Some(item))).collect();
     let results: Vec<Mutex<Option<R>>> = work.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
@@ -197,7 +197,7 @@ impl Known {
 }
 
 /// Reads how often each point was passed out of the trace of a run, in the order of the first passes.
-fn traced(stderr: &str) -> Vec<(String, usize)> {
+pub(crate) fn traced(stderr: &str) -> Vec<(String, usize)> {
     static PASS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^TRACE before (.+)$").unwrap());
     let mut passes: Vec<(String, usize)> = Vec::new();
     for pass in PASS.captures_iter(stderr) {
@@ -210,8 +210,9 @@ fn traced(stderr: &str) -> Vec<(String, usize)> {
     passes
 }
 
-/// Where points may stand that only AWS has (`aws: …`): the embedded lake never passes them. There is a test of their own for
-/// them (`conformance/publish.rs`), which also fails for one that it never reached.
+/// Where points may stand that only AWS has (`aws: …`): the embedded lake never passes them. Tests of their own stop there,
+/// which also fail for one that they never reached: `aws_crash.rs` a process, `conformance/publish.rs` and
+/// `conformance/athena.rs` a step.
 const OF_AWS: [&str; 5] = ["catalog/aws", "publish/lease", "publish/whole.rs", "query/athena", "storage/s3"];
 
 /// The names of all crash points, as they stand in the sources, without those that only AWS has.

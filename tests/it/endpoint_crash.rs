@@ -100,11 +100,16 @@ fn execution(endpoint: &Endpoint<'_>, id: &str) -> Option<Value> {
 
 /// Calls Athena; none when the endpoint is gone.
 fn call(endpoint: &Endpoint<'_>, operation: &str, body: &Value) -> Option<Value> {
-    let mut stream = TcpStream::connect(endpoint.url().strip_prefix("http://").unwrap()).ok()?;
+    call_json(endpoint.url(), &format!("AmazonAthena.{operation}"), body)
+}
+
+/// Makes a call of Athena (`AmazonAthena.…`) or Glue (`AWSGlue.…`) with nothing of ours; none when the endpoint is gone.
+pub(crate) fn call_json(url: &str, target: &str, body: &Value) -> Option<Value> {
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).ok()?;
     let body = body.to_string();
     let length = body.len();
     let request = format!(
-        "POST / HTTP/1.1\r\nhost: localhost\r\nx-amz-target: AmazonAthena.{operation}\r\nconnection: close\r\n\
+        "POST / HTTP/1.1\r\nhost: localhost\r\nx-amz-target: {target}\r\nconnection: close\r\n\
          content-length: {length}\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).ok()?;

@@ -9,6 +9,9 @@
     reason = "a test stops at the first thing it did not expect, and reads its own switches"
 )]
 
+mod aws_crash;
+mod aws_faults;
+mod aws_writers;
 mod bad_input;
 mod cases;
 mod cli;

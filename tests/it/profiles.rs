@@ -16,7 +16,7 @@ use crate::support::{Outcome, Project, files_below, root};
 pub(crate) const RESULTS: &str = "athena-results";
 
 /// Writes the profile `aws` into the settings, and makes the buckets that the files of the project name.
-fn prepare(project: &Project, url: &str, more: &str) {
+pub(crate) fn prepare(project: &Project, url: &str, more: &str) {
     project.write(
         "suiro.yml",
         format!(
@@ -40,7 +40,7 @@ pub(crate) fn make_buckets(project: &Project) {
 }
 
 /// Lets a command use the profile, with the keys of the endpoint.
-fn on_aws(endpoint: &Endpoint<'_>, command: &mut Command) {
+pub(crate) fn on_aws(endpoint: &Endpoint<'_>, command: &mut Command) {
     endpoint.name_to(command);
     command.env_remove("AWS_ENDPOINT_URL").env("SUIRO_PROFILE", "aws");
 }

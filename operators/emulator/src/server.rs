@@ -146,6 +146,8 @@ impl Services {
                 Err(error) => return Ok(call.fail(unreadable(call.service, &error))),
             }
         }
+        // Said under a name of its own: `SUIRO_LOG=call=debug` tells what a client asks for, and nothing else.
+        tracing::debug!(target: "call", service = call.service.signing_name(), operation = call.operation);
         let Some(effect) = self.faults.decide(call.service, &call.operation) else {
             return Ok(self.carry_out(&call, body).await);
         };

@@ -20,7 +20,7 @@ use regex::Regex;
 use super::server::{Emulated, OnAws};
 use crate::support::{files_below, root};
 
-async fn open(server: &Emulated, state: &Path, crash_points: CrashPoints) -> Lake {
+pub(crate) async fn open(server: &Emulated, state: &Path, crash_points: CrashPoints) -> Lake {
     // What is looked at here is S3 and Glue, whoever runs the queries: this engine is the quick one.
     let settings = AwsSettings { engine: EngineKind::Embedded, ..server.settings() };
     let settings = LakeSettings::aws(state, settings);
@@ -28,7 +28,7 @@ async fn open(server: &Emulated, state: &Path, crash_points: CrashPoints) -> Lak
 }
 
 /// A lake on AWS with the table `web.daily`, partitioned by `dt`.
-pub(super) async fn world(server: &Emulated, state: &Path) -> Lake {
+pub(crate) async fn world(server: &Emulated, state: &Path) -> Lake {
     server.make_buckets();
     let lake = open(server, state, CrashPoints::default()).await;
     lake.catalog.create_database(&Database::new("web")).await.unwrap();
@@ -43,7 +43,7 @@ pub(super) async fn world(server: &Emulated, state: &Path) -> Lake {
     lake
 }
 
-pub(super) fn partition(sql: &str) -> PublishRequest {
+pub(crate) fn partition(sql: &str) -> PublishRequest {
     PublishRequest {
         target: Target::Partition {
             table: TableName::new("web", "daily").unwrap(),
@@ -67,7 +67,7 @@ fn whole(sql: &str, keys: &[&str]) -> PublishRequest {
 }
 
 /// Goes on from a state to the end, as an operator does.
-pub(super) async fn go_on(
+pub(crate) async fn go_on(
     lake: &Lake,
     request: &PublishRequest,
     kept: &mut Option<PublishState>,
@@ -85,12 +85,12 @@ pub(super) async fn go_on(
     }
 }
 
-async fn publish(lake: &Lake, request: &PublishRequest) -> PublishOutcome {
+pub(crate) async fn publish(lake: &Lake, request: &PublishRequest) -> PublishOutcome {
     go_on(lake, request, &mut None).await.unwrap()
 }
 
 /// Runs a query, and returns its rows as text.
-pub(super) async fn rows(lake: &Lake, sql: &str) -> Vec<String> {
+pub(crate) async fn rows(lake: &Lake, sql: &str) -> Vec<String> {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let token = format!("rows {}", NUMBER.fetch_add(1, Ordering::SeqCst));
     let id = lake.engine.start(&Query::new(sql, Some("web"), token)).await.unwrap();

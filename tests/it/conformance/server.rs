@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::support::Project;
 
 /// A server that stands in for AWS.
-pub(super) trait OnAws {
+pub(crate) trait OnAws {
     /// Its host and port.
     fn address(&self) -> &str;
 
@@ -59,25 +59,26 @@ pub(super) trait OnAws {
 }
 
 /// `suiro emulate`.
-pub(super) struct Emulated {
+pub(crate) struct Emulated {
     child: Child,
     address: String,
     project: Project,
 }
 
 impl Emulated {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::of(Project::new(), &[])
     }
 
     /// Starts one at which calls fail: by these rules, the same ones each time.
-    pub(super) fn with_faults(rules: &str) -> Self {
+    pub(crate) fn with_faults(rules: &str) -> Self {
         let project = Project::new();
         project.write("fault.yml", format!("seed: 7\nrules:\n{rules}"));
         Self::of(project, &["--fault", "fault.yml"])
     }
 
-    fn of(project: Project, arguments: &[&str]) -> Self {
+    /// Starts one for a project, with more arguments.
+    pub(crate) fn of(project: Project, arguments: &[&str]) -> Self {
         let mut command = project.command(&["emulate", "--port", "0", "--json"]);
         command.args(arguments);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -89,7 +90,7 @@ impl Emulated {
     }
 
     /// Returns a folder that goes with it.
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.project.path()
     }
 }
@@ -108,7 +109,7 @@ impl Drop for Emulated {
 }
 
 /// moto's server.
-pub(super) struct Moto {
+pub(crate) struct Moto {
     child: Child,
     address: String,
 }
@@ -116,7 +117,7 @@ pub(super) struct Moto {
 impl Moto {
     /// Starts it; none when it is not installed.
     #[expect(clippy::print_stdout, reason = "a test says what it skips")]
-    pub(super) fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let Some(python) = std::env::var_os("SUIRO_TEST_MOTO") else {
             println!("skipped: no SUIRO_TEST_MOTO (`./test` sets it)");
             return None;

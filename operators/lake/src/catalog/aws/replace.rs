@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, HashSet};
 use aws_sdk_glue::types::{BatchUpdatePartitionRequestEntry, PartitionValueList};
 
 use super::revision::Stamp;
+use super::table::UNGUARDED_TRIES;
 use super::{AwsCatalog, convert, failed, found};
 use crate::aws::Call;
 use crate::aws::error::answered;
@@ -37,9 +38,28 @@ const DROPPED_AT_ONCE: usize = 25;
 impl AwsCatalog {
     pub(super) async fn replace(&self, table: &Table, partitions: &[Partition], expect: Expect) -> Result<Table> {
         check(table, partitions)?;
+        let _turn = self.locks.hold(&table.name.to_string()).await;
+        let mut tries = 0;
+        loop {
+            match self.replace_found(table, partitions, expect).await {
+                // Somebody came between, or the client met its own first try whose answer was lost: what is there now is as
+                // good.
+                Err(error)
+                    if expect == Expect::Any
+                        && matches!(error.kind, ErrorKind::Conflict | ErrorKind::AlreadyExists)
+                        && tries < UNGUARDED_TRIES =>
+                {
+                    tries += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Replaces what is found now.
+    async fn replace_found(&self, table: &Table, partitions: &[Partition], expect: Expect) -> Result<Table> {
         let name = &table.name;
         let points = &self.crash_points;
-        let _turn = self.locks.hold(&name.to_string()).await;
         let old = self.replaceable(table, expect).await?;
         let there = self.list_partitions(name).await?;
         let keeps_keys = old.as_ref().is_some_and(|old| same_keys(&old.table.partition_keys, &table.partition_keys));

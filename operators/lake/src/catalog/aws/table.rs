@@ -17,7 +17,7 @@ const CREATE: Call = Call { operation: "write a table", action: "glue:CreateTabl
 const UPDATE: Call = Call { operation: "write a table", action: "glue:UpdateTable" };
 
 /// How often a write that takes whatever is there is tried while others change the table.
-const UNGUARDED_TRIES: usize = 16;
+pub(super) const UNGUARDED_TRIES: usize = 16;
 
 /// A table, and what a write of it needs.
 pub(super) struct ReadTable {

@@ -153,6 +153,8 @@ impl Inner {
         let sent = self.crash_points.around("aws: start the query", self.api.start(&start)).await;
         let id = match sent {
             Ok(id) => id,
+            // A stop: Athena may have the query, which reads them.
+            Err(error) if error.kind == ErrorKind::Canceled => return Err(error),
             Err(error) => {
                 // Athena took no query that would have them dropped at its end.
                 self.temporary.drop(&with.names()).await?;

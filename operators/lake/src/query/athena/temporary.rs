@@ -11,7 +11,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::rewrite::{Rewritten, rewrite};
-use crate::catalog::{Catalog, Partition, Table};
+use crate::catalog::{Catalog, Database, Expect, Partition, Table};
 use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::error::{ErrorKind, Result};
@@ -91,7 +91,7 @@ impl TemporaryTables {
         Self { catalog, clock, crash_points, swept: Mutex::default() }
     }
 
-    /// Makes the tables of a query; those that are there already are made anew.
+    /// Makes the tables of a query, and their database where it is not there; tables that are there already are made anew.
     ///
     /// # Errors
     /// Those of the catalog.
@@ -108,7 +108,16 @@ impl TemporaryTables {
         let table = Table { created_ms: 0, updated_ms: 0, version: 0, ..table.clone() };
         let partitions: Vec<Partition> =
             partitions.iter().map(|partition| Partition { created_ms: 0, version: 0, ..partition.clone() }).collect();
-        self.catalog.replace_table(&table, &partitions, crate::catalog::Expect::Any).await.map(|_kept| ())
+        match self.catalog.replace_table(&table, &partitions, Expect::Any).await {
+            // The first version of a first table: its database is made when it is published, its checks come before.
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                let database = Database::new(&table.name.database);
+                let made = self.catalog.create_database(&database);
+                self.crash_points.around("aws: make the database of temporary tables", made).await?;
+                self.catalog.replace_table(&table, &partitions, Expect::Any).await.map(|_kept| ())
+            }
+            made => made.map(|_kept| ()),
+        }
     }
 
     /// Drops tables; those that are gone already are passed over. What cannot be dropped is swept later.
@@ -160,7 +169,7 @@ fn name(token: &str, index: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Column, Database, Expect, SqliteCatalog, TableFormat};
+    use crate::catalog::{Column, SqliteCatalog, TableFormat};
     use crate::clock::ManualClock;
     use crate::name::Location;
 

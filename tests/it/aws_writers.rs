@@ -1,0 +1,180 @@
+//! Many writers and many queries at once: what several engines publish to one table is all there in the end, what an outsider
+//! writes between is met and not written over unseen, and quotas of the account show as nothing but time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use indexmap::IndexMap;
+use lake::aws::{AthenaSettings, AwsClients, AwsSettings, CallRate, CallRates};
+use lake::clock::SystemClock;
+use lake::crash::CrashPoints;
+use lake::name::TableName;
+use lake::publish::{PublishRequest, PublishState, Step, Target};
+use lake::query::Query;
+use lake::{Lake, LakeSettings};
+use serde_json::{Value, json};
+
+use crate::conformance::publish::{go_on, open, partition, publish, rows, world};
+use crate::conformance::server::{Emulated, OnAws};
+use crate::endpoint_crash::call_json;
+use crate::support::Project;
+
+/// How often each of the two engines publishes to the partition that both write, and to its own.
+const EACH: usize = 30;
+
+/// How often the outsider writes its partition: with the engines' four times `EACH`, 200 commits.
+const OUTSIDE: usize = 80;
+
+/// A publish that adds one to what is in a partition.
+fn one_more(value: &str, attempt: &str) -> PublishRequest {
+    PublishRequest {
+        target: Target::Partition {
+            table: TableName::new("web", "daily").unwrap(),
+            values: IndexMap::from([("dt".to_owned(), value.to_owned())]),
+        },
+        attempt: attempt.to_owned(),
+        token: format!("+{value}"),
+        ..partition(&format!("SELECT coalesce(max(n), 0) + 1 AS n FROM web.daily WHERE dt = '{value}'"))
+    }
+}
+
+fn glue(server: &Emulated, operation: &str, body: &Value) -> Value {
+    call_json(&format!("http://{}", server.address()), &format!("AWSGlue.{operation}"), body).unwrap()
+}
+
+/// Reads a partition as Glue has it.
+fn partition_of(server: &Emulated, value: &str) -> Value {
+    let body = json!({ "DatabaseName": "web", "TableName": "daily", "PartitionValues": [value] });
+    glue(server, "GetPartition", &body)["Partition"].take()
+}
+
+/// Writes a partition by the raw call, which compares nothing.
+fn write_outside(server: &Emulated, value: &str, found: &Value, is_new: bool) {
+    let input = json!({
+        "Values": [value],
+        "StorageDescriptor": found["StorageDescriptor"],
+        "Parameters": found["Parameters"],
+    });
+    let mut body = json!({ "DatabaseName": "web", "TableName": "daily", "PartitionInput": input });
+    let operation = if is_new { "CreatePartition" } else { "UpdatePartition" };
+    if !is_new {
+        body["PartitionValueList"] = json!([value]);
+    }
+    let answer = glue(server, operation, &body);
+    assert_eq!(answer.get("__type"), None, "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_engines_and_an_outsider_lose_no_update() {
+    let server = Emulated::start();
+    let state = tempfile::tempdir().unwrap();
+    let first = world(&server, state.path()).await;
+    publish(&first, &one_more("shared", "0")).await;
+    let engine = async |name: &str| {
+        let lake = open(&server, &state.path().join(name), CrashPoints::default()).await;
+        for turn in 0..EACH {
+            publish(&lake, &one_more("shared", &format!("{name}/{turn}"))).await;
+            publish(&lake, &one_more(name, &format!("{name}/{turn}"))).await;
+        }
+    };
+    let outsider = async {
+        let found = partition_of(&server, "shared");
+        for turn in 0..OUTSIDE {
+            let mut mine = found.clone();
+            mine["Parameters"] = json!({ "turn": turn.to_string() });
+            write_outside(&server, "outside", &mine, turn == 0);
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::join!(engine("one"), engine("two"), outsider);
+    let all = rows(&first, "SELECT dt, max(n) FROM web.daily WHERE dt <> 'outside' GROUP BY dt").await;
+    assert_eq!(all, [format!("one|{EACH}"), format!("shared|{}", 2 * EACH + 1), format!("two|{EACH}")]);
+    assert_eq!(partition_of(&server, "outside")["Parameters"]["turn"], (OUTSIDE - 1).to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_outsider_writes_between_plan_and_publish_is_met() {
+    let server = Emulated::start();
+    let state = tempfile::tempdir().unwrap();
+    let lake = world(&server, state.path()).await;
+    publish(&lake, &one_more("shared", "0")).await;
+    for turn in 0..6 {
+        publish(&lake, &one_more("other", &turn.to_string())).await;
+    }
+    // The new version was computed of what was there, and is checked; then somebody points the partition elsewhere.
+    let request = one_more("shared", "1");
+    let mut kept: Option<PublishState> = None;
+    while !matches!(kept, Some(PublishState::Validated(_))) {
+        let step = match &kept {
+            None => lake.plan_publish(&request).await.unwrap(),
+            Some(state) => lake.publish_step(&request, state).await.unwrap(),
+        };
+        match step {
+            Step::Next(state) => kept = Some(state),
+            Step::Wait(_) => tokio::task::yield_now().await,
+            Step::Done(outcome) => panic!("{outcome:?}"),
+        }
+    }
+    let mut elsewhere = partition_of(&server, "other");
+    elsewhere["Parameters"] = json!({});
+    write_outside(&server, "shared", &elsewhere, false);
+    go_on(&lake, &request, &mut kept).await.unwrap();
+    let shown = rows(&lake, "SELECT n FROM web.daily WHERE dt = 'shared'").await;
+    assert_eq!(shown, ["7"], "one more than what the outsider put there");
+}
+
+/// How many queries are run.
+const QUERIES: usize = 2000;
+
+/// How many are active at once at most: fewer than the client itself would have.
+const QUOTA: &str = "10";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quotas_show_as_nothing_but_time() {
+    let project = Project::new();
+    let rules = "seed: 7\nrules:\n\
+         \x20 - {operation: StartQueryExecution, probability: 0.05, effect: throttle}\n\
+         \x20 - {operation: BatchGetQueryExecution, probability: 0.05, effect: throttle}\n\
+         \x20 - {operation: GetQueryResults, probability: 0.05, effect: throttle}\n";
+    project.write("fault.yml", rules);
+    let server = Emulated::of(project, &["--fault", "fault.yml", "--max-queries", QUOTA]);
+    server.make_buckets();
+    let state = tempfile::tempdir().unwrap();
+    // Calls as often as this machine answers them: the documented rates alone would take 100 seconds.
+    let often = CallRate { per_second: 2000, burst: 2000 };
+    let rates = CallRates { start: often, get: often, batch_get: often, other: often };
+    let settings = server.settings();
+    let athena = AthenaSettings { rates, dml_queries: 12, ..settings.athena.clone() };
+    let settings = AwsSettings { athena, ..settings };
+    let lake = Lake::open(LakeSettings::aws(state.path(), settings.clone())).await.unwrap();
+    let answers: BTreeMap<usize, String> = futures::stream::iter(0..QUERIES)
+        .map(|number| {
+            let lake = &lake;
+            async move { (number, answer(lake, number).await) }
+        })
+        .buffer_unordered(40)
+        .collect()
+        .await;
+    let expected: BTreeMap<usize, String> = (0..QUERIES).map(|number| (number, number.to_string())).collect();
+    assert_eq!(answers, expected);
+
+    let clients = AwsClients::open(&settings, Arc::new(SystemClock)).await.unwrap();
+    let mut pages = clients.athena.list_query_executions().into_paginator().send();
+    let mut started = 0;
+    while let Some(page) = pages.next().await {
+        started += page.unwrap().query_execution_ids.unwrap_or_default().len();
+    }
+    assert_eq!(started, QUERIES, "each of them once");
+}
+
+/// Runs a small query to its end, and returns its only cell.
+async fn answer(lake: &Lake, number: usize) -> String {
+    let id =
+        lake.engine.start(&Query::new(format!("SELECT {number} AS n"), None, format!("query {number}"))).await.unwrap();
+    let (_columns, batches) = lake.engine.fetch(&id).await.unwrap();
+    let batches: Vec<_> = batches.try_collect().await.unwrap();
+    let cell = arrow::util::display::array_value_to_string(batches[0].column(0).as_ref(), 0).unwrap();
+    lake.engine.release(&id).await;
+    cell
+}
