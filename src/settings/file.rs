@@ -285,7 +285,10 @@ mod tests {
     #[test]
     fn a_file_that_holds_nothing_sets_nothing() {
         for text in ["", "\n", "# later\n", "profiles:\n"] {
-            assert!(File::parse(Path::new("suiro.yml"), text.to_owned()).is_ok_and(|file| file.profiles.is_empty()), "{text:?}");
+            assert!(
+                File::parse(Path::new("suiro.yml"), text.to_owned()).is_ok_and(|file| file.profiles.is_empty()),
+                "{text:?}"
+            );
         }
     }
 
