@@ -40,6 +40,8 @@ const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 pub(crate) struct Settings {
     /// The project's folder, absolute.
     pub(crate) project: PathBuf,
+    /// The profile's name; none for the one that is there without being written.
+    pub(crate) profile: Option<String>,
     /// The folder of the state.
     pub(crate) state_dir: PathBuf,
     /// Where the data and the catalog are.
@@ -195,6 +197,7 @@ impl Settings {
             None => CrashPoints::off(),
         };
         Ok(Self {
+            profile: (profile_name != DEFAULT_PROFILE).then(|| profile_name.to_owned()),
             state_dir,
             place,
             memory_limit,

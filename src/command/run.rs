@@ -240,8 +240,9 @@ fn finish(base: &Base, settings: &Settings, summary: &RunSummary, progress: Prog
         if !last.table.is_empty() {
             output.note("");
             output.note(&format!(
-                "Look at it: suiro query{} \"SELECT * FROM {}{} LIMIT 10\"",
+                "Look at it: suiro query{}{} \"SELECT * FROM {}{} LIMIT 10\"",
                 project(settings),
+                profile(settings),
                 last.table,
                 filter(&last.partition)
             ));
@@ -270,6 +271,11 @@ fn project(settings: &Settings) -> String {
     let project =
         here.as_deref().and_then(|here| settings.project.strip_prefix(here).ok()).unwrap_or(&settings.project);
     format!(" --project {}", project.display())
+}
+
+/// How to name the profile on the command line.
+fn profile(settings: &Settings) -> String {
+    settings.profile.as_ref().map_or_else(String::new, |profile| format!(" --profile {profile}"))
 }
 
 /// A WHERE for a partition: `dt=2024-03-01` → ` WHERE dt = '2024-03-01'`.

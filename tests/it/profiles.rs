@@ -69,6 +69,7 @@ fn daily_access_is_the_same_on_aws() {
     let run = succeed(&project, &endpoint, &["run", "daily_access.dig", "--session", "2026-03-03"]);
     // Two queries for each day, the one that writes and its check, each of 10 MB at $5 a TB.
     assert_eq!(run.stderr.matches("$0.000096").count(), 3, "{run}");
+    assert!(run.stderr.contains("Look at it: suiro query --profile aws \"SELECT * FROM web."), "{run}");
     let all = "SELECT * FROM web.daily_summary ORDER BY dt, method, status";
     let query = |sql: &str| succeed(&project, &endpoint, &["query", "--format", "csv", sql]).stdout;
     assert_eq!(query(all), local.query(all));
