@@ -16,29 +16,23 @@ mod workflow;
 use engine::diagnostic::render::{self, Style};
 use serde_json::json;
 
-use crate::compose::Base;
 use crate::failure::{Failure, What};
 use crate::output::Output;
 
 /// Says why a command failed: on stderr, or as JSON on stdout.
-pub(crate) fn say(base: &Base, failure: &Failure) {
-    let output = base.output;
+pub(crate) fn say(output: Output, failure: &Failure) {
     match &failure.what {
         What::Said => {}
         What::Message { code, text, help } if output.json => {
-            let code = code.map(|code| code.0);
             // Nobody reads stdout any more when this fails.
-            let _lost = output.json_line(&json!({"error": {"code": code, "message": text, "help": help}}));
+            let _lost = output.json_line(&json!({"error": {"code": code.0, "message": text, "help": help}}));
         }
         What::Message { code, text, help } => {
-            let code = code.map_or_else(String::new, |code| format!("[{code}]"));
-            output.note(&format!("{}: {text}", bold_red(output, &format!("error{code}"))));
+            output.note(&format!("{}: {text}", bold_red(output, &format!("error[{code}]"))));
             for line in help {
                 output.note(&format!("  = help: {line}"));
             }
-            if !code.is_empty() {
-                output.note(&format!("  = more: suiro explain {}", code.trim_matches(['[', ']'])));
-            }
+            output.note(&format!("  = more: suiro explain {code}"));
         }
         What::Diagnostics { sources, diagnostics } if output.json => {
             for diagnostic in diagnostics {

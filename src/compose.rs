@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use engine::diagnostic::{code, suggest};
 use engine::operator::Registry;
 use lake::crash::CrashPoints;
 use lake::{Lake, LakeSettings, Place};
-use operators::LakeDoor;
+use operators::{LakeDoor, Purpose};
 
 use crate::cli::Global;
 use crate::failure::Failure;
@@ -28,9 +29,9 @@ impl Base {
     /// Reads the settings of the project of a file (or of the current folder).
     pub(crate) fn settings(&self, file: Option<&Path>) -> Result<Settings, Failure> {
         let project = match &self.global.project {
-            Some(project) => project
-                .canonicalize()
-                .map_err(|error| Failure::usage(format!("cannot open the project `{}`: {error}", project.display())))?,
+            Some(project) => project.canonicalize().map_err(|error| {
+                Failure::of_code(code::NO_PROJECT, format!("cannot open the project `{}`: {error}", project.display()))
+            })?,
             None => find_project(file)?,
         };
         Settings::read(project, &self.global.profile, &self.environment)
@@ -41,23 +42,28 @@ impl Base {
         Ok(door(settings).lake().await?.clone())
     }
 
-    /// Opens the lake of a project to look at it; none when the project has none yet. None is made.
+    /// Opens the lake of a project; none when the project has none yet. None is made.
     ///
     /// # Errors
     /// Of the command line, when there is no project: nothing that was ever run, and no settings.
-    pub(crate) async fn existing_lake(&self, settings: &Settings) -> Result<Option<Lake>, Failure> {
+    pub(crate) async fn existing_lake(&self, settings: &Settings, purpose: Purpose) -> Result<Option<Lake>, Failure> {
         if has_lake(settings) {
-            return self.lake(settings).await.map(Some);
+            return Ok(Some(door_to(settings, purpose).lake().await?.clone()));
         }
         if is_marked(&settings.project) {
             return Ok(None);
         }
-        let here = settings.project.display();
-        let message = format!("there is no project at `{here}`: neither `suiro.yml` nor `.suiro/` is there or above");
-        Err(Failure::usage(message)
-            .help("say `--project DIR` with the folder of your workflows, or run one first: `suiro run FILE`")
-            .help("`suiro init` makes a new project"))
+        Err(no_project(settings))
     }
+}
+
+/// Says that there is no project: nothing that was ever run, and no settings.
+pub(crate) fn no_project(settings: &Settings) -> Failure {
+    let here = settings.project.display();
+    let message = format!("there is no project at `{here}`: neither `suiro.yml` nor `.suiro/` is there or above");
+    Failure::of_code(code::NO_PROJECT, message)
+        .help("say `--project DIR` with the folder of your workflows, or run one first: `suiro run FILE`")
+        .help("`suiro init` makes a new project")
 }
 
 /// Tells whether a profile has a lake to look at. Opening one in a folder makes it; one on AWS is there.
@@ -78,6 +84,16 @@ const CATALOG: &str = "catalog.sqlite";
 
 /// Makes the door to a project's lake; nothing is opened.
 pub(crate) fn door(settings: &Settings) -> LakeDoor {
+    door_to(settings, Purpose::Work)
+}
+
+/// Makes the door to a project's lake for a purpose; nothing is opened.
+pub(crate) fn door_to(settings: &Settings, purpose: Purpose) -> LakeDoor {
+    LakeDoor::with_purpose(lake_settings(settings), purpose)
+}
+
+/// Returns what the lake of a project is opened with.
+pub(crate) fn lake_settings(settings: &Settings) -> LakeSettings {
     let state_dir = settings.state_dir.clone();
     let mut lake = match &settings.place {
         Place::Folder { warehouse } => LakeSettings::new(state_dir, warehouse.clone()),
@@ -95,7 +111,7 @@ pub(crate) fn door(settings: &Settings) -> LakeDoor {
     if let Some(hook) = settings.crash_points.hook() {
         lake.crash_points = CrashPoints::new(Arc::new(hook));
     }
-    LakeDoor::new(lake)
+    lake
 }
 
 /// Makes the registry of all operators over a lake.
@@ -108,11 +124,33 @@ pub(crate) fn registry(door: &Arc<LakeDoor>) -> Registry {
 
 /// Returns the path of a workflow inside its project.
 pub(crate) fn in_project(settings: &Settings, file: &Path) -> Result<PathBuf, Failure> {
-    let real = file
-        .canonicalize()
-        .map_err(|error| Failure::usage(format!("cannot read the workflow `{}`: {error}", file.display())))?;
+    let real = file.canonicalize().map_err(|error| unreadable_workflow(file, &error))?;
     real.strip_prefix(&settings.project).map(Path::to_owned).map_err(|_| {
-        Failure::usage(format!("`{}` is outside of the project `{}`", file.display(), settings.project.display()))
+        let (file, project) = (file.display(), settings.project.display());
+        Failure::of_code(code::OUTSIDE_PROJECT, format!("`{file}` is outside of the project `{project}`"))
             .help("say `--project DIR` with the folder that holds the workflow")
     })
+}
+
+/// Says that a workflow's file is not there, and which one may be meant.
+fn unreadable_workflow(file: &Path, error: &std::io::Error) -> Failure {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return Failure::of_code(
+            code::UNREADABLE_FILE,
+            format!("cannot read the workflow `{}`: {error}", file.display()),
+        );
+    }
+    let failure = Failure::of_code(code::UNREADABLE_FILE, format!("there is no workflow `{}`", file.display()));
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| [".dig", ".yml", ".yaml"].iter().any(|ending| name.ends_with(ending)))
+        .collect();
+    let wanted = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match suggest::nearest(wanted, beside.iter().map(String::as_str)) {
+        Some(name) => failure.help(format!("did you mean `{}`?", file.with_file_name(name).display())),
+        None => failure.help("the path starts at the current folder"),
+    }
 }

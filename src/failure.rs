@@ -1,6 +1,6 @@
 //! Why a command fails, and with which exit code.
 
-use engine::diagnostic::{Code, Diagnostic};
+use engine::diagnostic::{Code, Diagnostic, code};
 use engine::document::SourceMap;
 use engine::operator::TaskErrorKind;
 use engine::run::EngineError;
@@ -41,7 +41,7 @@ pub(crate) enum What {
     /// One message, with its code and what to do.
     Message {
         /// The page that explains it.
-        code: Option<Code>,
+        code: Code,
         /// One line, or more.
         text: String,
         /// What to do, a line each.
@@ -59,9 +59,23 @@ pub(crate) enum What {
 }
 
 impl Failure {
-    /// Makes a failure of the command line or its files.
+    /// Makes a failure of the command line.
     pub(crate) fn usage(text: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, what: What::Message { code: None, text: text.into(), help: Vec::new() } }
+        Self::of_code(code::COMMAND_LINE, text)
+    }
+
+    /// Makes a failure of the command line or what it names, explained under a code.
+    pub(crate) fn of_code(code: Code, text: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, what: What::Message { code, text: text.into(), help: Vec::new() } }
+    }
+
+    /// Makes a failure of a command line that cannot be read: what is wrong, and then what the parser advises, a line each.
+    pub(crate) fn of_command_line(error: &clap::Error) -> Self {
+        let said = error.render().to_string();
+        let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+        let first = lines.next().unwrap_or_default();
+        let failure = Self::usage(first.strip_prefix("error: ").unwrap_or(first));
+        lines.fold(failure, Self::help)
     }
 
     /// Makes a failure of documents.
@@ -89,7 +103,7 @@ impl From<std::io::Error> for Failure {
         let what = if error.kind() == std::io::ErrorKind::BrokenPipe {
             What::Said
         } else {
-            What::Message { code: None, text: format!("cannot write the output: {error}"), help: Vec::new() }
+            What::Message { code: code::STORAGE, text: format!("cannot write the output: {error}"), help: Vec::new() }
         };
         Self { exit: Exit::Failed, what }
     }
@@ -97,7 +111,7 @@ impl From<std::io::Error> for Failure {
 
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
-        let what = What::Message { code: Some(error.code()), text: error.to_string(), help: error.help() };
+        let what = What::Message { code: error.code(), text: error.to_string(), help: error.help() };
         Self { exit: Exit::Usage, what }
     }
 }
@@ -109,14 +123,14 @@ impl From<lake::Error> for Failure {
         let machine = matches!(error.kind, lake::ErrorKind::ResourcesExhausted | lake::ErrorKind::PermissionDenied);
         let exit = if machine { Exit::Usage } else { exit_of(kind) };
         let text = error.to_string();
-        Self { exit, what: What::Message { code: Some(code), text, help: error.help.into_iter().collect() } }
+        Self { exit, what: What::Message { code, text, help: error.help.into_iter().collect() } }
     }
 }
 
 impl From<engine::operator::TaskError> for Failure {
     fn from(error: engine::operator::TaskError) -> Self {
         let exit = exit_of(error.kind);
-        Self { exit, what: What::Message { code: Some(error.code), text: error.message, help: error.help } }
+        Self { exit, what: What::Message { code: error.code, text: error.message, help: error.help } }
     }
 }
 

@@ -14,6 +14,7 @@ mod signals;
 use std::process::ExitCode;
 
 use clap::Parser;
+use engine::diagnostic::code;
 
 use crate::cli::{Cli, Command};
 use crate::compose::Base;
@@ -25,7 +26,10 @@ use crate::settings::Environment;
 const STACK_BYTES: usize = 8 << 20;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
     let environment = Environment::read();
     let output = Output::new(cli.global.json, cli.global.color, environment.no_color);
     report_errors(environment.log.as_deref());
@@ -38,15 +42,33 @@ fn main() -> ExitCode {
             runtime.shutdown_background();
             done
         }
-        Err(error) => Err(Failure::usage(format!("cannot start the threads: {error}"))),
+        Err(error) => Err(Failure::of_code(code::RESOURCES, format!("cannot start the threads: {error}"))),
     };
     match done {
         Ok(()) => Exit::Success.into(),
         Err(failure) => {
-            command::say(&base, &failure);
+            command::say(base.output, &failure);
             failure.exit.into()
         }
     }
+}
+
+/// Says what is wrong with the command line, or what was asked of it: the help, the version.
+fn refused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Nobody reads stdout any more when this fails.
+        let _lost = error.print();
+        return Exit::Success.into();
+    }
+    // The line is wrong, so that what it says of JSON is known by its words alone.
+    let json = std::env::args_os().skip(1).take_while(|word| word != "--").any(|word| word == "--json");
+    if json {
+        command::say(Output { json, color: false }, &Failure::of_command_line(error));
+    } else {
+        // Nobody reads stderr then.
+        let _lost = error.print();
+    }
+    Exit::Usage.into()
 }
 
 /// Sends what the libraries have to report beside their results to stderr: a log that cannot be written, a collection that

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use emulator::SecretKey;
+use engine::diagnostic::code;
 use engine::diagnostic::suggest::did_you_mean;
 use engine::params::{byte_size, duration};
 use engine::run::crash::CrashPoints;
@@ -17,6 +18,7 @@ use crate::failure::Failure;
 
 mod aws;
 mod file;
+mod trino;
 
 /// The name of the file.
 pub(crate) const FILE: &str = "suiro.yml";
@@ -98,6 +100,12 @@ impl Environment {
             no_color: text("NO_COLOR").is_some(),
         }
     }
+
+    /// Reads a variable that the settings name: a secret never stands in the file.
+    #[expect(clippy::disallowed_methods, reason = "beside `read`, the one place that reads the environment")]
+    fn variable(name: &str) -> Option<String> {
+        std::env::var(name).ok().filter(|value| !value.is_empty())
+    }
 }
 
 /// Finds the project of a file: the nearest folder at or above the file's with a `suiro.yml` or `.suiro/`, else the file's.
@@ -108,9 +116,9 @@ pub(crate) fn find_project(file: Option<&Path>) -> Result<PathBuf, Failure> {
         None => PathBuf::new(),
     };
     let start = if start.as_os_str().is_empty() { PathBuf::from(".") } else { start };
-    let start = start
-        .canonicalize()
-        .map_err(|error| Failure::usage(format!("cannot open the folder `{}`: {error}", start.display())))?;
+    let start = start.canonicalize().map_err(|error| {
+        Failure::of_code(code::UNREADABLE_FILE, format!("cannot open the folder `{}`: {error}", start.display()))
+    })?;
     Ok(start.ancestors().find(|folder| is_marked(folder)).map_or_else(|| start.clone(), Path::to_owned))
 }
 
@@ -129,7 +137,9 @@ impl Settings {
         let file = match std::fs::read_to_string(&path) {
             Ok(text) => File::parse(&path, text)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => File::default(),
-            Err(error) => return Err(Failure::usage(format!("cannot read `{}`: {error}", path.display()))),
+            Err(error) => {
+                return Err(Failure::of_code(code::SETTING, format!("cannot read `{}`: {error}", path.display())));
+            }
         };
         let profile = match file.profiles.get(profile_name) {
             Some(profile) => profile.clone(),
@@ -148,31 +158,40 @@ impl Settings {
                 (state_dir, Place::Folder { warehouse })
             }
             Kind::Aws(aws) => (state_dir_of(&project, profile_name)?, Place::Aws(aws)),
+            Kind::Trino(aws, written) => {
+                let aws = written.settings(*aws, &project, Environment::variable)?;
+                (state_dir_of(&project, profile_name)?, Place::Aws(Box::new(aws)))
+            }
         };
         let memory_limit = environment
             .memory_limit
             .as_ref()
             .or(profile.memory_limit.as_ref())
             .map(|text| {
-                let bytes = byte_size::parse(text).map_err(|error| Failure::usage(error.to_string()))?;
+                let bytes =
+                    byte_size::parse(text).map_err(|error| Failure::of_code(code::SETTING, error.to_string()))?;
                 Ok::<_, Failure>(usize::try_from(bytes).unwrap_or(usize::MAX))
             })
             .transpose()?;
         let span = |name: &str, first: &Option<String>, second: &Option<String>| {
             let text = first.as_ref().or(second.as_ref());
-            text.map(|text| duration::parse(text).map_err(|error| Failure::usage(format!("`{name}`: {error}"))))
-                .transpose()
+            text.map(|text| {
+                duration::parse(text).map_err(|error| Failure::of_code(code::SETTING, format!("`{name}`: {error}")))
+            })
+            .transpose()
         };
         let retention = span("retention", &environment.retention, &profile.retention)?;
         let result_retention = span("result_retention", &environment.result_retention, &profile.result_retention)?;
         let lease = span("lease", &environment.lease, &profile.lease)?;
         if let Some(lease) = lease.filter(|lease| *lease < SHORTEST_LEASE) {
-            return Err(Failure::usage(format!("`lease`: expected 1s or longer, found {}s", lease.as_secs())));
+            return Err(Failure::of_code(
+                code::SETTING,
+                format!("`lease`: expected 1s or longer, found {}s", lease.as_secs()),
+            ));
         }
         let crash_points = match &environment.crash_at {
-            Some(plan) => {
-                CrashPoints::parse(plan).map_err(|error| Failure::usage(format!("`SUIRO_CRASH_AT`: {error}")))?
-            }
+            Some(plan) => CrashPoints::parse(plan)
+                .map_err(|error| Failure::of_code(code::SETTING, format!("`SUIRO_CRASH_AT`: {error}")))?,
             None => CrashPoints::off(),
         };
         Ok(Self {
@@ -207,7 +226,7 @@ impl Settings {
 fn state_dir_of(project: &Path, profile_name: &str) -> Result<PathBuf, Failure> {
     let is_plain = profile_name.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '-'));
     if !is_plain || NOT_PROFILES.contains(&profile_name) {
-        return Err(Failure::usage(format!(
+        return Err(Failure::of_code(code::SETTING, format!(
             "the profile `{profile_name}` cannot have that name: its state is in a folder of the name below `{STATE_DIR}/`"
         ))
         .help("use letters, digits, `_` and `-`, and none of the names that are taken there"));
@@ -220,7 +239,7 @@ fn no_profile(path: &Path, name: &str, file: &File) -> Failure {
     let others = file.profiles.keys().map(String::as_str).filter(|other| *other != DEFAULT_PROFILE);
     let known: Vec<&str> = std::iter::once(DEFAULT_PROFILE).chain(others).collect();
     let message = format!("there is no profile `{name}` in `{}`; there are: {}", path.display(), known.join(", "));
-    let failure = Failure::usage(message);
+    let failure = Failure::of_code(code::SETTING, message);
     match did_you_mean(name, known) {
         Some(help) => failure.help(help),
         None => failure,

@@ -1,5 +1,6 @@
 //! SIGINT and SIGTERM: the first asks a command to stop, the second ends the process, and the scripts that it runs, at once.
 
+use engine::diagnostic::code;
 use engine::run::ProcessGroups;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,7 +22,7 @@ impl Signals {
     /// Begins to listen; from here on no signal ends the process by itself. At the second one `scripts` are killed and `farewell` is
     /// said.
     pub(crate) fn listen(output: Output, scripts: ProcessGroups, farewell: &'static str) -> Result<Self, Failure> {
-        let failed = |error| Failure::usage(format!("cannot wait for signals: {error}"));
+        let failed = |error| Failure::of_code(code::RESOURCES, format!("cannot wait for signals: {error}"));
         let runtime = Builder::new_current_thread().enable_io().build().map_err(failed)?;
         let mut source = {
             let _entered = runtime.enter();

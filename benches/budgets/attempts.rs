@@ -131,6 +131,7 @@ async fn run(folder: &Path, text: &str) -> Result<Ran> {
         file_params: Params::new(),
         command_line_params: Params::new(),
         only: None,
+        files: loaded.files,
     };
     let request = AttemptRequest {
         project: "bench".to_owned(),

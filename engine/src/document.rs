@@ -9,6 +9,7 @@ pub mod files;
 pub mod include;
 mod mapping;
 pub mod node;
+mod noted;
 mod parse;
 pub mod scalar;
 pub mod source;
@@ -17,6 +18,8 @@ pub mod value;
 
 pub use files::{Directory, NoFiles, ProjectFiles, ProjectPath, ReadError};
 pub use node::{Key, Node, NodeKind};
+pub use noted::FileHashes;
+pub(crate) use noted::NotedFiles;
 pub use source::{SourceId, SourceMap, Span};
 
 use crate::diagnostic::{Diagnostic, code};

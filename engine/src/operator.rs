@@ -9,6 +9,7 @@ use serde_json::Value;
 pub mod builtin;
 pub mod context;
 pub mod error;
+pub mod exports;
 pub mod registry;
 mod schema;
 pub mod surroundings;
@@ -16,6 +17,7 @@ pub mod typed;
 
 pub use context::TaskContext;
 pub use error::{TaskError, TaskErrorKind};
+pub use exports::Exports;
 pub use registry::Registry;
 pub use surroundings::{Piece, Surroundings};
 pub use typed::TypedOperator;
@@ -32,8 +34,9 @@ pub trait Operator: Debug + Send + Sync + 'static {
 
     /// Checks the keys of a task before anything runs: unknown keys, types, what is required.
     ///
-    /// Values that hold a `${…}` are taken as being of any type. Pure; all problems at once.
-    fn check(&self, params: &Params) -> Vec<ParamProblem>;
+    /// Values that hold a `${…}` are taken as being of any type; what is missing and an export may give is no problem. Pure; all
+    /// problems at once.
+    fn check(&self, params: &Params, exports: &Exports<'_>) -> Vec<ParamProblem>;
 
     /// Looks at what the parameters name or hold besides values: files, and texts in a language of their own.
     ///

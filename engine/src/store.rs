@@ -12,18 +12,22 @@ use crate::diagnostic::{Code, code};
 use crate::session::graph::StoredTask;
 use crate::session::{AttemptId, AttemptState, SessionId, SessionKey};
 
+mod change;
 #[cfg(test)]
 mod conformance;
 pub mod memory;
 pub mod record;
 pub mod sqlite;
+mod trouble;
 
+pub use change::Change;
 pub use memory::MemoryStore;
 pub use record::{
     AttemptRecord, AttemptSpec, Claim, Failure, Holder, NewAttempt, SessionRecord, StoredResult, TaskRecord,
     TaskUpdate, Tick, WrongParam,
 };
 pub use sqlite::SqliteStore;
+pub use trouble::Trouble;
 
 /// Keeps sessions, attempts and tasks.
 #[async_trait]
@@ -142,6 +146,8 @@ pub enum StoreError {
     Unavailable {
         /// Which.
         path: String,
+        /// What it is about.
+        trouble: Trouble,
         /// Why.
         message: String,
     },
@@ -156,6 +162,15 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Returns what keeps the state from being read or written, when something outside does.
+    pub fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::Unavailable { trouble, .. } => Some(*trouble),
+            Self::Database { source, .. } => Some(Trouble::of(source)),
+            _ => None,
+        }
+    }
+
     /// Returns the code of the page that explains it.
     pub fn code(&self) -> Code {
         match self {

@@ -16,7 +16,7 @@ mod load;
 mod turns;
 
 pub use body::{CompileError, compile_body};
-pub use load::{Loaded, load, load_from};
+pub use load::{Loaded, load, load_from, load_given};
 pub use turns::{Bound, Turn, Turns};
 
 /// A workflow, checked and in normal form.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use engine::document::FileHashes;
 use engine::operator::builtin::register_builtin;
 use engine::operator::{Registry, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
 use engine::params::{ParamPath, Params, command_line};
@@ -269,6 +270,7 @@ impl Invocation {
             file_params: self.params_file.as_ref().map(|file| yaml_params(&project.join(file))).unwrap_or_default(),
             command_line_params,
             only: self.only.clone(),
+            files: FileHashes::new(),
         };
         let scratch = tempfile::tempdir().unwrap();
         let mut settings = EngineSettings::new(&project);

@@ -10,13 +10,28 @@ use crate::error::task_error;
 #[derive(Debug)]
 pub struct LakeDoor {
     settings: LakeSettings,
+    purpose: Purpose,
     lake: OnceCell<Lake>,
 }
 
+/// What a lake is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To change it; it is made when it is not there.
+    Work,
+    /// To look at it, also where nothing can be written; see [`Lake::open_to_look`].
+    Look,
+}
+
 impl LakeDoor {
-    /// Makes a door; nothing is opened.
+    /// Makes a door to work; nothing is opened.
     pub fn new(settings: LakeSettings) -> Self {
-        Self { settings, lake: OnceCell::new() }
+        Self::with_purpose(settings, Purpose::Work)
+    }
+
+    /// Makes a door; nothing is opened.
+    pub fn with_purpose(settings: LakeSettings, purpose: Purpose) -> Self {
+        Self { settings, purpose, lake: OnceCell::new() }
     }
 
     /// Returns the lake, opening it the first time.
@@ -24,7 +39,13 @@ impl LakeDoor {
     /// # Errors
     /// As [`Lake::open`]; the next call tries again.
     pub async fn lake(&self) -> lake::Result<&Lake> {
-        self.lake.get_or_try_init(|| Lake::open(self.settings.clone())).await
+        let open = || async {
+            match self.purpose {
+                Purpose::Work => Box::pin(Lake::open(self.settings.clone())).await,
+                Purpose::Look => Box::pin(Lake::open_to_look(self.settings.clone())).await,
+            }
+        };
+        self.lake.get_or_try_init(open).await
     }
 
     /// Returns the lake when it was opened.

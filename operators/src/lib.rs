@@ -18,7 +18,7 @@ use engine::diagnostic::Code;
 use engine::operator::{Registry, TaskError, TaskErrorKind};
 use lake::Lake;
 
-pub use door::LakeDoor;
+pub use door::{LakeDoor, Purpose};
 pub use load::read_config as read_load_config;
 pub use plan::{LakePlan, plan};
 

@@ -17,10 +17,13 @@ use engine::run::plan::{PlannedTask, Unknown};
 use engine::schedule;
 use indexmap::IndexMap;
 use lake::load::config::{InputConfig, OutputConfig};
+use lake::publish::{PublishOptions, Target};
+use lake::query::ResultColumn;
 use lake::{ErrorKind, Lake};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::athena::apas;
 use crate::door::LakeDoor;
 use crate::error::task_error;
 use crate::load::{read_config, read_inline_config};
@@ -122,7 +125,13 @@ async fn athena(
     plan.unknown = unknown.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(lake) = lake.filter(|_| !is_unknown(&sql)) {
         match lake.engine.describe(&sql, text(params, "database").as_deref()).await {
-            Ok(description) => plan.predicted_bytes = description.predicted_bytes,
+            Ok(description) => {
+                plan.predicted_bytes = description.predicted_bytes;
+                // What is left as it is is not written.
+                if !(plan.exists == Some(true) && leaves_what_exists(params)) {
+                    plan.problem = misfit(lake, operator, params, &description.columns).await?;
+                }
+            }
             Err(error) if is_about_a_missing_table(&error) => plan.lines.push(missing_table(&error.message)),
             Err(error) => plan.problem = Some(error.to_string()),
         }
@@ -144,6 +153,40 @@ async fn athena(
     Ok(())
 }
 
+/// Tells whether a task writes nothing when its target is there.
+fn leaves_what_exists(params: &Params) -> bool {
+    matches!(text(params, "save_mode").as_deref(), Some("skip_if_exists" | "ignore"))
+}
+
+/// Says how the columns of a query do not fit what they are published as; none when they do, or when that is not known yet.
+async fn misfit(
+    lake: &Lake,
+    operator: &str,
+    params: &Params,
+    columns: &[ResultColumn],
+) -> Result<Option<String>, TaskError> {
+    let is_known = |key: &str| params.get(key).is_none_or(|value| !is_unevaluated(value));
+    let known = ["database", "table", "partition_kv", "partitioned_by", "save_mode"].into_iter().all(is_known);
+    let (Some(table), true) = (text(params, "table"), known) else { return Ok(None) };
+    let database = text(params, "database").unwrap_or_else(|| "default".to_owned());
+    let name = table_name(&database, &table)?;
+    let found = lake.catalog.table(&name).await.map_err(task_error)?;
+    let (target, options) = match operator {
+        "athena.apas" => {
+            let Some(options) = apas::planned_options(params) else { return Ok(None) };
+            (Target::Partition { table: name, values: partition_pairs(params) }, options)
+        }
+        "athena.ctas" => {
+            let keys = params.get("partitioned_by").and_then(Value::as_array).into_iter().flatten();
+            let partitioned_by = keys.filter_map(Value::as_str).map(str::to_lowercase).collect();
+            (Target::Table { table: name, partitioned_by }, PublishOptions::default())
+        }
+        _ => return Ok(None),
+    };
+    let problem = target.plan_columns(found.as_ref(), columns, &options).err();
+    Ok(problem.map(|error| error.to_string()))
+}
+
 /// Tells whether a query only waits for a table that an earlier task would make.
 fn is_about_a_missing_table(error: &lake::Error) -> bool {
     error.kind == ErrorKind::NotFound || error.message.contains("does not exist")
@@ -158,6 +201,16 @@ fn is_unknown(text: &str) -> bool {
     constant(text).is_none()
 }
 
+/// Reads `partition_kv`.
+fn partition_pairs(params: &Params) -> IndexMap<String, String> {
+    match params.get("partition_kv") {
+        Some(Value::Object(partition_kv)) => {
+            partition_kv.iter().map(|(key, value)| (key.to_lowercase(), plain_text(value))).collect()
+        }
+        _ => IndexMap::new(),
+    }
+}
+
 /// Says which table or partition a task names, and whether it is there.
 async fn target(
     lake: Option<&Lake>,
@@ -166,12 +219,7 @@ async fn target(
     params: &Params,
     plan: &mut LakePlan,
 ) -> Result<(), TaskError> {
-    let pairs: IndexMap<String, String> = match params.get("partition_kv") {
-        Some(Value::Object(partition_kv)) => {
-            partition_kv.iter().map(|(key, value)| (key.to_lowercase(), plain_text(value))).collect()
-        }
-        _ => IndexMap::new(),
-    };
+    let pairs = partition_pairs(params);
     let partition: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let named = format!("{}.{} {}", database.to_lowercase(), table.to_lowercase(), partition.join("/"));
     plan.target = Some(named.trim_end().to_owned());

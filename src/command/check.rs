@@ -1,9 +1,10 @@
 //! `suiro check`: all problems of workflows with their places; nothing runs and nothing is made.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use engine::diagnostic::{Severity, render};
+use engine::diagnostic::{Severity, code, render};
 use engine::workflow;
 use serde_json::json;
 
@@ -31,14 +32,26 @@ pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
         return Err(Failure::usage("there are no workflows (`.dig` files) to check"));
     }
     let (mut n_tasks, mut n_errors) = (0, 0);
+    let mut all = Vec::new();
+    let mut called = HashSet::new();
     for file in &files {
         // Files of several projects may be named at once.
-        let settings = match &base.global.project {
-            Some(_) => settings.clone(),
-            None => settings::Settings { project: find_project(Some(file))?, ..settings.clone() },
+        let project = match &base.global.project {
+            Some(_) => settings.project.clone(),
+            None => find_project(Some(file))?,
         };
-        let path = in_project(&settings, file)?;
-        let loaded = workflow::load(&settings.project, &path.to_string_lossy(), &registry);
+        let path = in_project(&settings::Settings { project: project.clone(), ..settings.clone() }, file)?;
+        let loaded = workflow::load_given(&project, &path.to_string_lossy(), &registry, &[]);
+        called.extend(loaded.called.iter().map(|called| project.join(called.as_str())));
+        all.push((project, path, loaded));
+    }
+    for (project, path, loaded) in all {
+        // What a called workflow's tasks lack may come from the one that calls it.
+        let loaded = if called.contains(&project.join(&path)) {
+            workflow::load(&project, &path.to_string_lossy(), &registry)
+        } else {
+            loaded
+        };
         n_errors += loaded.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
         n_tasks += loaded.workflow.as_ref().map_or(0, |workflow| count(&workflow.root));
         for diagnostic in &loaded.diagnostics {
@@ -63,8 +76,9 @@ pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
 
 /// Finds the `.dig` files of a folder in the order of their names; those of `.suiro` and hidden folders are passed over.
 fn workflows_in(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let failed =
-        |error: std::io::Error| Failure::usage(format!("cannot read the folder `{}`: {error}", folder.display()));
+    let failed = |error: std::io::Error| {
+        Failure::of_code(code::UNREADABLE_FILE, format!("cannot read the folder `{}`: {error}", folder.display()))
+    };
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         entries.push(entry.map_err(failed)?.path());

@@ -8,6 +8,7 @@ use crate::compose::Base;
 use crate::failure::Failure;
 use crate::output::{table, text};
 use crate::settings;
+use engine::diagnostic::code;
 
 /// A ready-made workflow.
 #[derive(Debug)]
@@ -87,7 +88,8 @@ pub(crate) fn run(base: &Base, command: &cli::Init) -> Result<(), Failure> {
 
 /// Writes a file that is not there yet.
 fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::usage(format!("cannot make `{}`: {error}", path.display()));
+    let failed =
+        |error: std::io::Error| Failure::of_code(code::STORAGE, format!("cannot make `{}`: {error}", path.display()));
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }

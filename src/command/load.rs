@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use engine::diagnostic::code;
 use engine::operator::TaskError;
 use engine::params::template::TemplateSettings;
 use engine::params::{Params, command_line, scope};
@@ -26,9 +27,9 @@ pub(crate) async fn run(base: &Base, command: &cli::Load) -> Result<(), Failure>
     let settings = base.settings(Some(file))?;
     let config = read(file, params)?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = folder
-        .canonicalize()
-        .map_err(|error| Failure::usage(format!("cannot open the folder `{}`: {error}", folder.display())))?;
+    let folder = folder.canonicalize().map_err(|error| {
+        Failure::of_code(code::UNREADABLE_FILE, format!("cannot open the folder `{}`: {error}", folder.display()))
+    })?;
     let lake = base.lake(&settings).await?;
     // The file's name in the project names the load: running it again replaces what it appended.
     let name = folder.join(file.file_name().unwrap_or_default());
@@ -42,9 +43,12 @@ pub(crate) async fn run(base: &Base, command: &cli::Load) -> Result<(), Failure>
 
 /// Reads the config; `-p` gives `${…}` in it their values.
 fn read(file: &Path, params: &[String]) -> Result<LoadConfig, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::usage(format!("cannot read the load's config `{}`: {error}", file.display())))?;
-    let params = command_line::parse(params).map_err(|error| Failure::usage(error.to_string()))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let message = format!("cannot read the load's config `{}`: {error}", file.display());
+        Failure::of_code(code::UNREADABLE_FILE, message)
+    })?;
+    let params =
+        command_line::parse(params).map_err(|error| Failure::of_code(code::PARAM_ARGUMENT, error.to_string()))?;
     let mut scope = scope::Scope::new();
     scope.push(scope::Layer::command_line(params));
     let templates = TemplateSettings { zone: jiff::tz::TimeZone::UTC, now: jiff::Timestamp::UNIX_EPOCH, seed: 0 };

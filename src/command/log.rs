@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use engine::diagnostic::code;
 use engine::run::{Engine, EngineError, Unobserved};
 use engine::session::AttemptId;
 use engine::time::SystemClock;
@@ -22,7 +23,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> 
     let path = in_project(&settings, &command.file)?;
     let name = path.with_extension("").to_string_lossy().into_owned();
     if !settings.state_dir.is_dir() {
-        return Err(Failure::usage(format!("`{name}` has never run here")));
+        return Err(Failure::of_code(code::NOT_FOUND, format!("`{name}` has never run here")));
     }
     let registry = Arc::new(registry(&Arc::new(door(&settings))));
     let engine =
@@ -32,7 +33,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> 
     } else {
         let sessions = engine.store().sessions(PROJECT, Some(&name), 1).await.map_err(EngineError::from)?;
         let Some(session) = sessions.first() else {
-            return Err(Failure::usage(format!("`{name}` has never run here")));
+            return Err(Failure::of_code(code::NOT_FOUND, format!("`{name}` has never run here")));
         };
         session.last_attempt.id
     };

@@ -1,10 +1,12 @@
 //! `suiro partition list|show|undo|redo`.
 
+use engine::diagnostic::code;
 use indexmap::IndexMap;
 use lake::Lake;
 use lake::catalog::{self, PartitionValues};
 use lake::publish::Direction;
 use lake::publish::record::Record;
+use operators::Purpose;
 use serde_json::json;
 
 use super::table::{find, name};
@@ -16,7 +18,11 @@ use crate::output::{bytes, count, right, table, text};
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Partition) -> Result<(), Failure> {
     let settings = base.settings(None)?;
-    let Some(lake) = base.existing_lake(&settings).await? else {
+    let purpose = match command {
+        cli::Partition::List { .. } | cli::Partition::Show { .. } => Purpose::Look,
+        cli::Partition::Undo { .. } | cli::Partition::Redo { .. } => Purpose::Work,
+    };
+    let Some(lake) = base.existing_lake(&settings, purpose).await? else {
         return Err(super::table::no_tables(&settings));
     };
     match command {
@@ -93,7 +99,7 @@ async fn list(base: &Base, lake: &Lake, found: &catalog::Table) -> Result<(), Fa
 async fn show(base: &Base, lake: &Lake, found: &catalog::Table, values: &[String]) -> Result<(), Failure> {
     let name = partition_name(found, values);
     let Some(partition) = lake.catalog.partition(&found.name, values).await? else {
-        return Err(Failure::usage(format!("there is no partition {name} of `{}`", found.name))
+        return Err(Failure::of_code(code::NOT_FOUND, format!("there is no partition {name} of `{}`", found.name))
             .help(format!("`suiro partition list {}` shows all", found.name)));
     };
     if base.output.json {

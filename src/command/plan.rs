@@ -6,23 +6,23 @@ use engine::run::plan::{PlannedTask, Unknown};
 use engine::run::{AttemptRequest, Engine, EngineSettings, Rerun, Unobserved};
 use engine::store::{AttemptSpec, MemoryStore};
 use engine::time::SystemClock;
-use operators::LakePlan;
+use operators::{LakePlan, Purpose};
 use serde_json::json;
 
 use super::run::PROJECT;
 use super::workflow;
 use crate::cli;
-use crate::compose::{Base, door, has_lake, registry};
+use crate::compose::{Base, door_to, has_lake, registry};
 use crate::failure::{Exit, Failure};
 use crate::output::{bytes, counted, dollars, usd};
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure> {
     let settings = base.settings(Some(&command.file))?;
-    let door = Arc::new(door(&settings));
+    let door = Arc::new(door_to(&settings, Purpose::Look));
     let registry = Arc::new(registry(&door));
-    let workflow = workflow::load(base, &settings, &command.file, &registry)?;
     let params = workflow::params(&command.session)?;
+    let (workflow, files) = workflow::load(base, &settings, &command.file, &registry, &params)?;
     let session_time = workflow::session_time(&workflow, command.session.session.as_deref(), None)?;
     let name = workflow.name.clone();
     // A plan stores nothing: its engine has no state of its own.
@@ -42,6 +42,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
             file_params: params.file,
             command_line_params: params.command_line,
             only: None,
+            files,
         },
         rerun: Rerun::All,
     };

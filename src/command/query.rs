@@ -8,18 +8,22 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use comfy_table::CellAlignment;
+use engine::diagnostic::code;
 use engine::run::ProcessGroups;
 use futures::TryStreamExt;
-use lake::Place;
+use lake::aws::EngineKind;
 use lake::publish::ParquetFile;
 use lake::query::{Query, QueryStats, QueryStatus, ResultColumn};
 use lake::sql::{Type, text as sql_text};
+use lake::{Lake, Place};
+use operators::Purpose;
 use serde_json::{Map, Value};
 
 use crate::cli::{self, QueryFormat};
-use crate::compose::Base;
+use crate::compose::{Base, door_to, has_lake, lake_settings, no_project};
 use crate::failure::Failure;
 use crate::output::{bytes, counted, dollars, duration, table, text};
+use crate::settings::is_marked;
 use crate::signals::Signals;
 
 /// How many rows a table for people shows at most: more scroll away unread, and the columns' widths need all rows at once.
@@ -31,9 +35,16 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
     let sql = statement(&command.sql)?;
     let settings = base.settings(None)?;
     let mut signals = Signals::listen(base.output, ProcessGroups::default(), "stopped at once")?;
-    let Some(lake) = base.existing_lake(&settings).await? else {
-        lake::sql::examine(&sql).map_err(lake::Error::from)?;
-        return Err(super::table::no_tables(&settings));
+    let lake = if has_lake(&settings) {
+        door_to(&settings, Purpose::Look).lake().await?.clone()
+    } else {
+        let lake = Box::pin(Lake::open_empty(lake_settings(&settings))).await?;
+        let described = lake.engine.describe(&sql, Some(&command.database)).await;
+        if described.is_err_and(|error| is_about_a_missing_table(&error)) {
+            let is_project = is_marked(&settings.project);
+            return Err(if is_project { super::table::no_tables(&settings) } else { no_project(&settings) });
+        }
+        lake
     };
     let started = Instant::now();
     let query = Query::new(sql, Some(&command.database), uuid::Uuid::new_v4().to_string());
@@ -61,9 +72,10 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
         QueryStatus::Succeeded(stats) => stats,
         _ => QueryStats::default(),
     };
-    let cost = match settings.place {
+    let cost = match &settings.place {
         _ if stats.cost_micro_usd > 0 => dollars(stats.cost_micro_usd),
         Place::Folder { .. } => "no cost on the embedded lake".to_owned(),
+        Place::Aws(aws) if matches!(aws.engine, EngineKind::Trino(_)) => "no price on Trino".to_owned(),
         Place::Aws(_) => "nothing billed by Athena".to_owned(),
     };
     base.output.note(&format!(
@@ -73,6 +85,11 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
         bytes(stats.scanned_bytes)
     ));
     Ok(())
+}
+
+/// Tells whether a statement names a table that is not there (Trino's name for it).
+fn is_about_a_missing_table(error: &lake::Error) -> bool {
+    error.context.iter().any(|(key, value)| *key == "error" && value == "TABLE_NOT_FOUND")
 }
 
 /// Decides how the result is printed.
@@ -104,7 +121,8 @@ fn statement(text: &str) -> Result<String, Failure> {
     if !looks_like_file {
         return Ok(text.to_owned());
     }
-    std::fs::read_to_string(text).map_err(|error| Failure::usage(format!("cannot read the SQL file `{text}`: {error}")))
+    std::fs::read_to_string(text)
+        .map_err(|error| Failure::of_code(code::SQL_FILE, format!("cannot read the SQL file `{text}`: {error}")))
 }
 
 /// Where rows go.
@@ -233,7 +251,8 @@ fn is_number(data_type: &Type) -> bool {
 }
 
 fn create(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|error| Failure::usage(format!("cannot write `{}`: {error}", path.display())))
+    File::create(path)
+        .map_err(|error| Failure::of_code(code::STORAGE, format!("cannot write `{}`: {error}", path.display())))
 }
 
 /// Writes a line of CSV by [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180); NULL is nothing, an empty text is `""`.

@@ -26,8 +26,8 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     let settings = base.settings(Some(&command.file))?;
     let door = Arc::new(door(&settings));
     let registry = Arc::new(registry(&door));
-    let workflow = workflow::load(base, &settings, &command.file, &registry)?;
     let params = workflow::params(&command.session)?;
+    let (workflow, files) = workflow::load(base, &settings, &command.file, &registry, &params)?;
     let shown = progress::show(base.output, command.quiet);
     let observer = Arc::clone(&shown) as Arc<dyn RunObserver>;
     let engine_settings = engine_settings(&settings, command.max_tasks);
@@ -46,6 +46,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
         file_params: params.file,
         command_line_params: params.command_line,
         only: command.task.clone(),
+        files,
     };
     let request = AttemptRequest {
         project: PROJECT.to_owned(),
@@ -59,10 +60,11 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
         base.output.note(&heading(&name, &session_time, &submitted));
     }
     let is_first = matches!(submitted, Submitted::Started { skips_those_of: None, .. });
-    if let Submitted::AlreadyDone { .. } = submitted {
+    if let Submitted::AlreadyDone { changes, .. } = &submitted {
         tidy(base, &settings, &door, is_first, &mut signals).await;
         if base.output.json {
-            base.output.json_line(&json!({"event": "already_done", "attempt": submitted.attempt()}))?;
+            base.output
+                .json_line(&json!({"event": "already_done", "attempt": submitted.attempt(), "changes": changes}))?;
         }
         return Ok(());
     }
@@ -158,17 +160,27 @@ async fn last_session(engine: &Engine, workflow: &str) -> Result<Option<jiff::Ti
 fn heading(name: &str, session_time: &jiff::Zoned, submitted: &Submitted) -> String {
     let session = format!("{name}  session {}", session_time.strftime("%Y-%m-%dT%H:%M:%S%:z"));
     match submitted {
-        Submitted::Started { number, skips_those_of: Some(_), .. } => {
-            format!("{session}  attempt {number}, skipping what succeeded before")
+        Submitted::Started { number, skips_those_of, replaces, .. } => {
+            let skipping = if skips_those_of.is_some() { ", skipping what succeeded before" } else { "" };
+            let why = replaces.map_or_else(String::new, |replaced| {
+                format!("\nAttempt {replaced} is not continued: the workflow or its parameters were changed since.")
+            });
+            format!("{session}  attempt {number}{skipping}{why}")
         }
-        Submitted::Started { number, .. } => format!("{session}  attempt {number}"),
         Submitted::Continued { number, .. } => format!("{session}  attempt {number}, continued"),
-        Submitted::AlreadyDone { finished_at, changed, .. } => {
+        Submitted::AlreadyDone { finished_at, changes, .. } => {
             let when =
                 finished_at.map_or_else(String::new, |at| format!(" at {}", at.strftime("%Y-%m-%d %H:%M:%S UTC")));
-            let changed = if *changed { ", of another version of the workflow or other parameters" } else { "" };
+            if changes.is_empty() {
+                return format!(
+                    "{session}: done already{when}\nNothing to do. `--rerun` runs it again, `--session` another session."
+                );
+            }
+            let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
             format!(
-                "{session}: done already{when}{changed}\nNothing to do. `--rerun` runs it again, `--session` another session."
+                "{session}: done already{when}; changed since: {}\nNothing was run. `--rerun` runs it again as it is now, in a new \
+                 attempt; `--session` another session.",
+                changes.join(", ")
             )
         }
     }

@@ -2,10 +2,12 @@
 
 use std::io::{IsTerminal, Write};
 
+use engine::diagnostic::code;
 use lake::Lake;
 use lake::catalog::{self, Partition};
 use lake::name::TableName;
 use lake::publish::record::Record;
+use operators::Purpose;
 use serde_json::json;
 
 use crate::cli;
@@ -17,7 +19,11 @@ use crate::settings::Settings;
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Table) -> Result<(), Failure> {
     let settings = base.settings(None)?;
-    let Some(lake) = base.existing_lake(&settings).await? else {
+    let purpose = match command {
+        cli::Table::List { .. } | cli::Table::Show { .. } => Purpose::Look,
+        cli::Table::Drop { .. } => Purpose::Work,
+    };
+    let Some(lake) = base.existing_lake(&settings, purpose).await? else {
         if matches!(command, cli::Table::List { database: None }) {
             base.output.note("there are no tables: nothing was loaded or published in this project yet");
             return Ok(());
@@ -36,8 +42,11 @@ pub(crate) async fn run(base: &Base, command: &cli::Table) -> Result<(), Failure
 /// Says that a project has no tables yet.
 pub(crate) fn no_tables(settings: &Settings) -> Failure {
     let project = settings.project.display();
-    Failure::usage(format!("the project `{project}` has no tables: nothing was loaded or published in it yet"))
-        .help("run a workflow first: `suiro run FILE`")
+    Failure::of_code(
+        code::NOT_FOUND,
+        format!("the project `{project}` has no tables: nothing was loaded or published in it yet"),
+    )
+    .help("run a workflow first: `suiro run FILE`")
 }
 
 /// Reads `database.table`; the database is `default` when left out.
@@ -53,7 +62,7 @@ pub(crate) async fn find(lake: &Lake, name: &TableName) -> Result<catalog::Table
     }
     let near: Vec<String> =
         lake.catalog.tables(&name.database).await?.into_iter().map(|table| table.name.table).collect();
-    let failure = Failure::usage(format!("there is no table `{name}`"));
+    let failure = Failure::of_code(code::NOT_FOUND, format!("there is no table `{name}`"));
     Err(match engine::diagnostic::suggest::nearest(&name.table, near.iter().map(String::as_str)) {
         Some(nearest) => failure.help(format!("did you mean `{}.{nearest}`?", name.database)),
         None => failure.help("`suiro table list` shows all tables"),
@@ -70,7 +79,7 @@ async fn list(base: &Base, lake: &Lake, database: Option<&str>) -> Result<(), Fa
     let databases = match database {
         Some(name) => match lake.catalog.database(&name.to_lowercase()).await? {
             Some(database) => vec![database],
-            None => return Err(Failure::usage(format!("there is no database `{name}`"))),
+            None => return Err(Failure::of_code(code::NOT_FOUND, format!("there is no database `{name}`"))),
         },
         None => lake.catalog.databases().await?,
     };

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use engine::document::{self, SourceMap};
+use engine::diagnostic::code;
+use engine::document::{self, FileHashes, SourceMap};
 use engine::operator::Registry;
 use engine::params::{Params, command_line, merge};
 use engine::schedule::{self, Schedule, session_flag};
@@ -17,15 +18,22 @@ use crate::failure::Failure;
 use crate::settings::Settings;
 
 /// Loads and checks a workflow; says its warnings.
-pub(super) fn load(base: &Base, settings: &Settings, file: &Path, registry: &Registry) -> Result<Workflow, Failure> {
+pub(super) fn load(
+    base: &Base,
+    settings: &Settings,
+    file: &Path,
+    registry: &Registry,
+    params: &CommandLineParams,
+) -> Result<(Workflow, FileHashes), Failure> {
     let path = in_project(settings, file)?;
-    let loaded = workflow::load(&settings.project, &path.to_string_lossy(), registry);
+    let given = [params.file.clone(), params.command_line.clone()];
+    let loaded = workflow::load_given(&settings.project, &path.to_string_lossy(), registry, &given);
     match loaded.workflow {
         Some(workflow) => {
             if !loaded.diagnostics.is_empty() {
-                super::say(base, &Failure::diagnostics(loaded.sources, loaded.diagnostics));
+                super::say(base.output, &Failure::diagnostics(loaded.sources, loaded.diagnostics));
             }
-            Ok(workflow)
+            Ok((workflow, loaded.files))
         }
         None => Err(Failure::diagnostics(loaded.sources, loaded.diagnostics)),
     }
@@ -37,10 +45,11 @@ pub(super) fn session_time(
     flag: Option<&str>,
     last: Option<jiff::Timestamp>,
 ) -> Result<Zoned, Failure> {
-    let zone = schedule::time_zone(&workflow.time_zone).map_err(|error| Failure::usage(error.to_string()))?;
+    let zone = schedule::time_zone(&workflow.time_zone)
+        .map_err(|error| Failure::of_code(code::TIME_ZONE, error.to_string()))?;
     let schedule = workflow.schedule.as_ref().and_then(|value| Schedule::parse(value, &zone).0);
     session_flag::resolve(flag, &zone, schedule.as_ref(), SystemClock.now(), last)
-        .map_err(|error| Failure::usage(error.to_string()))
+        .map_err(|error| Failure::of_code(code::SESSION_ARGUMENT, error.to_string()))
 }
 
 /// The parameters of the command line.
@@ -58,20 +67,22 @@ pub(super) fn params(args: &SessionArgs) -> Result<CommandLineParams, Failure> {
     for path in &args.params_file {
         merge(&mut file, &params_file(path)?);
     }
-    let command_line = command_line::parse(&args.params).map_err(|error| Failure::usage(error.to_string()))?;
+    let command_line =
+        command_line::parse(&args.params).map_err(|error| Failure::of_code(code::PARAM_ARGUMENT, error.to_string()))?;
     Ok(CommandLineParams { file, command_line })
 }
 
 fn params_file(path: &Path) -> Result<Params, Failure> {
+    let wrong = |message: String| Failure::of_code(code::PARAM_ARGUMENT, message);
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("cannot read the parameters in `{}`: {error}", path.display())))?;
+        .map_err(|error| wrong(format!("cannot read the parameters in `{}`: {error}", path.display())))?;
     let mut sources = SourceMap::default();
     let id = sources.add(path.display().to_string(), text);
     let (node, diagnostics) = document::parse(&mut sources, id);
     match node.filter(|_| diagnostics.is_empty()).map(|node| node.to_value()) {
         Some(Value::Object(params)) => Ok(params),
         Some(Value::Null) => Ok(Params::new()),
-        Some(_) => Err(Failure::usage(format!("expected a mapping of parameters in `{}`", path.display()))),
+        Some(_) => Err(wrong(format!("expected a mapping of parameters in `{}`", path.display()))),
         None => Err(Failure::diagnostics(sources, diagnostics)),
     }
 }

@@ -92,10 +92,15 @@ impl RunObserver for JsonLines {
                 }));
             }
             RunEvent::Log { task, line } => self.print(&json!({"event": "log", "task": task.name, "line": line})),
+            RunEvent::Warning { task, line } => {
+                self.print(&json!({"event": "warning", "task": task.name, "line": line}));
+            }
             RunEvent::Output { task, bytes } => {
                 self.print(&json!({"event": "output", "task": task.name, "text": String::from_utf8_lossy(bytes)}));
             }
             RunEvent::AttemptFinished { attempt, state } => {
+                // Another attempt's tasks have the same numbers.
+                self.going.lock().unwrap_or_else(PoisonError::into_inner).clear();
                 self.print(&json!({"event": "attempt_finished", "attempt": attempt, "state": state.as_str()}));
             }
             _ => {}

@@ -111,6 +111,9 @@ impl RunObserver for Lines {
                     tasks.going.entry(task.id).or_insert_with(|| Going::new(Instant::now()));
                 }
             }
+            RunEvent::Warning { task, line } if !self.quiet => {
+                self.output.note(&format!("warning: {}: {}", task.name, plain(line)));
+            }
             RunEvent::TaskProgress { task, progress } => self.goes_on(task, progress, Instant::now()),
             RunEvent::TaskWaits { task, failure: Some(failure), .. } if !self.quiet => {
                 let Some((label, depth)) = self.place(task, None) else { return };
@@ -122,6 +125,10 @@ impl RunObserver for Lines {
                 self.forget(task.id, *state);
             }
             RunEvent::TaskFinished { task, state, .. } => self.forget(task.id, *state),
+            // Another attempt's tasks have the same numbers.
+            RunEvent::AttemptFinished { .. } => {
+                *self.tasks.lock().unwrap_or_else(PoisonError::into_inner) = Tasks::default();
+            }
             _ => {}
         }
     }

@@ -15,7 +15,7 @@ use engine::workflow::Bound;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::Show;
-use super::place::Places;
+use super::place::{Places, plain};
 use super::tree::{Screen, Tree};
 use crate::output::Output;
 
@@ -69,6 +69,12 @@ impl LiveTree {
         self.print(&lines);
     }
 
+    /// Prints for good what has not been, and begins anew.
+    fn take_all(&self) {
+        let Shared { mut tree, .. } = std::mem::take(&mut *self.shared.lock().unwrap_or_else(PoisonError::into_inner));
+        self.print(&tree.take_all(screen(self.output), Instant::now()));
+    }
+
     fn print(&self, lines: &[String]) {
         if lines.is_empty() {
             return;
@@ -110,6 +116,9 @@ impl RunObserver for LiveTree {
                 self.with(task, None, |tree, _| tree.end(task.id, *state, *duration, *skipped, *report));
                 self.shared.lock().unwrap_or_else(PoisonError::into_inner).places.forget(task.id, *state);
             }
+            RunEvent::Warning { task, line } => self.say(&format!("warning: {}: {}", task.name, plain(line))),
+            // Another attempt's tasks have the same numbers.
+            RunEvent::AttemptFinished { .. } => self.take_all(),
             RunEvent::Output { bytes, .. } => self.bar.suspend(|| {
                 let mut stdout = std::io::stdout().lock();
                 // A reader that has gone must not end the run.
@@ -126,11 +135,7 @@ impl Show for LiveTree {
     }
 
     fn finish(&self) {
-        let lines = {
-            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            shared.tree.take_all(screen(self.output), Instant::now())
-        };
-        self.print(&lines);
+        self.take_all();
         self.bar.finish_and_clear();
     }
 }

@@ -164,7 +164,7 @@ pub(super) fn read(entries: &[(Key, Node)], problems: &mut Vec<Diagnostic>) -> A
     settings
 }
 
-fn set<T>(place: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {
+pub(super) fn set<T>(place: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {
     value.map(|value| *place = Some(value))
 }
 
@@ -181,7 +181,7 @@ fn without_expected(message: &str) -> String {
     message.strip_prefix("expected ").unwrap_or(message).to_owned()
 }
 
-fn text(node: &Node) -> Result<String, String> {
+pub(super) fn text(node: &Node) -> Result<String, String> {
     node.as_str().filter(|text| !text.is_empty()).map(str::to_owned).ok_or_else(|| expected("a text", node))
 }
 
@@ -216,7 +216,7 @@ fn location(node: &Node) -> Result<Location, String> {
     Location::parse(&text).map(Location::into_prefix).map_err(|error| without_expected(&error.message))
 }
 
-fn address(node: &Node) -> Result<String, String> {
+pub(super) fn address(node: &Node) -> Result<String, String> {
     let text = text(node)?;
     let is_one = ["http://", "https://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
     if is_one { Ok(text) } else { Err(expected("an address such as `http://127.0.0.1:5055`", node)) }
@@ -253,7 +253,7 @@ fn list(node: &Node) -> Result<&[Node], String> {
     node.as_list().ok_or_else(|| expected("a list", node))
 }
 
-fn mapping(node: &Node) -> Result<&[(Key, Node)], String> {
+pub(super) fn mapping(node: &Node) -> Result<&[(Key, Node)], String> {
     node.as_map().ok_or_else(|| expected("a mapping", node))
 }
 

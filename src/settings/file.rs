@@ -10,7 +10,7 @@ use lake::aws::AwsSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::aws;
+use super::{aws, trino};
 use crate::failure::Failure;
 
 /// The key of the profiles, the only one at the top.
@@ -33,6 +33,8 @@ pub(super) enum Kind {
     },
     /// On AWS: `type: aws`.
     Aws(Box<AwsSettings>),
+    /// On S3 and Glue, with queries by Trino: `type: trino`.
+    Trino(Box<AwsSettings>, Box<trino::Written>),
 }
 
 impl Default for Kind {
@@ -88,6 +90,7 @@ impl Common {
 enum Type {
     Embedded,
     Aws,
+    Trino,
 }
 
 impl Type {
@@ -96,15 +99,15 @@ impl Type {
         let own: Vec<&str> = match self {
             Self::Embedded => vec![WAREHOUSE],
             Self::Aws => aws::keys().collect(),
+            Self::Trino => trino::keys().collect(),
         };
         std::iter::once(TYPE.to_owned()).chain(own.into_iter().map(str::to_owned)).chain(Common::keys()).collect()
     }
 
-    fn other(self) -> (Self, &'static str) {
-        match self {
-            Self::Embedded => (Self::Aws, "aws"),
-            Self::Aws => (Self::Embedded, "embedded"),
-        }
+    /// The other types, as they are written; the likeliest first.
+    fn others(self) -> impl Iterator<Item = (Self, &'static str)> {
+        let all = [(Self::Aws, "aws"), (Self::Embedded, "embedded"), (Self::Trino, "trino")];
+        all.into_iter().filter(move |(other, _)| *other != self)
     }
 }
 
@@ -166,6 +169,10 @@ fn profile_of(name: &Key, node: &Node, problems: &mut Vec<Diagnostic>) -> Profil
     }
     let kind = match kind {
         Type::Aws => Kind::Aws(Box::new(aws::read(entries, problems))),
+        Type::Trino => {
+            let (aws, written) = trino::read(name, entries, problems);
+            Kind::Trino(Box::new(aws), Box::new(written))
+        }
         Type::Embedded => {
             let warehouse = entries.iter().find(|(key, _)| key.name == WAREHOUSE).map(|(_, value)| value);
             let folder = warehouse.and_then(Node::as_str);
@@ -190,32 +197,39 @@ fn type_of(entries: &[(Key, Node)], problems: &mut Vec<Diagnostic>) -> Type {
     match value.as_str() {
         Some("aws") => Type::Aws,
         Some("embedded") => Type::Embedded,
+        Some("trino") => Type::Trino,
         other => {
-            let message = format!("expected `embedded` or `aws` for `{TYPE}`, found {}", value.describe());
+            let message = format!("expected `embedded`, `aws` or `trino` for `{TYPE}`, found {}", value.describe());
             let problem = Diagnostic::error(code::KEY_VALUE, value.span, message);
-            problems.push(match other.and_then(|other| did_you_mean(other, ["embedded", "aws"])) {
+            problems.push(match other.and_then(|other| did_you_mean(other, ["embedded", "aws", "trino"])) {
                 Some(help) => problem.help(help),
                 None => problem,
             });
             // The other keys are looked at all the same: most of them tell which type is meant.
             let is_aws = entries.iter().any(|(key, _)| key.name != WAREHOUSE && aws::keys().any(|own| own == key.name));
-            if is_aws { Type::Aws } else { Type::Embedded }
+            let is_trino = entries.iter().any(|(key, _)| trino::is_own(&key.name));
+            if is_trino {
+                Type::Trino
+            } else if is_aws {
+                Type::Aws
+            } else {
+                Type::Embedded
+            }
         }
     }
 }
 
 /// Says that a profile has no such setting.
 fn unknown_setting(kind: Type, known: &[String], key: &Key) -> Diagnostic {
-    let (other, word) = kind.other();
     let message = format!("there is no setting `{}` in a profile", key.name);
-    if other.keys().contains(&key.name) {
+    if let Some((_, word)) = kind.others().find(|(other, _)| other.keys().contains(&key.name)) {
         let message = format!("{message} of this type");
         let problem = Diagnostic::error(code::UNKNOWN_KEY, key.span, message);
         return problem.help(format!("it is one of a profile with `{TYPE}: {word}`"));
     }
     let problem = Diagnostic::error(code::UNKNOWN_KEY, key.span, message);
-    let both = known.iter().chain(&other.keys()).cloned().collect::<Vec<_>>();
-    let help = did_you_mean(&key.name, both.iter().map(String::as_str))
+    let all: Vec<String> = known.iter().cloned().chain(kind.others().flat_map(|(other, _)| other.keys())).collect();
+    let help = did_you_mean(&key.name, all.iter().map(String::as_str))
         .unwrap_or_else(|| format!("the settings are {}", listed(known)));
     problem.help(help)
 }
@@ -313,7 +327,7 @@ mod tests {
                 "profiles:\n  a: {region: x}\n  b: {type: awss, region: x, external_id: e}\n  c: {warehouse: s3://b/t}\n",
                 vec![
                     "2:7 E0201 there is no setting `region` in a profile of this type | it is one of a profile with `type: aws`",
-                    "3:13 E0208 expected `embedded` or `aws` for `type`, found the string `awss` | did you mean `aws`?",
+                    "3:13 E0208 expected `embedded`, `aws` or `trino` for `type`, found the string `awss` | did you mean `aws`?",
                     "3:30 E0208 `external_id` means nothing without `role_arn` | ",
                     "4:18 E0208 expected a folder for `warehouse`, found `s3://b/t` | a lake on S3 is a profile of its own: `type: aws`",
                 ],
@@ -326,6 +340,15 @@ mod tests {
                     "2:96 E0208 expected for `endpoint` an address such as `http://127.0.0.1:5055`, found the string `here` | ",
                     "2:107 E0208 expected for `acl` a canned ACL, one of `private`, `public-read`, `public-read-write`, `authenticated-read`, `aws-exec-read`, `bucket-owner-read`, `bucket-owner-full-control`, found `mine` | ",
                     "2:50 E0208 `kms_key` means nothing without `sse: kms` | ",
+                ],
+            ),
+            (
+                "profiles:\n  t: {type: trino, url: trino, catalog: lake, jwt_env: J, password_env: P, workgroup: w}\n",
+                vec![
+                    "2:76 E0201 there is no setting `workgroup` in a profile of this type | it is one of a profile with `type: aws`",
+                    "2:25 E0208 expected for `url` an address such as `http://127.0.0.1:5055`, found the string `trino` | ",
+                    "2:3 E0208 the profile `t` of Trino needs `user` | `url` is the address of the coordinator, `user` who queries run as, `catalog` the name of the catalog over this lake",
+                    "2:47 E0208 `password_env` and `jwt_env` cannot both be given | ",
                 ],
             ),
             ("profiles: [local]\n", vec!["1:11 E0208 expected a mapping for `profiles`, found a list | "]),
@@ -363,7 +386,7 @@ mod tests {
     #[test]
     fn the_page_names_every_key_and_variable() {
         let page = include_str!("../../docs/settings.md");
-        for key in Type::Embedded.keys().into_iter().chain(Type::Aws.keys()) {
+        for key in Type::Embedded.keys().into_iter().chain(Type::Aws.keys()).chain(Type::Trino.keys()) {
             assert!(page.contains(&format!("| `{key}` |")), "docs/settings.md does not name `{key}`");
         }
         let variable = regex::Regex::new("\"(SUIRO_[A-Z_]+|NO_COLOR)\"").unwrap();

@@ -1,11 +1,10 @@
 """PyAthena against the endpoint: its cursor, its arrow and pandas cursors, with and without UNLOAD."""
 
+import functools
 import os
-import socket
-import sys
-from urllib.parse import urlsplit
 
 import boto3
+from pyarrow import fs
 from pyathena import connect
 from pyathena.arrow.cursor import ArrowCursor
 from pyathena.pandas.cursor import PandasCursor
@@ -44,28 +43,16 @@ metadata = plain.get_table_metadata("people")
 assert [column.name for column in metadata.columns] == ["id", "name"], metadata.columns
 
 
-def is_resolved(host):
-    try:
-        socket.getaddrinfo(host, None)
-    except OSError:
-        return False
-    return True
-
-
-# The arrow cursor's file system asks for `BUCKET.HOST`, whatever the endpoint is: that name must lead somewhere.
-host = f"{BUCKET}.{urlsplit(os.environ['AWS_ENDPOINT_URL']).hostname}"
-with_arrow = is_resolved(host)
-if not with_arrow:
-    print(f"the arrow cursor is left out: {host} has no address here", file=sys.stderr)
+# PyAthena gives pyarrow's file system no endpoint: without this it asks amazonaws.com, whatever boto3 is told.
+fs.S3FileSystem = functools.partial(fs.S3FileSystem, endpoint_override=os.environ["AWS_ENDPOINT_URL"])
 for unload in (False, True):
     pandas = cursor(cursor_class=PandasCursor, cursor_kwargs={"unload": unload})
     frame = pandas.execute("SELECT count(*) AS n FROM people").as_pandas()
     assert frame["n"].tolist() == [3], frame
-    if not with_arrow:
-        continue
     arrow = cursor(cursor_class=ArrowCursor, cursor_kwargs={"unload": unload})
     table = arrow.execute("SELECT id, name FROM people ORDER BY id").as_arrow()
-    assert table.to_pydict() == {"id": [1, 2, 3], "name": ["foo", "jim o'rourke", None]}, table
+    # In CSV the arrow cursor takes a text that is NULL for an empty one.
+    assert table.to_pydict() == {"id": [1, 2, 3], "name": ["foo", "jim o'rourke", None if unload else ""]}, table
 
 plain.execute("DROP DATABASE clients_pyathena CASCADE")
 print("athena_pyathena: ok")

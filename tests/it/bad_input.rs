@@ -56,7 +56,58 @@ fn a_state_folder_that_cannot_be_written_is_said() {
     let outcome = project.suiro(&["run", "main.dig", "--session", "2024-03-01"]);
     assert_eq!(outcome.exit, Some(2), "{outcome}");
     assert!(outcome.stderr.contains("error[S0105]") && outcome.stderr.contains("[PROJECT]/.suiro"), "{outcome}");
+    assert!(outcome.stderr.contains("= help: make the directory writable for whoever runs suiro\n"), "{outcome}");
     assert_eq!(outcome.stdout, "", "no task ran");
+}
+
+#[test]
+fn a_damaged_state_is_said_and_what_to_do_about_it() {
+    let project = Project::new();
+    project.write("main.dig", "+say:\n  echo>: hi\n");
+    project.write(".suiro/state.db", "this was a database once, and is none any more\n".repeat(100));
+    let outcome = project.suiro(&["run", "main.dig", "--session", "2024-03-01"]);
+    assert_eq!(outcome.exit, Some(2), "{outcome}");
+    assert!(
+        outcome.stderr.contains("error[S0105]: cannot open the state store `[PROJECT]/.suiro/state.db`: ")
+            && outcome.stderr.contains(
+                "= help: put a copy of `state.db` back, or move it away together with `state.db-wal`: without it no session is \
+                 known to have run; tables and their data do not depend on it\n"
+            ),
+        "{outcome}"
+    );
+    project.shell("rm .suiro/state.db");
+    assert_eq!(project.succeed(&["run", "main.dig", "--session", "2024-03-01"]).stdout, "hi\n");
+}
+
+/// A project on a file system of a few pages that are all used, before the state is made and after.
+#[test]
+fn a_full_disk_below_the_state_is_said_and_what_to_do_about_it() {
+    let project = Project::new();
+    let probe = project.program("unshare").args(["-rm", "true"]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        println!("skipped: a full disk (no `unshare -rm` here)");
+        return;
+    }
+    project.write("main.dig", "+say:\n  echo>: hi\n");
+    let script = format!(
+        "mkdir small && mount -t tmpfs -o size=256k tmpfs small || exit 99
+         cp main.dig small && cd small
+         fill() {{ dd if=/dev/zero of=filled bs=4k 2>/dev/null; }}
+         fill; {SUIRO} run main.dig --session 2024-03-01; echo \"exit $?\"
+         rm filled; mkdir -p .suiro; echo '*' > .suiro/.gitignore
+         fill; {SUIRO} run main.dig --session 2024-03-01; echo \"exit $?\"
+         rm filled; {SUIRO} run main.dig --session 2024-03-01; echo \"exit $?\""
+    );
+    let outcome =
+        Outcome::of(&project, &project.program("unshare").args(["-rm", "sh", "-c", &script]).output().unwrap());
+    if outcome.exit == Some(99) {
+        println!("skipped: a full disk (a small file system cannot be mounted here)");
+        return;
+    }
+    assert_eq!(outcome.stdout, "exit 2\nexit 2\nhi\nexit 0\n", "{outcome}");
+    let help = "= help: free some room on the disk that holds the state directory; then the same command goes on from what is stored";
+    assert_eq!(outcome.stderr.matches("error[S0105]").count(), 2, "{outcome}");
+    assert_eq!(outcome.stderr.matches(help).count(), 2, "{outcome}");
 }
 
 #[test]
@@ -127,6 +178,68 @@ fn a_killed_process_is_continued() {
     let outcome = project.succeed(&arguments);
     assert_eq!(outcome.stdout, "holding\nafter\n", "{outcome}");
     assert_eq!(shown(&outcome), ["- +once done before", "✓ +hold [TIME]", "✓ +after [TIME]"], "{outcome}");
+}
+
+#[test]
+fn a_run_of_a_file_that_was_edited_shows_its_own_tasks() {
+    let project = Project::new();
+    let hold = "+hold:\n  sh>: echo holding; exec tail -f /dev/null\n";
+    project.write("main.dig", format!("+once:\n  echo>: once\n+group:\n  +first:\n    echo>: first\n{hold}"));
+    let arguments = ["run", "main.dig", "--session", "2024-03-01"];
+    let mut first = project.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "holding"));
+    project.shell(&format!("kill -INT {}", first.id()));
+    assert_eq!(first.wait().unwrap().code(), Some(130));
+
+    project.write(
+        "main.dig",
+        "+new:\n  echo>: new\n+once:\n  echo>: once\n+group:\n  +other:\n    echo>: other\n  +first:\n    echo>: first\n",
+    );
+    let outcome = project.succeed(&arguments);
+    assert_eq!(outcome.stdout, "new\nother\n", "{outcome}");
+    assert_eq!(
+        outcome.stderr.lines().take(2).collect::<Vec<_>>(),
+        [
+            "main  session 2024-03-01T00:00:00+00:00  attempt 2, skipping what succeeded before",
+            "Attempt 1 is not continued: the workflow or its parameters were changed since.",
+        ],
+        "{outcome}"
+    );
+    assert_eq!(
+        shown(&outcome),
+        ["✓ +new [TIME]", "- +once done before", "✓ +other [TIME]", "- +first done before", "✓ +group [TIME]"],
+        "{outcome}"
+    );
+}
+
+#[test]
+fn a_session_that_is_done_says_which_files_changed_since() {
+    let project = Project::new();
+    project.write(
+        "main.dig",
+        "+publish:\n  athena.apas>: queries/fruit.sql\n  database: web\n  table: fruit\n  partition_kv: {dt: \"1\"}\n",
+    );
+    project.write("queries/fruit.sql", "SELECT 'apple' AS name");
+    let arguments = ["run", "main.dig", "--session", "2024-03-01"];
+    project.succeed(&arguments);
+    let again = project.succeed(&arguments);
+    let done = "main  session 2024-03-01T00:00:00+00:00: done already at [MOMENT]";
+    assert_eq!(again.stderr, format!("{done}\nNothing to do. `--rerun` runs it again, `--session` another session.\n"));
+    project.write("queries/fruit.sql", "SELECT 'pear' AS name");
+    let edited = project.succeed(&arguments);
+    assert_eq!(
+        edited.stderr,
+        format!(
+            "{done}; changed since: `queries/fruit.sql`\nNothing was run. `--rerun` runs it again as it is now, in a new attempt; \
+             `--session` another session.\n"
+        )
+    );
+    let as_json = project.succeed(&["--json", "run", "main.dig", "--session", "2024-03-01"]);
+    assert!(as_json.stdout.contains("\"changes\":[{\"file\":\"queries/fruit.sql\"}]"), "{as_json}");
+    assert_eq!(project.query("SELECT name FROM web.fruit"), "name\napple\n");
+    project.succeed(&["run", "main.dig", "--session", "2024-03-01", "--rerun"]);
+    assert_eq!(project.query("SELECT name FROM web.fruit"), "name\npear\n");
 }
 
 /// The lines of a run's tasks, their blanks folded.

@@ -1,4 +1,4 @@
-//! `suiro emulate` as other people's clients meet it: boto3, awswrangler and the AWS CLI, unchanged.
+//! `suiro emulate` as other people's clients meet it: boto3, awswrangler, `PyAthena`, dbt and the AWS CLI, unchanged.
 //!
 //! `./test` installs them and names their Python in `SUIRO_TEST_CLIENTS`; without it these tests say that they are skipped.
 
@@ -27,15 +27,22 @@ fn boto3_calls_with_keys() {
     assert_eq!(endpoint.script(&python, "s3.py", &known), "s3: ok\n");
     assert_eq!(endpoint.script(&python, "glue.py", &known), "glue: ok\n");
     let refused = "import boto3, botocore.exceptions as e\n\
-        for name, call in [('s3', 'list_buckets'), ('glue', 'get_databases'), ('athena', 'list_work_groups')]:\n\
+        for name, call in [('s3', 'list_buckets'), ('glue', 'get_databases'), ('athena', 'list_work_groups'), \
+           ('sts', 'get_caller_identity')]:\n\
         \x20   try: getattr(boto3.client(name), call)()\n\
         \x20   except e.ClientError as error: print(error.response['Error']['Code'])\n";
     let wrong = [("AWS_SECRET_ACCESS_KEY", "another")];
     let outcome = endpoint.run(&python, &["-c", refused], &wrong);
-    assert_eq!(outcome.stdout, "SignatureDoesNotMatch\nInvalidSignatureException\nInvalidSignatureException\n");
+    assert_eq!(
+        outcome.stdout,
+        "SignatureDoesNotMatch\nInvalidSignatureException\nInvalidSignatureException\nSignatureDoesNotMatch\n"
+    );
     let unknown = [("AWS_SECRET_ACCESS_KEY", "another"), ("AWS_ACCESS_KEY_ID", "other")];
     let outcome = endpoint.run(&python, &["-c", refused], &unknown);
-    assert_eq!(outcome.stdout, "InvalidAccessKeyId\nUnrecognizedClientException\nUnrecognizedClientException\n");
+    assert_eq!(
+        outcome.stdout,
+        "InvalidAccessKeyId\nUnrecognizedClientException\nUnrecognizedClientException\nInvalidClientTokenId\n"
+    );
     assert_eq!(endpoint.stop(), Some(0));
 }
 
@@ -59,6 +66,16 @@ fn boto3_gets_through_faults() {
 }
 
 #[test]
+fn boto3_sees_the_faults_of_a_file() {
+    let Some(python) = python() else { return };
+    let project = Project::new();
+    let rules = root().join("tests/clients/faults.yml");
+    let endpoint = Endpoint::start(&project, &["--fault", rules.to_str().unwrap()], &[]);
+    assert_eq!(endpoint.script(&python, "athena_faults.py", &[]), "athena_faults: ok\n");
+    assert_eq!(endpoint.stop(), Some(0));
+}
+
+#[test]
 fn awswrangler_and_suiro_read_each_other() {
     let Some(python) = python() else { return };
     let project = Project::copy_of(&root().join("examples/01_daily_access"));
@@ -77,10 +94,42 @@ fn boto3_pyathena_and_awswrangler_query() {
     let Some(python) = python() else { return };
     let project = Project::new();
     let endpoint = Endpoint::start(&project, &[], &[]);
-    for client in ["athena_boto3", "athena_pyathena", "athena_wrangler"] {
+    for client in ["athena_boto3", "athena_api", "athena_pyathena", "athena_wrangler"] {
         assert_eq!(endpoint.script(&python, &format!("{client}.py"), &[]), format!("{client}: ok\n"));
     }
     assert_eq!(endpoint.stop(), Some(0));
+}
+
+#[test]
+fn pyathenas_own_tests_pass_but_for_the_known_ones() {
+    let Some(python) = python() else { return };
+    let Some(checkout) = std::env::var_os("SUIRO_PYATHENA_TESTS") else {
+        println!("skipped: no SUIRO_PYATHENA_TESTS (a checkout of PyAthena: docs/athena_endpoint.md)");
+        return;
+    };
+    let project = Project::new();
+    let endpoint = Endpoint::start(&project, &[], &[]);
+    let told = endpoint.script(&python, "pyathena_suite.py", &[("SUIRO_PYATHENA_TESTS", checkout.to_str().unwrap())]);
+    assert!(told.ends_with("pyathena_suite: ok\n"), "{told}");
+    assert_eq!(endpoint.stop(), Some(0));
+}
+
+#[test]
+fn dbt_builds_a_project_twice() {
+    let Some(python) = python() else { return };
+    let project = Project::new();
+    let endpoint = Endpoint::start(&project, &[], &[]);
+    let told = endpoint.script(&python, "dbt_athena.py", &[]);
+    assert!(told.ends_with("dbt_athena: ok\n"), "{told}");
+    assert_eq!(endpoint.stop(), Some(0));
+    let read = project.query("SELECT ordered_on, orders, amount, load FROM clients_dbt.daily ORDER BY ordered_on");
+    assert_eq!(
+        read,
+        "ordered_on,orders,amount,load\n2026-01-01,2,19.50,3\n2026-01-02,2,103.25,3\n2026-01-03,2,60.00,3\n\
+         2026-01-04,1,1.00,3\n"
+    );
+    let left = project.query("SELECT count(*) AS days FROM clients_dbt.many_days");
+    assert_eq!(left, "days\n120\n");
 }
 
 #[test]
@@ -122,13 +171,14 @@ fn an_endpoint_that_others_reach_needs_keys() {
     assert_eq!(open.exit, Some(2));
     assert_eq!(
         open.stderr,
-        "error: `--address 0.0.0.0` is reached by other machines: without keys everybody could read and delete the lake\n  \
+        "error[C0101]: `--address 0.0.0.0` is reached by other machines: without keys everybody could read and delete the lake\n  \
          = help: say `--access-key ID`, with its secret in the environment variable SUIRO_EMULATE_SECRET_KEY\n  \
-         = help: or leave `--address` out: the endpoint then answers this machine only\n"
+         = help: or leave `--address` out: the endpoint then answers this machine only\n  \
+         = more: suiro explain C0101\n"
     );
     let secretless = project.suiro(&["emulate", "--access-key", "id", "--port", "0"]);
     assert_eq!(secretless.exit, Some(2));
-    assert!(secretless.stderr.starts_with("error: `--access-key` needs its secret\n"), "{secretless}");
+    assert!(secretless.stderr.starts_with("error[C0101]: `--access-key` needs its secret\n"), "{secretless}");
     project.write("fault.yml", "rules:\n  - {service: s4, effect: throttle}\n");
     let wrong = project.suiro(&["emulate", "--fault", "fault.yml", "--port", "0"]);
     assert_eq!(wrong.exit, Some(2));

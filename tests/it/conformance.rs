@@ -10,6 +10,7 @@ mod publish;
 mod query;
 mod server;
 mod storage;
+mod trino;
 
 use std::sync::Arc;
 
@@ -120,4 +121,14 @@ async fn athena_is_a_query_engine() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_embedded_engine_over_s3_is_a_query_engine() {
     query::run(&lake_on_aws(&server::Emulated::start(), EngineKind::Embedded).await, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trino_is_a_query_engine() {
+    let Some(running) = crate::trino::Trino::find() else { return };
+    let server = server::Emulated::start();
+    server.make_buckets();
+    let connected = running.connect(&format!("http://{}", server.address()));
+    let state = tempfile::tempdir().unwrap();
+    query::run(&trino::open(&server, &connected, state.path(), CrashPoints::default()).await, false).await;
 }

@@ -227,6 +227,13 @@ fn points() -> Vec<String> {
                     .map(|found| found[1].to_owned())
                     .partition(|point| point.starts_with("aws: "));
                 let path = file.to_string_lossy();
+                // Those of Trino have a test of their own too (`conformance/trino.rs`).
+                let (of_trino, others): (Vec<String>, Vec<String>) =
+                    others.into_iter().partition(|point| point.starts_with("trino: "));
+                assert!(
+                    of_trino.is_empty() || path.contains("operators/lake/src/query/trino/"),
+                    "{path}: {of_trino:?}"
+                );
                 assert!(
                     of_aws.is_empty()
                         || OF_AWS.iter().any(|place| path.contains(&format!("operators/lake/src/{place}"))),

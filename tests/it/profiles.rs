@@ -27,7 +27,7 @@ fn prepare(project: &Project, url: &str, more: &str) {
 }
 
 /// Makes the buckets that a project names, before its lake is served.
-fn make_buckets(project: &Project) {
+pub(crate) fn make_buckets(project: &Project) {
     let named = Regex::new("s3://([a-z0-9.-]+)").unwrap();
     let mut buckets = BTreeSet::from([RESULTS.to_owned(), "warehouse".to_owned(), "suiro-results".to_owned()]);
     for file in files_below(project.path()) {
@@ -166,12 +166,13 @@ fn what_only_a_lake_in_a_folder_has_is_refused() {
     assert_eq!(outcome.exit, Some(2));
     assert_eq!(
         outcome.stderr,
-        "error: the profile `aws` is on AWS: what is served is a lake in a folder\n  \
-         = help: say `--profile` with one of `type: embedded`, or leave it out for `local`\n"
+        "error[C0101]: the profile `aws` is on AWS: what is served is a lake in a folder\n  \
+         = help: say `--profile` with one of `type: embedded`, or leave it out for `local`\n  \
+         = more: suiro explain C0101\n"
     );
     project.write("suiro.yml", "profiles:\n  tmp: {type: aws}\n");
     let outcome = project.suiro(&["table", "list", "--profile", "tmp"]);
     assert_eq!(outcome.exit, Some(2));
-    assert!(outcome.stderr.starts_with("error: the profile `tmp` cannot have that name"), "{outcome}");
+    assert!(outcome.stderr.starts_with("error[C0105]: the profile `tmp` cannot have that name"), "{outcome}");
     assert!(!project.path().join(".suiro").try_exists().unwrap(), "nothing was made");
 }

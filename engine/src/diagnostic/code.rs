@@ -3,7 +3,7 @@
 /// The code of a problem, such as `E0201`.
 ///
 /// `E01xx` document, `E02xx` workflow, `E03xx` parameters, `E04xx` templates, `E05xx` schedule; `T…` while a task runs;
-/// `S…` the state store.
+/// `S…` the state store; `C…` the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Code(pub &'static str);
 
@@ -109,6 +109,7 @@ codes! {
     CALLED_FILE_UNUSABLE = "T0108", "a called workflow file is missing or wrong";
     WAIT_DURATION = "T0110", "a duration cannot be read";
     SH_NOT_STARTED = "T0111", "a script could not be started";
+    SH_NOT_STOPPED = "T0112", "a script cannot be stopped";
 
     NOT_FOUND = "T0201", "a table, partition or object does not exist";
     EXISTS = "T0202", "a table or partition exists already";
@@ -137,4 +138,10 @@ codes! {
     STORE_UNAVAILABLE = "S0105", "the state directory cannot be used";
     STORE_DATABASE = "S0106", "the state store failed";
     SESSION_HELD = "S0107", "the session is being run";
+
+    COMMAND_LINE = "C0101", "the command line is wrong";
+    SESSION_ARGUMENT = "C0102", "`--session` names no time";
+    PARAM_ARGUMENT = "C0103", "a parameter of the command line cannot be read";
+    NO_PROJECT = "C0104", "there is no project";
+    SETTING = "C0105", "a setting is wrong";
 }

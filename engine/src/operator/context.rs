@@ -65,6 +65,10 @@ pub trait TaskHost: std::fmt::Debug + Send + Sync + 'static {
     /// Adds a line to the task's log, which is kept and shown.
     fn log(&self, line: &str);
 
+    /// Adds a line to the task's log that whoever runs the workflow should see at once: something is not as they may expect, and the
+    /// task goes on.
+    fn warn(&self, line: &str);
+
     /// Passes on bytes that the task's program wrote to its standard output.
     fn output(&self, bytes: &[u8]);
 

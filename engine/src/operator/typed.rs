@@ -11,8 +11,8 @@ use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use super::schema::{self, Schema, Stage};
-use super::{Operator, OperatorInfo, ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome};
-use crate::diagnostic::code;
+use super::{Exports, Operator, OperatorInfo, ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome};
+use crate::diagnostic::{code, suggest};
 use crate::params::{ParamPath, Params};
 
 /// An operator as its author writes it.
@@ -162,12 +162,28 @@ impl<T: TypedOperator> Operator for Typed<T> {
         })
     }
 
-    fn check(&self, params: &Params) -> Vec<ParamProblem> {
+    fn check(&self, params: &Params, exports: &Exports<'_>) -> Vec<ParamProblem> {
         let (fitted, mut problems) = self.schema(Stage::Check).fit_params(params);
-        if !T::DEFAULTS.is_empty() && problems.iter().any(|problem| problem.code == code::PARAM_MISSING) {
-            // What is missing here may come from an export; whether it does shows when the task runs.
-            problems.retain(|problem| problem.code != code::PARAM_MISSING);
-            return problems;
+        if let Some(defaults) = T::DEFAULTS.first() {
+            let is_missing = |problem: &ParamProblem| problem.code == code::PARAM_MISSING;
+            let n_missing = problems.iter().filter(|problem| is_missing(problem)).count();
+            let unknown = problems.iter().filter(|problem| problem.code == code::PARAM_UNKNOWN);
+            let unknown: Vec<String> = unknown.map(|problem| problem.path.0.clone()).collect();
+            // One that is misspelt is told of as such.
+            let is_misspelt = |key: &str| unknown.iter().any(|found| suggest::nearest(found, [key]).is_some());
+            problems.retain(|problem| {
+                let key = problem.path.0.as_str();
+                !is_missing(problem) || !(exports.may_give(T::DEFAULTS, key) || is_misspelt(key))
+            });
+            for problem in problems.iter_mut().filter(|problem| is_missing(problem) && problem.path.0 != "_command") {
+                let key = &problem.path;
+                problem.help = Some(format!(
+                    "write it in the task, or for all tasks below: `_export: {{{defaults}: {{{key}: …}}}}`"
+                ));
+            }
+            if n_missing > 0 {
+                return problems;
+            }
         }
         if !problems.is_empty() || fitted.iter().any(|(name, value)| !is_body(name) && is_unevaluated(value)) {
             return problems;

@@ -569,7 +569,8 @@ impl<'t> Evaluation<'t> {
             self.placed.get(*id).and_then(Option::as_ref).map_or(String::new(), |at| format!("`{}`", at.path))
         };
         let chain: Vec<String> = self.running.iter().skip(from).chain([&id]).map(name).collect();
-        let message = if chain.len() <= 2 {
+        let is_alone = chain.len() <= 2;
+        let message = if is_alone {
             format!("{} is made of itself, and no outer value has its name", name(&id))
         } else {
             format!("{} is made of itself: {}", name(&id), chain.join(" → "))
@@ -579,7 +580,9 @@ impl<'t> Evaluation<'t> {
             .get(id)
             .and_then(Option::as_ref)
             .map_or((ParamPath::from(""), ""), |placed| (placed.path.clone(), placed.owner));
+        let help = is_alone.then(|| TemplateError::help_for_own_value(&path));
         let mut error = self.problem(TemplateErrorKind::Cycle, message, path, owner);
+        error.help = help;
         error.line = 0;
         Box::new(error)
     }

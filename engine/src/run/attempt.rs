@@ -74,6 +74,8 @@ pub(super) struct ActiveAttempt {
     pub(super) running: HashMap<TaskId, CancellationToken>,
     /// Whether observers have yet to be told what was done before the attempt was taken over.
     pub(super) tells_found: bool,
+    /// Whether observers are told of its tasks at all.
+    pub(super) is_told: bool,
     earlier: Earlier,
     states: HashMap<TaskId, Value>,
     results: HashMap<TaskId, Arc<StoredResult>>,
@@ -98,6 +100,7 @@ impl ActiveAttempt {
             graph,
             running: HashMap::new(),
             tells_found: false,
+            is_told: true,
             earlier,
             states: HashMap::new(),
             results: HashMap::new(),
@@ -385,6 +388,9 @@ impl ActiveAttempt {
 
     /// Tells observers what became durable.
     pub(super) fn tell(&self, notices: &[Notice]) {
+        if !self.is_told {
+            return;
+        }
         let observer = &self.shared.engine.observer;
         for notice in notices {
             let Some(task) = self.graph.get(notice.id) else { continue };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::diagnostic::{Code, code};
 use crate::session::{AttemptId, GraphError};
-use crate::store::{Holder, StoreError};
+use crate::store::{Holder, StoreError, Trouble};
 
 /// Why the engine could not submit or advance.
 #[derive(Debug, thiserror::Error)]
@@ -73,14 +73,8 @@ impl EngineError {
                     candidates.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ")
                 )]
             }
-            Self::StateDir { .. } | Self::Store(StoreError::Unavailable { .. }) => {
-                vec!["make the directory writable for whoever runs suiro".to_owned()]
-            }
-            Self::Store(StoreError::Database { .. }) => vec![
-                "free some room on the disk, or make the state directory writable; then the same command goes on from \
-                 what is stored"
-                    .to_owned(),
-            ],
+            Self::StateDir { source, .. } => vec![Trouble::of_io(source).help().to_owned()],
+            Self::Store(error) => error.trouble().map(|trouble| trouble.help().to_owned()).into_iter().collect(),
             _ => Vec::new(),
         }
     }

@@ -94,6 +94,12 @@ impl TaskHost for Host {
         }
     }
 
+    fn warn(&self, line: &str) {
+        let now = self.shared.engine.clock.now();
+        self.keep(|log| log.line(now, &format!("warning: {line}")));
+        self.observe(&RunEvent::Warning { task: self.reference(), line });
+    }
+
     fn output(&self, bytes: &[u8]) {
         self.keep(|log| log.write(bytes));
         self.observe(&RunEvent::Output { task: self.reference(), bytes });

@@ -88,6 +88,13 @@ pub enum RunEvent<'a> {
         /// The line, without its end.
         line: &'a str,
     },
+    /// Something about a task that goes on is not as its author may expect; it is in the task's log too.
+    Warning {
+        /// Which task.
+        task: TaskRef<'a>,
+        /// What, on one line.
+        line: &'a str,
+    },
     /// What a task's program wrote.
     Output {
         /// Which task.

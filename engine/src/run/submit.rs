@@ -18,7 +18,7 @@ use crate::params::template::TemplateSettings;
 use crate::schedule::Schedule;
 use crate::session::graph::StoredTask;
 use crate::session::{AttemptId, SessionKey, TaskGraph};
-use crate::store::{AttemptRecord, AttemptSpec, Claim, NewAttempt, SessionRecord};
+use crate::store::{AttemptRecord, AttemptSpec, Change, Claim, NewAttempt, SessionRecord};
 use crate::workflow::TaskDef;
 
 /// What is asked for.
@@ -55,6 +55,8 @@ pub enum Submitted {
         number: u32,
         /// The earlier attempt whose successful tasks are skipped.
         skips_those_of: Option<AttemptId>,
+        /// The number of an unfinished attempt that was ended for this one, because the workflow or the parameters are others now.
+        replaces: Option<u32>,
     },
     /// An attempt that was interrupted, or whose process died.
     Continued {
@@ -69,8 +71,8 @@ pub enum Submitted {
         attempt: AttemptId,
         /// When.
         finished_at: Option<Timestamp>,
-        /// Whether the workflow or the parameters are others now than they were then.
-        changed: bool,
+        /// What is not as it was then.
+        changes: Vec<Change>,
     },
 }
 
@@ -125,12 +127,12 @@ impl Engine {
         rerun: Rerun,
     ) -> Result<Submitted, EngineError> {
         let Some(mut session) = self.parts.store.session(key).await? else {
-            return self.start(key, spec, time_zone, None, None).await;
+            return self.start(key, spec, time_zone, None, None, None).await;
         };
+        let mut replaces = None;
         if session.last_attempt.finished_at.is_none() {
-            let same = session.last_attempt.spec == *spec
-                && rerun == Rerun::Unfinished
-                && !session.last_attempt.kill_requested;
+            let is_same_work = session.last_attempt.spec.is_same_work(spec);
+            let same = is_same_work && rerun == Rerun::Unfinished && !session.last_attempt.kill_requested;
             let mut attempt = self.take_over(&session, time_zone).await?;
             let (id, number) = (attempt.shared.claim.attempt, attempt.record.number);
             if same {
@@ -138,21 +140,25 @@ impl Engine {
                 self.hand_over(attempt);
                 return Ok(Submitted::Continued { attempt: id, number });
             }
+            replaces = (!is_same_work).then_some(number);
+            // What is shown of a run is the attempt that it is to end with.
+            attempt.is_told = false;
             self.hand_over(attempt);
             self.cancel(id).await?;
             self.advance(Deadline::End).await?;
             let Some(again) = self.parts.store.session(key).await? else {
-                return self.start(key, spec, time_zone, None, None).await;
+                return self.start(key, spec, time_zone, None, None, replaces).await;
             };
             session = again;
         }
         let last = &session.last_attempt;
-        if rerun == Rerun::Unfinished && succeeded(last.state) && (last.spec.only.is_none() || last.spec == *spec) {
-            let changed = last.spec != *spec;
-            return Ok(Submitted::AlreadyDone { attempt: last.id, finished_at: last.finished_at, changed });
+        let covers_all = last.spec.only.is_none() || last.spec.is_same_work(spec);
+        if rerun == Rerun::Unfinished && succeeded(last.state) && covers_all {
+            let changes = spec.changes_since(&last.spec);
+            return Ok(Submitted::AlreadyDone { attempt: last.id, finished_at: last.finished_at, changes });
         }
         let resumes = (rerun == Rerun::Unfinished).then_some(last.id);
-        self.start(key, spec, time_zone, Some(&session), resumes).await
+        self.start(key, spec, time_zone, Some(&session), resumes, replaces).await
     }
 
     fn hand_over(&self, attempt: ActiveAttempt) {
@@ -167,6 +173,7 @@ impl Engine {
         time_zone: &TimeZone,
         session: Option<&SessionRecord>,
         resumes: Option<AttemptId>,
+        replaces: Option<u32>,
     ) -> Result<Submitted, EngineError> {
         let now = self.parts.clock.now();
         let mut root = spec.workflow.root.clone();
@@ -207,7 +214,7 @@ impl Engine {
         };
         let shared = self.share(key, &record, claim, &session_uuid, time_zone);
         self.hand_over(ActiveAttempt::new(shared, record, graph, earlier));
-        Ok(Submitted::Started { attempt: claim.attempt, number, skips_those_of: resumes })
+        Ok(Submitted::Started { attempt: claim.attempt, number, skips_those_of: resumes, replaces })
     }
 
     /// Takes an unfinished attempt from a holder that is dead, or that gave it back.

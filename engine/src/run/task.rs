@@ -16,7 +16,9 @@ use super::shared::AttemptShared;
 use crate::diagnostic::{code, suggest};
 use crate::operator::context::LazyScope;
 use crate::operator::error::Retry;
-use crate::operator::{Operator, ParamProblem, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskResult};
+use crate::operator::{
+    Exports, Operator, ParamProblem, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskResult,
+};
 use crate::params::scope::{Layer, Scope};
 use crate::params::template::TemplateError;
 use crate::params::{ParamPath, Params, TaskParams, builtin};
@@ -230,7 +232,8 @@ impl Job {
             return Ok(());
         }
         if preview.unknown.is_empty() {
-            let problems = operator.check(&preview.own);
+            let scope = [preview.scope.clone()];
+            let problems = operator.check(&preview.own, &Exports::all(&scope));
             if !problems.is_empty() {
                 return Err(TaskError::wrong_params(problems));
             }

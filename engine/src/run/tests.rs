@@ -71,6 +71,7 @@ impl Project {
             file_params: Params::new(),
             command_line_params: Params::new(),
             only: None,
+            files: loaded.files,
         }
     }
 
@@ -129,7 +130,28 @@ async fn an_echo_prints_its_line_and_the_session_is_done_then() {
     assert_eq!(project.ends(), ["+t+a success", "+t success"]);
     let engine = project.engine().await;
     let again = engine.submit(project.request()).await.unwrap();
-    assert!(matches!(again, Submitted::AlreadyDone { changed: false, .. }), "{again:?}");
+    assert!(matches!(&again, Submitted::AlreadyDone { changes, .. } if changes.is_empty()), "{again:?}");
+}
+
+#[tokio::test]
+async fn what_changed_since_a_session_was_done_is_told() {
+    let project = Project::new("+a:\n  call>: sub.dig\n");
+    let write = |file: &str, text: &str| std::fs::write(project.path().join(file), text).unwrap();
+    write("sub.dig", "+b: {echo>: b}\n");
+    project.run().await;
+    let engine = project.engine().await;
+    let changes = async |request| match engine.submit(request).await.unwrap() {
+        Submitted::AlreadyDone { changes, .. } => changes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(changes(project.request()).await, Vec::<String>::new());
+    write("sub.dig", "+b: {echo>: c}\n");
+    assert_eq!(changes(project.request()).await, ["`sub.dig`"]);
+    write("t.dig", "# A remark.\n+a:\n  call>: sub.dig\n");
+    let mut request = project.request();
+    request.spec.command_line_params.insert("x".to_owned(), "y".into());
+    assert_eq!(changes(request).await, ["`sub.dig`", "`t.dig`", "the parameters"]);
+    assert_eq!(project.output(), "b\n", "nothing was run");
 }
 
 #[tokio::test]
@@ -375,8 +397,16 @@ async fn a_changed_file_ends_an_unfinished_attempt_and_starts_the_next() {
     std::fs::write(project.path().join("t.dig"), "+a: {sh>: echo a >> log}\n+w: {echo>: no wait}\n").unwrap();
     project.ends();
     let (submitted, summary) = project.run().await;
-    assert!(matches!(submitted, Submitted::Started { number: 2, skips_those_of: Some(_), .. }), "{submitted:?}");
+    assert!(
+        matches!(submitted, Submitted::Started { number: 2, skips_those_of: Some(_), replaces: Some(1), .. }),
+        "{submitted:?}"
+    );
     assert_eq!(summary.exit_class(), ExitClass::Success);
+    assert_eq!(
+        project.ends(),
+        ["+t+a skipped", "+t+w success", "+t success"],
+        "only the attempt that goes on is told of"
+    );
     assert_eq!(project.output(), "no wait\n");
     assert_eq!(std::fs::read_to_string(project.path().join("log")).unwrap(), "a\n");
 }

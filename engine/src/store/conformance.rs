@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
+use crate::document::FileHashes;
 use crate::params::Params;
 use crate::session::{TaskGraph, TaskId, TaskState};
 use crate::workflow::{TaskDef, Workflow};
@@ -36,8 +37,9 @@ fn new_attempt(workflow: &str, after: Option<AttemptId>) -> NewAttempt {
         workflow,
         settings_params: Params::new(),
         file_params: Params::new(),
-        command_line_params: Params::from_iter([("n".to_owned(), json!(1.5))]),
+        command_line_params: Params::from_iter([("n".to_owned(), json!(215_492_859_907_334.66))]),
         only: None,
+        files: FileHashes::new(),
     };
     let key = key(&spec.workflow.name);
     NewAttempt { key, session_uuid: "uuid".to_owned(), after, resumes: after, spec: Arc::new(spec), created_at: NOW }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::document::FileHashes;
 use crate::operator::error::TaskErrorKind;
 use crate::operator::{ParamProblem, TaskError, TaskReport};
 use crate::params::{ParamPath, Params};
@@ -44,6 +45,10 @@ pub struct AttemptSpec {
     /// Only this task and what is under it runs, by its full name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
+    /// The files that were read for it, and what they held. Tasks read those of their own when they run, so another content makes
+    /// no other work.
+    #[serde(default, skip_serializing_if = "FileHashes::is_empty")]
+    pub files: FileHashes,
 }
 
 /// An attempt to be made.

@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::record::{AttemptRecord, Claim, Holder, NewAttempt, SessionRecord, TaskRecord, Tick};
-use super::{KillRequest, StateStore, StoreError};
+use super::{KillRequest, StateStore, StoreError, Trouble};
 use crate::session::graph::StoredTask;
 use crate::session::{AttemptId, AttemptState, SessionId, SessionKey};
 use task_rows::ROWS_A_STATEMENT;
@@ -62,6 +62,7 @@ impl SqliteStore {
             .disable_statement_logging();
         let unavailable = |error: sqlx::Error| StoreError::Unavailable {
             path: path.display().to_string(),
+            trouble: Trouble::of(&error),
             message: error.to_string(),
         };
         let mut connection = connect(&options).await.map_err(unavailable)?;

@@ -10,6 +10,7 @@ use super::load::compile_file;
 use crate::diagnostic::{Diagnostic, code};
 use crate::document::{ProjectFiles, ProjectPath, SourceMap};
 use crate::operator::Registry;
+use crate::params::Params;
 
 /// The endings that `call>` may leave out.
 const EXTENSIONS: [&str; 4] = ["", ".dig", ".yml", ".yaml"];
@@ -31,9 +32,14 @@ impl<'a> Calls<'a> {
         Self { files, registry, diagnostics: Vec::new(), found: HashMap::new(), order: Vec::new() }
     }
 
-    /// Loads one file and finds what it calls.
-    pub(super) fn load(&mut self, sources: &mut SourceMap, path: &ProjectPath) -> Option<Workflow> {
-        let compiled = compile_file(sources, self.files, path, self.registry);
+    /// Loads one file and finds what it calls; `given` are the parameters that reach it from outside, when that is known.
+    pub(super) fn load(
+        &mut self,
+        sources: &mut SourceMap,
+        path: &ProjectPath,
+        given: Option<&[Params]>,
+    ) -> Option<Workflow> {
+        let compiled = compile_file(sources, self.files, path, self.registry, given);
         self.diagnostics.extend(compiled.diagnostics);
         let calls = compiled.calls.into_iter().filter_map(|call| {
             let target = self.target(path, &call)?;
@@ -45,8 +51,8 @@ impl<'a> Calls<'a> {
         compiled.workflow
     }
 
-    /// Loads everything that is called and returns all problems.
-    pub(super) fn finish(mut self, sources: &mut SourceMap) -> Vec<Diagnostic> {
+    /// Loads everything that is called and returns all problems, and the files that are called.
+    pub(super) fn finish(mut self, sources: &mut SourceMap) -> (Vec<Diagnostic>, Vec<ProjectPath>) {
         let mut next = 0;
         while let Some(path) = self.order.get(next).cloned() {
             next += 1;
@@ -54,12 +60,14 @@ impl<'a> Calls<'a> {
                 self.found.get(&path).into_iter().flatten().map(|(_, target)| target.clone()).collect();
             for target in targets {
                 if !self.found.contains_key(&target) {
-                    self.load(sources, &target);
+                    // What reaches its tasks is what reaches those that call it.
+                    self.load(sources, &target, None);
                 }
             }
         }
         self.report_circles();
-        self.diagnostics
+        let called = self.found.into_values().flatten().map(|(_, target)| target).collect();
+        (self.diagnostics, called)
     }
 
     fn target(&mut self, path: &ProjectPath, call: &Call) -> Option<ProjectPath> {

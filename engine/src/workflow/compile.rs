@@ -21,7 +21,7 @@ use crate::diagnostic::{Diagnostic, code, suggest};
 use crate::document::value::Generated;
 use crate::document::{Key, Node, SourceMap, Span};
 use crate::operator::{Registry, Surroundings};
-use crate::params::ParamPath;
+use crate::params::{ParamPath, Params};
 use crate::workflow::keyword::{self, Keyword};
 
 pub(super) use inside::InFile;
@@ -88,6 +88,10 @@ pub(super) struct Compiler<'a> {
     surroundings: Option<Surroundings<'a>>,
     /// Whether some task works in another directory than that of its file.
     pub(super) moves: bool,
+    /// The parameters that reach the current task, outermost first, as written.
+    exports: Vec<Params>,
+    /// Whether nothing else reaches it.
+    knows_all_exports: bool,
 }
 
 impl<'a> Compiler<'a> {
@@ -101,7 +105,14 @@ impl<'a> Compiler<'a> {
             in_files: Vec::new(),
             surroundings: None,
             moves: false,
+            exports: Vec::new(),
+            knows_all_exports: false,
         }
+    }
+
+    /// Says that nothing reaches the tasks from outside of the file but these.
+    pub(super) fn with_all_given(self, given: &[Params]) -> Self {
+        Self { exports: given.to_vec(), knows_all_exports: true, ..self }
     }
 
     /// Lets operators look at the files that their tasks name.
@@ -133,11 +144,14 @@ impl<'a> Compiler<'a> {
     pub(super) fn task(&mut self, name: &str, key: Span, entries: &[Entry<'_>], position: Position<'_>) -> TaskDef {
         let mut task = TaskDef { place: self.origin.place(key), ..TaskDef::group(name) };
         let is_operator = |(key, _): &Entry<'_>| key.name.ends_with('>') || key.name == "_type";
+        let export = entries.iter().find(|(key, _)| key.name == "_export").map(|(_, node)| node.to_value());
+        self.exports.push(export.and_then(|export| export.as_object().cloned()).unwrap_or_default());
         if !matches!(position, Position::Top) && entries.iter().any(is_operator) {
             self.action(&mut task, key, entries, position);
         } else {
             self.group(&mut task, entries, position);
         }
+        self.exports.pop();
         task
     }
 

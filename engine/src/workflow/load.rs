@@ -9,8 +9,11 @@ use super::Workflow;
 use super::called::Calls;
 use super::compile::{Call, Compiler, Origin, Position};
 use crate::diagnostic::{Diagnostic, Severity, code};
-use crate::document::{self, Directory, Key, Node, ProjectFiles, ProjectPath, SourceId, SourceMap, Span};
+use crate::document::{
+    self, Directory, FileHashes, Key, Node, NotedFiles, ProjectFiles, ProjectPath, SourceId, SourceMap, Span,
+};
 use crate::operator::{Registry, Surroundings};
+use crate::params::Params;
 use crate::schedule::{self, ProblemKind, Schedule};
 
 /// The default of `timezone:`.
@@ -28,6 +31,11 @@ pub struct Loaded {
     pub workflow: Option<Workflow>,
     /// All problems, in the order of their places.
     pub diagnostics: Vec<Diagnostic>,
+    /// The files that were read (the workflow's, those it includes and calls, and those its tasks name by paths that are written
+    /// out) and what they hold.
+    pub files: FileHashes,
+    /// The workflows that it calls by paths that are written out, and that those call.
+    pub called: Vec<ProjectPath>,
 }
 
 /// Loads, compiles and checks a workflow of a project on disk. `path` starts at the project's directory.
@@ -36,22 +44,35 @@ pub fn load(project_dir: &Path, path: &str, registry: &Registry) -> Loaded {
     load_from(&Directory::new(project_dir), path, registry)
 }
 
+/// Loads, compiles and checks a workflow of a project on disk that is not called by another one: no parameters reach its tasks from
+/// outside but `given` (those of the command line), so that what they lack is known.
+#[must_use]
+pub fn load_given(project_dir: &Path, path: &str, registry: &Registry, given: &[Params]) -> Loaded {
+    load_with(&Directory::new(project_dir), path, registry, Some(given))
+}
+
 /// Loads, compiles and checks a workflow of a project.
 #[must_use]
 pub fn load_from(files: &dyn ProjectFiles, path: &str, registry: &Registry) -> Loaded {
+    load_with(files, path, registry, None)
+}
+
+fn load_with(files: &dyn ProjectFiles, path: &str, registry: &Registry, given: Option<&[Params]>) -> Loaded {
     let mut sources = SourceMap::default();
     let Ok(project_path) = ProjectPath::new(path) else {
         let id = sources.add(path, "");
         let message = "cannot read the file: the path leads out of the project";
         let diagnostics = vec![Diagnostic::error(code::UNREADABLE_FILE, Span::new(id, 0, 0), message)];
-        return Loaded { sources, workflow: None, diagnostics };
+        return Loaded { sources, workflow: None, diagnostics, files: FileHashes::new(), called: Vec::new() };
     };
-    let mut calls = Calls::new(files, registry);
-    let workflow = calls.load(&mut sources, &project_path);
-    let mut diagnostics = calls.finish(&mut sources);
+    let files = NotedFiles::new(files);
+    let mut calls = Calls::new(&files, registry);
+    let workflow = calls.load(&mut sources, &project_path, given);
+    let (mut diagnostics, called) = calls.finish(&mut sources);
     diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span.source, diagnostic.primary.span.start));
     let has_errors = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    Loaded { workflow: workflow.filter(|_| !has_errors), sources, diagnostics }
+    let files = files.into_hashes();
+    Loaded { workflow: workflow.filter(|_| !has_errors), sources, diagnostics, files, called }
 }
 
 /// One file, compiled.
@@ -63,12 +84,13 @@ pub(super) struct CompiledFile {
     pub(super) calls: Vec<Call>,
 }
 
-/// Loads and compiles one file. The workflow is there even when there are errors, as far as it makes sense.
+/// Loads and compiles one file; `given` are the parameters that reach it from outside, when that is known. The workflow is there even when there are errors, as far as it makes sense.
 pub(super) fn compile_file(
     sources: &mut SourceMap,
     files: &dyn ProjectFiles,
     path: &ProjectPath,
     registry: &Registry,
+    given: Option<&[Params]>,
 ) -> CompiledFile {
     let first = sources.next_id();
     let (node, mut diagnostics) = document::load(sources, files, path);
@@ -92,6 +114,9 @@ pub(super) fn compile_file(
         Surroundings::new(files, path.directory(), programs)
     });
     let mut compiler = Compiler::new(Origin::Document(sources), registry).with_surroundings(surroundings);
+    if let Some(given) = given {
+        compiler = compiler.with_all_given(given);
+    }
     let workflow = compile(&mut compiler, path, map, node.span, first);
     diagnostics.extend(compiler.diagnostics);
     let calls = if compiler.moves { Vec::new() } else { compiler.calls };

@@ -1,4 +1,4 @@
-//! Who may call: signatures of version 4, checked for all three services in the same way.
+//! Who may call: signatures of version 4, checked for all services in the same way.
 //!
 //! Without keys everybody may call, which is why the endpoint then listens on loopback only. The rules are those of
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>.
@@ -116,6 +116,10 @@ impl Refusal {
             (Service::S3, Self::UnknownKey(_)) => (StatusCode::FORBIDDEN, "InvalidAccessKeyId"),
             (Service::S3, Self::Mismatch) => (StatusCode::FORBIDDEN, "SignatureDoesNotMatch"),
             (Service::S3, Self::Skewed) => (StatusCode::FORBIDDEN, "RequestTimeTooSkewed"),
+            (Service::Sts, Self::UnknownKey(_)) => (StatusCode::FORBIDDEN, "InvalidClientTokenId"),
+            (Service::Sts, Self::Mismatch | Self::Skewed | Self::Expired) => {
+                (StatusCode::FORBIDDEN, "SignatureDoesNotMatch")
+            }
             (_, Self::Missing) => (StatusCode::BAD_REQUEST, "MissingAuthenticationTokenException"),
             (_, Self::Malformed(_)) => (StatusCode::BAD_REQUEST, "IncompleteSignatureException"),
             (_, Self::UnknownKey(_)) => (StatusCode::BAD_REQUEST, "UnrecognizedClientException"),

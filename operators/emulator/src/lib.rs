@@ -11,6 +11,7 @@ mod glue;
 mod json;
 mod s3;
 mod server;
+mod sts;
 
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ pub struct EmulatorSettings {
     pub quotas: Quotas,
 }
 
-/// The three services over one lake.
+/// The services over one lake.
 #[derive(Debug, Clone)]
 pub struct Emulator {
     services: Arc<server::Services>,

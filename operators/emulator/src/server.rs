@@ -1,4 +1,6 @@
-//! One address for three services: which request is for which, and what becomes of it on the way.
+//! One address for all services: which request is for which, and what becomes of it on the way.
+
+mod failure;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,12 +27,14 @@ use crate::EmulatorSettings;
 use crate::athena::Athena;
 use crate::auth::canonical::{Query, header_value};
 use crate::auth::{Gate, digest};
-use crate::body::{self, CollectError, RequestBody, ResponseBody};
+use crate::body::{self, RequestBody, ResponseBody};
 use crate::error::{ApiError, ApiResult};
 use crate::fault::{Effect, Faults};
 use crate::glue::Glue;
 use crate::json;
 use crate::s3::{Operation, S3};
+use crate::sts;
+use failure::{internal, throttled, unavailable, unreadable};
 
 /// How long a client may take for the head of a request, and how long a connection may rest between two.
 const HEAD_TIMEOUT: Duration = Duration::from_mins(2);
@@ -51,6 +55,8 @@ pub enum Service {
     Glue,
     /// S3.
     S3,
+    /// STS, which only says whose keys a call is signed with.
+    Sts,
 }
 
 impl Service {
@@ -60,11 +66,12 @@ impl Service {
             Self::Athena => "athena",
             Self::Glue => "glue",
             Self::S3 => "s3",
+            Self::Sts => "sts",
         }
     }
 }
 
-/// The three services, and what stands before them.
+/// The services, and what stands before them.
 #[derive(Debug)]
 pub(crate) struct Services {
     athena: Athena,
@@ -120,8 +127,8 @@ impl Services {
     /// Answers a request, or breaks the connection when a fault says so.
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<ResponseBody>, Dropped> {
         let (parts, incoming) = request.into_parts();
-        let body = body::incoming(incoming);
-        let call = match Call::of(parts) {
+        let mut body = body::incoming(incoming);
+        let mut call = match Call::of(parts) {
             Ok(call) => call,
             Err(response) => return Ok(response),
         };
@@ -129,6 +136,15 @@ impl Services {
             let message = "this endpoint answers requests to `localhost` and loopback addresses only; \
                  `--access-key` opens it to others";
             return Ok(call.fail(ApiError::new(StatusCode::FORBIDDEN, "AccessDenied", message)));
+        }
+        if call.service == Service::Sts {
+            match body::collect(body, sts::MAX_BODY_BYTES).await {
+                Ok(form) => {
+                    call.operation = sts::operation(&form);
+                    body = body::again(form);
+                }
+                Err(error) => return Ok(call.fail(unreadable(call.service, &error))),
+            }
         }
         let Some(effect) = self.faults.decide(call.service, &call.operation) else {
             return Ok(self.carry_out(&call, body).await);
@@ -174,15 +190,25 @@ impl Services {
         if call.service == Service::S3 {
             return self.s3.call(&call.parts, &call.query, &self.gate, body, &call.request_id).await;
         }
+        if call.service == Service::Sts {
+            let result = self.signed_body(call, body).await.and_then(|_form| sts::call(&call.operation));
+            return sts::respond(&call.operation, result, &call.request_id);
+        }
         json::respond(self.call_json(call, body).await, &call.request_id)
     }
 
-    async fn call_json(&self, call: &Call, body: RequestBody) -> ApiResult<Value> {
+    /// Reads the body of a call whose signature holds.
+    async fn signed_body(&self, call: &Call, body: RequestBody) -> ApiResult<Bytes> {
         let bytes =
             body::collect(body, json::MAX_BODY_BYTES).await.map_err(|error| unreadable(call.service, &error))?;
         self.gate
             .check(call.service, &call.parts, &call.query, &digest::sha256_hex(&bytes))
             .map_err(|refusal| refusal.error(call.service))?;
+        Ok(bytes)
+    }
+
+    async fn call_json(&self, call: &Call, body: RequestBody) -> ApiResult<Value> {
+        let bytes = self.signed_body(call, body).await?;
         let input: Value = if bytes.is_empty() {
             Value::Object(serde_json::Map::new())
         } else {
@@ -194,7 +220,7 @@ impl Services {
         }
         match call.service {
             Service::Athena => self.athena.call(&call.operation, input).await,
-            Service::Glue | Service::S3 => self.glue.call(&call.operation, input).await,
+            Service::Glue | Service::S3 | Service::Sts => self.glue.call(&call.operation, input).await,
         }
     }
 }
@@ -208,6 +234,7 @@ impl Call {
             return Err(crate::s3::xml::respond_error(&error, &parts, &request_id));
         };
         let (service, operation) = match header_value(&parts, "x-amz-target") {
+            None if sts::is_asked(&parts) => (Service::Sts, String::new()),
             None => (Service::S3, Operation::of(&parts, &query).name()),
             Some(target) => match target.split_once('.') {
                 Some(("AmazonAthena", operation)) => (Service::Athena, operation.to_owned()),
@@ -232,6 +259,7 @@ impl Call {
         match self.service {
             Service::S3 => crate::s3::xml::respond_error(&error, &self.parts, &self.request_id),
             Service::Athena | Service::Glue => json::respond(Err(error), &self.request_id),
+            Service::Sts => sts::respond(&self.operation, Err(error), &self.request_id),
         }
     }
 }
@@ -250,38 +278,6 @@ fn is_local(parts: &Parts) -> bool {
     name == "localhost"
         || name.ends_with(".localhost")
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn throttled(service: Service) -> ApiError {
-    match service {
-        Service::S3 => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate."),
-        Service::Athena | Service::Glue => ApiError::client("ThrottlingException", "Rate exceeded"),
-    }
-}
-
-fn internal(service: Service) -> ApiError {
-    let code = match service {
-        Service::S3 => "InternalError",
-        Service::Athena => "InternalServerException",
-        Service::Glue => "InternalServiceException",
-    };
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, code, "an internal error, by a fault rule")
-}
-
-fn unavailable(service: Service) -> ApiError {
-    let code = if service == Service::S3 { "ServiceUnavailable" } else { "ServiceUnavailableException" };
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, "the service is unavailable, by a fault rule")
-}
-
-fn unreadable(service: Service, error: &CollectError) -> ApiError {
-    let message = match error {
-        CollectError::TooLong { limit } => format!("the body is longer than {limit} bytes"),
-        CollectError::Broken(error) => format!("the body broke off: {error}"),
-    };
-    match service {
-        Service::S3 => ApiError::client("IncompleteBody", message),
-        Service::Athena | Service::Glue => ApiError::client("SerializationException", message),
-    }
 }
 
 /// Breaks an answer off in its middle; one without a body breaks off at once.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
+use sqlx::sqlite::SqlitePool;
+
 use crate::aws::{AwsClients, AwsSettings, EngineKind};
 use crate::catalog::{AwsCatalog, Catalog, SqliteCatalog};
 use crate::clock::{Clock, SystemClock};
@@ -12,7 +14,7 @@ use crate::crash::CrashPoints;
 use crate::error::Result;
 use crate::name::Location;
 use crate::publish::{Leases, Versions};
-use crate::query::{AthenaEngine, EmbeddedEngine, QueryEngine, TemporaryFolder};
+use crate::query::{AthenaEngine, EmbeddedEngine, QueryEngine, TemporaryFolder, TrinoEngine};
 use crate::storage::Storage;
 
 /// How long a version that was replaced is kept: queries that started before the change still read it, and an undo wants it.
@@ -114,55 +116,81 @@ impl Lake {
     /// `PermissionDenied`, `ResourcesExhausted` or `External` with the path; `InvalidData` for a catalog that is damaged or
     /// of a newer suiro; on AWS as [`AwsClients::open`].
     pub async fn open(settings: LakeSettings) -> Result<Self> {
-        let points = &settings.crash_points;
+        let points = settings.crash_points.clone();
+        let open_pool = || async {
+            let file = settings.state_dir.join(crate::sqlite::FILE);
+            points.around("lake: open the catalog", crate::sqlite::open(&file)).await
+        };
+        let open_temporary = || {
+            points.around_now("lake: make the folder of temporary files", || {
+                TemporaryFolder::open(&settings.state_dir.join("tmp"))
+            })
+        };
         // First what may be refused, so that nothing is made for a lake that cannot be opened.
-        let (storage, clients) = match &settings.place {
+        match &settings.place {
             Place::Folder { warehouse } => {
-                (points.around("lake: make the warehouse", Storage::open(warehouse)).await?, None)
+                let storage = points.around("lake: make the warehouse", Storage::open(warehouse)).await?;
+                let pool = open_pool().await?;
+                let opened = SqliteCatalog::open(pool.clone(), Arc::clone(&settings.clock));
+                let catalog = Arc::new(points.around("lake: make the default database", opened).await?);
+                let temporary = open_temporary()?;
+                Self::in_folder(settings, storage, pool, catalog, temporary)
             }
             Place::Aws(aws) => {
                 let clients = Box::pin(AwsClients::open(aws, Arc::clone(&settings.clock))).await?;
-                let results = aws.warehouse.as_ref().map(|warehouse| warehouse.join(RESULTS)).transpose()?;
-                (Storage::open_s3(&clients, results, Arc::clone(&settings.clock))?, Some(clients))
+                let (pool, temporary) = (open_pool().await?, open_temporary()?);
+                Self::on_aws(settings, &clients, pool, temporary)
             }
-        };
-        let catalog_file = settings.state_dir.join(crate::sqlite::FILE);
-        let pool = points.around("lake: open the catalog", crate::sqlite::open(&catalog_file)).await?;
-        let (catalog, leases): (Arc<dyn Catalog>, _) = match &clients {
-            None => {
-                let opened = SqliteCatalog::open(pool.clone(), Arc::clone(&settings.clock));
-                (Arc::new(points.around("lake: make the default database", opened).await?), Leases::none())
+        }
+    }
+
+    /// Puts the parts of a lake in a folder together.
+    pub(crate) fn in_folder(
+        settings: LakeSettings,
+        storage: Storage,
+        pool: SqlitePool,
+        catalog: Arc<dyn Catalog>,
+        temporary: TemporaryFolder,
+    ) -> Result<Self> {
+        let engine = Arc::new(embedded_engine(&settings, &storage, &catalog, temporary)?);
+        Ok(Self::of(settings, storage, pool, catalog, engine, Leases::none()))
+    }
+
+    /// Puts the parts of a lake on AWS together; `pool` is the ledger of versions.
+    pub(crate) fn on_aws(
+        settings: LakeSettings,
+        clients: &AwsClients,
+        pool: SqlitePool,
+        temporary: TemporaryFolder,
+    ) -> Result<Self> {
+        let (clock, points) = (Arc::clone(&settings.clock), settings.crash_points.clone());
+        let results = clients.settings.warehouse.as_ref().map(|warehouse| warehouse.join(RESULTS)).transpose()?;
+        let storage = Storage::open_s3(clients, results, Arc::clone(&clock))?;
+        let leases = Leases::on(storage.clone(), Arc::clone(&clock), points.clone());
+        let catalog: Arc<dyn Catalog> = Arc::new(AwsCatalog::new(clients, Arc::clone(&clock), points.clone()));
+        let embedded = embedded_engine(&settings, &storage, &catalog, temporary)?;
+        let parts = (storage.clone(), Arc::clone(&catalog));
+        let engine: Arc<dyn QueryEngine> = match &clients.settings.engine {
+            EngineKind::Athena => Arc::new(AthenaEngine::open(clients, parts.0, parts.1, clock, embedded, points)),
+            EngineKind::Trino(trino) => {
+                let trino = (**trino).clone();
+                Arc::new(TrinoEngine::open(trino, parts.0, parts.1, clock, embedded, points)?)
             }
-            Some(clients) => {
-                let leases = Leases::on(storage.clone(), Arc::clone(&settings.clock), points.clone());
-                (Arc::new(AwsCatalog::new(clients, Arc::clone(&settings.clock), points.clone())), leases)
-            }
+            EngineKind::Embedded => Arc::new(embedded),
         };
-        let temporary = points.around_now("lake: make the folder of temporary files", || {
-            TemporaryFolder::open(&settings.state_dir.join("tmp"))
-        })?;
-        let embedded = EmbeddedEngine::open(
-            storage.clone(),
-            Arc::clone(&catalog),
-            Arc::clone(&settings.clock),
-            temporary,
-            settings.memory_limit,
-            settings.parallelism,
-            settings.crash_points.clone(),
-        )?;
-        let engine: Arc<dyn QueryEngine> = match &clients {
-            Some(clients) if clients.settings.engine == EngineKind::Athena => Arc::new(AthenaEngine::open(
-                clients,
-                storage.clone(),
-                Arc::clone(&catalog),
-                Arc::clone(&settings.clock),
-                embedded,
-                settings.crash_points.clone(),
-            )),
-            _ => Arc::new(embedded),
-        };
+        Ok(Self::of(settings, storage, pool, catalog, engine, leases))
+    }
+
+    fn of(
+        settings: LakeSettings,
+        storage: Storage,
+        pool: SqlitePool,
+        catalog: Arc<dyn Catalog>,
+        engine: Arc<dyn QueryEngine>,
+        leases: Leases,
+    ) -> Self {
         let versions = Versions::new(pool, Arc::clone(&settings.clock));
-        Ok(Self { settings, storage, catalog, engine, versions, leases, last_plan_ms: Arc::default() })
+        Self { settings, storage, catalog, engine, versions, leases, last_plan_ms: Arc::default() }
     }
 
     /// Removes the temporary files of processes that are gone, without opening the lake: for a run that does not need it.
@@ -177,4 +205,22 @@ impl Lake {
             Place::Aws(aws) => Ok(aws.warehouse.as_ref().map(Location::as_prefix)),
         }
     }
+}
+
+/// Opens the engine that runs queries in this process.
+fn embedded_engine(
+    settings: &LakeSettings,
+    storage: &Storage,
+    catalog: &Arc<dyn Catalog>,
+    temporary: TemporaryFolder,
+) -> Result<EmbeddedEngine> {
+    EmbeddedEngine::open(
+        storage.clone(),
+        Arc::clone(catalog),
+        Arc::clone(&settings.clock),
+        temporary,
+        settings.memory_limit,
+        settings.parallelism,
+        settings.crash_points.clone(),
+    )
 }

@@ -9,6 +9,7 @@ pub mod crash;
 pub mod error;
 mod lake;
 pub mod load;
+mod look;
 pub mod name;
 pub mod publish;
 pub mod query;

@@ -27,7 +27,7 @@ mod whole;
 
 pub use collect::Collected;
 pub use commit::{NewVersion, Published};
-pub use decide::{OnEmpty, PublishMode, RowLimits, SaveMode};
+pub use decide::{OnEmpty, PublishMode, RowLimit, RowLimits, SaveMode};
 pub(crate) use lease::Leases;
 pub use parquet_file::ParquetFile;
 pub use request::{

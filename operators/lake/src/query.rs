@@ -5,8 +5,10 @@ pub mod embedded;
 pub(crate) mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod trino;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use datafusion::execution::SendableRecordBatchStream;
@@ -18,6 +20,7 @@ use crate::sql::Type;
 pub use athena::AthenaEngine;
 pub use embedded::EmbeddedEngine;
 pub(crate) use embedded::TemporaryFolder;
+pub use trino::{TrinoEngine, TrinoSettings};
 
 /// A statement to run.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -223,6 +226,17 @@ pub trait QueryEngine: Debug + Send + Sync + 'static {
     async fn start(&self, query: &Query) -> Result<QueryId>;
     /// Tells how far a query is.
     async fn poll(&self, id: &QueryId) -> Result<QueryStatus>;
+    /// Waits until a query has ended, at most for `longest`, and tells how far it is then.
+    ///
+    /// An engine that is told of ends answers at once at the end; one that can only be asked, after `longest`.
+    async fn wait(&self, id: &QueryId, longest: Duration) -> Result<QueryStatus> {
+        let status = self.poll(id).await?;
+        if !matches!(status, QueryStatus::Queued | QueryStatus::Running(_)) {
+            return Ok(status);
+        }
+        tokio::time::sleep(longest).await;
+        self.poll(id).await
+    }
     /// Waits for the end of a query that was started with [`Destination::Fetch`] or [`Destination::Keep`], and returns its
     /// result; it may be fetched again.
     ///

@@ -45,6 +45,7 @@ pub use parse::{parse_expression, parse_one};
 pub use plan::{
     Planned, ResolvedRelation, ResolvedTable, ResolvedView, Settings, TableResolver, context, examine, plan,
 };
+pub(crate) use relation::INFORMATION_SCHEMA;
 pub use resolve::known::WINDOW as WINDOW_FUNCTIONS;
 pub use row_expression::RowExpression;
 pub use semicolon::without_semicolon;

@@ -2,6 +2,8 @@
 //!
 //! `synchronous=FULL` in WAL mode: what a call has returned survives the loss of power (<https://sqlite.org/wal.html>).
 
+mod look;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
+
+pub(crate) use look::open_to_look;
 
 /// The form of the tables; a file with a higher number was written by a newer suiro.
 const FORM: i64 = 2;
@@ -56,8 +60,7 @@ async fn connect(options: &SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
     }
 }
 
-/// Opens a catalog that lives in memory, for tests.
-#[cfg(test)]
+/// Opens a catalog that lives in memory.
 pub(crate) async fn open_memory() -> Result<SqlitePool> {
     let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
     let pool = SqlitePoolOptions::new()
@@ -72,16 +75,9 @@ pub(crate) async fn open_memory() -> Result<SqlitePool> {
 }
 
 async fn prepare(pool: &SqlitePool) -> Result<()> {
-    let form: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(pool)
-        .await
-        .map_err(|error| failed("open the catalog", error))?;
+    let form = form_of(pool).await.map_err(|error| failed("open the catalog", error))?;
     if form > FORM {
-        return Err(Error::new(
-            ErrorKind::InvalidData,
-            "open the catalog",
-            format!("the catalog has form {form}, this suiro knows up to form {FORM}: use a newer suiro"),
-        ));
+        return Err(newer(form));
     }
     if form < FORM {
         let mut transaction =
@@ -90,6 +86,20 @@ async fn prepare(pool: &SqlitePool) -> Result<()> {
         transaction.commit().await.map_err(|error| failed("open the catalog", error))?;
     }
     Ok(())
+}
+
+/// Reads the form of the tables.
+async fn form_of(pool: &SqlitePool) -> sqlx::Result<i64> {
+    sqlx::query_scalar("PRAGMA user_version").fetch_one(pool).await
+}
+
+/// Makes the error of a file that a newer suiro wrote.
+fn newer(form: i64) -> Error {
+    Error::new(
+        ErrorKind::InvalidData,
+        "open the catalog",
+        format!("the catalog has form {form}, this suiro knows up to form {FORM}: use a newer suiro"),
+    )
 }
 
 /// Returns the primary result code of `SQLite` (<https://sqlite.org/rescode.html>).

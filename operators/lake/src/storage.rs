@@ -74,6 +74,22 @@ impl Storage {
         durable::create_dir_all(&root).await?;
         let root =
             tokio::fs::canonicalize(&root).await.map_err(|error| Error::io("open the warehouse", &root, error))?;
+        Self::at(root)
+    }
+
+    /// Opens the folder of a warehouse to read it; nothing is made. One that is not there is empty, as `empty` is.
+    ///
+    /// # Errors
+    /// `PermissionDenied` or `External` with the path, when it cannot be opened.
+    pub(crate) fn open_to_look(warehouse: &Path, empty: &Path) -> Result<Self> {
+        match warehouse.join("s3").canonicalize() {
+            Ok(root) => Self::at(root),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::at(empty.to_owned()),
+            Err(error) => Err(Error::io("open the warehouse", warehouse, error)),
+        }
+    }
+
+    fn at(root: PathBuf) -> Result<Self> {
         let store = LocalFileSystem::new_with_prefix(&root)
             .map_err(|error| error::of("open the warehouse", None, &root, error))?;
         Ok(Self { place: Place::Folder(Folder { root }), store: Arc::new(store.with_automatic_cleanup(true)) })
@@ -218,6 +234,7 @@ impl Storage {
                 Ok(Some(object_of(&parent, &meta)?))
             }
             Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) if error::is_below_a_file(&error) => Ok(None),
             Err(error) => Err(self.failed("read an object", Some(location), error)),
         }
     }

@@ -231,7 +231,8 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
     if mode == PublishMode::InPlace {
         context.host.log("publishing in place: readers that go by path can meet the partition half done");
     }
-    let ignore = params.ignore_schema_diff;
+    let (on_schema_change, on_missing_column) =
+        schema_options(params.on_schema_change, params.null_fill, params.ignore_schema_diff);
     let options = PublishOptions {
         save_mode: match params.save_mode {
             SaveModeName::Overwrite => SaveMode::Overwrite,
@@ -244,13 +245,8 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
             OnEmptyName::Skip => OnEmpty::Skip,
             OnEmptyName::Drop => OnEmpty::Drop,
         },
-        on_schema_change: match params.on_schema_change {
-            _ if ignore => OnSchemaChange::Ignore,
-            SchemaChange::Fail => OnSchemaChange::Fail,
-            SchemaChange::Append => OnSchemaChange::Append,
-            SchemaChange::Ignore => OnSchemaChange::Ignore,
-        },
-        on_missing_column: if ignore || params.null_fill { OnMissingColumn::NullFill } else { OnMissingColumn::Fail },
+        on_schema_change,
+        on_missing_column,
         mode,
         version_location: location("version_location", params.version_location.as_deref())?,
         location: location("location", params.location.as_deref())?,
@@ -270,6 +266,36 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
         token: context.token("publish", 1, ""),
         query: params.writing.query().options()?,
     })
+}
+
+/// Says what is done about columns that differ.
+fn schema_options(change: SchemaChange, null_fill: bool, ignore: bool) -> (OnSchemaChange, OnMissingColumn) {
+    let on_schema_change = match change {
+        _ if ignore => OnSchemaChange::Ignore,
+        SchemaChange::Fail => OnSchemaChange::Fail,
+        SchemaChange::Append => OnSchemaChange::Append,
+        SchemaChange::Ignore => OnSchemaChange::Ignore,
+    };
+    (on_schema_change, if ignore || null_fill { OnMissingColumn::NullFill } else { OnMissingColumn::Fail })
+}
+
+/// What of the parameters decides which columns fit.
+#[derive(Debug, Deserialize)]
+struct SchemaParams {
+    #[serde(default)]
+    on_schema_change: SchemaChange,
+    #[serde(default)]
+    null_fill: bool,
+    #[serde(default)]
+    ignore_schema_diff: bool,
+}
+
+/// Reads the options that decide which columns fit, for a plan; none when they are not known yet or wrong, which is said elsewhere.
+pub(crate) fn planned_options(params: &EngineParams) -> Option<PublishOptions> {
+    let params = serde_json::from_value::<SchemaParams>(serde_json::Value::Object(params.clone())).ok()?;
+    let (on_schema_change, on_missing_column) =
+        schema_options(params.on_schema_change, params.null_fill, params.ignore_schema_diff);
+    Some(PublishOptions { on_schema_change, on_missing_column, ..PublishOptions::default() })
 }
 
 /// Refuses what the embedded lake cannot write.

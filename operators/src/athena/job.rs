@@ -5,7 +5,7 @@ use std::time::Duration;
 use engine::diagnostic::code;
 use engine::operator::{Published, TaskContext, TaskError, TaskReport};
 use engine::params::ParamPath;
-use lake::publish::{PublishOutcome, PublishRequest, PublishResult, PublishState, Step, Target, Waiting};
+use lake::publish::{PublishOutcome, PublishRequest, PublishResult, PublishState, RowLimit, Step, Target, Waiting};
 use lake::words::counted;
 use lake::{ErrorKind, Lake};
 use serde::{Deserialize, Serialize};
@@ -132,6 +132,14 @@ impl Job {
             Some(PublishState::Written(written)) => Some(written.checks_passed),
             _ => None,
         };
+        if let Some(limit) = RowLimit::of(error) {
+            let path = match limit {
+                RowLimit::Empty => "on_empty",
+                RowLimit::MinRows => "min_rows",
+                RowLimit::MaxDrop => "max_drop_percent",
+            };
+            return Some(path.into());
+        }
         let path = match (error.kind, checks) {
             (
                 ErrorKind::DataQuality | ErrorKind::InvalidSql | ErrorKind::UnsupportedSql | ErrorKind::QueryFailed,

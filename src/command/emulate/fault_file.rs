@@ -12,8 +12,10 @@ use crate::failure::Failure;
 
 /// Reads a file of rules.
 pub(super) fn read(path: &Path) -> Result<FaultPlan, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("cannot read the fault rules `{}`: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("cannot read the fault rules `{}`: {error}", path.display());
+        Failure::of_code(code::UNREADABLE_FILE, message)
+    })?;
     parse(&path.display().to_string(), &text)
         .map_err(|(sources, diagnostics)| Failure::diagnostics(*sources, diagnostics))
 }

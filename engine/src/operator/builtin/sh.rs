@@ -27,6 +27,10 @@ use crate::run::process::{group_members, has_variable, process_lives, process_ma
 /// How long a program that was asked to stop (SIGTERM) may take before it is made to (SIGKILL).
 const KILL_GRACE: Duration = Duration::from_secs(5);
 
+/// How long a process may take to be gone once it was made to stop: milliseconds, unless the system itself waits in it for a device
+/// or a file system (state `D` of `proc_pid_stat(5)`), which no signal ends.
+const GONE_LIMIT: Duration = Duration::from_secs(10);
+
 /// How long until a process group is looked at again that was told to stop.
 const GONE_PAUSE: Duration = Duration::from_millis(20);
 
@@ -84,11 +88,15 @@ The script runs in the directory of the workflow file. Every parameter whose nam
 environment variable (texts as they are, everything else as JSON, nothing for null), besides those of suiro itself. Its output
 goes to the standard output and into the task's log. Its standard input is empty.
 
+Linux takes no environment variable of more than 128 KiB with its name (`MAX_ARG_STRLEN`): a parameter that is longer is left out,
+which is said as a warning. Hand such a value over in a file.
+
 The task fails when the script ends with a code other than 0. As in any shell script only the last command counts, unless the
 shell is told otherwise: `shell: [bash, -e]`.
 
 A script that is killed is sent SIGTERM, with everything it started, and SIGKILL five seconds later. After a crash of suiro,
-what is left of the script is stopped in the same way before it is run again.";
+what is left of the script is stopped in the same way before it is run again. A process that does not end even so, because the
+system waits in it for a device, makes the task fail ten seconds later.";
     const EXAMPLE: &'static str = "\
 +report:
   sh>: |
@@ -143,8 +151,7 @@ async fn stop_left_over(context: &TaskContext) -> Result<(), TaskError> {
         // Too late or without its shell, whatever is left is made to.
         let _in_time = tokio::time::timeout(KILL_GRACE, left.shell_gone()).await;
         signal_group(left.pid, Signal::SIGKILL);
-        left.gone().await;
-        Ok(())
+        gone(left.pid, || group_members(left.pid), GONE_LIMIT).await
     };
     context.crash_points.around("sh: stop what was left", stopped).await
 }
@@ -167,13 +174,33 @@ impl Started {
             tokio::time::sleep(GONE_PAUSE).await;
         }
     }
+}
 
-    /// Waits until nothing of the process group is there.
-    async fn gone(&self) {
-        while !group_members(self.pid).is_empty() {
+/// Waits until nothing of a process group is there that was killed.
+async fn gone(group: u32, members: impl Fn() -> Vec<u32>, limit: Duration) -> Result<(), TaskError> {
+    let all_gone = async {
+        while !members().is_empty() {
             tokio::time::sleep(GONE_PAUSE).await;
         }
+    };
+    match tokio::time::timeout(limit, all_gone).await {
+        Ok(()) => Ok(()),
+        Err(_) => Err(undying(group, &members())),
     }
+}
+
+/// Says that processes of a group cannot be stopped.
+fn undying(group: u32, members: &[u32]) -> TaskError {
+    let pids: Vec<String> = members.iter().map(ToString::to_string).collect();
+    let what = match pids.as_slice() {
+        [one] => format!("process {one} does not end"),
+        several => format!("processes {} do not end", several.join(", ")),
+    };
+    let message = format!("{what} although it was killed (SIGKILL): the script is not started beside it");
+    TaskError::new(TaskErrorKind::External, Retry::AsTold, code::SH_NOT_STOPPED, message).help(format!(
+        "see what it waits for, most likely a device or a file system: `ps -o pid,stat,wchan,args -g {group}`; mend that, or \
+         restart the machine, then run the same command again"
+    ))
 }
 
 fn shell(context: &TaskContext, own: Option<Vec<String>>) -> Result<Vec<String>, TaskError> {
@@ -233,9 +260,12 @@ fn spawn(
     for (name, value) in context.scope().iter().chain(own) {
         let Some(text) = variable(name, value) else { continue };
         if name.len() + 1 + text.len() > MAX_VARIABLE_BYTES {
-            context
-                .host
-                .log(&format!("the parameter `{name}` is too long for an environment variable and was left out"));
+            context.host.warn(&format!(
+                "the parameter `{name}` is not in the script's environment: it has {} bytes, and no variable of Linux may have more \
+                 than {} (`MAX_ARG_STRLEN`, with the name); hand it over in a file",
+                text.len(),
+                MAX_VARIABLE_BYTES - name.len() - 1
+            ));
             continue;
         }
         command.env(name, OsStr::new(&text));
@@ -275,7 +305,9 @@ async fn follow(
             },
             status = child.wait() => break status,
             () = context.cancellation.cancelled() => {
-                stop(&mut child, pid).await;
+                if !stop(&mut child, pid).await {
+                    context.host.warn(&format!("process {pid} does not end although it was killed (SIGKILL); it is left behind"));
+                }
                 return Err(TaskError::new(TaskErrorKind::Canceled, Retry::AsTold, code::TASK_STOPPED, "the script was stopped"));
             }
         }
@@ -307,17 +339,22 @@ async fn read_some(output: &mut Option<ChildStdout>, buffer: &mut [u8]) -> std::
     }
 }
 
-/// Asks the process group to stop, and makes it.
-async fn stop(child: &mut Child, pid: u32) {
+/// Asks the process group to stop, and makes it; says whether the shell is gone.
+async fn stop(child: &mut Child, pid: u32) -> bool {
     signal_group(pid, Signal::SIGTERM);
-    if tokio::time::timeout(KILL_GRACE, child.wait()).await.is_err() {
-        signal_group(pid, Signal::SIGKILL);
-        if let Err(error) = child.wait().await {
+    let is_gone = tokio::time::timeout(KILL_GRACE, child.wait()).await.is_ok();
+    // What the shell started and what ignored the request goes too.
+    signal_group(pid, Signal::SIGKILL);
+    if is_gone {
+        return true;
+    }
+    match tokio::time::timeout(GONE_LIMIT, child.wait()).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => {
             tracing::warn!(%error, pid, "cannot wait for a killed script");
+            true
         }
-    } else {
-        // The shell is gone; what it started and what ignored the request goes too.
-        signal_group(pid, Signal::SIGKILL);
+        Err(_) => false,
     }
 }
 
@@ -333,5 +370,30 @@ fn external(message: &str, source: Option<std::io::Error>) -> TaskError {
             error.source(source)
         }
         None => TaskError::new(TaskErrorKind::External, Retry::AsTold, code::SH_NOT_STARTED, message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_that_cannot_be_killed_is_not_waited_for_without_end() {
+        gone(7, Vec::new, Duration::ZERO).await.unwrap();
+        let error = gone(7, || vec![7], Duration::ZERO).await.unwrap_err();
+        assert_eq!(error.code, code::SH_NOT_STOPPED);
+        assert_eq!(
+            error.message,
+            "process 7 does not end although it was killed (SIGKILL): the script is not started beside it"
+        );
+        assert_eq!(
+            error.help,
+            [
+                "see what it waits for, most likely a device or a file system: `ps -o pid,stat,wchan,args -g 7`; mend that, or restart \
+              the machine, then run the same command again"
+            ]
+        );
+        let error = gone(7, || vec![8, 9], Duration::ZERO).await.unwrap_err();
+        assert!(error.message.starts_with("processes 8, 9 do not end although"), "{}", error.message);
     }
 }

@@ -246,6 +246,16 @@ fn cycles_name_their_members() {
         own(json!({}), json!({"m": {"x": "${JSON.stringify(m)}"}})),
         json!("`m.x` is made of itself, and no outer value has its name")
     );
+    let help = |own| task(json!({}), own).own().unwrap_err().first().help.clone().unwrap();
+    assert_eq!(
+        help(json!({"database": "${database}"})),
+        "nothing above the task gives `database` a value: leave the key away where an exported mapping of the operator has it, which \
+         reaches the task anyway, or name what it is to be made of, such as `${my_database}` with `_export: {my_database: …}`"
+    );
+    assert_eq!(
+        help(json!({"m": {"x": "${m}"}})),
+        "`m.x` stands in the mapping that it is made of: take its value from a parameter with another name"
+    );
     // Mentioning a name is not using it.
     assert_eq!(
         own(json!({"a": "${false ? b : 1}", "b": "${a}"}), json!({"_command": "${b}"})),

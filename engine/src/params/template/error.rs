@@ -71,6 +71,20 @@ impl TemplateError {
         self.kind.code()
     }
 
+    /// Says what to do about a parameter that is made of itself alone.
+    pub(crate) fn help_for_own_value(path: &ParamPath) -> String {
+        let name = &path.0;
+        if name.contains(['.', '[']) {
+            return format!(
+                "`{name}` stands in the mapping that it is made of: take its value from a parameter with another name"
+            );
+        }
+        format!(
+            "nothing above the task gives `{name}` a value: leave the key away where an exported mapping of the operator has it, which \
+             reaches the task anyway, or name what it is to be made of, such as `${{my_{name}}}` with `_export: {{my_{name}: …}}`"
+        )
+    }
+
     /// Returns the parameter that was asked for: the task's own key that leads to the expression.
     pub fn asked_for(&self) -> &ParamPath {
         self.used_by.first().unwrap_or(&self.path)

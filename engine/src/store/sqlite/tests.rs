@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
+use crate::document::FileHashes;
 use crate::params::Params;
 use crate::session::TaskState;
 use crate::store::AttemptSpec;
@@ -54,6 +55,7 @@ async fn a_file_of_the_first_version_goes_on() {
         file_params: Params::new(),
         command_line_params: Params::new(),
         only: Some("+w+x".to_owned()),
+        files: FileHashes::new(),
     };
     write_first_version(&path, &spec, &[&root, &action, &action]).await;
 

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::{Call, Compiler, Entry, InFile, Position, foreign};
 use crate::diagnostic::{Diagnostic, code, suggest};
 use crate::document::{Key, Node, NodeKind, Span};
-use crate::operator::{ParamProblem, Piece};
+use crate::operator::{Exports, ParamProblem, Piece};
 use crate::params::{ParamPath, Params, template};
 use crate::workflow::{TaskDef, TaskKind, keyword};
 
@@ -46,7 +48,9 @@ impl Compiler<'_> {
             }
             if BODIES.contains(&name) && node.as_map().is_some() {
                 self.conditional += 1;
+                self.exports.push(loop_variables(entries, operator_key));
                 self.body("^sub", key.span, node);
+                self.exports.pop();
                 self.conditional -= 1;
             } else {
                 self.check_templates(node);
@@ -116,7 +120,8 @@ impl Compiler<'_> {
             self.report(diagnostic);
             return;
         };
-        let mut problems = found.check(params);
+        let exports = if self.knows_all_exports { Exports::all(&self.exports) } else { Exports::UNKNOWN };
+        let mut problems = found.check(params, &exports);
         if let Some(surroundings) = &self.surroundings {
             problems.extend(found.inspect(params, surroundings));
         }
@@ -161,6 +166,13 @@ impl Compiler<'_> {
             self.calls.push(Call { path: path.to_owned(), span: node.span, conditional });
         }
     }
+}
+
+/// Returns the names that the operator may give values for the tasks of its body: those of a loop's mapping.
+fn loop_variables(entries: &[Entry<'_>], operator_key: &Key) -> Params {
+    let command = entries.iter().find(|(key, _)| *key == operator_key || key.name == "_command");
+    let names = command.and_then(|(_, node)| node.as_map()).into_iter().flatten();
+    names.map(|(key, _)| (key.name.clone(), Value::String("${…}".to_owned()))).collect()
 }
 
 /// Returns whether a template of the task uses a name.

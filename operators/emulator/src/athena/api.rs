@@ -6,6 +6,7 @@ mod list;
 mod named_query;
 mod prepared;
 mod results;
+mod reuse;
 mod tag;
 pub(super) mod workgroup;
 

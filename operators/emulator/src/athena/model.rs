@@ -61,6 +61,12 @@ pub(super) struct Execution {
     pub(super) written_bytes: u64,
     /// The list of the objects that it wrote.
     pub(super) manifest_location: Option<String>,
+    /// How old, in minutes, an earlier result may be that is given instead; none when the query is to run.
+    #[serde(default)]
+    pub(super) reuse_minutes: Option<u32>,
+    /// Whether its result is that of an earlier query.
+    #[serde(default)]
+    pub(super) reused: bool,
     pub(super) result: ResultRecord,
 }
 

@@ -3,6 +3,7 @@
 //! A query is in the history before its task starts, and its end is written there before anybody is told of it.
 
 mod ddl;
+mod job;
 mod outcome;
 mod partition;
 mod show;
@@ -10,72 +11,34 @@ mod table;
 mod view;
 mod write;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lake::query::{Destination, Query, QueryId, QueryStats, QueryStatus};
 use lake::{Error, ErrorKind, Result};
-use tokio_util::sync::CancellationToken;
 
+use super::Athena;
 use super::model::{Execution, State};
-use super::refusal::{classify, reason, too_many};
-use super::statement::{Class, Statement};
-use super::{Athena, DEFAULT_DATABASE};
-use crate::error::{ApiError, ApiResult};
+use super::refusal::{classify, reason};
+use super::statement::Statement;
+use crate::error::ApiError;
 use crate::fault::Effect;
+pub use job::Quotas;
+use job::locked;
+pub(super) use job::{Job, Jobs};
 use outcome::Outcome;
 
-/// How long is waited at first before a query is looked at again, and at most.
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// How often the figures of a running query are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 const STOPPED: &str = "Query cancelled by user";
-
-/// How many queries may be active (queued or running) at a time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Quotas {
-    /// Of DML; none for no limit.
-    pub dml: Option<usize>,
-    /// Of DDL and utility statements; none for no limit.
-    pub ddl: Option<usize>,
-}
-
-/// The queries that have not ended.
-#[derive(Debug)]
-pub(super) struct Jobs {
-    running: Mutex<HashMap<String, Arc<Job>>>,
-    quotas: Quotas,
-    active: Arc<Mutex<Active>>,
-}
-
-#[derive(Debug, Default)]
-struct Active {
-    dml: usize,
-    ddl: usize,
-}
-
-/// A place among the active queries; dropped, it is free.
-#[derive(Debug)]
-pub(super) struct Place {
-    active: Arc<Mutex<Active>>,
-    class: Class,
-}
-
-/// A query that has not ended.
-#[derive(Debug)]
-pub(super) struct Job {
-    execution: Mutex<Execution>,
-    stop: CancellationToken,
-    /// The query of the engine that works for it now.
-    query: Mutex<Option<QueryId>>,
-    _place: Place,
-}
 
 /// What a job does.
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) statement: Statement,
+    /// The query whose result may be given instead.
+    pub(super) earlier: Option<Execution>,
     /// Whether the workgroup says where things go, and clients may not.
     pub(super) enforced_location: bool,
     /// How many bytes may be scanned.
@@ -104,94 +67,18 @@ impl Order {
     }
 }
 
-impl Jobs {
-    pub(super) fn new(quotas: Quotas) -> Self {
-        Self { running: Mutex::default(), quotas, active: Arc::default() }
-    }
-
-    /// Takes a place for a query of a class.
-    ///
-    /// # Errors
-    /// The service's own when the quota is used up.
-    pub(super) fn reserve(&self, class: Class) -> ApiResult<Place> {
-        let mut active = locked(&self.active);
-        let (name, count, limit) = match class {
-            Class::Dml => ("DML", &mut active.dml, self.quotas.dml),
-            Class::Ddl | Class::Utility => ("DDL", &mut active.ddl, self.quotas.ddl),
-        };
-        if let Some(limit) = limit.filter(|limit| *count >= *limit) {
-            return Err(too_many(name, limit));
-        }
-        *count += 1;
-        drop(active);
-        Ok(Place { active: Arc::clone(&self.active), class })
-    }
-
-    /// Returns a query that has not ended, as it is now.
-    pub(super) fn execution(&self, id: &str) -> Option<Execution> {
-        let job = locked(&self.running).get(id).cloned();
-        job.map(|job| locked(&job.execution).clone())
-    }
-
-    /// Asks a query to stop; one that has ended stays as it is.
-    pub(super) fn stop(&self, id: &str) {
-        let job = locked(&self.running).get(id).cloned();
-        if let Some(job) = job {
-            job.stop.cancel();
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut active = locked(&self.active);
-        let count = match self.class {
-            Class::Dml => &mut active.dml,
-            Class::Ddl | Class::Utility => &mut active.ddl,
-        };
-        *count = count.saturating_sub(1);
-    }
-}
-
-impl Job {
-    pub(super) fn new(execution: Execution, place: Place) -> Arc<Self> {
-        Arc::new(Self {
-            execution: Mutex::new(execution),
-            stop: CancellationToken::new(),
-            query: Mutex::new(None),
-            _place: place,
-        })
-    }
-
-    /// Returns its id.
-    fn id(&self) -> String {
-        locked(&self.execution).id.clone()
-    }
-
-    /// Returns the database of names without one.
-    fn database(&self) -> String {
-        locked(&self.execution).database.clone().unwrap_or_else(|| DEFAULT_DATABASE.to_owned())
-    }
-
-    fn output_location(&self) -> String {
-        locked(&self.execution).output_location.clone()
-    }
-
-    fn workgroup(&self) -> String {
-        locked(&self.execution).workgroup.clone()
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Execution)) {
-        change(&mut locked(&self.execution));
-    }
-}
-
 impl Athena {
-    /// Ends the queries of an endpoint that stopped before they ended.
+    /// Ends the queries of an endpoint that stopped before they ended: an `INSERT` whose rows were on their way to their
+    /// places is finished, all others have failed.
     pub(super) async fn recover(&self) -> Result<()> {
-        let history = |error: ApiError| Error::new(ErrorKind::External, "read the history of queries", error.message);
         for mut execution in self.inner.store.unfinished().await.map_err(history)? {
+            let job = Job::new(execution.clone(), None);
+            let finished = self.finish_insertion(&job).await;
             self.clear_staging(&execution.id).await?;
+            if let Some(ended) = finished {
+                self.end(&job, Some(ended)).await;
+                continue;
+            }
             execution.state = State::Failed;
             execution.completed_ms = Some(self.now_ms());
             execution.reason = Some(
@@ -201,7 +88,7 @@ impl Athena {
             execution.failure = Some(super::model::Failure { category: 1, error_type: 100, retryable: true });
             self.inner.store.end(&execution).await.map_err(history)?;
         }
-        Ok(())
+        self.take_away_failed().await
     }
 
     /// Starts the task of a query that is in the history.
@@ -272,7 +159,14 @@ impl Athena {
     /// Runs the statement of a job.
     async fn work(&self, job: &Job, order: &Order) -> Result<Outcome> {
         let outcome = match &order.statement {
-            Statement::Select(sql) => return self.select(job, order, sql).await,
+            Statement::Select(sql) => {
+                if let Some(earlier) = &order.earlier
+                    && let Some(outcome) = self.reuse(job, earlier).await?
+                {
+                    return Ok(outcome);
+                }
+                return self.select(job, order, sql).await;
+            }
             Statement::Explain(sql) => self.explain(job, sql).await?,
             Statement::CreateTableAs(create) => self.create_table_as(job, order, create).await?,
             Statement::Insert(insert) => self.insert(job, order, insert).await?,
@@ -357,9 +251,10 @@ impl Athena {
         let query = Query { destination, ..Query::new(sql, Some(&job.database()), format!("athena {}", job.id())) };
         let id = engine.start(&query).await?;
         locked(&job.query).replace(id.clone());
-        let mut pause = FIRST_PAUSE;
+        // The first look finds it started, the next ones when it ended or the time for a look has come.
+        let mut status = engine.poll(&id).await?;
         loop {
-            let (stats, ended) = match engine.poll(&id).await? {
+            let (stats, ended) = match status {
                 QueryStatus::Queued => (None, false),
                 QueryStatus::Running(stats) => (Some(stats), false),
                 QueryStatus::Succeeded(stats) => (Some(stats), true),
@@ -392,8 +287,7 @@ impl Athena {
                     return Ok((id, stats));
                 }
             }
-            tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+            status = engine.wait(&id, LOOK_EVERY).await?;
         }
     }
 }
@@ -401,8 +295,4 @@ impl Athena {
 /// Makes the error of a history that cannot be read or written.
 fn history(error: ApiError) -> Error {
     Error::new(ErrorKind::External, "keep a statement", error.message)
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
-use super::model::Execution;
+use super::model::{Execution, State};
 use crate::error::{ApiError, ApiResult};
 
 const TABLES: &str = include_str!("store/tables.sql");
@@ -28,6 +28,8 @@ pub(super) enum Kind {
     NamedQuery,
     PreparedStatement,
     Tag,
+    /// The rows of an `INSERT` on their way to their places.
+    Insertion,
 }
 
 impl Kind {
@@ -37,6 +39,7 @@ impl Kind {
             Self::NamedQuery => "named_query",
             Self::PreparedStatement => "prepared_statement",
             Self::Tag => "tag",
+            Self::Insertion => "insertion",
         }
     }
 }
@@ -95,14 +98,8 @@ impl Store {
     /// Keeps a query before it starts, together with the token that names the request.
     pub(super) async fn begin(&self, token: &str, request: &str, execution: &Execution) -> ApiResult<Begun> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let known = sqlx::query("SELECT request, execution_id FROM token WHERE token = ?")
-            .bind(token)
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        if let Some(known) = known {
-            let same = known.get::<String, _>(0) == request;
-            return Ok(if same { Begun::Known(known.get(1)) } else { Begun::Mismatch });
+        if let Some(known) = sent_before(&mut *transaction, token, request).await? {
+            return Ok(known);
         }
         sqlx::query("INSERT INTO execution (id, workgroup, ended, body) VALUES (?, ?, 0, ?)")
             .bind(&execution.id)
@@ -124,26 +121,27 @@ impl Store {
 
     /// Returns what a token came to, if it was sent before.
     pub(super) async fn known(&self, token: &str, request: &str) -> ApiResult<Option<Begun>> {
-        let known = sqlx::query("SELECT request, execution_id FROM token WHERE token = ?")
-            .bind(token)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed)?;
-        Ok(known.map(|known| {
-            let same = known.get::<String, _>(0) == request;
-            if same { Begun::Known(known.get(1)) } else { Begun::Mismatch }
-        }))
+        sent_before(&self.pool, token, request).await
     }
 
-    /// Keeps how a query ended.
+    /// Keeps how a query ended; one that succeeded has nothing on its way any more.
     pub(super) async fn end(&self, execution: &Execution) -> ApiResult<()> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         sqlx::query("UPDATE execution SET ended = 1, body = ? WHERE id = ? AND ended = 0")
             .bind(encode(execution)?)
             .bind(&execution.id)
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await
-            .map(|_done| ())
-            .map_err(failed)
+            .map_err(failed)?;
+        if execution.state == State::Succeeded {
+            sqlx::query("DELETE FROM thing WHERE kind = ? AND scope = '' AND name = ?")
+                .bind(Kind::Insertion.name())
+                .bind(&execution.id)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)
     }
 
     /// Returns a query.
@@ -154,6 +152,20 @@ impl Store {
             .await
             .map_err(failed)?;
         body.map(|body| decode(&body)).transpose()
+    }
+
+    /// Returns the queries of a workgroup with a text that have ended, the newest first.
+    pub(super) async fn asked_before(&self, workgroup: &str, query: &str) -> ApiResult<Vec<Execution>> {
+        let bodies: Vec<String> = sqlx::query_scalar(
+            "SELECT body FROM execution WHERE workgroup = ? AND ended = 1 AND json_extract(body, '$.query') = ? \
+             ORDER BY number DESC",
+        )
+        .bind(workgroup)
+        .bind(query)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed)?;
+        bodies.iter().map(|body| decode(body)).collect()
     }
 
     /// Returns the queries that have not ended: those of an endpoint that stopped.
@@ -248,6 +260,23 @@ impl Store {
             .map_err(failed)?;
         rows.iter().map(|row| Ok((row.get(0), decode(row.get(1))?))).collect()
     }
+}
+
+/// Returns what a token came to, if it was sent before.
+async fn sent_before(
+    connection: impl sqlx::SqliteExecutor<'_>,
+    token: &str,
+    request: &str,
+) -> ApiResult<Option<Begun>> {
+    let known = sqlx::query("SELECT request, execution_id FROM token WHERE token = ?")
+        .bind(token)
+        .fetch_optional(connection)
+        .await
+        .map_err(failed)?;
+    Ok(known.map(|known| {
+        let same = known.get::<String, _>(0) == request;
+        if same { Begun::Known(known.get(1)) } else { Begun::Mismatch }
+    }))
 }
 
 fn encode(value: &impl Serialize) -> ApiResult<String> {

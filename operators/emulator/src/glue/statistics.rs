@@ -42,6 +42,33 @@ pub(super) struct DeleteColumnStatistics {
     column_name: String,
 }
 
+/// The figures of each kind of column that every answer has
+/// (<https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-catalog-tables.html>, "Required"; statistics are described under
+/// "Column statistics API").
+const REQUIRED: &[(&str, &[&str])] = &[
+    ("BinaryColumnStatisticsData", &["AverageLength", "MaximumLength", "NumberOfNulls"]),
+    ("BooleanColumnStatisticsData", &["NumberOfFalses", "NumberOfNulls", "NumberOfTrues"]),
+    ("DateColumnStatisticsData", &["NumberOfDistinctValues", "NumberOfNulls"]),
+    ("DecimalColumnStatisticsData", &["NumberOfDistinctValues", "NumberOfNulls"]),
+    ("DoubleColumnStatisticsData", &["NumberOfDistinctValues", "NumberOfNulls"]),
+    ("LongColumnStatisticsData", &["NumberOfDistinctValues", "NumberOfNulls"]),
+    ("StringColumnStatisticsData", &["AverageLength", "MaximumLength", "NumberOfDistinctValues", "NumberOfNulls"]),
+];
+
+/// Puts zeros where a client left out what an answer must have: Trino does so for columns that hold NULL alone, and trips over
+/// its own figures without them.
+fn completed(mut figures: Value) -> Value {
+    for (kind, names) in REQUIRED {
+        let data = figures.pointer_mut(&format!("/StatisticsData/{kind}")).and_then(Value::as_object_mut);
+        if let Some(data) = data {
+            for name in *names {
+                data.entry(*name).or_insert_with(|| json!(0));
+            }
+        }
+    }
+    figures
+}
+
 impl Glue {
     async fn place(&self, place: &OfColumns) -> ApiResult<TableName> {
         let name = TableName::new(&place.database_name, &place.table_name)?;
@@ -66,7 +93,7 @@ impl Glue {
             .column_statistics_list
             .into_iter()
             .map(|figures| match figures.get("ColumnName").and_then(Value::as_str) {
-                Some(column) => Ok(ColumnStatistics { column: column.to_lowercase(), figures }),
+                Some(column) => Ok(ColumnStatistics { column: column.to_lowercase(), figures: completed(figures) }),
                 None => Err(ApiError::invalid_input("expected a `ColumnName` in each of `ColumnStatisticsList`")),
             })
             .collect::<ApiResult<Vec<_>>>()?;

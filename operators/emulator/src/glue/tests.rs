@@ -412,6 +412,24 @@ async fn statistics_of_columns_are_kept_and_given_back() {
 }
 
 #[tokio::test]
+async fn statistics_that_a_client_left_out_are_zero() {
+    let place = Place::new().await;
+    place.with_table().await;
+    let figures = json!({
+        "ColumnName": "a",
+        "StatisticsData": {"Type": "STRING", "StringColumnStatisticsData": {"NumberOfNulls": 4}},
+    });
+    let put = json!({"DatabaseName": "web", "TableName": "log", "ColumnStatisticsList": [figures]});
+    place.ok("UpdateColumnStatisticsForTable", put).await;
+    let get = json!({"DatabaseName": "web", "TableName": "log", "ColumnNames": ["a"]});
+    let found = place.ok("GetColumnStatisticsForTable", get).await;
+    assert_eq!(
+        found["ColumnStatisticsList"][0]["StatisticsData"]["StringColumnStatisticsData"],
+        json!({"NumberOfNulls": 4, "AverageLength": 0, "MaximumLength": 0, "NumberOfDistinctValues": 0})
+    );
+}
+
+#[tokio::test]
 async fn what_this_catalog_has_none_of_is_empty() {
     let place = Place::new().await;
     assert_eq!(place.ok("GetUserDefinedFunctions", json!({"Pattern": "*"})).await, json!({"UserDefinedFunctions": []}));

@@ -99,6 +99,43 @@ async fn one_port_serves_three_services() {
 }
 
 #[tokio::test]
+async fn sts_says_whose_keys_these_are() {
+    let faults = serde_json::json!({"rules": [
+        {"service": "sts", "operation": "GetCallerIdentity", "nth": [2], "effect": "throttle"},
+    ]});
+    let place = Place::new(faults, None).await;
+    let ask = async |form: &str| {
+        let length = form.len();
+        place
+            .send(&format!(
+                "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded; charset=utf-8\r\n\
+                 connection: close\r\ncontent-length: {length}\r\n\r\n{form}"
+            ))
+            .await
+    };
+    let identity = ask("Action=GetCallerIdentity&Version=2011-06-15").await;
+    assert!(identity.starts_with("HTTP/1.1 200 OK\r\n"), "{identity}");
+    assert!(
+        identity.contains(
+            "<GetCallerIdentityResult><Arn>arn:aws:iam::000000000000:user/suiro</Arn><UserId>suiro</UserId>\
+             <Account>000000000000</Account></GetCallerIdentityResult>"
+        ),
+        "{identity}"
+    );
+    let throttled = ask("Action=GetCallerIdentity&Version=2011-06-15").await;
+    assert!(throttled.contains("<Type>Sender</Type><Code>Throttling</Code>"), "{throttled}");
+    let other = ask("Action=Assume%3CRole&Version=2011-06-15").await;
+    assert!(other.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{other}");
+    assert!(
+        other.contains(
+            "<Code>InvalidAction</Code><Message>STS&apos;s `Assume&lt;Role` is not served here: `GetCallerIdentity` is</Message>"
+        ),
+        "{other}"
+    );
+    place.end().await;
+}
+
+#[tokio::test]
 async fn a_client_that_waits_to_be_asked_is_asked() {
     let place = Place::new(serde_json::json!({}), None).await;
     place.put("/lake", "").await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::name::Location;
+use crate::query::TrinoSettings;
 
 /// The settings of the Athena query engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,13 +102,15 @@ const LEAST_MEGABYTES: u64 = 10;
 const TERABYTE: u128 = 1 << 40;
 
 /// Who runs the queries of a lake on AWS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum EngineKind {
     /// Athena.
     #[default]
     Athena,
     /// The embedded engine, in this process: it reads S3 itself.
     Embedded,
+    /// A Trino whose catalog is the same Glue and S3.
+    Trino(Box<TrinoSettings>),
 }
 
 impl AthenaSettings {

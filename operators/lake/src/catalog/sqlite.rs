@@ -34,6 +34,11 @@ impl SqliteCatalog {
         Ok(catalog)
     }
 
+    /// Takes a catalog that is there as it is.
+    pub(crate) fn to_look(pool: SqlitePool, clock: Arc<dyn Clock>) -> Self {
+        Self { pool, clock }
+    }
+
     /// Opens the catalog in the state of a lake: beside the lake's own catalog, for who serves it to others.
     ///
     /// # Errors

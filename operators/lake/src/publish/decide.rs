@@ -1,5 +1,6 @@
 //! Decisions of a publish, as pure functions of what was asked and what is there.
 
+use crate::error::{Error, ErrorKind};
 use crate::words::counted;
 use serde::{Deserialize, Serialize};
 
@@ -94,16 +95,50 @@ pub struct RowLimits {
     pub max_drop_percent: Option<u8>,
 }
 
+/// The limit that a number of rows is beyond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowLimit {
+    /// There must be rows at all: [`OnEmpty::Error`].
+    Empty,
+    /// [`RowLimits::min_rows`].
+    MinRows,
+    /// [`RowLimits::max_drop_percent`].
+    MaxDrop,
+}
+
+impl RowLimit {
+    /// Returns the operation of an error about it: what tells whoever set the limit which one it was.
+    pub fn operation(self) -> &'static str {
+        match self {
+            Self::Empty => "check that there are rows",
+            Self::MinRows => "check the least number of rows",
+            Self::MaxDrop => "check how many fewer rows there are",
+        }
+    }
+
+    /// Returns the limit that an error is about.
+    pub fn of(error: &Error) -> Option<Self> {
+        [Self::Empty, Self::MinRows, Self::MaxDrop].into_iter().find(|limit| limit.operation() == error.operation)
+    }
+
+    /// Makes the error.
+    pub(super) fn error(self, message: String) -> Error {
+        Error::new(ErrorKind::DataQuality, self.operation(), message)
+    }
+}
+
 /// Says what is wrong with a number of rows; none when it is within the limits.
-pub fn out_of_limits(limits: RowLimits, rows: u64, previous_rows: Option<u64>) -> Option<String> {
+pub fn out_of_limits(limits: RowLimits, rows: u64, previous_rows: Option<u64>) -> Option<(RowLimit, String)> {
     if let Some(min_rows) = limits.min_rows.filter(|min_rows| rows < *min_rows) {
-        return Some(format!("expected at least {}, found {rows}", counted(min_rows, "row")));
+        return Some((RowLimit::MinRows, format!("expected at least {}, found {rows}", counted(min_rows, "row"))));
     }
     let (percent, previous) = (limits.max_drop_percent?, previous_rows?);
     let kept = u128::from(rows) * 100;
     let wanted = u128::from(previous) * u128::from(100_u8.saturating_sub(percent));
     (kept < wanted).then(|| {
-        format!("expected at most {percent}% fewer rows than the {previous} of the version before, found {rows}")
+        let message =
+            format!("expected at most {percent}% fewer rows than the {previous} of the version before, found {rows}");
+        (RowLimit::MaxDrop, message)
     })
 }
 
@@ -139,12 +174,18 @@ mod tests {
     fn row_limits() {
         let limits = |min_rows, max_drop_percent| RowLimits { min_rows, max_drop_percent };
         assert_eq!(out_of_limits(limits(None, None), 0, Some(9)), None);
-        assert_eq!(out_of_limits(limits(Some(1), None), 0, None).unwrap(), "expected at least 1 row, found 0");
+        assert_eq!(
+            out_of_limits(limits(Some(1), None), 0, None).unwrap(),
+            (RowLimit::MinRows, "expected at least 1 row, found 0".to_owned())
+        );
         assert_eq!(out_of_limits(limits(None, Some(10)), 90, Some(100)), None);
         assert_eq!(out_of_limits(limits(None, Some(10)), 89, None), None);
         assert_eq!(
             out_of_limits(limits(None, Some(10)), 89, Some(100)).unwrap(),
-            "expected at most 10% fewer rows than the 100 of the version before, found 89"
+            (
+                RowLimit::MaxDrop,
+                "expected at most 10% fewer rows than the 100 of the version before, found 89".to_owned()
+            )
         );
     }
 }

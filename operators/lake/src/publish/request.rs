@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::decide::{OnEmpty, PublishMode, RowLimits, SaveMode};
 use super::schema::{OnMissingColumn, OnSchemaChange, SchemaPlan};
-use super::{Format, version};
+use super::{Format, schema, version};
+use crate::catalog::Table;
+use crate::error::Result;
 use crate::name::{Location, TableName};
-use crate::query::{QueryId, QueryOptions, QueryStats};
+use crate::query::{QueryId, QueryOptions, QueryStats, ResultColumn};
 
 /// A SELECT that becomes a partition or a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +57,28 @@ impl Target {
     pub fn table(&self) -> &TableName {
         match self {
             Self::Partition { table, .. } | Self::Table { table, .. } => table,
+        }
+    }
+
+    /// Plans the columns of what a query is published as; `table` is that of a partition when it is there.
+    ///
+    /// # Errors
+    /// `SchemaMismatch` that lists every difference; `InvalidData` for a table with a type that is none.
+    pub fn plan_columns(
+        &self,
+        table: Option<&Table>,
+        query: &[ResultColumn],
+        options: &PublishOptions,
+    ) -> Result<SchemaPlan> {
+        match (self, table) {
+            (Self::Table { partitioned_by, .. }, _) if partitioned_by.is_empty() => schema::new_schema(query),
+            (Self::Table { partitioned_by, .. }, _) => schema::new_keyed_schema(query, partitioned_by),
+            (Self::Partition { values, .. }, None) => {
+                schema::new_partitioned_schema(query, values.keys().map(String::as_str))
+            }
+            (Self::Partition { .. }, Some(table)) => {
+                schema::plan_schema(table, query, options.on_schema_change, options.on_missing_column)
+            }
         }
     }
 }

@@ -32,8 +32,12 @@ use aws_sdk_athena::types::QueryExecutionState;
 use datafusion::execution::SendableRecordBatchStream;
 
 use self::engine::Inner;
+pub(in crate::query) use self::failure::is_wrong_statement;
 use self::poller::Seen;
-use self::record::StatementRecord;
+pub(in crate::query) use self::record::StatementRecord;
+pub(in crate::query) use self::rewrite::Rewritten;
+pub(in crate::query) use self::temporary::{PREFIX as TEMPORARY, TemporaryTables, WithTables};
+pub(in crate::query) use self::written::objects as written_objects;
 use super::{Description, EmbeddedEngine, Query, QueryEngine, QueryId, QueryStats, QueryStatus, ResultColumn};
 use crate::aws::AwsClients;
 use crate::catalog::Catalog;

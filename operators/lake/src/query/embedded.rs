@@ -4,15 +4,17 @@
 //! the same token. Only a result with [`Destination::Keep`] outlives the process.
 
 mod failure;
+mod information_schema;
 mod pieces;
 mod plan;
-mod result;
+pub(in crate::query) mod result;
 mod stop;
 mod temporary;
 mod threads;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use datafusion::execution::SendableRecordBatchStream;
@@ -37,7 +39,7 @@ use crate::publish::partitioned::PartitionedWriter;
 use crate::sql::function::Session;
 use crate::storage::Storage;
 use plan::{Planner, Prepared};
-use result::FetchedResult;
+pub(in crate::query) use result::FetchedResult;
 use stop::Stop;
 pub(crate) use temporary::TemporaryFolder;
 use threads::ThreadPool;
@@ -136,6 +138,11 @@ impl EmbeddedEngine {
                 _temporary: temporary,
             }),
         })
+    }
+
+    /// Returns what bounds the memory of results, and where larger ones go.
+    pub(in crate::query) fn runtime(&self) -> Arc<RuntimeEnv> {
+        Arc::clone(&self.inner.runtime)
     }
 
     fn running(&self, id: &QueryId) -> Option<Arc<Running>> {
@@ -401,6 +408,14 @@ impl QueryEngine for EmbeddedEngine {
             State::Failed(error) => QueryStatus::Failed(error.without_source()),
             State::Canceled => QueryStatus::Canceled,
         })
+    }
+
+    async fn wait(&self, id: &QueryId, longest: Duration) -> Result<QueryStatus> {
+        if let Some(running) = self.running(id) {
+            // Whether it ended or the time did: what it is now is asked next.
+            let _waited = tokio::time::timeout(longest, running.ended()).await;
+        }
+        self.poll(id).await
     }
 
     async fn fetch(&self, id: &QueryId) -> Result<(Vec<ResultColumn>, SendableRecordBatchStream)> {

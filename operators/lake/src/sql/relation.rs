@@ -21,6 +21,9 @@ use super::types::Type;
 use super::window::NamedWindows;
 use crate::name::TableName;
 
+/// The schema of tables about tables; those that the resolver does not have are not supported.
+pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
+
 /// What stands around a FROM.
 #[derive(Clone, Copy)]
 pub(super) struct Around<'a> {
@@ -195,15 +198,16 @@ impl Analyzer<'_> {
             _ => return Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input: `{name}`"))),
         };
         let not_found = || {
+            if same(&database, INFORMATION_SCHEMA) {
+                let what = format!("{INFORMATION_SCHEMA}.{}", table.value.to_lowercase());
+                return SqlError::unsupported(what).at_span(table.span);
+            }
             SqlError::trino(
                 "TABLE_NOT_FOUND",
                 format!("Table '{database}.{}' does not exist", table.value.to_lowercase()),
             )
             .at_span(table.span)
         };
-        if same(&database, "information_schema") {
-            return Err(SqlError::unsupported("information_schema").at_span(table.span));
-        }
         if table.value.contains('$') {
             return Err(SqlError::unsupported(format!("the metadata table `{}`", table.value)).at_span(table.span));
         }

@@ -31,6 +31,11 @@ pub(super) fn of(
     made.with("path", file.display().to_string()).source(error)
 }
 
+/// Tells whether a file stands where a folder of the path would be: then there is no object of that name.
+pub(super) fn is_below_a_file(error: &object_store::Error) -> bool {
+    io_cause(error).is_some_and(|io| io.kind() == std::io::ErrorKind::NotADirectory)
+}
+
 /// Finds the system call that failed behind an error. A writer wraps its errors, so the first of the kind may not be it.
 pub(super) fn io_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a std::io::Error> {
     let mut found: Option<&std::io::Error> = None;

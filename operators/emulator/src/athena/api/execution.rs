@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::workgroup::{PRIMARY, WorkGroup, checked_location, engine};
-use super::{input, list};
+use super::{input, list, reuse};
 use crate::athena::model::{Execution, ResultRecord, State, output_name};
 use crate::athena::refusal::{ErrorCode, constraint, invalid};
 use crate::athena::run::{Job, Order};
@@ -68,14 +68,6 @@ struct Ids {
     query_execution_ids: Vec<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct List {
-    work_group: Option<String>,
-    max_results: Option<usize>,
-    next_token: Option<String>,
-}
-
 impl Athena {
     pub(in crate::athena) async fn start_query_execution(&self, body: Value) -> ApiResult<Value> {
         let start: Start = input(body)?;
@@ -126,6 +118,8 @@ impl Athena {
             rows: 0,
             written_bytes: 0,
             manifest_location: None,
+            reuse_minutes: reuse::minutes(start.result_reuse_configuration.as_ref())?,
+            reused: false,
             result: ResultRecord::default(),
         };
         let request = request_of(&start)?;
@@ -138,14 +132,16 @@ impl Athena {
         }
         let place = place?;
         let begin = self.inner.store.begin(&token, &request, &execution).await?;
+        let earlier = self.reusable(&execution).await?;
         if begin == Begun::New {
             let order = Order {
                 statement,
+                earlier,
                 enforced_location: group.configuration.enforced,
                 cutoff_bytes: group.configuration.cutoff_bytes,
                 fault: self.inner.faults.decide_query(),
             };
-            self.launch(Job::new(execution, place), order);
+            self.launch(Job::new(execution, Some(place)), order);
         }
         begun(begin, &id)
     }
@@ -222,11 +218,9 @@ impl Athena {
         for id in query_execution_ids {
             match self.execution(&id).await {
                 Ok(execution) => found.push(output(&execution, self.now_ms())),
-                Err(error) if error.code == "InvalidRequestException" => missing.push(json!({
-                    "QueryExecutionId": id,
-                    "ErrorCode": "INVALID_INPUT",
-                    "ErrorMessage": error.message,
-                })),
+                Err(error) if error.code == "InvalidRequestException" => {
+                    missing.push(list::missing("QueryExecutionId", &id, "INVALID_INPUT", &error.message));
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -241,15 +235,17 @@ impl Athena {
     }
 
     pub(in crate::athena) async fn list_query_executions(&self, body: Value) -> ApiResult<Value> {
-        let List { work_group, max_results, next_token } = input(body)?;
-        let group = work_group.unwrap_or_else(|| PRIMARY.to_owned());
-        self.workgroup(&group).await?;
-        let limit = list::limit(max_results, 50)?;
-        let before = next_token
+        let asked: list::OfWorkGroup = input(body)?;
+        let group = asked.workgroup();
+        self.workgroup(group).await?;
+        let limit = list::limit(asked.max_results, 50)?;
+        let before = asked
+            .next_token
+            .as_ref()
             .map(|token| token.parse::<i64>())
             .transpose()
             .map_err(|_| invalid(ErrorCode::InvalidInput, "NextToken is not valid"))?;
-        let mut found = self.inner.store.executions(&group, before, limit + 1).await?;
+        let mut found = self.inner.store.executions(group, before, limit + 1).await?;
         let more = found.len() > limit;
         found.truncate(limit);
         let ids: Vec<&String> = found.iter().map(|(_, id)| id).collect();
@@ -348,7 +344,7 @@ fn output(execution: &Execution, now_ms: i64) -> Value {
         ("ServicePreProcessingTimeInMillis".to_owned(), json!(0)),
         ("QueryPlanningTimeInMillis".to_owned(), json!(0)),
         ("ServiceProcessingTimeInMillis".to_owned(), json!(0)),
-        ("ResultReuseInformation".to_owned(), json!({ "ReusedPreviousResult": false })),
+        ("ResultReuseInformation".to_owned(), json!({ "ReusedPreviousResult": execution.reused })),
     ]);
     if let Some(manifest) = &execution.manifest_location {
         statistics.insert("DataManifestLocation".to_owned(), json!(manifest));
@@ -365,7 +361,7 @@ fn output(execution: &Execution, now_ms: i64) -> Value {
         ("StatementType".to_owned(), json!(execution.class)),
         ("SubstatementType".to_owned(), json!(execution.substatement)),
         ("ResultConfiguration".to_owned(), json!({ "OutputLocation": execution.output_location })),
-        ("ResultReuseConfiguration".to_owned(), json!({ "ResultReuseByAgeConfiguration": { "Enabled": false } })),
+        ("ResultReuseConfiguration".to_owned(), reuse::output(execution.reuse_minutes)),
         ("QueryExecutionContext".to_owned(), Value::Object(context)),
         ("Status".to_owned(), Value::Object(status)),
         ("Statistics".to_owned(), Value::Object(statistics)),

@@ -1,11 +1,35 @@
-//! Lists in pages: items by name, and a token that says after which name the next page begins.
+//! Lists in pages: items by name, and a token that says after which name the next page begins; batches, and what is missing
+//! in them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::workgroup::PRIMARY;
 use crate::athena::refusal::{ErrorCode, constraint, invalid};
 use crate::error::ApiResult;
+
+/// What a list of a workgroup's things is asked for with.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct OfWorkGroup {
+    work_group: Option<String>,
+    pub(super) max_results: Option<usize>,
+    pub(super) next_token: Option<String>,
+}
+
+impl OfWorkGroup {
+    /// Returns the name of the workgroup.
+    pub(super) fn workgroup(&self) -> &str {
+        self.work_group.as_deref().unwrap_or(PRIMARY)
+    }
+}
+
+/// Says what a batch asked for and did not find.
+pub(super) fn missing(member: &str, name: &str, code: &str, message: &str) -> Value {
+    json!({ member: name, "ErrorCode": code, "ErrorMessage": message })
+}
 
 /// Cuts a page out of items that are ordered by name, and writes it as `{member: […], NextToken: …}`.
 pub(super) fn page(

@@ -45,21 +45,13 @@ struct Ids {
     named_query_ids: Vec<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct List {
-    work_group: Option<String>,
-    max_results: Option<usize>,
-    next_token: Option<String>,
-}
-
 impl Athena {
     async fn named_query(&self, id: &str) -> ApiResult<NamedQuery> {
         self.inner
             .store
             .get(Kind::NamedQuery, "", id)
             .await?
-            .ok_or_else(|| invalid(ErrorCode::InvalidInput, format!("NamedQuery {id} was not found")))
+            .ok_or_else(|| invalid(ErrorCode::InvalidInput, absent(id)))
     }
 
     pub(in crate::athena) async fn create_named_query(&self, body: Value) -> ApiResult<Value> {
@@ -89,26 +81,22 @@ impl Athena {
         for id in named_query_ids {
             match self.inner.store.get::<NamedQuery>(Kind::NamedQuery, "", &id).await? {
                 Some(query) => found.push(json!(query)),
-                None => missing.push(json!({
-                    "NamedQueryId": id,
-                    "ErrorCode": "INVALID_INPUT",
-                    "ErrorMessage": format!("NamedQuery {id} was not found"),
-                })),
+                None => missing.push(list::missing("NamedQueryId", &id, "INVALID_INPUT", &absent(&id))),
             }
         }
         Ok(json!({ "NamedQueries": found, "UnprocessedNamedQueryIds": missing }))
     }
 
     pub(in crate::athena) async fn list_named_queries(&self, body: Value) -> ApiResult<Value> {
-        let List { work_group, max_results, next_token } = input(body)?;
-        let group = work_group.unwrap_or_else(|| PRIMARY.to_owned());
+        let asked: list::OfWorkGroup = input(body)?;
+        let group = asked.workgroup();
         let all: Vec<(String, NamedQuery)> = self.inner.store.list(Kind::NamedQuery, "").await?;
         let ids = all
             .into_iter()
-            .filter(|(_, query)| query.work_group.as_deref() == Some(&group))
+            .filter(|(_, query)| query.work_group.as_deref() == Some(group))
             .map(|(id, _)| (id.clone(), json!(id)))
             .collect();
-        list::page(ids, "NamedQueryIds", max_results, 50, next_token.as_deref())
+        list::page(ids, "NamedQueryIds", asked.max_results, 50, asked.next_token.as_deref())
     }
 
     pub(in crate::athena) async fn update_named_query(&self, body: Value) -> ApiResult<Value> {
@@ -127,4 +115,8 @@ impl Athena {
         self.inner.store.delete(Kind::NamedQuery, "", &named_query_id).await?;
         Ok(json!({}))
     }
+}
+
+fn absent(id: &str) -> String {
+    format!("NamedQuery {id} was not found")
 }

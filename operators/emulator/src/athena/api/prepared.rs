@@ -97,13 +97,13 @@ impl Athena {
         let Names { prepared_statement_names, work_group } = input(body)?;
         let (mut found, mut missing) = (Vec::new(), Vec::new());
         for name in prepared_statement_names {
-            match self.inner.store.get::<Kept>(Kind::PreparedStatement, &work_group, &name.to_lowercase()).await? {
-                Some(kept) => found.push(output(&name, &work_group, &kept)),
-                None => missing.push(json!({
-                    "StatementName": name,
-                    "ErrorCode": "STATEMENT_NOT_FOUND",
-                    "ErrorMessage": format!("PreparedStatement {name} was not found in workGroup {work_group}"),
-                })),
+            let kept: Option<Kept> =
+                self.inner.store.get(Kind::PreparedStatement, &work_group, &name.to_lowercase()).await?;
+            if let Some(kept) = kept {
+                found.push(output(&name, &work_group, &kept));
+            } else {
+                let message = format!("PreparedStatement {name} was not found in workGroup {work_group}");
+                missing.push(list::missing("StatementName", &name, "STATEMENT_NOT_FOUND", &message));
             }
         }
         Ok(json!({ "PreparedStatements": found, "UnprocessedPreparedStatementNames": missing }))

@@ -1,14 +1,14 @@
 //! What a statement gave, and the objects that tell clients of it.
 
 use bytes::Bytes;
-use lake::Result;
 use lake::name::Location;
 use lake::query::{Destination, QueryStats};
 use lake::storage::Put;
+use lake::{ErrorKind, Result};
 
 use super::{Job, Order};
 use crate::athena::Athena;
-use crate::athena::model::{ResultForm, ResultRecord};
+use crate::athena::model::{Execution, ResultForm, ResultRecord, State};
 use crate::athena::result::column::ResultColumn;
 use crate::athena::result::{csv, metadata};
 
@@ -96,11 +96,37 @@ impl Athena {
         Ok(outcome)
     }
 
+    /// Gives the result of an earlier query again; none when it is not there any more.
+    pub(super) async fn reuse(&self, job: &Job, earlier: &Execution) -> Result<Option<Outcome>> {
+        for ending in ["", ".metadata"] {
+            let from = Location::parse(&format!("{}{ending}", earlier.output_location))?;
+            let to = Location::parse(&format!("{}{ending}", job.output_location()))?;
+            match self.inner.lake.storage.copy(&from, &to).await {
+                Ok(()) => {}
+                Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        let now_ms = self.now_ms();
+        job.change(|execution| {
+            execution.state = State::Running;
+            execution.started_ms = Some(now_ms);
+            execution.reused = true;
+        });
+        Ok(Some(Outcome {
+            columns: earlier.result.columns.clone(),
+            body: Body::Csv,
+            update_count: earlier.result.update_count,
+            stats: QueryStats { rows: earlier.rows, ..QueryStats::default() },
+            ..Outcome::default()
+        }))
+    }
+
     /// Explains a SELECT.
     pub(super) async fn explain(&self, job: &Job, sql: &str) -> Result<Outcome> {
         let now_ms = self.now_ms();
         job.change(|execution| {
-            execution.state = crate::athena::model::State::Running;
+            execution.state = State::Running;
             execution.started_ms = Some(now_ms);
         });
         let described = self.inner.lake.engine.describe(sql, Some(&job.database())).await?;

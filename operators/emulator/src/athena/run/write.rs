@@ -3,6 +3,7 @@
 mod create;
 mod form;
 mod insert;
+mod place;
 
 use futures::StreamExt as _;
 use lake::name::Location;
@@ -41,6 +42,7 @@ impl Athena {
         let target =
             Target { prefix: &prefix, form: options.form, partitioned_by: &options.partitioned_by, name: &name };
         let stats = self.write_rows(job, order, &unload.query, &target).await?;
+        self.leave(job, order, &stats).await?;
         let mut outcome = Outcome::written("UNLOAD", stats);
         outcome.manifest = Some(self.write_manifest(job, &outcome.stats).await?);
         Ok(outcome)
@@ -56,7 +58,6 @@ impl Athena {
                     partition_by: target.partitioned_by.to_vec(),
                 };
                 let (_id, stats) = self.run_query(job, order, sql, destination).await?;
-                order.strike()?;
                 return Ok(stats);
             }
             Form::Text(form, compression) => (form, compression),
@@ -97,13 +98,22 @@ impl Athena {
             writer.write(&batch).await?;
         }
         let objects = writer.finish().await?;
-        order.strike()?;
         Ok(QueryStats {
             written_bytes: objects.iter().map(|object| object.bytes).sum(),
             rows: objects.iter().map(|object| object.rows).sum(),
             objects,
             ..stats
         })
+    }
+
+    /// Ends the statement here if a fault says so: what it wrote stays, and the list of it is there, as with the service
+    /// (<https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html>).
+    async fn leave(&self, job: &Job, order: &Order, stats: &QueryStats) -> Result<()> {
+        if order.fault.is_some() {
+            let manifest = self.write_manifest(job, stats).await?;
+            job.change(|execution| execution.manifest_location = Some(manifest.to_string()));
+        }
+        order.strike()
     }
 
     /// Refuses a prefix that holds anything.

@@ -147,3 +147,53 @@ async fn a_statement_is_explained() {
         "NOT_SUPPORTED: `EXPLAIN ANALYZE` is not supported by this endpoint yet"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn information_schema_describes_the_catalog() {
+    let fixture = fixture().await;
+    fixture.run("CREATE SCHEMA web").await;
+    fixture
+        .run(
+            "CREATE EXTERNAL TABLE log (n bigint COMMENT 'how many', tags array<string>) PARTITIONED BY (dt date)
+             STORED AS PARQUET LOCATION 's3://b/log/'",
+        )
+        .await;
+    fixture.run("CREATE VIEW v AS SELECT n, 'x' AS s FROM log").await;
+    let of = |table: &str, columns: &str| {
+        format!("SELECT {columns} FROM information_schema.{table} WHERE table_schema = 'web' ORDER BY 1, 2")
+    };
+    assert_eq!(
+        fixture.rows(&of("tables", "table_name, table_type, table_catalog")).await,
+        ["log|BASE TABLE|awsdatacatalog", "v|VIEW|awsdatacatalog"]
+    );
+    assert_eq!(
+        fixture
+            .rows(&of(
+                "columns",
+                "table_name, ordinal_position, column_name, data_type, is_nullable, comment, extra_info"
+            ))
+            .await,
+        [
+            "log|1|n|bigint|YES|how many|NULL",
+            "log|2|tags|array(varchar)|YES|NULL|NULL",
+            "log|3|dt|date|YES|NULL|partition key",
+            "v|1|n|bigint|YES|NULL|NULL",
+            "v|2|s|varchar(1)|YES|NULL|NULL",
+        ]
+    );
+    assert_eq!(fixture.rows(&of("views", "table_name, view_definition")).await, ["v|SELECT n, 'x' AS s FROM log"]);
+    assert_eq!(
+        fixture.rows("SELECT schema_name FROM awsdatacatalog.information_schema.schemata ORDER BY 1").await,
+        ["default", "information_schema", "web"]
+    );
+    assert_eq!(
+        fixture
+            .rows("SELECT count(*), count(DISTINCT table_name) FROM information_schema.columns WHERE table_schema = 'information_schema'")
+            .await,
+        ["20|4"]
+    );
+    assert_eq!(
+        fixture.fails("SELECT * FROM information_schema.roles").await,
+        "NOT_SUPPORTED: line 1:34: information_schema.roles"
+    );
+}

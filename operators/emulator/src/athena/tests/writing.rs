@@ -82,6 +82,26 @@ async fn rows_are_inserted_by_name_and_by_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_insert_that_cannot_place_an_object_leaves_none() {
+    let fixture = with_database().await;
+    fixture
+        .run(
+            "CREATE EXTERNAL TABLE t (n int) PARTITIONED BY (dt string) STORED AS PARQUET
+             LOCATION 's3://b/t/'",
+        )
+        .await;
+    // An object stands where the folder of the second partition would be.
+    fixture.put("s3://b/file", "in the way").await;
+    fixture.run("ALTER TABLE t ADD PARTITION (dt = 'b') LOCATION 's3://b/file/'").await;
+    fixture.fails("INSERT INTO t VALUES (1, 'a'), (2, 'b')").await;
+    assert_eq!(fixture.objects("s3://b/").await, ["s3://b/file"]);
+    assert_eq!(fixture.objects("s3://suiro-results/athena-insert/").await, Vec::<String>::new());
+    let kept: Vec<(String, Value)> =
+        fixture.athena.inner.store.list(crate::athena::store::Kind::Insertion, "").await.unwrap();
+    assert!(kept.is_empty(), "{kept:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn text_is_inserted_and_unloaded() {
     let fixture = with_database().await;
     fixture

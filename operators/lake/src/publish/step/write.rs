@@ -3,12 +3,12 @@
 use super::{describe, version_name};
 use crate::error::{Error, ErrorKind, Result, Retryable};
 use crate::lake::Lake;
-use crate::publish::decide::{self, Ending};
+use crate::publish::decide::{self, Ending, RowLimit};
 use crate::publish::dml::wrap;
 use crate::publish::request::{
     Contents, Plan, Probed, PublishRequest, PublishState, Step, Submitted, Target, Waiting, Written,
 };
-use crate::publish::{schema, validate};
+use crate::publish::validate;
 use crate::query::{Destination, Query, QueryStats, QueryStatus};
 
 /// How many failures of a query are enough, of those that may go well the next time (each time under a prefix of its own).
@@ -18,20 +18,11 @@ impl Lake {
     /// Compares the query's columns with the table's.
     pub(super) async fn probe(&self, request: &PublishRequest, plan: &Plan) -> Result<Step> {
         let description = self.engine.describe(&request.sql, request.database.as_deref()).await?;
-        let options = &request.options;
-        let schema = match &request.target {
-            Target::Table { partitioned_by, .. } if partitioned_by.is_empty() => {
-                schema::new_schema(&description.columns)?
-            }
-            Target::Table { partitioned_by, .. } => schema::new_keyed_schema(&description.columns, partitioned_by)?,
-            Target::Partition { values, .. } if plan.creates_table => {
-                schema::new_partitioned_schema(&description.columns, values.keys().map(String::as_str))?
-            }
-            Target::Partition { table, .. } => {
-                let table = self.existing(table).await?;
-                schema::plan_schema(&table, &description.columns, options.on_schema_change, options.on_missing_column)?
-            }
+        let table = match &request.target {
+            Target::Partition { table, .. } if !plan.creates_table => Some(self.existing(table).await?),
+            Target::Partition { .. } | Target::Table { .. } => None,
         };
+        let schema = request.target.plan_columns(table.as_ref(), &description.columns, &request.options)?;
         Ok(Step::Next(PublishState::Probed(Probed { plan: plan.clone(), schema })))
     }
 
@@ -124,18 +115,17 @@ impl Lake {
             _ if empty_table => return Ok(Step::Next(PublishState::Validated(written))),
             Ending::Publish => {}
             Ending::Refuse => {
-                return Err(Error::new(
-                    ErrorKind::DataQuality,
-                    "publish a version",
-                    format!("the query for {} gave no rows", describe(name, None, plan.values.as_deref())),
-                ));
+                let what = describe(name, None, plan.values.as_deref());
+                return Err(RowLimit::Empty.error(format!("the query for {what} gave no rows")));
             }
             Ending::Keep | Ending::Drop => {
                 return Ok(Step::Next(PublishState::Validated(written)));
             }
         }
-        if let Some(problem) = decide::out_of_limits(request.options.limits, validated.rows, plan.previous_rows) {
-            return Err(Error::new(ErrorKind::DataQuality, "publish a version", problem));
+        if let Some((limit, problem)) =
+            decide::out_of_limits(request.options.limits, validated.rows, plan.previous_rows)
+        {
+            return Err(limit.error(problem));
         }
         Ok(Step::Next(PublishState::Written(written)))
     }

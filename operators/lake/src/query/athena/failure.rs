@@ -53,6 +53,11 @@ const WRONG_STATEMENTS: &[&str] = &[
     "VIEW_IS_STALE",
 ];
 
+/// Tells whether a name of Trino's is that of a wrong statement.
+pub(in crate::query) fn is_wrong_statement(name: &str) -> bool {
+    WRONG_STATEMENTS.contains(&name)
+}
+
 /// Athena's reason, taken apart.
 struct Reason<'r> {
     /// `TABLE_NOT_FOUND`.
@@ -139,7 +144,7 @@ fn classed(text: &str, class: Option<Class>) -> Error {
     let made = |kind| Error::new(kind, OPERATION, text.trim());
     let repeated = |kind| made(kind).retryable();
     if let Some(name) = reason.name {
-        if WRONG_STATEMENTS.contains(&name) {
+        if is_wrong_statement(name) {
             let error = Error::new(ErrorKind::InvalidSql, OPERATION, reason.sentence).with("error", name);
             return Error { position: reason.position, ..error };
         }

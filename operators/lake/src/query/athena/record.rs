@@ -19,13 +19,13 @@ const START: &str = "-- suiro: ";
 
 /// What a statement says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct StatementRecord {
+pub(in crate::query) struct StatementRecord {
     /// Where its rows go, when it is an UNLOAD.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) unload: Option<Location>,
+    pub(in crate::query) unload: Option<Location>,
     /// The columns that become partition keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) partition_by: Vec<String>,
+    pub(in crate::query) partition_by: Vec<String>,
     /// The tables that are there for this query alone, and are dropped when it has ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) temporary: Vec<TableName>,
@@ -55,6 +55,11 @@ impl StatementRecord {
             text
         });
         Self { unload, partition_by, temporary, places, options: query.options.clone() }
+    }
+
+    /// Makes the record of rows that another engine wrote below a prefix.
+    pub(in crate::query) fn of_written(prefix: &Location, partition_by: &[String]) -> Self {
+        Self { unload: Some(prefix.as_prefix()), partition_by: partition_by.to_vec(), ..Self::default() }
     }
 
     /// Reads the record of a statement; an empty one for a statement that suiro did not write.

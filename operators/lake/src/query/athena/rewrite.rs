@@ -16,16 +16,16 @@ const DEFAULT_DATABASE: &str = "default";
 
 /// A statement with other names in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Rewritten {
-    pub(super) sql: String,
+pub(in crate::query) struct Rewritten {
+    pub(in crate::query) sql: String,
     /// The tables that it names, in place of which others stand now; each once.
     pub(super) named: Vec<TableName>,
-    edits: Vec<Edit>,
+    pub(in crate::query) edits: Vec<Edit>,
 }
 
 /// A name that was replaced: where, in the characters of its line, and by how many of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Edit {
+pub(in crate::query) struct Edit {
     line: u64,
     start: u64,
     old: u64,
@@ -94,7 +94,7 @@ impl Rewritten {
     }
 
     /// Returns where a place of the rewritten statement is in the one before.
-    pub(super) fn place_before(&self, (line, column): (u32, u32)) -> (u32, u32) {
+    pub(in crate::query) fn place_before(&self, (line, column): (u32, u32)) -> (u32, u32) {
         let mut column = i64::from(column);
         for edit in self.edits.iter().filter(|edit| edit.line == u64::from(line)) {
             // The edits before this one are undone already, so its start is where it was.

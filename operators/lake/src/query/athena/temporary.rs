@@ -20,7 +20,7 @@ use crate::publish::version::hex;
 use crate::query::{Query, QueryTable};
 
 /// What the names begin with.
-const PREFIX: &str = "suiro_temporary_";
+pub(in crate::query) const PREFIX: &str = "suiro_temporary_";
 
 /// After how long a table is taken for one that was left: no query of Athena runs that long
 /// (<https://docs.aws.amazon.com/athena/latest/ug/service-limits.html>: at most 240 minutes).
@@ -28,7 +28,7 @@ const LEFT: Duration = Duration::from_hours(24);
 
 /// Makes and drops the tables of queries.
 #[derive(Debug)]
-pub(super) struct TemporaryTables {
+pub(in crate::query) struct TemporaryTables {
     catalog: Arc<dyn Catalog>,
     clock: Arc<dyn Clock>,
     crash_points: CrashPoints,
@@ -38,9 +38,9 @@ pub(super) struct TemporaryTables {
 
 /// A query with the tables that it alone sees put in their places.
 #[derive(Debug)]
-pub(super) struct WithTables {
+pub(in crate::query) struct WithTables {
     /// The statement.
-    pub(super) rewritten: Rewritten,
+    pub(in crate::query) rewritten: Rewritten,
     /// The tables to make, under their temporary names.
     tables: Vec<QueryTable>,
 }
@@ -50,7 +50,7 @@ impl WithTables {
     ///
     /// # Errors
     /// Those of the parser.
-    pub(super) fn of(query: &Query) -> Result<Self> {
+    pub(in crate::query) fn of(query: &Query) -> Result<Self> {
         if query.tables.is_empty() {
             return Ok(Self { rewritten: Rewritten::unchanged(&query.sql), tables: Vec::new() });
         }
@@ -81,13 +81,13 @@ impl WithTables {
     }
 
     /// Returns the names of the tables.
-    pub(super) fn names(&self) -> Vec<TableName> {
+    pub(in crate::query) fn names(&self) -> Vec<TableName> {
         self.tables.iter().map(|own| own.table.name.clone()).collect()
     }
 }
 
 impl TemporaryTables {
-    pub(super) fn new(catalog: Arc<dyn Catalog>, clock: Arc<dyn Clock>, crash_points: CrashPoints) -> Self {
+    pub(in crate::query) fn new(catalog: Arc<dyn Catalog>, clock: Arc<dyn Clock>, crash_points: CrashPoints) -> Self {
         Self { catalog, clock, crash_points, swept: Mutex::default() }
     }
 
@@ -95,7 +95,7 @@ impl TemporaryTables {
     ///
     /// # Errors
     /// Those of the catalog.
-    pub(super) async fn make(&self, with: &WithTables) -> Result<()> {
+    pub(in crate::query) async fn make(&self, with: &WithTables) -> Result<()> {
         for QueryTable { table, partitions } in &with.tables {
             self.sweep(&table.name.database).await?;
             let made = self.make_one(table, partitions);
@@ -115,7 +115,7 @@ impl TemporaryTables {
     ///
     /// # Errors
     /// Those of crash points alone.
-    pub(super) async fn drop(&self, names: &[TableName]) -> Result<()> {
+    pub(in crate::query) async fn drop(&self, names: &[TableName]) -> Result<()> {
         for name in names.iter().filter(|name| name.table.starts_with(PREFIX)) {
             let dropped = self.crash_points.around("aws: drop a temporary table", self.catalog.drop_table(name)).await;
             match dropped {

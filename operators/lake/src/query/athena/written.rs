@@ -21,7 +21,7 @@ const OPERATION: &str = "look at what a query wrote";
 ///
 /// # Errors
 /// `InvalidData` when the manifest of Athena names other objects, or an object is no Parquet file or in no partition.
-pub(super) async fn objects(
+pub(in crate::query) async fn objects(
     storage: &Storage,
     record: &StatementRecord,
     manifest: Option<&str>,

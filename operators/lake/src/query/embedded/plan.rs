@@ -11,12 +11,14 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 
 use super::failure;
+use super::information_schema;
 use super::stop::{self, Stop};
 use crate::catalog::{Catalog, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::TableName;
 use crate::query::table::CatalogTable;
 use crate::query::{QueryTable, ResultColumn};
+use crate::sql::INFORMATION_SCHEMA;
 use crate::sql::function::Session;
 use crate::sql::plan::{ResolvedRelation, ResolvedTable, Settings, TableResolver};
 use crate::storage::Storage;
@@ -132,6 +134,10 @@ struct CatalogResolver {
 impl TableResolver for CatalogResolver {
     async fn resolve(&self, database: &str, table: &str) -> Result<Option<ResolvedRelation>> {
         let name = TableName::new(database, table)?;
+        if database == INFORMATION_SCHEMA {
+            let described = information_schema::table(self.catalog.as_ref(), table).await?;
+            return Ok(described.map(ResolvedRelation::Table));
+        }
         let own = self.tables.iter().find(|own| own.table.name == name);
         let (table, partitions) = if let Some(own) = own {
             (own.table.clone(), own.partitions.clone())

@@ -30,7 +30,7 @@ const OPERATION: &str = "run a query";
 
 /// The rows of a finished query.
 #[derive(Clone)]
-pub(super) struct FetchedResult {
+pub(in crate::query) struct FetchedResult {
     columns: Vec<ResultColumn>,
     schema: SchemaRef,
     rows: Rows,
@@ -50,7 +50,7 @@ enum Rows {
 
 impl FetchedResult {
     /// Takes the rows of a stream; returns the result and its number of rows.
-    pub(super) async fn collect(
+    pub(in crate::query) async fn collect(
         columns: Vec<ResultColumn>,
         mut rows: SendableRecordBatchStream,
         runtime: &Arc<RuntimeEnv>,
@@ -92,7 +92,7 @@ impl FetchedResult {
     }
 
     /// Returns the columns, and the rows as a stream.
-    pub(super) fn open(&self) -> Result<(Vec<ResultColumn>, SendableRecordBatchStream)> {
+    pub(in crate::query) fn open(&self) -> Result<(Vec<ResultColumn>, SendableRecordBatchStream)> {
         let stream: SendableRecordBatchStream = match &self.rows {
             Rows::Memory(batches) => {
                 let batches: Vec<_> = batches.iter().cloned().map(Ok).collect();
@@ -114,7 +114,7 @@ struct KeptRecord {
 }
 
 /// Returns where the result of a query is kept.
-pub(super) fn kept_location(storage: &Storage, id: &QueryId) -> Result<Location> {
+pub(in crate::query) fn kept_location(storage: &Storage, id: &QueryId) -> Result<Location> {
     let results = storage.results()?.ok_or_else(|| {
         Error::new(ErrorKind::InvalidInput, OPERATION, "there is no place for results that are kept")
             .help("set `warehouse:` of the profile to a prefix of yours, `s3://bucket/prefix/`")
@@ -132,7 +132,7 @@ fn numbered(columns: &[ResultColumn]) -> Vec<StoredColumn> {
 }
 
 /// Clears what a process that stopped left of a result, and marks the prefix as ours before anything is written there.
-pub(super) async fn prepare_kept(storage: &Storage, id: &QueryId) -> Result<()> {
+pub(in crate::query) async fn prepare_kept(storage: &Storage, id: &QueryId) -> Result<()> {
     let prefix = kept_location(storage, id)?;
     if !storage.is_empty(&prefix).await? {
         storage.delete_prefix(&prefix).await?;
@@ -141,7 +141,11 @@ pub(super) async fn prepare_kept(storage: &Storage, id: &QueryId) -> Result<()> 
 }
 
 /// Makes the writer of a kept result.
-pub(super) fn kept_writer(storage: &Storage, id: &QueryId, columns: &[ResultColumn]) -> Result<ParquetWriter> {
+pub(in crate::query) fn kept_writer(
+    storage: &Storage,
+    id: &QueryId,
+    columns: &[ResultColumn],
+) -> Result<ParquetWriter> {
     let writer = ParquetWriter::new(
         storage,
         &kept_location(storage, id)?,
@@ -152,7 +156,12 @@ pub(super) fn kept_writer(storage: &Storage, id: &QueryId, columns: &[ResultColu
 }
 
 /// Completes a kept result: with the record in its marker it counts as there.
-pub(super) async fn keep(storage: &Storage, id: &QueryId, columns: &[ResultColumn], stats: &QueryStats) -> Result<()> {
+pub(in crate::query) async fn keep(
+    storage: &Storage,
+    id: &QueryId,
+    columns: &[ResultColumn],
+    stats: &QueryStats,
+) -> Result<()> {
     let record = KeptRecord {
         columns: columns.iter().map(|column| (column.name.clone(), column.data_type.to_string())).collect(),
         stats: stats.clone(),
@@ -163,7 +172,7 @@ pub(super) async fn keep(storage: &Storage, id: &QueryId, columns: &[ResultColum
 }
 
 /// Reads what is known of a kept result.
-pub(super) async fn kept(storage: &Storage, id: &QueryId) -> Result<Option<(Vec<ResultColumn>, QueryStats)>> {
+pub(in crate::query) async fn kept(storage: &Storage, id: &QueryId) -> Result<Option<(Vec<ResultColumn>, QueryStats)>> {
     if storage.results()?.is_none() {
         return Ok(None);
     }
@@ -181,7 +190,7 @@ pub(super) async fn kept(storage: &Storage, id: &QueryId) -> Result<Option<(Vec<
 }
 
 /// Opens a kept result.
-pub(super) async fn open_kept(
+pub(in crate::query) async fn open_kept(
     storage: &Storage,
     columns: Vec<ResultColumn>,
     stats: &QueryStats,

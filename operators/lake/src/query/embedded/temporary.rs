@@ -1,6 +1,7 @@
 //! The folder that queries spill to: one for each process, removed when the process is gone.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -22,15 +23,32 @@ impl TemporaryFolder {
         let failed = |error| Error::io("open the folder of temporary files", parent, error);
         std::fs::create_dir_all(parent).map_err(failed)?;
         Self::remove_left_over(parent);
+        Self::make(parent, "")
+    }
+
+    /// Makes a folder below the system's own for temporary files, where others have theirs too, and removes those of processes
+    /// of ours that are gone.
+    ///
+    /// # Errors
+    /// As [`TemporaryFolder::open`].
+    pub(crate) fn open_in_system() -> Result<Self> {
+        let parent = std::env::temp_dir();
+        remove_left_over_named(&parent, |name| name.strip_prefix(NAME_IN_SYSTEM).is_some_and(is_number));
+        Self::make(&parent, NAME_IN_SYSTEM)
+    }
+
+    fn make(parent: &Path, name: &str) -> Result<Self> {
+        let failed = |error| Error::io("open the folder of temporary files", parent, error);
         loop {
-            let name = uuid::Uuid::new_v4().simple().to_string();
+            let name = format!("{name}{}", uuid::Uuid::new_v4().simple());
             let lock_file = parent.join(format!("{name}.lock"));
             let folder = parent.join(name);
             let lock = File::create_new(&lock_file).map_err(failed)?;
             lock.lock().map_err(failed)?;
             // Another process that tidied up may have taken the file for an abandoned one before it was locked.
             if is_same_file(&lock, &lock_file) {
-                std::fs::create_dir(&folder).map_err(failed)?;
+                // Rows that are spilled are nobody else's business.
+                DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
                 return Ok(Self { folder, lock_file, _lock: lock });
             }
         }
@@ -38,20 +56,34 @@ impl TemporaryFolder {
 
     /// Removes the folders below `parent` of processes that are gone.
     pub(crate) fn remove_left_over(parent: &Path) {
-        // Nothing there is nothing left over; what cannot be read is said by whoever needs it.
-        let Ok(entries) = std::fs::read_dir(parent) else { return };
-        for path in entries.flatten().map(|entry| entry.path()) {
-            if path.extension().is_some_and(|extension| extension == "lock") {
-                remove_abandoned(&path);
-            } else if is_ours(&path) && !path.with_extension("lock").try_exists().unwrap_or(true) {
-                // A folder is made after its lock and removed before it: without one, nobody is left to remove it.
-                remove(&path);
-            }
-        }
+        remove_left_over_named(parent, is_number);
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.folder
+    }
+}
+
+/// What the names of folders in the system's own folder begin with.
+const NAME_IN_SYSTEM: &str = "suiro-";
+
+/// Removes the folders below `parent` of processes that are gone, by their names.
+fn remove_left_over_named(parent: &Path, is_ours: impl Fn(&str) -> bool) {
+    // Nothing there is nothing left over; what cannot be read is said by whoever needs it.
+    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        // Others stand beside them that are none of ours.
+        if !path.file_stem().and_then(|name| name.to_str()).is_some_and(&is_ours) {
+            continue;
+        }
+        match path.extension() {
+            Some(extension) if extension == "lock" => remove_abandoned(&path),
+            // A folder is made after its lock and removed before it: without one, nobody is left to remove it.
+            None if !path.with_extension("lock").try_exists().unwrap_or(true) => {
+                remove(&path);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -66,6 +98,10 @@ impl Drop for TemporaryFolder {
 
 /// Removes the folder of a lock that nobody holds.
 fn remove_abandoned(lock_file: &Path) {
+    // Where anybody may put something, a pipe would keep whoever opens it.
+    if !lock_file.symlink_metadata().is_ok_and(|found| found.is_file()) {
+        return;
+    }
     let Ok(lock) = File::open(lock_file) else { return };
     if lock.try_lock().is_err() {
         return;
@@ -86,9 +122,8 @@ fn remove(folder: &Path) -> bool {
     }
 }
 
-/// Tells whether a path is named as the folders here are: others stand beside them that are none of ours.
-fn is_ours(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+/// Tells whether a name, or its end, is a number as folders here are called by.
+fn is_number(name: &str) -> bool {
     name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
@@ -109,10 +144,10 @@ mod tests {
     fn folders_of_the_dead_go_and_those_of_the_living_stay() {
         let parent = tempfile::tempdir().unwrap();
         let living = TemporaryFolder::open(parent.path()).unwrap();
-        let dead = parent.path().join("dead");
+        let dead = parent.path().join("dead0000dead0000dead0000dead0000");
         std::fs::create_dir(&dead).unwrap();
         std::fs::write(dead.join("spill"), "x").unwrap();
-        std::fs::write(parent.path().join("dead.lock"), "").unwrap();
+        std::fs::write(dead.with_extension("lock"), "").unwrap();
         let unlocked = parent.path().join("0123456789abcdef0123456789abcdef");
         std::fs::create_dir(&unlocked).unwrap();
         let of_a_task = parent.path().join("7-1");
@@ -124,5 +159,25 @@ mod tests {
         std::fs::remove_dir(of_a_task).unwrap();
         drop((living, second));
         assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn in_a_folder_of_many_only_ours_go() {
+        let parent = tempfile::tempdir().unwrap();
+        let number = "dead0000dead0000dead0000dead0000";
+        let (other, ours) = (format!("other-{number}"), format!("suiro-{number}"));
+        for name in ["other", number, other.as_str(), ours.as_str()] {
+            std::fs::create_dir(parent.path().join(name)).unwrap();
+            std::fs::write(parent.path().join(format!("{name}.lock")), "").unwrap();
+        }
+        remove_left_over_named(parent.path(), |name| name.strip_prefix(NAME_IN_SYSTEM).is_some_and(is_number));
+        let mut left: Vec<_> =
+            std::fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        let locks = [number, &other].map(|name| format!("{name}.lock"));
+        let expected = [number, locks[0].as_str(), "other", other.as_str(), locks[1].as_str(), "other.lock"];
+        assert_eq!(left, expected);
+        let made = TemporaryFolder::make(parent.path(), NAME_IN_SYSTEM).unwrap();
+        assert!(made.path().file_name().unwrap().to_str().unwrap().starts_with("suiro-"));
     }
 }

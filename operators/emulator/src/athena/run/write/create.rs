@@ -58,7 +58,9 @@ impl Athena {
             let id = job.id();
             let target =
                 Target { prefix: &location, form: options.form, partitioned_by: &options.partitioned_by, name: &id };
-            self.write_rows(job, order, &sql, &target).await?
+            let stats = self.write_rows(job, order, &sql, &target).await?;
+            self.leave(job, order, &stats).await?;
+            stats
         } else {
             QueryStats::default()
         };

@@ -1,8 +1,9 @@
-//! `INSERT INTO`: rows are written aside, then their objects take their places, then new partitions are told to the catalog.
+//! `INSERT INTO`: rows are written aside, then their objects take their places, then new partitions are told to the catalog
+//! (`place`).
 //!
 //! A reader may see some of the objects before all are there, as with the service itself; never a part of one.
 
-use lake::catalog::{Expect, Table, TableFormat};
+use lake::catalog::{Table, TableFormat};
 use lake::name::Location;
 use lake::publish::Compression;
 use lake::publish::dml::identifier;
@@ -50,59 +51,13 @@ impl Athena {
         let target = Target { prefix: &rows, form, partitioned_by: &keys, name: "rows" };
         let written = self.write_rows(job, order, &sql, &target).await;
         let placed = match written {
-            Ok(stats) => self.place(job, &table, stats).await,
+            Ok(stats) => self.place(job, order, &table, stats).await,
             Err(error) => Err(error),
         };
         let cleared = self.clear_staging(&job.id()).await;
         let stats = placed?;
         cleared?;
-        let mut outcome = Outcome::written("INSERT", stats);
-        outcome.manifest = Some(self.write_manifest(job, &outcome.stats).await?);
-        Ok(outcome)
-    }
-
-    /// Copies what was written to the places of its partitions, under names that no other query uses.
-    async fn place(
-        &self,
-        job: &Job,
-        table: &Table,
-        mut stats: lake::query::QueryStats,
-    ) -> Result<lake::query::QueryStats> {
-        let lake = &self.inner.lake;
-        let mut made = Vec::new();
-        for (number, object) in stats.objects.iter_mut().enumerate() {
-            let folder = if table.partition_keys.is_empty() {
-                table.location.clone().ok_or_else(|| {
-                    Error::new(ErrorKind::InvalidData, OPERATION, format!("table {} has no location", table.name))
-                })?
-            } else if let Some(partition) = lake.catalog.partition(&table.name, &object.partition).await? {
-                partition.location
-            } else {
-                let location = table.hive_location(&object.partition)?;
-                made.push(table.new_partition(object.partition.clone(), location.clone()));
-                location
-            };
-            let ending = object.location.file_name().split_once('.').map_or("", |(_, ending)| ending);
-            let dot = if ending.is_empty() { "" } else { "." };
-            let place = folder.join(&format!("{}-{number:05}{dot}{ending}", job.id()))?;
-            lake.storage.copy(&object.location, &place).await?;
-            object.location = place;
-        }
-        for partition in made {
-            match lake.catalog.put_partition(&table.name, &partition, Expect::Absent).await {
-                Ok(_kept) => {}
-                // Somebody made it meanwhile, or an object before this one did.
-                Err(error) if error.kind == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(stats)
-    }
-
-    /// Removes what an `INSERT` wrote aside.
-    pub(in crate::athena::run) async fn clear_staging(&self, id: &str) -> Result<()> {
-        let staging = Location::parse(STAGING)?.join(&format!("{id}/"))?;
-        self.inner.lake.storage.delete_prefix(&staging).await.map(|_objects| ())
+        self.inserted(job, stats).await
     }
 }
 

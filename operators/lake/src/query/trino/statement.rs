@@ -1,0 +1,73 @@
+//! The statements that go to Trino.
+
+use crate::name::{Location, TableName};
+use crate::publish::dml::{identifier, literal};
+use crate::publish::{Compression, Format};
+use crate::sql::without_semicolon;
+
+/// How many lines stand before the query in a statement that writes, or that asks for columns.
+pub(super) const LINES_BEFORE: u32 = 1;
+
+/// Returns the statement that writes the rows of a query to objects: it makes an external table over the prefix
+/// (<https://trino.io/docs/476/connector/hive.html>, `external_location`).
+pub(super) fn write(
+    catalog: &str,
+    through: &TableName,
+    sql: &str,
+    prefix: &Location,
+    partition_by: &[String],
+) -> String {
+    let keys: Vec<String> = partition_by.iter().map(|key| literal(&key.to_lowercase())).collect();
+    let keys = if keys.is_empty() { String::new() } else { format!(", partitioned_by = ARRAY[{}]", keys.join(", ")) };
+    // The query stands on lines of its own, so that its places are only some lines further down.
+    format!(
+        "CREATE TABLE {} WITH (external_location = {}, format = 'PARQUET'{keys}) AS\n{}",
+        qualified(catalog, through),
+        literal(&prefix.as_prefix().to_string()),
+        without_semicolon(sql),
+    )
+}
+
+/// Returns the session property that says how objects are compressed.
+pub(super) fn compression(catalog: &str, format: Format) -> (String, String) {
+    let Format::Parquet(compression) = format;
+    let codec = match compression {
+        Compression::Zstd => "ZSTD",
+        Compression::Snappy => "SNAPPY",
+        Compression::Gzip => "GZIP",
+        Compression::None => "NONE",
+    };
+    (format!("{catalog}.compression_codec"), codec.to_owned())
+}
+
+/// Returns the statement that gives the columns of a query and reads nothing.
+pub(super) fn columns(sql: &str) -> String {
+    format!("SELECT * FROM (\n{}\n) AS query LIMIT 0", without_semicolon(sql))
+}
+
+fn qualified(catalog: &str, table: &TableName) -> String {
+    format!("{}.{}.{}", identifier(catalog), identifier(&table.database), identifier(&table.table))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_go_through_a_table_to_a_quoted_prefix() {
+        let table = TableName::new("default", "suiro_temporary_0").unwrap();
+        let prefix = Location::parse("s3://b/it's/v").unwrap();
+        assert_eq!(
+            write("lake", &table, "SELECT 1 AS a -- one;\n;", &prefix, &[]),
+            "CREATE TABLE \"lake\".\"default\".\"suiro_temporary_0\" WITH (external_location = 's3://b/it''s/v/', \
+             format = 'PARQUET') AS\nSELECT 1 AS a -- one;\n"
+        );
+        let keys = ["Dt".to_owned(), "o'clock".to_owned()];
+        assert!(
+            write("lake", &table, "SELECT 1", &prefix, &keys)
+                .contains(", partitioned_by = ARRAY['dt', 'o''clock']) AS\nSELECT 1")
+        );
+        assert_eq!(compression("lake", Format::default()), ("lake.compression_codec".to_owned(), "ZSTD".to_owned()));
+        assert_eq!(columns("SELECT 1;"), "SELECT * FROM (\nSELECT 1\n) AS query LIMIT 0");
+    }
+}

@@ -1,0 +1,87 @@
+//! Trino's Hive connector as an outside client of the endpoint: what it writes is read by suiro and by awswrangler, and the
+//! other way round.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::Trino;
+use crate::endpoint::Endpoint;
+use crate::support::{Project, root};
+
+#[test]
+fn trino_suiro_and_awswrangler_read_each_other() {
+    let Some(trino) = Trino::find() else { return };
+    let project = Project::copy_of(&root().join("examples/01_daily_access"));
+    project.succeed(&["run", "daily_access.dig", "--session", "2026-03-03", "-q"]);
+    std::fs::create_dir_all(project.path().join(".suiro/warehouse/s3/trino")).unwrap();
+    let endpoint = Endpoint::start(&project, &[], &[]);
+    let lake = trino.connect(endpoint.url());
+
+    lake.ask(&[
+        "CREATE SCHEMA tr WITH (location = 's3://trino/tr/')",
+        "CREATE TABLE tr.sales (id bigint, amount decimal(10,2), name varchar, at timestamp(3), dt varchar) \
+         WITH (format = 'PARQUET', partitioned_by = ARRAY['dt'])",
+        "INSERT INTO tr.sales VALUES (1, 1.5, 'ä', TIMESTAMP '2026-01-01 01:02:03.004', '2026-01-01')",
+        "INSERT INTO tr.sales VALUES (2, 2.5, 'b c', NULL, '2026-01-01'), (3, 3.5, NULL, NULL, '2026-01-02')",
+        "INSERT INTO tr.sales VALUES (4, 4.5, 'd', NULL, '2026-01-02')",
+    ]);
+    let all = "SELECT id, amount, name, dt FROM tr.sales ORDER BY id";
+    let rows = json!([
+        [1, "1.50", "ä", "2026-01-01"],
+        [2, "2.50", "b c", "2026-01-01"],
+        [3, "3.50", null, "2026-01-02"],
+        [4, "4.50", "d", "2026-01-02"]
+    ]);
+    assert_eq!(lake.ask(&[all]), rows);
+    assert_eq!(
+        lake.ask(&["SELECT dt FROM tr.\"sales$partitions\" ORDER BY dt"]),
+        json!([["2026-01-01"], ["2026-01-02"]])
+    );
+    assert_eq!(lake.ask(&["SHOW TABLES FROM tr"]), json!([["sales"]]));
+    assert_eq!(lake.ask(&["ANALYZE tr.sales"]), json!([[4]]));
+    assert_eq!(
+        project.query("SELECT id, amount, name, at, dt FROM tr.sales ORDER BY id"),
+        "id,amount,name,at,dt\n1,1.50,ä,2026-01-01 01:02:03.004,2026-01-01\n2,2.50,b c,,2026-01-01\n\
+         3,3.50,,,2026-01-02\n4,4.50,d,,2026-01-02\n"
+    );
+
+    // Objects that are there become a partition.
+    let from = project.path().join(".suiro/warehouse/s3/trino/tr/sales/dt=2026-01-02");
+    let to = project.path().join(".suiro/warehouse/s3/trino/elsewhere/third");
+    std::fs::create_dir_all(&to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+    let call = format!(
+        "CALL {}.system.register_partition('tr', 'sales', ARRAY['dt'], ARRAY['2026-01-03'], 's3://trino/elsewhere/third')",
+        lake.catalog
+    );
+    let third = "SELECT count(*) AS n FROM tr.sales WHERE dt = '2026-01-03'";
+    lake.ask(&[&call]);
+    assert_eq!(lake.ask(&[third]), json!([[2]]));
+    assert_eq!(project.query(third), "n\n2\n");
+    let call =
+        format!("CALL {}.system.unregister_partition('tr', 'sales', ARRAY['dt'], ARRAY['2026-01-03'])", lake.catalog);
+    lake.ask(&[&call]);
+    assert_eq!(lake.ask(&[all]), rows);
+
+    // What suiro published.
+    let published = "SELECT dt, sum(requests) AS n FROM web.daily_summary GROUP BY dt ORDER BY dt";
+    assert_eq!(lake.ask(&[published]), json!([["2026-03-01", 1480], ["2026-03-02", 1610], ["2026-03-03", 1235]]));
+    lake.ask(&["CREATE TABLE tr.busy WITH (format = 'PARQUET') AS SELECT dt, sum(requests) AS n FROM web.daily_summary GROUP BY dt"]);
+    assert_eq!(project.query("SELECT max(n) AS n FROM tr.busy"), "n\n1610\n");
+
+    if let Some(python) = std::env::var_os("SUIRO_TEST_CLIENTS").map(PathBuf::from) {
+        let script = root().join("tests/trino/read_back.py");
+        let outcome = endpoint.run(&python, &[script.to_str().unwrap()], &[]);
+        assert_eq!(outcome.stdout, "awswrangler: ok\n");
+        let people = lake.ask(&["SELECT id, name, dt FROM wr.people ORDER BY id"]);
+        assert_eq!(people, json!([[1, "x", "2026-01-01"], [2, null, "2026-01-02"]]));
+    }
+
+    lake.ask(&["DROP TABLE tr.busy", "DROP TABLE tr.sales", "DROP SCHEMA tr"]);
+    assert!(!project.succeed(&["table", "list"]).stdout.contains("tr"), "nothing is left of it");
+    drop(lake);
+    assert_eq!(endpoint.stop(), Some(0));
+}
