@@ -56,7 +56,7 @@ fn partition(database: &str, table: &str, value: &str) -> Target {
     (TableName::new(database, table).unwrap(), Some(vec![value.to_owned()]))
 }
 
-/// `mod(…, 2)` of the days since the first session: the two results alternate.
+/// By the days since the first session: the two results alternate. Checks before the first publish need a database as well.
 const FIRST: &str = r"
 timezone: UTC
 +apas:
@@ -65,6 +65,11 @@ timezone: UTC
   table: daily
   partition_kv: {k: a}
   checks: [SELECT n FROM new_version WHERE n > 1]
++unchecked:
+  athena.apas>: SELECT CAST(date_diff('day', DATE '2024-01-01', DATE '${session_date}') % 2 AS bigint) AS n
+  database: plain_${session_date_compact}
+  table: daily
+  partition_kv: {k: a}
 ";
 
 const REPLACING: &str = r"
@@ -148,10 +153,13 @@ pub(super) fn all() -> Vec<Scenario> {
         Scenario {
             name: "a first partition",
             workflow: FIRST,
-            targets: |session| vec![partition(&format!("made_{}", session.date.replace('-', "")), "daily", "a")],
+            targets: |session| {
+                let day = session.date.replace('-', "");
+                ["made", "plain"].map(|name| partition(&format!("{name}_{day}"), "daily", "a")).into()
+            },
             is_first: true,
             only: &["aws: ", "publish", "version: "],
-            queries: (2, 0),
+            queries: (3, 0),
             ..plain()
         },
         Scenario {
