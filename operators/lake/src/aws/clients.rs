@@ -19,9 +19,13 @@ use super::settings::AwsSettings;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How often a call is made at most. A workflow can wait: with the SDK's pauses of up to 20 seconds (jittered, doubling) ten
-/// tries outlast a minute of refusals, where the SDK's own three give up after a second.
-const ATTEMPTS: u32 = 10;
+/// How often a call is made at most. A workflow can wait: with pauses of 0.1 to 20 seconds (jittered, doubling) fourteen tries
+/// outlast a minute of refusals, where the SDK's own three give up after a second.
+const ATTEMPTS: u32 = 14;
+
+/// How long the first pause between tries is at most. The SDK's own, a second, is long beside a call of some milliseconds, and
+/// most refusals are over at once.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long one pause between tries is at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
@@ -103,7 +107,10 @@ async fn load(settings: &AwsSettings) -> Result<SdkConfig> {
         .read_timeout(READ_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .build();
-    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(LONGEST_PAUSE);
+    let retries = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(FIRST_PAUSE)
+        .with_max_backoff(LONGEST_PAUSE);
     let app = AppName::new("suiro").map_err(|error| {
         Error::new(ErrorKind::InvalidInput, "open the AWS lake", "the name of the program cannot be sent").source(error)
     })?;
