@@ -42,7 +42,7 @@ const SUIRO: &str = env!("CARGO_BIN_EXE_suiro");
 type Group = fn(&Path, Scale) -> Result<Vec<Figure>>;
 
 /// The groups in the order of the table of budgets.
-const GROUPS: [(&str, Group); 11] = [
+const GROUPS: [(&str, Group); 12] = [
     ("disk", |folder, _scale| Ok(vec![machine::flush(folder)?])),
     ("start", commands::start),
     ("hop", attempts::hop),
