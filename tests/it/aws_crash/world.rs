@@ -53,8 +53,8 @@ impl<'p> World<'p> {
     /// Starts the endpoint of a project; calls fail by these rules, one a line.
     pub(crate) fn start(project: &'p Project, faults: &str) -> Self {
         make_buckets(project);
-        let rules: String = faults.lines().map(|rule| format!("\n  - {rule}")).collect();
-        let rules = if rules.is_empty() { " []" } else { &rules };
+        let rules: Vec<String> = faults.lines().map(|rule| format!("\n  - {rule}")).collect();
+        let rules = if rules.is_empty() { " []".to_owned() } else { rules.concat() };
         project.write("fault.yml", format!("seed: 7\nrules:{rules}\n"));
         let endpoint = Endpoint::start(project, &["--fault", "fault.yml"], &[]);
         prepare(project, endpoint.url(), "");
@@ -206,15 +206,12 @@ async fn found_at(lake: &Lake, target: &Target) -> Found {
 }
 
 async fn entry(lake: &Lake, (table, values): &Target) -> Option<(i64, Location, Option<u64>)> {
-    let (version, location, parameters) = match values {
-        Some(values) => {
-            let partition = lake.catalog.partition(table, values).await.unwrap()?;
-            (partition.version, partition.location, partition.parameters)
-        }
-        None => {
-            let table = lake.catalog.table(table).await.unwrap()?;
-            (table.version, table.location.unwrap(), table.parameters)
-        }
+    let (version, location, parameters) = if let Some(values) = values {
+        let partition = lake.catalog.partition(table, values).await.unwrap()?;
+        (partition.version, partition.location, partition.parameters)
+    } else {
+        let table = lake.catalog.table(table).await.unwrap()?;
+        (table.version, table.location.unwrap(), table.parameters)
     };
     Some((version, location, Record::read(&parameters).unwrap().map(|record| record.rows)))
 }
