@@ -1,7 +1,7 @@
 //! Athena as a query engine: `StartQueryExecution` under a token of ours, one poller for all queries, results from S3.
 //!
 //! An execution id is all that must survive a crash: what else belongs to a query stands in a comment of its statement
-//! ([`record`]). A token that is sent again gives the query that it started, also when that one has failed: a new try needs
+//! (`record.rs`). A token that is sent again gives the query that it started, also when that one has failed: a new try needs
 //! a new token, which whoever retries makes (`generation` of a publish, of `athena.query>`).
 //!
 //! Rows that are written go by UNLOAD below an empty prefix, which Athena insists on: a second writer, or a token that Athena

@@ -8,7 +8,7 @@
 //! write.
 //!
 //! What belongs to a query beside its text (where its rows go, which tables are there for it alone) stands in a comment of the
-//! statement ([`record`]).
+//! statement (`athena/record.rs`).
 
 mod client;
 mod describe;
