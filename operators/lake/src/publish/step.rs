@@ -102,7 +102,10 @@ impl Lake {
 
     async fn give_up(&self, prefix: &Location) -> Result<()> {
         self.abandon_version(prefix).await?;
-        self.collect().await?;
+        // What counts is why it is given up. What cannot be deleted now, of other tables too, goes with a later collection.
+        if let Err(error) = self.collect().await {
+            tracing::warn!(%error, "versions that are no longer needed could not be collected");
+        }
         Ok(())
     }
 
