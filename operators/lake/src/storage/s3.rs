@@ -70,7 +70,7 @@ pub(super) fn open(clients: &AwsClients, clock: Arc<dyn Clock>) -> Result<Bucket
     let plain = ReqwestConnector::default().connect(&options).map_err(|error| {
         Error::new(ErrorKind::External, "open the AWS lake", format!("cannot make a client of S3: {error}"))
     })?;
-    let signed = Signed::new(plain, clients, clock, tokio::runtime::Handle::current());
+    let signed = Signed::new(plain, clients, clock, tokio::runtime::Handle::current())?;
     let path_style = clients.settings.path_style || is_this_machine(&endpoint);
     let client = HttpClient::new(signed);
     Ok(Buckets::new(Opener { client, options, region: clients.region.clone(), endpoint, path_style }))

@@ -23,6 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::aws::credentials::KeptCredentials;
 use crate::aws::{AwsClients, Encryption, S3Writes};
 use crate::clock::Clock;
+use crate::error::{Error, ErrorKind};
 use crate::publish::version::hex;
 
 /// The header that carries the checksum of a body, which `object_store` computes for all that is long.
@@ -80,18 +81,25 @@ impl std::error::Error for Unsigned {
 }
 
 impl Signed {
-    pub(super) fn new(client: HttpClient, clients: &AwsClients, clock: Arc<dyn Clock>, runtime: Handle) -> Self {
+    /// # Errors
+    /// `InvalidInput` for a setting of writes that no header can hold.
+    pub(super) fn new(
+        client: HttpClient,
+        clients: &AwsClients,
+        clock: Arc<dyn Clock>,
+        runtime: Handle,
+    ) -> Result<Self, Error> {
         let writes = &clients.settings.writes;
         let signer = Signer {
             client,
             credentials: clients.credentials.clone(),
             region: clients.region.clone(),
-            of_writes: headers_of(writes),
+            of_writes: headers_of(writes)?,
             has_tags: !writes.tags.is_empty(),
             requester_pays: writes.requester_pays,
             clock,
         };
-        Self { signer: Arc::new(signer), runtime }
+        Ok(Self { signer: Arc::new(signer), runtime })
     }
 }
 
@@ -174,38 +182,42 @@ fn body_hash(request: &HttpRequest) -> String {
     }
 }
 
-fn headers_of(writes: &S3Writes) -> Vec<(&'static str, HeaderValue)> {
+/// Returns what goes with each object that is written. What cannot be sent is no object without it: a key left out would be
+/// another encryption than was asked for.
+fn headers_of(writes: &S3Writes) -> Result<Vec<(&'static str, HeaderValue)>, Error> {
     let mut headers = Vec::new();
     let mut add = |name: &'static str, text: &str| {
-        if let Ok(value) = HeaderValue::from_str(text) {
-            headers.push((name, value));
-        } else {
-            tracing::warn!(header = name, "a setting of writes holds what cannot be sent; it is left out");
-        }
+        let value = HeaderValue::from_str(text).map_err(|_| {
+            let message =
+                format!("a setting of the profile cannot be sent to S3 as `{name}`: `{}`", text.escape_debug());
+            Error::new(ErrorKind::InvalidInput, "open the AWS lake", message)
+        })?;
+        headers.push((name, value));
+        Ok::<_, Error>(())
     };
     match &writes.encryption {
         Encryption::Bucket => {}
-        Encryption::S3 => add("x-amz-server-side-encryption", "AES256"),
+        Encryption::S3 => add("x-amz-server-side-encryption", "AES256")?,
         Encryption::Kms { key } => {
-            add("x-amz-server-side-encryption", "aws:kms");
+            add("x-amz-server-side-encryption", "aws:kms")?;
             if let Some(key) = key {
-                add("x-amz-server-side-encryption-aws-kms-key-id", key);
+                add("x-amz-server-side-encryption-aws-kms-key-id", key)?;
             }
         }
     }
     if let Some(acl) = writes.acl {
-        add("x-amz-acl", acl.as_str());
+        add("x-amz-acl", acl.as_str())?;
     }
     if let Some(class) = writes.storage_class {
-        add("x-amz-storage-class", class.as_str());
+        add("x-amz-storage-class", class.as_str())?;
     }
     if !writes.tags.is_empty() {
         let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let pairs: Vec<String> =
             writes.tags.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect();
-        add("x-amz-tagging", &pairs.join("&"));
+        add("x-amz-tagging", &pairs.join("&"))?;
     }
-    headers
+    Ok(headers)
 }
 
 #[cfg(test)]
@@ -236,8 +248,16 @@ mod tests {
             tags: [("team".to_owned(), "a b&c".to_owned())].into_iter().collect(),
             requester_pays: false,
         };
-        let headers: Vec<(&str, String)> =
-            headers_of(&writes).into_iter().map(|(name, value)| (name, value.to_str().unwrap().to_owned())).collect();
+        let headers: Vec<(&str, String)> = headers_of(&writes)
+            .unwrap()
+            .into_iter()
+            .map(|(name, value)| (name, value.to_str().unwrap().to_owned()))
+            .collect();
+        let unsendable = S3Writes { encryption: Encryption::Kms { key: Some("a\nb".to_owned()) }, ..writes };
+        assert_eq!(
+            headers_of(&unsendable).unwrap_err().message,
+            "a setting of the profile cannot be sent to S3 as `x-amz-server-side-encryption-aws-kms-key-id`: `a\\nb`"
+        );
         assert_eq!(
             headers,
             [
