@@ -42,7 +42,7 @@ impl Host {
     pub(super) fn log_failure(&self, error: &TaskError) {
         self.log(&format!("error {}: {}", error.code, error.message));
         for problem in &error.params {
-            self.log(&format!("  `{}`: {}", problem.path, problem.message));
+            self.log(&format!("  `{}`: {}", self.def.written(&problem.path), problem.message));
         }
         for help in &error.help {
             self.log(&format!("  help: {help}"));
