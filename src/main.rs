@@ -71,8 +71,8 @@ fn refused(error: &clap::Error) -> ExitCode {
     Exit::Usage.into()
 }
 
-/// Sends what the libraries have to report beside their results to stderr: a log that cannot be written, a collection that
-/// failed. `SUIRO_LOG` takes another filter (<https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html>).
+/// Sends what the libraries have to report beside their results to stderr: temporary files that cannot be removed, a collection
+/// that failed. What comes with an error is not said here: the error is. `SUIRO_LOG` takes another filter (<https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html>).
 fn report_errors(filter: Option<&str>) {
     let filter = filter.unwrap_or("error,engine=warn");
     tracing_subscriber::fmt()

@@ -172,7 +172,8 @@ impl Engine {
             Advance { engine: self, attempts: BTreeMap::new(), n_running: 0, stopping: false, reports, inbound };
         let result = advance.work(deadline).await;
         if let Err(error) = &result {
-            tracing::error!(%error, "the engine stops");
+            // Whoever called is told, and tells it in its own way.
+            tracing::debug!(%error, "the engine stops");
             advance.abandon().await;
         }
         result
@@ -269,7 +270,7 @@ impl Advance<'_> {
                 let effect = parts.store.save(&attempt.shared.claim, &batch.tick);
                 parts.settings.crash_points.around("run: tick", effect).await?;
             }
-            attempt.tell(&batch.notices);
+            attempt.tell(&batch);
             self.n_running += jobs.len();
             for job in jobs {
                 let reports = self.reports.clone();
@@ -348,12 +349,15 @@ impl Advance<'_> {
         self.stop();
         let grace = self.engine.parts.settings.stop_grace;
         let all_stopped = async {
-            while self.n_running > 0 && self.inbound.recv().await.is_some() {
+            while self.n_running > 0 {
+                let Some(report) = self.inbound.recv().await else { break };
                 self.n_running -= 1;
             }
         };
         if tokio::time::timeout(grace, all_stopped).await.is_err() {
-            tracing::warn!(n_running = self.n_running, "tasks did not stop in time");
+            for attempt in self.attempts.values() {
+                attempt.tell_unstopped(grace);
+            }
         }
     }
 }

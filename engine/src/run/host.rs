@@ -49,6 +49,12 @@ impl Host {
         }
     }
 
+    /// Says why the log is not whole, if it is not.
+    pub(super) fn log_failure_text(&self) -> Option<String> {
+        let (path, error) = self.log.take_failure()?;
+        Some(format!("its log `{}` cannot be written: {error}", path.display()))
+    }
+
     /// Writes to the task's log.
     fn keep(&self, write: impl FnOnce(&TaskLog)) {
         let points = &self.shared.engine.settings.crash_points;
