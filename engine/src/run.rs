@@ -22,6 +22,7 @@ mod host;
 mod leftover;
 pub mod log;
 pub mod observer;
+mod obstacle;
 pub mod plan;
 pub mod process;
 mod settings;
@@ -35,6 +36,7 @@ mod tests;
 pub use error::EngineError;
 pub use groups::ProcessGroups;
 pub use observer::{RunEvent, RunObserver, Unobserved};
+pub use obstacle::Obstacle;
 pub use settings::EngineSettings;
 pub use submit::{AttemptRequest, Rerun, Submitted};
 pub use summary::{ExitClass, RunSummary};
@@ -74,6 +76,9 @@ pub enum Progress {
     /// Interrupted, or the deadline came: tasks were stopped and their state stored; the next holder continues.
     Interrupted,
 }
+
+/// The file of the state below its directory.
+const STATE_FILE: &str = "state.db";
 
 /// Runs attempts. Submit, then advance; both may be called from several tasks, advance from one at a time.
 #[derive(Debug)]
@@ -123,11 +128,35 @@ impl Engine {
         let points = &settings.crash_points;
         points
             .around_now("run: make the folder of the state", || make_state_dir(dir))
-            .map_err(|source| EngineError::StateDir { path: dir.clone(), source })?;
-        let store = points.around("run: open the state", SqliteStore::open(&dir.join("state.db"))).await?;
+            .map_err(|source| EngineError::state_dir(dir, source))?;
+        let store = points.around("run: open the state", SqliteStore::open(&dir.join(STATE_FILE))).await?;
         let engine = Self::new(Arc::new(store), registry, clock, observer, settings);
         leftover::remove_unheld(&engine.parts).await;
         Ok(engine)
+    }
+
+    /// Makes an engine to look at what ran: over the state as it is, also where it cannot be written. Nothing is made or changed,
+    /// and what would change something fails. None when nothing ever ran.
+    ///
+    /// # Errors
+    /// When something else than a directory is there, or the state in it cannot be read.
+    pub async fn open_to_look(
+        registry: Arc<Registry>,
+        clock: Arc<dyn Clock>,
+        settings: EngineSettings,
+    ) -> Result<Option<Self>, EngineError> {
+        let dir = &settings.state_dir;
+        if let Some(by) = Obstacle::to(dir) {
+            return Err(EngineError::StateDirTaken { path: dir.clone(), by });
+        }
+        let file = dir.join(STATE_FILE);
+        match file.metadata() {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(EngineError::UnreadableStateDir { path: dir.clone(), source }),
+        }
+        let store = Arc::new(SqliteStore::open_to_look(&file).await?);
+        Ok(Some(Self::new(store, registry, clock, Arc::new(Unobserved), settings)))
     }
 
     /// Returns the store, for listings.
@@ -352,6 +381,9 @@ impl Advance<'_> {
             while self.n_running > 0 {
                 let Some(report) = self.inbound.recv().await else { break };
                 self.n_running -= 1;
+                if let Some(attempt) = self.attempts.get_mut(&report.attempt) {
+                    attempt.running.remove(&report.task);
+                }
             }
         };
         if tokio::time::timeout(grace, all_stopped).await.is_err() {

@@ -77,7 +77,7 @@ impl Storage {
         let root = warehouse.join("s3");
         durable::create_dir_all(&root).await?;
         let root =
-            tokio::fs::canonicalize(&root).await.map_err(|error| Error::io("open the warehouse", &root, error))?;
+            tokio::fs::canonicalize(&root).await.map_err(|error| Error::folder("open the warehouse", &root, error))?;
         Self::at(root)
     }
 
@@ -89,7 +89,7 @@ impl Storage {
         match warehouse.join("s3").canonicalize() {
             Ok(root) => Self::at(root),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::at(empty.to_owned()),
-            Err(error) => Err(Error::io("open the warehouse", warehouse, error)),
+            Err(error) => Err(Error::folder("open the warehouse", warehouse, error)),
         }
     }
 
