@@ -99,13 +99,12 @@ impl Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        // A reader that has gone (`| head`) is no failure worth a word.
-        let what = if error.kind() == std::io::ErrorKind::BrokenPipe {
-            What::Said
-        } else {
-            What::Message { code: code::STORAGE, text: format!("cannot write the output: {error}"), help: Vec::new() }
-        };
-        Self { exit: Exit::Failed, what }
+        // A reader that has gone (`| head`) has all that it wanted: what is printed ends there, and ends well.
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::said(Exit::Success);
+        }
+        let text = format!("cannot write the output: {error}");
+        Self { exit: Exit::Failed, what: What::Message { code: code::STORAGE, text, help: Vec::new() } }
     }
 }
 

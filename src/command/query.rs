@@ -56,7 +56,11 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
         let mut n_rows = 0_u64;
         while let Some(batch) = batches.try_next().await.map_err(lake::sql::from_execution)? {
             n_rows += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
-            sink.write(&columns, &batch)?;
+            if let Err(failure) = sink.write(&columns, &batch) {
+                // Nobody takes the rows any more: what still runs the query need not. That it could not be stopped matters less.
+                let _stopped = lake.engine.cancel(&id).await;
+                return Err(failure);
+            }
         }
         sink.finish(&columns)?;
         Ok::<_, Failure>(n_rows)
