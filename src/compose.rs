@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use engine::diagnostic::{code, suggest};
 use engine::operator::Registry;
+use engine::run::{EngineError, Obstacle};
 use lake::crash::CrashPoints;
 use lake::{Lake, LakeSettings, Place};
 use operators::{LakeDoor, Purpose};
@@ -39,6 +40,7 @@ impl Base {
 
     /// Opens the lake of a project.
     pub(crate) async fn lake(&self, settings: &Settings) -> Result<Lake, Failure> {
+        state_is_a_folder(settings)?;
         Ok(door(settings).lake().await?.clone())
     }
 
@@ -50,6 +52,7 @@ impl Base {
         if has_lake(settings) {
             return Ok(Some(door_to(settings, purpose).lake().await?.clone()));
         }
+        state_is_a_folder(settings)?;
         if is_marked(&settings.project) {
             return Ok(None);
         }
@@ -64,6 +67,16 @@ pub(crate) fn no_project(settings: &Settings) -> Failure {
     Failure::of_code(code::NO_PROJECT, message)
         .help("say `--project DIR` with the folder of your workflows, or run one first: `suiro run FILE`")
         .help("`suiro init` makes a new project")
+}
+
+/// Refuses to go on where something else stands in the place of the state's folder: what is in it then cannot be known, and it
+/// would look as if nothing was ever run.
+pub(crate) fn state_is_a_folder(settings: &Settings) -> Result<(), Failure> {
+    let path = &settings.state_dir;
+    match Obstacle::to(path) {
+        Some(by) => Err(EngineError::StateDirTaken { path: path.clone(), by }.into()),
+        None => Ok(()),
+    }
 }
 
 /// Tells whether a profile has a lake to look at. Opening one in a folder makes it; one on AWS is there.

@@ -1,5 +1,6 @@
 //! Why a command fails, and with which exit code.
 
+use clap::error::ErrorKind;
 use engine::diagnostic::{Code, Diagnostic, code};
 use engine::document::SourceMap;
 use engine::operator::TaskErrorKind;
@@ -71,11 +72,21 @@ impl Failure {
 
     /// Makes a failure of a command line that cannot be read: what is wrong, and then what the parser advises, a line each.
     pub(crate) fn of_command_line(error: &clap::Error) -> Self {
+        if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            // What it says is the page of help.
+            return Self::usage("expected a command, found none").help("for more information, try '--help'");
+        }
         let said = error.render().to_string();
-        let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+        let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
         let first = lines.next().unwrap_or_default();
-        let failure = Self::usage(first.strip_prefix("error: ").unwrap_or(first));
-        lines.fold(failure, Self::help)
+        let mut message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+        if message.ends_with(':') {
+            // A list follows: the arguments that are missing, say.
+            let is_item = |line: &&str| !["tip:", "Usage:", "For more"].iter().any(|start| line.starts_with(start));
+            let items: Vec<&str> = std::iter::from_fn(|| lines.next_if(is_item)).collect();
+            message = format!("{message} {}", items.join(", "));
+        }
+        lines.fold(Self::usage(message), |failure, line| failure.help(advice(line)))
     }
 
     /// Makes a failure of documents.
@@ -99,13 +110,12 @@ impl Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        // A reader that has gone (`| head`) is no failure worth a word.
-        let what = if error.kind() == std::io::ErrorKind::BrokenPipe {
-            What::Said
-        } else {
-            What::Message { code: code::STORAGE, text: format!("cannot write the output: {error}"), help: Vec::new() }
-        };
-        Self { exit: Exit::Failed, what }
+        // A reader that has gone (`| head`) has all that it wanted: what is printed ends there, and ends well.
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::said(Exit::Success);
+        }
+        let text = format!("cannot write the output: {error}");
+        Self { exit: Exit::Failed, what: What::Message { code: code::STORAGE, text, help: Vec::new() } }
     }
 }
 
@@ -132,6 +142,19 @@ impl From<engine::operator::TaskError> for Failure {
         let exit = exit_of(error.kind);
         Self { exit, what: What::Message { code: error.code, text: error.message, help: error.help } }
     }
+}
+
+/// Writes a line of the command line's parser as our own are written.
+fn advice(line: &str) -> String {
+    if let Some(usage) = line.strip_prefix("Usage: ") {
+        return format!("usage: {usage}");
+    }
+    if let Some(rest) = line.strip_prefix("For more") {
+        return format!("for more{}", rest.trim_end_matches('.'));
+    }
+    let line = line.strip_prefix("tip: ").unwrap_or(line);
+    // `[possible values: …]`
+    line.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(line).to_owned()
 }
 
 /// The exit code of a kind of error.

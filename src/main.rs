@@ -14,9 +14,10 @@ mod signals;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use engine::diagnostic::code;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Color, Command};
 use crate::compose::Base;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
@@ -62,17 +63,18 @@ fn refused(error: &clap::Error) -> ExitCode {
     }
     // The line is wrong, so that what it says of JSON is known by its words alone.
     let json = std::env::args_os().skip(1).take_while(|word| word != "--").any(|word| word == "--json");
-    if json {
-        command::say(Output { json, color: false }, &Failure::of_command_line(error));
-    } else {
-        // Nobody reads stderr then.
+    if !json && error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Nobody reads stderr when this fails.
         let _lost = error.print();
+    } else {
+        let output = Output::new(json, Color::Auto, Environment::read().no_color);
+        command::say(output, &Failure::of_command_line(error));
     }
     Exit::Usage.into()
 }
 
-/// Sends what the libraries have to report beside their results to stderr: a log that cannot be written, a collection that
-/// failed. `SUIRO_LOG` takes another filter (<https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html>).
+/// Sends what the libraries have to report beside their results to stderr: temporary files that cannot be removed, a collection
+/// that failed. What comes with an error is not said here: the error is. `SUIRO_LOG` takes another filter (<https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html>).
 fn report_errors(filter: Option<&str>) {
     let filter = filter.unwrap_or("error,engine=warn");
     tracing_subscriber::fmt()

@@ -52,6 +52,14 @@ impl Output {
     }
 }
 
+/// Passes over that nobody reads stdout any more: for what goes on to its end and whose exit code counts all the same.
+pub(crate) fn read_or_not(printed: io::Result<()>) -> io::Result<()> {
+    match printed {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}
+
 /// Makes an empty table for people.
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();

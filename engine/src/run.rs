@@ -22,6 +22,7 @@ mod host;
 mod leftover;
 pub mod log;
 pub mod observer;
+mod obstacle;
 pub mod plan;
 pub mod process;
 mod settings;
@@ -35,6 +36,7 @@ mod tests;
 pub use error::EngineError;
 pub use groups::ProcessGroups;
 pub use observer::{RunEvent, RunObserver, Unobserved};
+pub use obstacle::Obstacle;
 pub use settings::EngineSettings;
 pub use submit::{AttemptRequest, Rerun, Submitted};
 pub use summary::{ExitClass, RunSummary};
@@ -74,6 +76,9 @@ pub enum Progress {
     /// Interrupted, or the deadline came: tasks were stopped and their state stored; the next holder continues.
     Interrupted,
 }
+
+/// The file of the state below its directory.
+const STATE_FILE: &str = "state.db";
 
 /// Runs attempts. Submit, then advance; both may be called from several tasks, advance from one at a time.
 #[derive(Debug)]
@@ -123,11 +128,35 @@ impl Engine {
         let points = &settings.crash_points;
         points
             .around_now("run: make the folder of the state", || make_state_dir(dir))
-            .map_err(|source| EngineError::StateDir { path: dir.clone(), source })?;
-        let store = points.around("run: open the state", SqliteStore::open(&dir.join("state.db"))).await?;
+            .map_err(|source| EngineError::state_dir(dir, source))?;
+        let store = points.around("run: open the state", SqliteStore::open(&dir.join(STATE_FILE))).await?;
         let engine = Self::new(Arc::new(store), registry, clock, observer, settings);
         leftover::remove_unheld(&engine.parts).await;
         Ok(engine)
+    }
+
+    /// Makes an engine to look at what ran: over the state as it is, also where it cannot be written. Nothing is made or changed,
+    /// and what would change something fails. None when nothing ever ran.
+    ///
+    /// # Errors
+    /// When something else than a directory is there, or the state in it cannot be read.
+    pub async fn open_to_look(
+        registry: Arc<Registry>,
+        clock: Arc<dyn Clock>,
+        settings: EngineSettings,
+    ) -> Result<Option<Self>, EngineError> {
+        let dir = &settings.state_dir;
+        if let Some(by) = Obstacle::to(dir) {
+            return Err(EngineError::StateDirTaken { path: dir.clone(), by });
+        }
+        let file = dir.join(STATE_FILE);
+        match file.metadata() {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(EngineError::UnreadableStateDir { path: dir.clone(), source }),
+        }
+        let store = Arc::new(SqliteStore::open_to_look(&file).await?);
+        Ok(Some(Self::new(store, registry, clock, Arc::new(Unobserved), settings)))
     }
 
     /// Returns the store, for listings.
@@ -172,7 +201,8 @@ impl Engine {
             Advance { engine: self, attempts: BTreeMap::new(), n_running: 0, stopping: false, reports, inbound };
         let result = advance.work(deadline).await;
         if let Err(error) = &result {
-            tracing::error!(%error, "the engine stops");
+            // Whoever called is told, and tells it in its own way.
+            tracing::debug!(%error, "the engine stops");
             advance.abandon().await;
         }
         result
@@ -269,7 +299,7 @@ impl Advance<'_> {
                 let effect = parts.store.save(&attempt.shared.claim, &batch.tick);
                 parts.settings.crash_points.around("run: tick", effect).await?;
             }
-            attempt.tell(&batch.notices);
+            attempt.tell(&batch);
             self.n_running += jobs.len();
             for job in jobs {
                 let reports = self.reports.clone();
@@ -348,12 +378,18 @@ impl Advance<'_> {
         self.stop();
         let grace = self.engine.parts.settings.stop_grace;
         let all_stopped = async {
-            while self.n_running > 0 && self.inbound.recv().await.is_some() {
+            while self.n_running > 0 {
+                let Some(report) = self.inbound.recv().await else { break };
                 self.n_running -= 1;
+                if let Some(attempt) = self.attempts.get_mut(&report.attempt) {
+                    attempt.running.remove(&report.task);
+                }
             }
         };
         if tokio::time::timeout(grace, all_stopped).await.is_err() {
-            tracing::warn!(n_running = self.n_running, "tasks did not stop in time");
+            for attempt in self.attempts.values() {
+                attempt.tell_unstopped(grace);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::params::Params;
+use crate::params::{ParamPath, Params};
 
 mod body;
 mod called;
@@ -105,6 +105,22 @@ impl TaskDef {
             check: None,
             place: None,
             param_places: Arc::default(),
+        }
+    }
+
+    /// Returns a parameter's path as the workflow writes it. Inside, an operator's own value is `_command`; who wrote `echo>: …`
+    /// knows no such key, who wrote `_type: echo` does.
+    pub fn written(&self, path: &ParamPath) -> ParamPath {
+        let TaskKind::Action { operator, .. } = &self.kind else { return path.clone() };
+        match path.0.strip_prefix("_command") {
+            Some(rest) if rest.is_empty() || rest.starts_with(['.', '[']) => {
+                if self.param_places.contains_key("_type") {
+                    path.clone()
+                } else {
+                    ParamPath(format!("{operator}>{rest}"))
+                }
+            }
+            _ => path.clone(),
         }
     }
 }

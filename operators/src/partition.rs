@@ -45,15 +45,39 @@ pub(crate) fn value_problem(path: &ParamPath, key: &str, value: &str, purpose: U
     })
 }
 
-/// Refuses values that cannot be those of a partition, all at once.
+/// Refuses values that cannot be those of a partition, and with them keys that are not those of its table, when that is given:
+/// all at once. Keys that do not fit are no matter here when all values are good: they are compared when the table is.
 ///
 /// # Errors
 /// Of the workflow's author, at each value.
-pub(crate) fn check_values(partition_kv: &PartitionKv, purpose: Use) -> Result<(), TaskError> {
+pub(crate) fn check_values(table: Option<&Table>, partition_kv: &PartitionKv, purpose: Use) -> Result<(), TaskError> {
     let path = ParamPath::from("partition_kv");
-    let problems: Vec<ParamProblem> =
+    let mut problems: Vec<ParamProblem> =
         partition_kv.iter().filter_map(|(key, value)| value_problem(&path.key(key), key, value, purpose)).collect();
-    if problems.is_empty() { Ok(()) } else { Err(TaskError::wrong_params(problems)) }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let misfit = table.and_then(|table| table.check_partition_keys(&in_lower_case(partition_kv)).err());
+    problems.extend(misfit.map(|error| ParamProblem::new(path, error.message).code(code::BAD_NAME)));
+    Err(TaskError::wrong_params(problems))
+}
+
+/// As [`check_values`], with the table of a name, if it is there.
+///
+/// # Errors
+/// As [`check_values`]; those of the catalog.
+pub(crate) async fn check_values_for(
+    lake: &Lake,
+    name: &TableName,
+    partition_kv: &PartitionKv,
+    purpose: Use,
+) -> Result<(), TaskError> {
+    // The catalog is asked when there is something to say.
+    if check_values(None, partition_kv, purpose).is_ok() {
+        return Ok(());
+    }
+    let table = lake.catalog.table(name).await.map_err(task_error)?;
+    check_values(table.as_ref(), partition_kv, purpose)
 }
 
 /// Puts the values in the order of the table's keys.
@@ -63,9 +87,12 @@ pub(crate) fn check_values(partition_kv: &PartitionKv, purpose: Use) -> Result<(
 /// # Errors
 /// Of the workflow's author, with all missing and extra keys and unusable values at once.
 pub(crate) fn values(table: &Table, partition_kv: &PartitionKv, purpose: Use) -> Result<PartitionValues, TaskError> {
-    check_values(partition_kv, purpose)?;
-    let pairs = partition_kv.iter().map(|(key, value)| (key.to_lowercase(), value.clone())).collect();
-    table.partition_values(&pairs).map_err(task_error).at_param("partition_kv")
+    check_values(Some(table), partition_kv, purpose)?;
+    table.partition_values(&in_lower_case(partition_kv)).map_err(task_error).at_param("partition_kv")
+}
+
+fn in_lower_case(partition_kv: &PartitionKv) -> IndexMap<String, String> {
+    partition_kv.iter().map(|(key, value)| (key.to_lowercase(), value.clone())).collect()
 }
 
 /// Finds a registered partition; none when it, or its table, is not in the catalog.

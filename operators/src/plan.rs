@@ -227,12 +227,13 @@ async fn target(
         return Ok(());
     }
     let name = table_name(database, table)?;
-    check_values(&pairs, Use::Find)?;
     let Some(lake) = lake else {
+        check_values(None, &pairs, Use::Find)?;
         plan.exists = Some(false);
         return Ok(());
     };
     let found = lake.catalog.table(&name).await.map_err(task_error)?;
+    check_values(found.as_ref(), &pairs, Use::Find)?;
     plan.exists = Some(match &found {
         Some(table) if !pairs.is_empty() => {
             let values = table.partition_values(&pairs).map_err(task_error)?;

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::cli;
 use crate::compose::{Base, door, in_project, registry};
 use crate::failure::{Exit, Failure};
+use crate::output::read_or_not;
 use crate::settings::{self, find_project};
 
 /// Runs the command.
@@ -45,6 +46,7 @@ pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
         called.extend(loaded.called.iter().map(|called| project.join(called.as_str())));
         all.push((project, path, loaded));
     }
+    let mut printed = Ok(());
     for (project, path, loaded) in all {
         // What a called workflow's tasks lack may come from the one that calls it.
         let loaded = if called.contains(&project.join(&path)) {
@@ -56,7 +58,8 @@ pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
         n_tasks += loaded.workflow.as_ref().map_or(0, |workflow| count(&workflow.root));
         for diagnostic in &loaded.diagnostics {
             if base.output.json {
-                base.output.json_line(&render::json(diagnostic, &loaded.sources))?;
+                // All are counted, whether somebody reads them or not.
+                printed = printed.and_then(|()| base.output.json_line(&render::json(diagnostic, &loaded.sources)));
             } else {
                 base.output.note(render::text(diagnostic, &loaded.sources, super::style(base.output)).trim_end());
                 base.output.note("");
@@ -65,7 +68,8 @@ pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
     }
     let n_files = files.len();
     if base.output.json {
-        base.output.json_line(&json!({"files": n_files, "tasks": n_tasks, "errors": n_errors}))?;
+        let counts = json!({"files": n_files, "tasks": n_tasks, "errors": n_errors});
+        read_or_not(printed.and_then(|()| base.output.json_line(&counts)))?;
     } else if n_errors > 0 {
         base.output.note(&format!("{} in {}", plural(n_errors, "error"), plural(n_files, "file")));
     } else {

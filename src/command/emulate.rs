@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli;
 use crate::compose::Base;
 use crate::failure::Failure;
+use crate::output::read_or_not;
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Emulate) -> Result<(), Failure> {
@@ -41,7 +42,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Emulate) -> Result<(), Failu
     // Whoever reads that it listens may stop it at once.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    announce(base, command, address, &warehouse, secret_is_known)?;
+    read_or_not(announce(base, command, address, &warehouse, secret_is_known))?;
     let stop = async {
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -93,7 +94,7 @@ fn announce(
     address: SocketAddr,
     warehouse: &std::path::Path,
     secret_is_known: bool,
-) -> Result<(), Failure> {
+) -> std::io::Result<()> {
     let url = format!("http://{address}");
     let mut variables = IndexMap::from([
         ("AWS_ENDPOINT_URL", url.clone()),
@@ -105,13 +106,13 @@ fn announce(
         variables.insert("AWS_SECRET_ACCESS_KEY", "suiro".to_owned());
     }
     if base.output.json {
-        return Ok(base.output.json_line(&json!({
+        return base.output.json_line(&json!({
             "event": "listening",
             "url": url,
             "region": command.region,
             "warehouse": warehouse,
             "environment": variables,
-        }))?);
+        }));
     }
     base.output.note(&format!("Athena, Glue and S3 on {url}, region {}", command.region));
     base.output.note(&format!("s3://BUCKET/KEY is {}", warehouse.join("s3/BUCKET/KEY").display()));

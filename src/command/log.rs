@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use engine::diagnostic::code;
-use engine::run::{Engine, EngineError, Unobserved};
+use engine::run::{Engine, EngineError};
 use engine::session::AttemptId;
 use engine::time::SystemClock;
 use serde_json::json;
@@ -22,18 +22,15 @@ pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> 
     let settings = base.settings(Some(&command.file))?;
     let path = in_project(&settings, &command.file)?;
     let name = path.with_extension("").to_string_lossy().into_owned();
-    if !settings.state_dir.is_dir() {
-        return Err(Failure::of_code(code::NOT_FOUND, format!("`{name}` has never run here")));
-    }
     let registry = Arc::new(registry(&Arc::new(door(&settings))));
-    let engine =
-        Engine::open(registry, Arc::new(SystemClock), Arc::new(Unobserved), engine_settings(&settings, None)).await?;
+    let engine = Engine::open_to_look(registry, Arc::new(SystemClock), engine_settings(&settings, None)).await?;
+    let Some(engine) = engine else { return Err(never_run(&name)) };
     let attempt = if let Some(attempt) = command.attempt {
         AttemptId(attempt)
     } else {
         let sessions = engine.store().sessions(PROJECT, Some(&name), 1).await.map_err(EngineError::from)?;
         let Some(session) = sessions.first() else {
-            return Err(Failure::of_code(code::NOT_FOUND, format!("`{name}` has never run here")));
+            return Err(never_run(&name));
         };
         session.last_attempt.id
     };
@@ -50,7 +47,9 @@ pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> 
         }
         let mut offset = 0;
         loop {
-            let bytes = engine.logs().read(attempt, task.id, &task.name, offset, CHUNK_BYTES)?;
+            let bytes = engine.logs().read(attempt, task.id, &task.name, offset, CHUNK_BYTES).map_err(|error| {
+                Failure::of_code(code::STORAGE, format!("cannot read the log of `{}`: {error}", task.name))
+            })?;
             if bytes.is_empty() {
                 break;
             }
@@ -67,4 +66,8 @@ pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> 
         base.output.note(&format!("{what} of attempt {attempt} of `{name}` wrote a log"));
     }
     Ok(())
+}
+
+fn never_run(name: &str) -> Failure {
+    Failure::of_code(code::NOT_FOUND, format!("`{name}` has never run here"))
 }

@@ -3,7 +3,7 @@
 use engine::diagnostic::code;
 use indexmap::IndexMap;
 use lake::Lake;
-use lake::catalog::{self, PartitionValues};
+use lake::catalog::{self, Partition, PartitionValues};
 use lake::publish::Direction;
 use lake::publish::record::Record;
 use operators::Purpose;
@@ -96,12 +96,19 @@ async fn list(base: &Base, lake: &Lake, found: &catalog::Table) -> Result<(), Fa
     Ok(())
 }
 
+/// Returns a partition, or says that it is not there.
+async fn find_partition(lake: &Lake, found: &catalog::Table, values: &[String]) -> Result<Partition, Failure> {
+    if let Some(partition) = lake.catalog.partition(&found.name, values).await? {
+        return Ok(partition);
+    }
+    let name = partition_name(found, values);
+    Err(Failure::of_code(code::NOT_FOUND, format!("there is no partition {name} of `{}`", found.name))
+        .help(format!("`suiro partition list {}` shows all", found.name)))
+}
+
 async fn show(base: &Base, lake: &Lake, found: &catalog::Table, values: &[String]) -> Result<(), Failure> {
     let name = partition_name(found, values);
-    let Some(partition) = lake.catalog.partition(&found.name, values).await? else {
-        return Err(Failure::of_code(code::NOT_FOUND, format!("there is no partition {name} of `{}`", found.name))
-            .help(format!("`suiro partition list {}` shows all", found.name)));
-    };
+    let partition = find_partition(lake, found, values).await?;
     if base.output.json {
         return Ok(base.output.json_line(&partition)?);
     }
@@ -126,7 +133,12 @@ async fn undo(
     direction: Direction,
 ) -> Result<(), Failure> {
     let name = partition_name(found, values);
-    let undone = lake.undo_partition(&found.name, values, direction).await?;
+    find_partition(lake, found, values).await?;
+    let undone = lake.undo_partition(&found.name, values, direction).await.map_err(|error| {
+        let is_missing = error.kind == lake::ErrorKind::NotFound;
+        let failure = Failure::from(error);
+        if is_missing { failure.help(where_versions_are(found, &name)) } else { failure }
+    })?;
     if base.output.json {
         return Ok(base.output.json_line(&json!({
             "table": found.name.to_string(),
@@ -143,4 +155,13 @@ async fn undo(
     };
     base.output.note(&format!("{} {name} {what}: {}", found.name, undone.to));
     Ok(())
+}
+
+/// Says how to see which partitions have a version to go back to, and which one.
+fn where_versions_are(found: &catalog::Table, partition: &str) -> String {
+    let table = &found.name;
+    format!(
+        "`suiro partition list {table}` says under `undo` which partitions have one, `suiro partition show {table} {partition}` names \
+         the versions of this one"
+    )
 }

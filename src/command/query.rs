@@ -20,7 +20,7 @@ use operators::Purpose;
 use serde_json::{Map, Value};
 
 use crate::cli::{self, QueryFormat};
-use crate::compose::{Base, door_to, has_lake, lake_settings, no_project};
+use crate::compose::{Base, door_to, has_lake, lake_settings, no_project, state_is_a_folder};
 use crate::failure::Failure;
 use crate::output::{bytes, counted, dollars, duration, table, text};
 use crate::settings::is_marked;
@@ -41,6 +41,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
         let lake = Box::pin(Lake::open_empty(lake_settings(&settings))).await?;
         let described = lake.engine.describe(&sql, Some(&command.database)).await;
         if described.is_err_and(|error| is_about_a_missing_table(&error)) {
+            state_is_a_folder(&settings)?;
             let is_project = is_marked(&settings.project);
             return Err(if is_project { super::table::no_tables(&settings) } else { no_project(&settings) });
         }
@@ -55,7 +56,11 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
         let mut n_rows = 0_u64;
         while let Some(batch) = batches.try_next().await.map_err(lake::sql::from_execution)? {
             n_rows += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
-            sink.write(&columns, &batch)?;
+            if let Err(failure) = sink.write(&columns, &batch) {
+                // Nobody takes the rows any more: what still runs the query need not. That it could not be stopped matters less.
+                let _stopped = lake.engine.cancel(&id).await;
+                return Err(failure);
+            }
         }
         sink.finish(&columns)?;
         Ok::<_, Failure>(n_rows)

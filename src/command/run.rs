@@ -16,7 +16,7 @@ use super::workflow;
 use crate::cli;
 use crate::compose::{Base, door, registry, was_opened};
 use crate::failure::{Exit, Failure};
-use crate::output::{bytes, count, duration, right, table, text};
+use crate::output::{bytes, count, duration, read_or_not, right, table, text};
 use crate::progress::{self, Show};
 use crate::settings::{Settings, find_project};
 use crate::signals::Signals;
@@ -63,8 +63,8 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     if let Submitted::AlreadyDone { changes, .. } = &submitted {
         tidy(base, &settings, &door, is_first, &mut signals).await;
         if base.output.json {
-            base.output
-                .json_line(&json!({"event": "already_done", "attempt": submitted.attempt(), "changes": changes}))?;
+            let event = json!({"event": "already_done", "attempt": submitted.attempt(), "changes": changes});
+            read_or_not(base.output.json_line(&event))?;
         }
         return Ok(());
     }
@@ -78,7 +78,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
         tidy(base, &settings, &door, is_first, &mut signals).await;
     }
     if base.output.json {
-        base.output.json_line(&SummaryEvent { event: "summary", summary: &summary })?;
+        read_or_not(base.output.json_line(&SummaryEvent { event: "summary", summary: &summary }))?;
     } else {
         finish(base, &settings, &summary, progress, quiet);
     }

@@ -47,17 +47,103 @@ fn a_document_that_explodes_is_refused() {
     assert!(!project.path().join(".suiro").is_dir());
 }
 
-#[test]
-fn a_state_folder_that_cannot_be_written_is_said() {
+/// A project with a workflow and a load, and something in the place of a folder.
+fn with_in_the_way(make: &str) -> Project {
     let project = Project::new();
     project.write("main.dig", "+say:\n  echo>: hi\n");
-    // A file stands where the folder should be: that stops root as well.
-    project.write(".suiro", "");
-    let outcome = project.suiro(&["run", "main.dig", "--session", "2024-03-01"]);
+    project.write("load.dig", LOAD);
+    project.write("rows.csv", "1\n");
+    project.write(
+        "load.yml",
+        "in: {type: file, path: rows.csv, parser: {type: csv}}\nout: {type: table, database: web, table: rows, mode: replace}\n",
+    );
+    project.shell(make);
+    project
+}
+
+#[test]
+fn what_stands_in_the_place_of_the_state_is_said() {
+    for (make, found, help) in [
+        ("touch .suiro", "a file", "move `[PROJECT]/.suiro` away: a directory of that name is needed"),
+        (
+            "ln -s /nowhere/at/all .suiro",
+            "a link to `/nowhere/at/all`, which is not there",
+            "make the directory `/nowhere/at/all` (or mount the disk that it is on), or remove the link `[PROJECT]/.suiro`",
+        ),
+        (
+            "ln -s rows.csv .suiro",
+            "a link to `rows.csv`, which is no directory",
+            "remove the link `[PROJECT]/.suiro`, or let it lead to a directory",
+        ),
+    ] {
+        let project = with_in_the_way(make);
+        for arguments in [
+            &["run", "main.dig"][..],
+            &["log", "main.dig"],
+            &["load", "run", "load.yml"],
+            &["table", "list"],
+            &["partition", "list", "web.rows"],
+            &["query", "SELECT a FROM web.rows"],
+            &["emulate", "--port", "0"],
+        ] {
+            let outcome = project.suiro(arguments);
+            assert_eq!((outcome.exit, outcome.stdout.as_str()), (Some(2), ""), "{arguments:?} {outcome}");
+            assert_eq!(
+                outcome.stderr,
+                format!(
+                    "error[S0105]: `[PROJECT]/.suiro` cannot be the directory of the state: `[PROJECT]/.suiro` is {found}\n  = \
+                     help: {help}\n  = more: suiro explain S0105\n"
+                ),
+                "{arguments:?}"
+            );
+        }
+        assert_eq!(project.succeed(&["query", "SELECT 1 AS a"]).stdout, "a\n1\n", "that needs no state");
+        project.succeed(&["check", "main.dig"]);
+    }
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_part_of_the_state_is_said() {
+    let project = with_in_the_way("mkdir -p .suiro/state.db");
+    let outcome = project.suiro(&["run", "main.dig"]);
     assert_eq!(outcome.exit, Some(2), "{outcome}");
-    assert!(outcome.stderr.contains("error[S0105]") && outcome.stderr.contains("[PROJECT]/.suiro"), "{outcome}");
-    assert!(outcome.stderr.contains("= help: make the directory writable for whoever runs suiro\n"), "{outcome}");
-    assert_eq!(outcome.stdout, "", "no task ran");
+    assert_eq!(
+        outcome.stderr,
+        "error[S0105]: cannot open the state store `[PROJECT]/.suiro/state.db`: it is a directory\n  = help: move the directory \
+         away: the state is a file of that name\n  = more: suiro explain S0105\n"
+    );
+
+    let project = with_in_the_way("mkdir .suiro; touch .suiro/aws; echo 'profiles: {aws: {type: aws}}' > suiro.yml");
+    let outcome = project.suiro(&["run", "main.dig", "--profile", "aws"]);
+    assert_eq!(outcome.exit, Some(2), "{outcome}");
+    assert!(
+        outcome.stderr.starts_with(
+            "error[S0105]: `[PROJECT]/.suiro/aws` cannot be the directory of the state: `[PROJECT]/.suiro/aws` is a file\n"
+        ),
+        "{outcome}"
+    );
+
+    let project = with_in_the_way("mkdir .suiro; touch .suiro/logs");
+    let outcome = project.succeed(&["run", "main.dig"]);
+    assert_eq!(outcome.stdout, "hi\n");
+    let warning =
+        "warning: +main+say: its log `[PROJECT]/.suiro/logs/1/000001+main+say.log` cannot be written: Not a directory";
+    assert!(outcome.stderr.contains(warning), "{outcome}");
+
+    for (make, found) in [
+        ("mkdir .suiro; touch .suiro/warehouse", "no folder but a file"),
+        ("mkdir .suiro; ln -s /nowhere/at/all .suiro/warehouse", "a link to `/nowhere/at/all`, which is not there"),
+    ] {
+        let project = with_in_the_way(make);
+        for arguments in [&["run", "load.dig"][..], &["load", "run", "load.yml"]] {
+            let outcome = project.suiro(arguments);
+            assert_eq!(outcome.exit, Some(2), "{arguments:?} {outcome}");
+            assert!(outcome.stderr.contains("error[T0204]"), "{outcome}");
+            assert!(outcome.stderr.contains(&format!(": `[PROJECT]/.suiro/warehouse` is {found}\n")), "{outcome}");
+            let help = "  = help: move `[PROJECT]/.suiro/warehouse` away, or name another folder\n";
+            assert!(outcome.stderr.contains(help), "{outcome}");
+        }
+    }
 }
 
 #[test]
@@ -79,15 +165,51 @@ fn a_damaged_state_is_said_and_what_to_do_about_it() {
     assert_eq!(project.succeed(&["run", "main.dig", "--session", "2024-03-01"]).stdout, "hi\n");
 }
 
+/// Runs lines of shell that mount small file systems, of which nothing is left afterwards; none where that cannot be had.
+fn with_own_mounts(project: &Project, script: &str) -> Option<Outcome> {
+    let probe = project.program("unshare").args(["-rm", "true"]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        println!("skipped: a full disk (no `unshare -rm` here)");
+        return None;
+    }
+    let output = project.program("unshare").args(["-rm", "sh", "-c", script]).output().unwrap();
+    let outcome = Outcome::of(project, &output);
+    if outcome.exit == Some(99) {
+        println!("skipped: a full disk (a small file system cannot be mounted here)");
+        return None;
+    }
+    Some(outcome)
+}
+
+#[test]
+fn a_disk_that_gets_full_while_tasks_run_is_said_once() {
+    let project = Project::new();
+    project.write(
+        "main.dig",
+        "+fill:\n  sh>: test -e room || dd if=/dev/zero of=filled bs=4k 2>/dev/null; echo filled; true\n+after:\n  echo>: after\n",
+    );
+    let script = format!(
+        "mkdir small && mount -t tmpfs -o size=512k tmpfs small || exit 99
+         cp main.dig small && cd small
+         {SUIRO} run main.dig --session 2024-03-01; echo \"exit $?\"
+         rm filled; touch room
+         {SUIRO} run main.dig --session 2024-03-01 2>/dev/null; echo \"exit $?\""
+    );
+    let Some(outcome) = with_own_mounts(&project, &script) else { return };
+    assert_eq!(outcome.stdout, "filled\nexit 2\nfilled\nafter\nexit 0\n", "{outcome}");
+    assert_eq!(
+        outcome.stderr,
+        "main  session 2024-03-01T00:00:00+00:00  attempt 1\n\
+         error[S0106]: cannot store the progress of an attempt in the state store: error returned from database: (code: 13) \
+         database or disk is full\n  = help: free some room on the disk that holds the state directory; then the same command \
+         goes on from what is stored\n  = more: suiro explain S0106\n"
+    );
+}
+
 /// A project on a file system of a few pages that are all used, before the state is made and after.
 #[test]
 fn a_full_disk_below_the_state_is_said_and_what_to_do_about_it() {
     let project = Project::new();
-    let probe = project.program("unshare").args(["-rm", "true"]).output();
-    if !probe.is_ok_and(|output| output.status.success()) {
-        println!("skipped: a full disk (no `unshare -rm` here)");
-        return;
-    }
     project.write("main.dig", "+say:\n  echo>: hi\n");
     let script = format!(
         "mkdir small && mount -t tmpfs -o size=256k tmpfs small || exit 99
@@ -98,12 +220,7 @@ fn a_full_disk_below_the_state_is_said_and_what_to_do_about_it() {
          fill; {SUIRO} run main.dig --session 2024-03-01; echo \"exit $?\"
          rm filled; {SUIRO} run main.dig --session 2024-03-01; echo \"exit $?\""
     );
-    let outcome =
-        Outcome::of(&project, &project.program("unshare").args(["-rm", "sh", "-c", &script]).output().unwrap());
-    if outcome.exit == Some(99) {
-        println!("skipped: a full disk (a small file system cannot be mounted here)");
-        return;
-    }
+    let Some(outcome) = with_own_mounts(&project, &script) else { return };
     assert_eq!(outcome.stdout, "exit 2\nexit 2\nhi\nexit 0\n", "{outcome}");
     let help = "= help: free some room on the disk that holds the state directory; then the same command goes on from what is stored";
     assert_eq!(outcome.stderr.matches("error[S0105]").count(), 2, "{outcome}");
@@ -252,11 +369,6 @@ fn shown(outcome: &Outcome) -> Vec<String> {
 #[test]
 fn a_full_disk_is_said_and_nothing_is_published() {
     let project = Project::new();
-    let probe = project.program("unshare").args(["-rm", "true"]).output();
-    if !probe.is_ok_and(|output| output.status.success()) {
-        println!("skipped: a full disk (no `unshare -rm` here)");
-        return;
-    }
     project.write("main.dig", LOAD);
     // What does not compress, so that the file is as large as its rows.
     project.shell("head -c 3000000 /dev/urandom | base64 -w 60 > rows.csv; mkdir small");
@@ -268,12 +380,7 @@ fn a_full_disk_is_said_and_nothing_is_published() {
          SUIRO_WAREHOUSE=small {SUIRO} run main.dig --session 2024-03-01; echo \"exit $?\"
          {SUIRO} table list"
     );
-    let outcome =
-        Outcome::of(&project, &project.program("unshare").args(["-rm", "sh", "-c", &script]).output().unwrap());
-    if outcome.exit == Some(99) {
-        println!("skipped: a full disk (a small file system cannot be mounted here)");
-        return;
-    }
+    let Some(outcome) = with_own_mounts(&project, &script) else { return };
     assert!(outcome.stdout.starts_with("exit 2\n"), "a full disk is said\n{outcome}");
     assert!(outcome.stderr.contains("error[T050") && outcome.stderr.contains("there are no tables"), "{outcome}");
     assert!(outcome.stdout.contains("exit 0\n") && outcome.stdout.contains("web.rows"), "{outcome}");

@@ -16,6 +16,7 @@ mod bad_input;
 mod cases;
 mod cli;
 mod clients;
+mod closed_stdout;
 mod conformance;
 mod crash;
 mod endpoint;

@@ -115,6 +115,30 @@ fn athena_operators_do_the_same_on_aws() {
 }
 
 #[test]
+fn a_bucket_that_is_not_there_is_named_with_what_to_do() {
+    let project = Project::copy_of(&root().join("examples/02_athena_operators"));
+    make_buckets(&project);
+    std::fs::remove_dir(project.path().join(".suiro/warehouse/s3/shop-output")).unwrap();
+    let endpoint = Endpoint::start(&project, &[], &[]);
+    prepare(&project, endpoint.url(), "");
+    let arguments = ["run", "athena_operators.dig", "--session", "2024-03-01"];
+    let mut command = project.command(&arguments);
+    on_aws(&endpoint, &mut command);
+    let outcome = Outcome::of(&project, &command.output().unwrap());
+    assert_eq!(outcome.exit, Some(2), "{outcome}");
+    let help = format!(
+        "  = help: there is no bucket `shop-output`: make it (`aws s3 mb s3://shop-output --endpoint-url {}`), or change the \
+         location to a bucket that is there\n",
+        endpoint.url()
+    );
+    assert!(outcome.stderr.contains("error[T0201] +athena_operators+table+make"), "{outcome}");
+    assert!(outcome.stderr.contains("  code: NoSuchBucket\n") && outcome.stderr.contains(&help), "{outcome}");
+    // A place in a bucket that is there does as well.
+    succeed(&project, &endpoint, &[&arguments[..], &["--rerun", "-p", "place=s3://warehouse/shop-output"]].concat());
+    assert_eq!(endpoint.stop(), Some(0));
+}
+
+#[test]
 fn every_case_of_athena_is_the_same_on_aws() {
     cases("athena", "");
 }

@@ -53,8 +53,10 @@ fn project() -> Project {
     project.write("rows.csv", "a\n1\n2\n");
     let killed = project.suiro(&["run", "main.dig", "--session", "2024-03-01"]);
     assert_eq!(killed.exit, None, "{killed}");
-    let log = project.path().join(".suiro/catalog.sqlite-wal");
-    assert!(log.metadata().is_ok_and(|found| found.len() > 0), "the log was not tidied up");
+    for name in ["catalog.sqlite-wal", "state.db-wal"] {
+        let log = project.path().join(".suiro").join(name);
+        assert!(log.metadata().is_ok_and(|found| found.len() > 0), "{name} was not tidied up");
+    }
     project
 }
 
@@ -65,7 +67,9 @@ fn questions() -> String {
          {SUIRO} table list | cut -d' ' -f1; echo
          {SUIRO} table show web.rows | head -n 1
          {SUIRO} --json partition list web.rows | cut -d, -f1-3
-         {SUIRO} plan main.dig --session 2024-03-01 | tail -n 1; echo \"exit $?\""
+         {SUIRO} plan main.dig --session 2024-03-01 | tail -n 1; echo \"exit $?\"
+         {SUIRO} log main.dig +load | cut -d' ' -f2-; {SUIRO} log main.dig +nothing; echo \"exit $?\"
+         {SUIRO} log other.dig; echo \"exit $?\""
     )
 }
 
@@ -81,18 +85,35 @@ web.rows  (external table)
 {\"table\":\"web.rows\",\"partition\":\"dt=1\",\"rows\":2
 3 tasks, at most 298 B to scan by those whose tables are there. Nothing was run. What a task stores is not known to the tasks after it yet.
 exit 0
++main+load (success) <==
+read 1 file, 6 B
+2 rows, 0 rejected
+exit 0
+exit 2
 ";
 
 #[test]
 fn a_project_that_cannot_be_written_can_be_looked_at() {
     let project = project();
+    project.write("other.dig", "+say:\n  echo>: hi\n");
     // The last of several that have a file open moves its log into it and removes it.
-    let tidy = "python3 -c 'import sqlite3; sqlite3.connect(\"disk/.suiro/catalog.sqlite\").execute(\"SELECT 1 FROM catalog_table\")'
-         test ! -e disk/.suiro/catalog.sqlite-wal || exit 97";
+    let tidy = "python3 -c 'import sqlite3
+sqlite3.connect(\"disk/.suiro/catalog.sqlite\").execute(\"SELECT 1 FROM catalog_table\")
+sqlite3.connect(\"disk/.suiro/state.db\").execute(\"SELECT 1 FROM attempt\")'
+         test ! -e disk/.suiro/catalog.sqlite-wal -a ! -e disk/.suiro/state.db-wal || exit 97";
     // As it was left, without the index of the log, and with everything in the file.
-    for before in ["", "rm disk/.suiro/catalog.sqlite-shm", tidy] {
+    for before in ["", "rm disk/.suiro/catalog.sqlite-shm disk/.suiro/state.db-shm", tidy] {
         let Some(outcome) = read_only(&project, before, &questions()) else { return };
         assert_eq!(outcome.stdout, ANSWERS, "{before}\n{outcome}");
+        assert_eq!(
+            outcome.stderr.lines().skip(1).collect::<Vec<_>>(),
+            [
+                "no task `+nothing` of attempt 1 of `main` wrote a log",
+                "error[T0201]: `other` has never run here",
+                "  = more: suiro explain T0201"
+            ],
+            "{outcome}"
+        );
     }
 }
 

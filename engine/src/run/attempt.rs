@@ -63,6 +63,7 @@ pub(super) struct Notice {
 pub(super) struct Batch {
     pub(super) tick: Tick,
     pub(super) notices: Vec<Notice>,
+    pub(super) warnings: Vec<(TaskId, String)>,
 }
 
 /// An attempt that this process holds.
@@ -89,6 +90,9 @@ pub(super) struct ActiveAttempt {
     updates: BTreeMap<TaskId, TaskUpdate>,
     changed: BTreeSet<TaskId>,
     moves: Vec<Move>,
+    warnings: Vec<(TaskId, String)>,
+    /// The tasks that observers were told of that their log is not whole: it is said once, however often they wait.
+    without_log: BTreeSet<TaskId>,
 }
 
 impl ActiveAttempt {
@@ -113,6 +117,8 @@ impl ActiveAttempt {
             updates: BTreeMap::new(),
             changed: BTreeSet::new(),
             moves: Vec::new(),
+            warnings: Vec::new(),
+            without_log: BTreeSet::new(),
         }
     }
 
@@ -205,6 +211,11 @@ impl ActiveAttempt {
         self.running.remove(&id);
         if let Some(state) = report.checkpointed {
             self.remember(id, state);
+        }
+        if let Some(text) = report.log_failure
+            && self.without_log.insert(id)
+        {
+            self.warnings.push((id, text));
         }
         match report.ending {
             Ending::Done(result) => {
@@ -354,7 +365,7 @@ impl ActiveAttempt {
         }
         let moves = std::mem::take(&mut self.moves);
         let notices = moves.into_iter().filter_map(|step| self.notice(step, now)).collect();
-        Batch { tick, notices }
+        Batch { tick, notices, warnings: std::mem::take(&mut self.warnings) }
     }
 
     fn notice(&mut self, step: Move, now: Timestamp) -> Option<Notice> {
@@ -387,21 +398,21 @@ impl ActiveAttempt {
     }
 
     /// Tells observers what became durable.
-    pub(super) fn tell(&self, notices: &[Notice]) {
+    pub(super) fn tell(&self, batch: &Batch) {
         if !self.is_told {
             return;
         }
         let observer = &self.shared.engine.observer;
-        for notice in notices {
+        for (id, line) in &batch.warnings {
+            let name = self.graph.full_name(*id);
+            if let Some(task) = self.reference(*id, &name) {
+                observer.event(&RunEvent::Warning { task, line });
+            }
+        }
+        for notice in &batch.notices {
             let Some(task) = self.graph.get(notice.id) else { continue };
             let name = self.graph.full_name(notice.id);
-            let reference = TaskRef {
-                attempt: self.shared.claim.attempt,
-                id: notice.id,
-                parent: task.parent,
-                name: &name,
-                operator: task.operator(),
-            };
+            let Some(reference) = self.reference(notice.id, &name) else { continue };
             let event = match notice.to {
                 TaskState::Running | TaskState::Planned => {
                     RunEvent::TaskStarted { task: reference, bound: &task.bound, retry_count: notice.retry_count }
@@ -422,6 +433,27 @@ impl ActiveAttempt {
             };
             observer.event(&event);
         }
+    }
+
+    /// Tells observers which tasks did not stop within a time: nobody waits for them any longer.
+    pub(super) fn tell_unstopped(&self, time: Duration) {
+        if !self.is_told {
+            return;
+        }
+        let line = format!("it was told to stop, and goes on after {} s", time.as_secs());
+        let running: BTreeSet<TaskId> = self.running.keys().copied().collect();
+        for id in running {
+            let name = self.graph.full_name(id);
+            if let Some(task) = self.reference(id, &name) {
+                self.shared.engine.observer.event(&RunEvent::Warning { task, line: &line });
+            }
+        }
+    }
+
+    fn reference<'a>(&'a self, id: TaskId, name: &'a str) -> Option<TaskRef<'a>> {
+        let task = self.graph.get(id)?;
+        let attempt = self.shared.claim.attempt;
+        Some(TaskRef { attempt, id, parent: task.parent, name, operator: task.operator() })
     }
 
     /// Lays the layers of parameters that a task sees, lowest first; see `params::scope`.

@@ -1,7 +1,8 @@
 //! Why the engine could not work. A task that fails is no error of the engine: see [`super::summary`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::Obstacle;
 use crate::diagnostic::{Code, code};
 use crate::session::{AttemptId, GraphError};
 use crate::store::{Holder, StoreError, Trouble};
@@ -45,9 +46,34 @@ pub enum EngineError {
         /// Why.
         source: std::io::Error,
     },
+    /// The directory of the state cannot be read.
+    #[error("cannot read the directory `{}`: {source}", path.display())]
+    UnreadableStateDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something else stands where the directory of the state should be.
+    #[error("`{}` cannot be the directory of the state: {by}", path.display())]
+    StateDirTaken {
+        /// The directory.
+        path: PathBuf,
+        /// What stands there.
+        by: Obstacle,
+    },
 }
 
 impl EngineError {
+    /// Makes the error of a directory of the state that cannot be made.
+    pub(super) fn state_dir(path: &Path, source: std::io::Error) -> Self {
+        let path = path.to_owned();
+        match Obstacle::to(&path) {
+            Some(by) => Self::StateDirTaken { path, by },
+            None => Self::StateDir { path, source },
+        }
+    }
+
     /// Returns the code of the page that explains it.
     pub fn code(&self) -> Code {
         match self {
@@ -56,7 +82,9 @@ impl EngineError {
             Self::Graph(_) => code::TOO_MANY_TASKS,
             Self::TimeZone(_) => code::TIME_ZONE,
             Self::NoSuchTask { .. } => code::NO_SUCH_TASK,
-            Self::StateDir { .. } => code::STORE_UNAVAILABLE,
+            Self::StateDir { .. } | Self::UnreadableStateDir { .. } | Self::StateDirTaken { .. } => {
+                code::STORE_UNAVAILABLE
+            }
         }
     }
 
@@ -74,6 +102,8 @@ impl EngineError {
                 )]
             }
             Self::StateDir { source, .. } => vec![Trouble::of_io(source).help().to_owned()],
+            Self::UnreadableStateDir { .. } => vec!["let whoever runs suiro read the directory".to_owned()],
+            Self::StateDirTaken { by, .. } => vec![by.help()],
             Self::Store(error) => error.trouble().map(|trouble| trouble.help().to_owned()).into_iter().collect(),
             _ => Vec::new(),
         }

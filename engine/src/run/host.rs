@@ -42,11 +42,17 @@ impl Host {
     pub(super) fn log_failure(&self, error: &TaskError) {
         self.log(&format!("error {}: {}", error.code, error.message));
         for problem in &error.params {
-            self.log(&format!("  `{}`: {}", problem.path, problem.message));
+            self.log(&format!("  `{}`: {}", self.def.written(&problem.path), problem.message));
         }
         for help in &error.help {
             self.log(&format!("  help: {help}"));
         }
+    }
+
+    /// Says why the log is not whole, if it is not.
+    pub(super) fn log_failure_text(&self) -> Option<String> {
+        let (path, error) = self.log.take_failure()?;
+        Some(format!("its log `{}` cannot be written: {error}", path.display()))
     }
 
     /// Writes to the task's log.

@@ -132,7 +132,9 @@ enum LogState {
         size_bytes: u64,
     },
     /// At the limit, or not writable: a log that cannot be kept must not fail the task.
-    Closed,
+    Closed {
+        failure: Option<io::Error>,
+    },
 }
 
 impl TaskLog {
@@ -147,10 +149,7 @@ impl TaskLog {
         if matches!(*state, LogState::Unopened) {
             *state = match open(&self.path) {
                 Ok((file, size_bytes)) => LogState::Open { file, size_bytes },
-                Err(error) => {
-                    tracing::warn!(path = %self.path.display(), %error, "cannot write a task log");
-                    LogState::Closed
-                }
+                Err(error) => LogState::Closed { failure: Some(error) },
             };
         }
         let LogState::Open { file, size_bytes } = &mut *state else { return };
@@ -162,12 +161,16 @@ impl TaskLog {
             result =
                 result.and_then(|()| writeln!(file, "\n[the log is cut here: it reached {} bytes]", self.limit_bytes));
         }
-        if let Err(error) = &result {
-            tracing::warn!(path = %self.path.display(), %error, "cannot write a task log");
-        }
         if result.is_err() || kept.len() < bytes.len() {
-            *state = LogState::Closed;
+            *state = LogState::Closed { failure: result.err() };
         }
+    }
+
+    /// Returns, once, where the log is and why what was written last is not in it; none when it is.
+    pub fn take_failure(&self) -> Option<(PathBuf, io::Error)> {
+        let mut state = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let LogState::Closed { failure } = &mut *state else { return None };
+        failure.take().map(|error| (self.path.clone(), error))
     }
 }
 
@@ -215,6 +218,20 @@ mod tests {
         );
         assert_eq!(logs.read(attempt, TaskId(3), "+wf+../a b", 25, 5).unwrap(), b"hello");
         assert_eq!(logs.read(attempt, TaskId(4), "+wf", 0, 100).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_says_why_once() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("logs"), "").unwrap();
+        let log = TaskLogs::new(dir.path().join("logs"), 1_000).open(AttemptId(7), TaskId(3), "+a");
+        assert!(log.take_failure().is_none());
+        log.write(b"one");
+        log.write(b"two");
+        let (path, error) = log.take_failure().unwrap();
+        assert_eq!(path, dir.path().join("logs/7/000003+a.log"));
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+        assert!(log.take_failure().is_none());
     }
 
     #[test]

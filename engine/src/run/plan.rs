@@ -108,6 +108,7 @@ impl Engine {
                 task: id,
                 retry: RetryPolicy::NONE,
                 checkpointed: None,
+                log_failure: None,
                 ending: Ending::Done(Box::new(result)),
             };
             attempt.report(report, now);

@@ -58,6 +58,8 @@ pub(super) struct Report {
     pub(super) retry: RetryPolicy,
     /// What the operator stored while it ran, last.
     pub(super) checkpointed: Option<Value>,
+    /// Why its log is not whole, if it is not.
+    pub(super) log_failure: Option<String>,
     pub(super) ending: Ending,
 }
 
@@ -100,7 +102,8 @@ impl Job {
         let attempt = self.shared.claim.attempt;
         let task = self.task;
         let checkpointed = Arc::new(Mutex::new(None));
-        let step = AssertUnwindSafe(self.step(Arc::clone(&checkpointed))).catch_unwind();
+        let mut log_failure = None;
+        let step = AssertUnwindSafe(self.step(Arc::clone(&checkpointed), &mut log_failure)).catch_unwind();
         let (retry, ending) = step.await.unwrap_or_else(|panic| {
             let text =
                 panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
@@ -110,12 +113,16 @@ impl Job {
             (RetryPolicy::NONE, Ending::Failed(Box::new(error)))
         });
         let checkpointed = checkpointed.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Report { attempt, task, retry, checkpointed, ending }
+        Report { attempt, task, retry, checkpointed, log_failure, ending }
     }
 
-    async fn step(self, checkpointed: Arc<Mutex<Option<Value>>>) -> (RetryPolicy, Ending) {
+    async fn step(
+        self,
+        checkpointed: Arc<Mutex<Option<Value>>>,
+        log_failure: &mut Option<String>,
+    ) -> (RetryPolicy, Ending) {
         let mut retry = RetryPolicy::NONE;
-        match self.try_step(checkpointed, &mut retry).await {
+        match self.try_step(checkpointed, &mut retry, log_failure).await {
             Ok(ending) => (retry, ending),
             Err(error) => (retry, Ending::Failed(Box::new(error))),
         }
@@ -125,6 +132,7 @@ impl Job {
         self,
         checkpointed: Arc<Mutex<Option<Value>>>,
         retry: &mut RetryPolicy,
+        log_failure: &mut Option<String>,
     ) -> Result<Ending, TaskError> {
         let TaskKind::Action { operator, params: own } = &self.def.kind else {
             return Ok(Ending::Done(Box::default()));
@@ -157,6 +165,7 @@ impl Job {
                 }
             }
         };
+        *log_failure = host.log_failure_text();
         leftover::remove(&self.shared.engine, &context.temp_dir).await;
         Ok(ending)
     }

@@ -1,13 +1,17 @@
 //! The engine end to end, over a store in a file: what a workflow prints, what survives, what is stopped.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::crash::CrashPoints;
 use super::*;
 use crate::operator::builtin::register_builtin;
+use crate::operator::{TaskContext, TaskError, TaskOutcome, TypedOperator};
 use crate::params::Params;
 use crate::session::TaskState;
 use crate::store::AttemptSpec;
@@ -19,6 +23,7 @@ use crate::workflow;
 struct Recorder {
     output: Mutex<String>,
     ends: Mutex<Vec<String>>,
+    warnings: Mutex<Vec<String>>,
 }
 
 impl RunObserver for Recorder {
@@ -32,8 +37,38 @@ impl RunObserver for Recorder {
             RunEvent::TaskFound { task, state, .. } => {
                 self.ends.lock().unwrap().push(format!("{} found {state}", task.name));
             }
+            RunEvent::Warning { task, line } => self.warnings.lock().unwrap().push(format!("{}: {line}", task.name)),
             _ => {}
         }
+    }
+}
+
+/// The parameters of an operator that takes none.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NoParams {}
+
+/// An operator that never ends and does not listen.
+#[derive(Debug)]
+struct Deaf {
+    is_running: Arc<AtomicBool>,
+}
+
+impl TypedOperator for Deaf {
+    const NAME: &'static str = "deaf";
+    const SUMMARY: &'static str = "Goes on.";
+    const COMMAND: Option<&'static str> = None;
+    const DETAILS: &'static str = "";
+    const EXAMPLE: &'static str = "+on: {deaf>: }";
+    type Params = NoParams;
+
+    async fn run(&self, _context: &TaskContext, _params: NoParams) -> Result<TaskOutcome, TaskError> {
+        self.is_running.store(true, Ordering::SeqCst);
+        std::future::pending().await
+    }
+
+    async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
+        Ok(())
     }
 }
 
@@ -109,6 +144,10 @@ impl Project {
 
     fn output(&self) -> String {
         std::mem::take(&mut *self.recorder.output.lock().unwrap())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.recorder.warnings.lock().unwrap())
     }
 
     fn ends(&self) -> Vec<String> {
@@ -491,4 +530,71 @@ fn a_lease_that_ran_out_is_nobodys() {
     let identity = ProcessIdentity::current();
     let holder = identity.holder(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
     assert!(!identity.is_alive(&holder, Timestamp::UNIX_EPOCH));
+}
+
+#[tokio::test]
+async fn a_task_that_goes_on_when_the_engine_stops_is_named() {
+    let mut project = Project::new("+a: {deaf>: }\n+b: {echo>: b}\n");
+    let is_running = Arc::new(AtomicBool::new(false));
+    Arc::get_mut(&mut project.registry).unwrap().register(Deaf { is_running: Arc::clone(&is_running) });
+    let engine = project.engine_with(|settings| {
+        settings.lease = Duration::from_millis(30);
+        settings.stop_grace = Duration::ZERO;
+    });
+    let engine = Arc::new(engine.await);
+    let submitted = engine.submit(project.request()).await.unwrap();
+    let running = tokio::spawn({
+        let engine = Arc::clone(&engine);
+        async move { engine.advance(Deadline::End).await }
+    });
+    while !is_running.load(Ordering::SeqCst) {
+        tokio::task::yield_now().await;
+    }
+    let attempt = engine.store().attempt(submitted.attempt()).await.unwrap().unwrap();
+    let other = ProcessIdentity::current().holder(Timestamp::MAX, Timestamp::MAX);
+    engine.store().claim(attempt.id, attempt.epoch, &other).await.unwrap();
+    let error = running.await.unwrap().unwrap_err();
+    assert_eq!(error.code(), crate::diagnostic::code::LEASE_LOST);
+    assert_eq!(project.warnings(), ["+t+a: it was told to stop, and goes on after 0 s"]);
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_is_a_warning_and_the_task_goes_on() {
+    let project = Project::new("+a: {sh>: echo one; echo two}\n");
+    std::fs::create_dir_all(project.path().join(".suiro")).unwrap();
+    std::fs::write(project.path().join(".suiro/logs"), "").unwrap();
+    let (_, summary) = project.run().await;
+    assert_eq!(summary.exit_class(), ExitClass::Success);
+    assert_eq!(project.output(), "one\ntwo\n");
+    let log = project.path().join(".suiro/logs/1/000001+t+a.log");
+    assert_eq!(
+        project.warnings(),
+        [format!("+t+a: its log `{}` cannot be written: Not a directory (os error 20)", log.display())]
+    );
+}
+
+#[tokio::test]
+async fn looking_at_what_never_ran_finds_nothing_and_makes_nothing() {
+    let project = Project::new("+a: {echo>: a}\n");
+    let look = || {
+        let settings = EngineSettings::new(project.path());
+        Engine::open_to_look(Arc::clone(&project.registry), Arc::new(SystemClock), settings)
+    };
+    assert!(look().await.unwrap().is_none());
+    assert!(!project.path().join(".suiro").exists());
+    let (submitted, _) = project.run().await;
+    let looking = look().await.unwrap().unwrap();
+    assert_eq!(looking.summary(submitted.attempt()).await.unwrap().exit_class(), ExitClass::Success);
+    drop(looking);
+    std::fs::remove_dir_all(project.path().join(".suiro")).unwrap();
+    std::os::unix::fs::symlink("gone", project.path().join(".suiro")).unwrap();
+    let error = look().await.unwrap_err();
+    let state = project.path().join(".suiro");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "`{0}` cannot be the directory of the state: `{0}` is a link to `gone`, which is not there",
+            state.display()
+        )
+    );
 }

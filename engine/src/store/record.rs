@@ -243,7 +243,7 @@ pub enum FailureKind {
 /// A wrong parameter and its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrongParam {
-    /// Which parameter.
+    /// Which parameter, as it is written in the workflow: the operator's own value is `echo>`.
     pub path: ParamPath,
     /// What was expected and what was found.
     pub message: String,
@@ -273,7 +273,7 @@ impl Failure {
                 .iter()
                 .map(|problem| WrongParam {
                     place: place_inside(problem).or_else(|| place_of(def, &problem.path)),
-                    path: problem.path.clone(),
+                    path: def.written(&problem.path),
                     message: problem.message.clone(),
                     help: problem.help.clone(),
                 })

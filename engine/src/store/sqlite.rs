@@ -3,6 +3,7 @@
 //! WAL with `synchronous=FULL`: what was committed survives the loss of power (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
 //! One connection does everything, one transaction after the other; other processes wait for up to `BUSY_TIMEOUT`.
 
+mod look;
 mod task_rows;
 
 use std::path::Path;
@@ -60,12 +61,7 @@ impl SqliteStore {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
-        let unavailable = |error: sqlx::Error| StoreError::Unavailable {
-            path: path.display().to_string(),
-            trouble: Trouble::of(&error),
-            message: error.to_string(),
-        };
-        let mut connection = connect(&options).await.map_err(unavailable)?;
+        let mut connection = connect(&options).await.map_err(|error| unavailable(path, &error))?;
         migrate(&mut connection, path).await?;
         Ok(Self { connection: Mutex::new(connection) })
     }
@@ -84,22 +80,46 @@ async fn connect(options: &SqliteConnectOptions) -> sqlx::Result<SqliteConnectio
     }
 }
 
+/// Makes the error of a file that cannot be opened.
+fn unavailable(path: &Path, error: &sqlx::Error) -> StoreError {
+    let (trouble, message) = if path.is_dir() {
+        (Trouble::InTheWay, "it is a directory".to_owned())
+    } else {
+        (Trouble::of(error), error.to_string())
+    };
+    StoreError::Unavailable { path: path.display().to_string(), trouble, message }
+}
+
+/// Returns the primary result code of `SQLite` (<https://sqlite.org/rescode.html>).
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code()?.parse::<u32>().ok().map(|code| code & 0xff)
+}
+
 /// Says whether another process has the file (<https://sqlite.org/rescode.html#busy>).
 fn is_busy(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
-    code.is_some_and(|code| code & 0xff == 5)
+    primary_code(error) == Some(5)
+}
+
+/// The format of this version.
+fn supported_format() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+/// Reads the format of a file.
+async fn format_of(connection: &mut SqliteConnection) -> sqlx::Result<i64> {
+    sqlx::query("PRAGMA user_version").fetch_one(connection).await.map(|row| row.get(0))
 }
 
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
     let database = database("bring the file to the current format");
-    let supported = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    let found: i64 = sqlx::query("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(&database)?.get(0);
+    let supported = supported_format();
+    let found = format_of(connection).await.map_err(&database)?;
     if found == supported {
         return Ok(());
     }
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&database)?;
     // Another process may have done it while this one waited for the file.
-    let found: i64 = sqlx::query("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(&database)?.get(0);
+    let found = format_of(&mut transaction).await.map_err(&database)?;
     if found > supported || found < 0 {
         return Err(StoreError::Newer { path: path.display().to_string(), found, supported });
     }

@@ -11,6 +11,8 @@ pub enum Trouble {
     Full,
     /// The file is damaged, or is none of `SQLite`'s.
     Damaged,
+    /// A directory stands where the file should be.
+    InTheWay,
     /// Something else.
     Other,
 }
@@ -39,11 +41,7 @@ impl Trouble {
     pub(crate) fn of_io(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
-            // A file where the directory should be is in the way like a lock.
-            io::ErrorKind::PermissionDenied
-            | io::ErrorKind::ReadOnlyFilesystem
-            | io::ErrorKind::AlreadyExists
-            | io::ErrorKind::NotADirectory => Self::Refused,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::Refused,
             _ => Self::Other,
         }
     }
@@ -59,6 +57,7 @@ impl Trouble {
                 "put a copy of `state.db` back, or move it away together with `state.db-wal`: without it no session is known to \
                  have run; tables and their data do not depend on it"
             }
+            Self::InTheWay => "move the directory away: the state is a file of that name",
             Self::Other => {
                 "see that the disk that holds the state directory works and can be written; then the same command goes on from \
                  what is stored"

@@ -155,6 +155,8 @@ fn a_workflow_becomes_its_normal_form() {
     assert_eq!(a.retry, Some(json!("${n}")));
     assert_eq!(a.place, Some(Place { file: "t.dig".into(), line: 7, column: 3 }));
     assert_eq!(a.param_places["_command"], Place { file: "t.dig".into(), line: 7, column: 15 });
+    assert_eq!(a.written(&ParamPath::from("_command.day[0]")).0, "echo>.day[0]");
+    assert_eq!(a.written(&ParamPath::from("_command_line")).0, "_command_line");
     assert_eq!(b.after, ["+a"]);
     assert_eq!(b.check.as_ref().unwrap().name, "^check");
     assert_eq!(list.children.iter().map(|task| task.name.as_str()).collect::<Vec<_>>(), ["+x", "+y"]);

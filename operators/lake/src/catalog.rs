@@ -244,6 +244,14 @@ impl Table {
     pub fn partition_values(&self, pairs: &IndexMap<String, String>) -> Result<PartitionValues> {
         validate::partition_values(self, pairs)
     }
+
+    /// Refuses partition keys that are not those of the table; their values are not looked at.
+    ///
+    /// # Errors
+    /// `InvalidInput` that names every missing and every extra key.
+    pub fn check_partition_keys(&self, pairs: &IndexMap<String, String>) -> Result<()> {
+        validate::partition_keys(self, pairs)
+    }
 }
 
 /// A catalog. Every call is atomic: readers see the state before or after it. On Glue, which has no call for it,

@@ -120,6 +120,18 @@ impl Error {
             .source(error)
     }
 
+    /// Makes the error of a folder that cannot be made or opened. What stands in its place is named: a file, or a link that leads
+    /// nowhere.
+    #[must_use]
+    pub fn folder(operation: &'static str, path: &std::path::Path, error: std::io::Error) -> Self {
+        let Some((at, found)) = in_the_way(path) else { return Self::io(operation, path, error) };
+        let at = at.display();
+        Self::new(ErrorKind::InvalidInput, operation, format!("cannot {operation}: `{at}` is {found}"))
+            .with("path", path.display().to_string())
+            .help(format!("move `{at}` away, or name another folder"))
+            .source(error)
+    }
+
     /// Returns a copy without the cause, which has none.
     #[must_use]
     pub fn without_source(&self) -> Self {
@@ -141,6 +153,27 @@ impl Error {
         self.source = Some(source.into());
         self
     }
+}
+
+/// Finds what is no folder, at a path of one or above it, and says what it is.
+fn in_the_way(path: &std::path::Path) -> Option<(&std::path::Path, String)> {
+    let (at, found) = path.ancestors().find_map(|at| at.symlink_metadata().ok().map(|found| (at, found)))?;
+    let found = if found.is_symlink() {
+        let to = at.read_link().ok()?;
+        match at.metadata() {
+            Ok(behind) if behind.is_dir() => return None,
+            Ok(_) => format!("a link to `{}`, which is no folder", to.display()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                format!("a link to `{}`, which is not there", to.display())
+            }
+            Err(_) => return None,
+        }
+    } else if found.is_dir() {
+        return None;
+    } else {
+        "no folder but a file".to_owned()
+    };
+    Some((at, found))
 }
 
 /// Returns the kind of a failed system call.

@@ -31,7 +31,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// Opens (or makes) the file.
 pub(crate) async fn open(file: &Path) -> Result<SqlitePool> {
     if let Some(folder) = file.parent() {
-        tokio::fs::create_dir_all(folder).await.map_err(|error| Error::io("make a folder", folder, error))?;
+        tokio::fs::create_dir_all(folder).await.map_err(|error| Error::folder("make a folder", folder, error))?;
     }
     let options = SqliteConnectOptions::new()
         .filename(file)

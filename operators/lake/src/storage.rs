@@ -55,7 +55,11 @@ pub struct Storage {
 #[derive(Debug, Clone)]
 enum Place {
     Folder(Folder),
-    S3 { results: Option<Location> },
+    S3 {
+        results: Option<Location>,
+        /// Another address than AWS's own, which whoever makes a bucket there has to name.
+        endpoint: Option<String>,
+    },
 }
 
 /// Where results are kept in a folder.
@@ -73,7 +77,7 @@ impl Storage {
         let root = warehouse.join("s3");
         durable::create_dir_all(&root).await?;
         let root =
-            tokio::fs::canonicalize(&root).await.map_err(|error| Error::io("open the warehouse", &root, error))?;
+            tokio::fs::canonicalize(&root).await.map_err(|error| Error::folder("open the warehouse", &root, error))?;
         Self::at(root)
     }
 
@@ -85,7 +89,7 @@ impl Storage {
         match warehouse.join("s3").canonicalize() {
             Ok(root) => Self::at(root),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::at(empty.to_owned()),
-            Err(error) => Err(Error::io("open the warehouse", warehouse, error)),
+            Err(error) => Err(Error::folder("open the warehouse", warehouse, error)),
         }
     }
 
@@ -104,13 +108,17 @@ impl Storage {
     /// # Errors
     /// `External` when no client can be made.
     pub fn open_s3(clients: &AwsClients, results: Option<Location>, clock: Arc<dyn Clock>) -> Result<Self> {
-        Ok(Self { place: Place::S3 { results }, store: Arc::new(s3::open(clients, clock)?) })
+        let place = Place::S3 { results, endpoint: clients.s3_endpoint.clone() };
+        Ok(Self { place, store: Arc::new(s3::open(clients, clock)?) })
     }
 
     /// Makes buckets in memory, which behave as those of S3 do.
     #[cfg(test)]
     pub(crate) fn in_memory() -> Self {
-        Self { place: Place::S3 { results: None }, store: Arc::new(object_store::memory::InMemory::new()) }
+        Self {
+            place: Place::S3 { results: None, endpoint: None },
+            store: Arc::new(object_store::memory::InMemory::new()),
+        }
     }
 
     /// Returns the store behind it; paths in it are `bucket/key`.
@@ -136,7 +144,7 @@ impl Storage {
     pub(crate) fn results(&self) -> Result<Option<Location>> {
         match &self.place {
             Place::Folder(_) => Location::parse(RESULTS).map(Some),
-            Place::S3 { results } => Ok(results.clone()),
+            Place::S3 { results, .. } => Ok(results.clone()),
         }
     }
 
@@ -147,7 +155,7 @@ impl Storage {
                 error::of(operation, Some(location), &folder.file(location), error)
             }
             (Place::Folder(folder), None) => error::of(operation, None, folder.root(), error),
-            (Place::S3 { .. }, location) => s3::error_of(operation, location, error),
+            (Place::S3 { endpoint, .. }, location) => s3::error_of(operation, location, endpoint.as_deref(), error),
         }
     }
 

@@ -22,7 +22,7 @@ impl TemporaryFolder {
     /// # Errors
     /// `PermissionDenied`, `ResourcesExhausted` or `External` with the path.
     pub(crate) fn open(parent: &Path) -> Result<Self> {
-        let failed = |error| Error::io("open the folder of temporary files", parent, error);
+        let failed = |error| Error::folder("open the folder of temporary files", parent, error);
         std::fs::create_dir_all(parent).map_err(failed)?;
         Self::remove_left_over(parent);
         Self::make(parent, "")

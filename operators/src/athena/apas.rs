@@ -21,7 +21,7 @@ use super::options::{WritingParams, athena_scope, problem};
 use super::output::{dollars, path, store};
 use crate::door::LakeDoor;
 use crate::error::AtParam as _;
-use crate::partition::{PartitionKv, Use, check_values, table_name};
+use crate::partition::{PartitionKv, Use, check_values_for, table_name};
 use crate::{inspect, sql_text, state};
 
 /// The operator.
@@ -220,8 +220,8 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<PublishRequest, TaskError> {
     refuse(params)?;
     params.writing.check_catalog(lake)?;
-    check_values(&params.partition_kv, Use::Write)?;
     let table = table_name(&params.database, &params.table)?;
+    check_values_for(lake, &table, &params.partition_kv, Use::Write).await?;
     let extra = athena_scope(context, "athena.apas");
     let sql = sql_text::resolve(lake, context, &params.command, &extra).await.at_param("_command")?;
     let mode = match (params.publish, &params.location) {

@@ -93,3 +93,64 @@ async fn many_make_the_file_at_once() {
         }
     }
 }
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Looks at the attempts of the one session; nothing can be changed.
+async fn looked_at(path: &Path) -> Vec<AttemptId> {
+    let store = SqliteStore::open_to_look(path).await.unwrap();
+    let refused = store.request_kill(AttemptId(1)).await.unwrap_err();
+    assert_eq!(refused.trouble(), Some(Trouble::Refused), "{refused}");
+    let attempts = store.attempts(SessionId(1)).await.unwrap();
+    attempts.iter().map(|attempt| attempt.id).collect()
+}
+
+#[tokio::test]
+async fn looking_reads_what_is_there_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.db");
+    let root = TaskDef::group("");
+    let workflow =
+        Workflow { name: "w".to_owned(), time_zone: "UTC".to_owned(), schedule: None, root: TaskDef::group("+w") };
+    let spec = AttemptSpec {
+        workflow,
+        settings_params: Params::new(),
+        file_params: Params::new(),
+        command_line_params: Params::new(),
+        only: None,
+        files: FileHashes::new(),
+    };
+    write_first_version(&path, &spec, &[&root]).await;
+    let before = std::fs::read(&path).unwrap();
+    assert_eq!(looked_at(&path).await, [AttemptId(1)], "of an earlier format");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert_eq!(names(dir.path()), ["state.db"]);
+
+    // A writer that has not moved what it committed into the file.
+    let writer = SqliteStore::open(&path).await.unwrap();
+    assert_eq!(looked_at(&path).await, [AttemptId(1)], "beside a writer");
+    // As it was left by a writer that was killed, and copied without its index.
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["state.db", "state.db-wal"] {
+        std::fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
+    }
+    assert_eq!(looked_at(&copy.path().join("state.db")).await, [AttemptId(1)], "without the index");
+    writer.connection.into_inner().close().await.unwrap();
+    assert_eq!(looked_at(&path).await, [AttemptId(1)], "with nobody at work");
+    assert_eq!(names(dir.path()), ["state.db"]);
+}
+
+#[tokio::test]
+async fn what_is_no_state_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.db");
+    std::fs::create_dir(&path).unwrap();
+    let error = SqliteStore::open(&path).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot open the state store `{}`: it is a directory", path.display()));
+    assert_eq!(error.trouble(), Some(Trouble::InTheWay));
+}

@@ -39,7 +39,12 @@ impl Compiler<'_> {
                 continue;
             }
             let name = if key.name.ends_with('>') { "_command" } else { key.name.as_str() };
-            if key.name == "_type" || (key.name.ends_with('>') && *key != operator_key) {
+            if key.name == "_type" {
+                // By it is known that the operator's value is written as `_command`.
+                self.remember_places(task, &ParamPath::from("_type"), node);
+                continue;
+            }
+            if key.name.ends_with('>') && *key != operator_key {
                 continue;
             }
             if name == "_command" && node.is_null() {

@@ -1,8 +1,8 @@
 //! What a description must hold before a catalog keeps it.
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
-use super::{Database, Partition, PartitionValues, Table};
+use super::{Column, Database, Partition, PartitionValues, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{TableName, check_partition_value};
 
@@ -63,38 +63,45 @@ pub(super) fn partition(table: &Table, partition: &Partition) -> Result<()> {
 
 /// See [`Table::partition_values`].
 pub(super) fn partition_values(table: &Table, pairs: &IndexMap<String, String>) -> Result<PartitionValues> {
-    let mut problems = Vec::new();
-    if table.partition_keys.is_empty() {
-        return Err(invalid(format!("table `{}` is not partitioned", table.name)));
-    }
+    let mut problems = key_problems(table, pairs)?;
     let lower: IndexMap<String, &String> = pairs.iter().map(|(key, value)| (key.to_lowercase(), value)).collect();
     let mut values = Vec::with_capacity(table.partition_keys.len());
     for key in &table.partition_keys {
-        match lower.get(&key.name) {
-            None => problems.push(format!("key `{}` is missing", key.name)),
-            Some(value) => {
-                if let Err(error) = check_partition_value(&key.name, value) {
-                    problems.push(error.message);
-                }
-                values.push((*value).clone());
-            }
+        if let Some(value) = lower.get(&key.name) {
+            problems.extend(check_partition_value(&key.name, value).err().map(|error| error.message));
+            values.push((*value).clone());
         }
     }
-    for key in lower.keys() {
-        if !table.partition_keys.iter().any(|known| known.name == *key) {
-            problems.push(format!("key `{key}` is not a partition key"));
-        }
+    if problems.is_empty() { Ok(values) } else { Err(misfit(table, &problems)) }
+}
+
+/// See [`Table::check_partition_keys`].
+pub(super) fn partition_keys(table: &Table, pairs: &IndexMap<String, String>) -> Result<()> {
+    let problems = key_problems(table, pairs)?;
+    if problems.is_empty() { Ok(()) } else { Err(misfit(table, &problems)) }
+}
+
+/// Lists the keys that are missing, and those that are too many.
+fn key_problems(table: &Table, pairs: &IndexMap<String, String>) -> Result<Vec<String>> {
+    if table.partition_keys.is_empty() {
+        return Err(invalid(format!("table `{}` is not partitioned", table.name)));
     }
-    if problems.is_empty() {
-        return Ok(values);
-    }
+    let given: IndexSet<String> = pairs.keys().map(|key| key.to_lowercase()).collect();
+    let is_missing = |key: &&Column| !given.contains(&key.name);
+    let missing = table.partition_keys.iter().filter(is_missing).map(|key| format!("key `{}` is missing", key.name));
+    let is_extra = |key: &&String| !table.partition_keys.iter().any(|known| known.name == **key);
+    let extra = given.iter().filter(is_extra).map(|key| format!("key `{key}` is not a partition key"));
+    Ok(missing.chain(extra).collect())
+}
+
+fn misfit(table: &Table, problems: &[String]) -> Error {
     let keys: Vec<String> = table.partition_keys.iter().map(|key| format!("`{}`", key.name)).collect();
-    Err(invalid(format!(
+    invalid(format!(
         "the partition does not fit table `{}` with the keys {}: {}",
         table.name,
         keys.join(", "),
         problems.join("; ")
-    )))
+    ))
 }
 
 fn invalid(message: String) -> Error {

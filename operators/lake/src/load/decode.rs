@@ -1,7 +1,9 @@
 //! Opens an input's bytes: gzip and zstd are found by content, never by name, and an end that comes too early is an error.
 
 mod gzip;
+mod zstandard;
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{Error, ErrorKind, Result};
 
 const BUFFER_BYTES: usize = 256 * 1024;
-const ZSTD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
 /// How an input is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,7 @@ impl Encoding {
     fn of(start: &[u8]) -> Self {
         if start.starts_with(&gzip::MAGIC) {
             Self::Gzip
-        } else if start.starts_with(&ZSTD) {
+        } else if zstandard::is_start(start) {
             Self::Zstd
         } else {
             Self::Plain
@@ -79,8 +80,8 @@ pub(crate) struct Decoded {
     taken: u64,
 }
 
-impl std::fmt::Debug for Decoded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Decoded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoded").field("name", &self.name).field("encoding", &self.encoding).finish_non_exhaustive()
     }
 }
@@ -100,9 +101,7 @@ impl Decoded {
         let reader: Box<dyn Read + Send> = match encoding {
             Encoding::Plain => Box::new(buffered),
             Encoding::Gzip => Box::new(gzip::Members::new(buffered)),
-            Encoding::Zstd => {
-                Box::new(zstd::stream::read::Decoder::with_buffer(buffered).map_err(|error| read_error(name, error))?)
-            }
+            Encoding::Zstd => Box::new(zstandard::Frames::new(buffered).map_err(|error| read_error(name, error))?),
         };
         Ok(Self { name: name.to_owned(), encoding, reader, raw: count, consumed, taken: 0 })
     }
@@ -136,7 +135,7 @@ impl Decoded {
             return read_error(&self.name, error);
         }
         let (name, raw, decoded) = (self.encoding.name(), self.raw_bytes(), self.taken);
-        if gzip::FollowedBySomething::is_in(&error) {
+        if FollowedBySomething::is_in(&error) {
             let end = self.consumed.load(Ordering::Relaxed);
             let message = format!(
                 "broken {name}: its stream ends at byte {end}, after {decoded} decoded bytes, and bytes that are no {name} \
@@ -144,9 +143,7 @@ impl Decoded {
             );
             return Error::new(ErrorKind::InvalidData, "decode a file", message).with("file", &self.name).source(error);
         }
-        // Libraries differ in the kind they give an early end; zstd says `incomplete frame`.
-        let is_cut_off = error.kind() == io::ErrorKind::UnexpectedEof || error.to_string().contains("incomplete frame");
-        let message = if is_cut_off {
+        let message = if error.kind() == io::ErrorKind::UnexpectedEof {
             format!(
                 "truncated {name}: the file ends at byte {raw}, after {decoded} decoded bytes, and its {name} stream goes on: \
                  fetch the file again"
@@ -158,6 +155,25 @@ impl Decoded {
         Error::new(ErrorKind::InvalidData, "decode a file", message).with("file", &self.name).source(error)
     }
 }
+
+/// The last member or frame has ended, and the file goes on with bytes that begin none.
+#[derive(Debug)]
+struct FollowedBySomething;
+
+impl FollowedBySomething {
+    /// Tells whether that is what an error says.
+    fn is_in(error: &io::Error) -> bool {
+        error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()).is_some()
+    }
+}
+
+impl fmt::Display for FollowedBySomething {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("other bytes follow")
+    }
+}
+
+impl std::error::Error for FollowedBySomething {}
 
 /// Returns the first bytes; at least as many as it takes to know the encoding, unless the file is shorter.
 fn fill<R: Read>(reader: &mut BufReader<R>) -> io::Result<&[u8]> {
@@ -255,27 +271,60 @@ mod tests {
         assert!((first.len()..=first.len() + 10).contains(&near), "{near} is not just after {}", first.len());
     }
 
+    /// A frame of zstd's to be passed over, with `length` bytes in it.
+    fn skippable(length: u8) -> Vec<u8> {
+        [&[0x5A, 0x2A, 0x4D, 0x18, length, 0, 0, 0][..], &vec![7; usize::from(length)]].concat()
+    }
+
     #[test]
-    fn bytes_after_the_end_of_a_gzip_are_called_so() {
-        let first = gzip(b"a\n");
-        for rest in [&b"x"[..], b"garbage", &[0; 512], &[0x1F]] {
-            let error = read_all([&first[..], rest].concat()).unwrap_err();
-            assert_eq!(error.kind, ErrorKind::InvalidData);
-            let end = first.len();
-            let expected = if rest == [0x1F] {
-                // It may be the beginning of another member.
-                format!(
-                    "truncated gzip: the file ends at byte {}, after 2 decoded bytes, and its gzip stream goes on: fetch the \
-                     file again",
-                    end + 1
-                )
-            } else {
-                format!(
-                    "broken gzip: its stream ends at byte {end}, after 2 decoded bytes, and bytes that are no gzip follow: \
-                     cut them off, or fetch the file again"
-                )
-            };
-            assert_eq!(error.message, expected, "{rest:?}");
+    fn archives_of_nothing_and_frames_to_be_passed_over_hold_no_bytes() {
+        assert_eq!(read_all(gzip(b"")).unwrap(), b"");
+        assert_eq!(read_all(zstd::encode_all(&b""[..], 1).unwrap()).unwrap(), b"");
+        let frame = zstd::encode_all(&b"a\n"[..], 1).unwrap();
+        for archive in [
+            [skippable(3), frame.clone()].concat(),
+            [frame.clone(), skippable(200)].concat(),
+            [frame.clone(), skippable(0), frame.clone()].concat(),
+        ] {
+            let expected = b"a\n".repeat(archive.windows(4).filter(|window| *window == &frame[..4]).count());
+            assert_eq!(read_all(archive).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn bytes_after_the_end_of_an_archive_are_called_so() {
+        let (gzip, zstd) = (gzip(b"a\n"), zstd::encode_all(&b"a\n"[..], 1).unwrap());
+        for (name, whole, beginning) in [("gzip", gzip, &[0x1F][..]), ("zstd", zstd, &[0x28, 0xB5, 0x2F])] {
+            let end = whole.len();
+            for rest in [&b"x"[..], b"garbage", &[0; 512], beginning] {
+                let error = read_all([&whole[..], rest].concat()).unwrap_err();
+                assert_eq!(error.kind, ErrorKind::InvalidData);
+                let expected = if rest == beginning {
+                    // It may be the beginning of another member or frame.
+                    format!(
+                        "truncated {name}: the file ends at byte {}, after 2 decoded bytes, and its {name} stream goes on: \
+                         fetch the file again",
+                        end + rest.len()
+                    )
+                } else {
+                    format!(
+                        "broken {name}: its stream ends at byte {end}, after 2 decoded bytes, and bytes that are no {name} \
+                         follow: cut them off, or fetch the file again"
+                    )
+                };
+                assert_eq!(error.message, expected, "{name} {rest:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_frames_are_read_whatever_their_place_in_the_buffer() {
+        let frame = zstd::encode_all(&b"0123456789\n"[..], 1).unwrap();
+        let count = 2 * BUFFER_BYTES / frame.len() + 10;
+        assert_eq!(read_all(frame.repeat(count)).unwrap(), b"0123456789\n".repeat(count));
+        let error = read_all([frame.repeat(count), b"\n".to_vec()].concat()).unwrap_err();
+        let expected =
+            format!("broken zstd: its stream ends at byte {}, after {} decoded bytes", frame.len() * count, 11 * count);
+        assert!(error.message.starts_with(&expected), "{error}");
     }
 }

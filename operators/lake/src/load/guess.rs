@@ -6,12 +6,15 @@
 //! `varchar`. Nested JSON values are `json`. A column that holds nothing is `varchar`.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use indexmap::IndexMap;
 
 use super::chunk::{Header, HeaderRecord};
 use super::column::{double, integer};
 use super::config::{ColumnType, CsvConfig, JsonlConfig};
 use super::layout::{Layout, LayoutColumn};
-use super::parse::csv::{CsvParser, Scanned};
+use super::parse::csv::{CsvParser, Scanned, line_ends};
 use super::parse::for_each_line;
 use super::parse::json::{self, Kind};
 use super::time_format::{TimeDefaults, TimeFormat, parse_date};
@@ -103,8 +106,38 @@ impl Guess {
     }
 }
 
+/// Columns that would have the same name: which one is meant by it cannot be known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NamedAlike {
+    /// The line of the header, or the first with the last of the keys.
+    pub line: u64,
+    /// What stands there: `the header`, `the keys of the lines`.
+    giver: &'static str,
+    /// The places of the columns, from 1, and what stands there, by name.
+    columns: IndexMap<String, Vec<(usize, String)>>,
+    /// What to do about it.
+    pub help: &'static str,
+}
+
+impl fmt::Display for NamedAlike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, columns)) in self.columns.iter().enumerate() {
+            let shown: Vec<String> =
+                columns.iter().map(|(place, text)| format!("{place} (`{}`)", text.escape_debug())).collect();
+            let giver = if index == 0 { format!("{} would give", self.giver) } else { ", and".to_owned() };
+            let (last, before) = shown.split_last().map_or(("", &shown[..0]), |(last, before)| (last.as_str(), before));
+            write!(f, "{giver} the name `{name}` to the columns {} and {last}", before.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
 /// Guesses the layout of delimited text; none when there is no record.
-pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Option<Layout> {
+///
+/// # Errors
+/// When a header gives two columns the same name.
+pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Result<Option<Layout>, NamedAlike> {
+    let whole = sample;
     let mut start = if sample.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
     for _ in 0..config.skip_header_lines.unwrap_or(0) {
         let end = memchr::memchr(b'\n', &sample[start..]).map_or(sample.len(), |at| start + at + 1);
@@ -117,14 +150,16 @@ pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Option<Lay
     };
     let parser = CsvParser::new(config, &delimiter);
     let mut first: Option<Vec<String>> = None;
+    let mut first_at = 0;
     let mut columns: Vec<Guess> = Vec::new();
     let mut repeats_first = HashSet::new();
-    for_each_record(&parser, sample, is_end, SAMPLE_RECORDS, |fields| {
+    for_each_record(&parser, sample, is_end, SAMPLE_RECORDS, |at, fields| {
         let Some(names) = &first else {
             let texts: Vec<String> =
                 fields.iter().map(|field| String::from_utf8_lossy(field.unwrap_or_default()).into_owned()).collect();
             columns.resize(texts.len(), Guess::default());
             first = Some(texts);
+            first_at = at;
             return;
         };
         for (index, (column, field)) in columns.iter_mut().zip(fields).enumerate() {
@@ -136,7 +171,7 @@ pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Option<Lay
             }
         }
     });
-    let first = first?;
+    let Some(first) = first else { return Ok(None) };
     let is_header = match config.header_line {
         Some(is_header) => is_header,
         None => looks_like_header(&first, &columns, repeats_first.is_empty()),
@@ -148,8 +183,17 @@ pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Option<Lay
             }
         }
     }
-    let names = if is_header { names_of(&first) } else { names_of(&vec![String::new(); first.len()]) };
-    Some(Layout {
+    let names = if is_header {
+        names_of(&first).map_err(|columns| NamedAlike {
+            line: line_ends(&whole[..start + first_at]) + 1,
+            giver: "the header",
+            columns,
+            help: "give `columns` in the parser, each with a name of its own and its type, and `header_line: true`",
+        })?
+    } else {
+        (0..first.len()).map(|index| format!("c{index}")).collect()
+    };
+    Ok(Some(Layout {
         columns: names.into_iter().zip(&columns).map(|(name, guess)| column(name, guess, Vec::new())).collect(),
         delimiter,
         header: Header {
@@ -157,7 +201,7 @@ pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Option<Lay
             record: if is_header { HeaderRecord::Names(first) } else { HeaderRecord::None },
         },
         is_guessed: true,
-    })
+    }))
 }
 
 /// The first record is a header when all its fields are texts and a column below is something else than text; or when they
@@ -186,7 +230,7 @@ fn guess_delimiter(config: &CsvConfig, sample: &[u8], is_end: bool) -> &'static 
     for delimiter in DELIMITERS {
         let parser = CsvParser::new(config, delimiter);
         let mut counts = Vec::new();
-        for_each_record(&parser, sample, is_end, RECORDS, |fields| counts.push(fields.len()));
+        for_each_record(&parser, sample, is_end, RECORDS, |_, fields| counts.push(fields.len()));
         let width = counts.first().copied().unwrap_or(0);
         let alike = counts.iter().filter(|count| **count == width).count();
         if width > 1 && (alike, width) > (best.0, best.1) {
@@ -196,13 +240,13 @@ fn guess_delimiter(config: &CsvConfig, sample: &[u8], is_end: bool) -> &'static 
     best.2
 }
 
-/// Calls `record` with the values of each whole record of a sample; the last one only when the sample is all there is.
+/// Calls `record` with the place and the values of each whole record of a sample; the last one only when the sample is all there is.
 fn for_each_record(
     parser: &CsvParser,
     sample: &[u8],
     is_end: bool,
     most: usize,
-    mut record: impl FnMut(&[Option<&[u8]>]),
+    mut record: impl FnMut(usize, &[Option<&[u8]>]),
 ) {
     let (mut fields, mut at, mut seen) = (Vec::new(), 0, 0);
     while at < sample.len() && seen < most {
@@ -214,7 +258,7 @@ fn for_each_record(
                     .zip(&mut scratches)
                     .map(|(field, scratch)| parser.value(sample, *field, scratch))
                     .collect();
-                record(&values);
+                record(at, &values);
                 at = extent.next;
                 seen += 1;
             }
@@ -254,14 +298,18 @@ impl JsonGuess {
 }
 
 /// Guesses the layout of JSON lines; none when there is no object.
-pub(crate) fn jsonl(_: &JsonlConfig, sample: &[u8], is_end: bool) -> Option<Layout> {
+///
+/// # Errors
+/// When two keys would be columns of the same name.
+pub(crate) fn jsonl(_: &JsonlConfig, sample: &[u8], is_end: bool) -> Result<Option<Layout>, NamedAlike> {
     let whole = if is_end { sample.len() } else { memchr::memrchr(b'\n', sample).map_or(0, |at| at + 1) };
     let sample = sample.strip_prefix(b"\xEF\xBB\xBF").map_or(&sample[..whole], |rest| &rest[..whole.saturating_sub(3)]);
     let mut keys: Vec<String> = Vec::new();
     let mut by_key: HashMap<Vec<u8>, usize> = HashMap::new();
     let mut guesses: Vec<JsonGuess> = Vec::new();
+    let mut lines: Vec<u64> = Vec::new();
     let mut seen = 0;
-    for_each_line(sample, |start, end, _| {
+    for_each_line(sample, |start, end, number| {
         let line = &sample[start..end];
         if seen >= SAMPLE_RECORDS || std::str::from_utf8(line).is_err() {
             return;
@@ -275,6 +323,7 @@ pub(crate) fn jsonl(_: &JsonlConfig, sample: &[u8], is_end: bool) -> Option<Layo
             let index = *by_key.entry(key.clone()).or_insert_with(|| {
                 keys.push(String::from_utf8_lossy(&key).into_owned());
                 guesses.push(JsonGuess::default());
+                lines.push(number + 1);
                 keys.len() - 1
             });
             let guess = &mut guesses[index];
@@ -288,14 +337,20 @@ pub(crate) fn jsonl(_: &JsonlConfig, sample: &[u8], is_end: bool) -> Option<Layo
         }
     });
     if keys.is_empty() {
-        return None;
+        return Ok(None);
     }
-    let names = names_of(&keys);
+    let names = names_of(&keys).map_err(|columns| NamedAlike {
+        line: columns.values().flatten().filter_map(|(place, _)| lines.get(place - 1).copied()).max().unwrap_or(1),
+        giver: "the keys of the lines",
+        columns,
+        help: "give `columns` in the parser, each with a name of its own, its type, and the key in `element_at: /KEY`",
+    })?;
     let columns = names.into_iter().zip(keys).zip(&guesses).map(|((name, key), guess)| {
         let (column_type, format) = guess.decide();
         LayoutColumn { format: format.map(str::to_owned), path: vec![key], ..LayoutColumn::new(name, column_type) }
     });
-    Some(Layout { columns: columns.collect(), delimiter: String::new(), header: Header::default(), is_guessed: true })
+    let columns = columns.collect();
+    Ok(Some(Layout { columns, delimiter: String::new(), header: Header::default(), is_guessed: true }))
 }
 
 fn column(name: String, guess: &Guess, path: Vec<String>) -> LayoutColumn {
@@ -303,34 +358,31 @@ fn column(name: String, guess: &Guess, path: Vec<String>) -> LayoutColumn {
     LayoutColumn { format: format.map(str::to_owned), path, ..LayoutColumn::new(name, column_type) }
 }
 
-/// Makes column names of texts: lower case, letters, digits and `_`; `cN` for nothing; `_2` and so on for a name that is
-/// there.
-fn names_of(texts: &[String]) -> Vec<String> {
-    let mut seen = HashSet::new();
-    texts
-        .iter()
-        .enumerate()
-        .map(|(index, text)| {
-            let clean: String = text
-                .trim()
-                .to_lowercase()
-                .chars()
-                .map(|character| if character.is_alphanumeric() { character } else { '_' })
-                .collect();
-            let clean = match clean.chars().next() {
-                None => format!("c{index}"),
-                Some(first) if first.is_ascii_digit() => format!("_{clean}"),
-                Some(_) => clean,
-            };
-            let mut name = clean.clone();
-            let mut number = 2;
-            while !seen.insert(name.clone()) {
-                name = format!("{clean}_{number}");
-                number += 1;
-            }
-            name
-        })
-        .collect()
+/// Makes column names of texts: lower case, letters, digits and `_`; `cN` for nothing.
+///
+/// # Errors
+/// Names that more than one text becomes, with the places (from 1) and texts of each.
+fn names_of(texts: &[String]) -> Result<Vec<String>, IndexMap<String, Vec<(usize, String)>>> {
+    let name = |(index, text): (usize, &String)| {
+        let clean: String = text
+            .trim()
+            .to_lowercase()
+            .chars()
+            .map(|character| if character.is_alphanumeric() { character } else { '_' })
+            .collect();
+        match clean.chars().next() {
+            None => format!("c{index}"),
+            Some(first) if first.is_ascii_digit() => format!("_{clean}"),
+            Some(_) => clean,
+        }
+    };
+    let names: Vec<String> = texts.iter().enumerate().map(name).collect();
+    let mut columns: IndexMap<String, Vec<(usize, String)>> = IndexMap::new();
+    for (index, (name, text)) in names.iter().zip(texts).enumerate() {
+        columns.entry(name.clone()).or_default().push((index + 1, text.clone()));
+    }
+    columns.retain(|_, columns| columns.len() > 1);
+    if columns.is_empty() { Ok(names) } else { Err(columns) }
 }
 
 #[cfg(test)]
@@ -350,7 +402,10 @@ mod tests {
     }
 
     fn guess_csv(text: &str) -> String {
-        let layout = csv(&CsvConfig::default(), text.as_bytes(), true).unwrap();
+        let layout = match csv(&CsvConfig::default(), text.as_bytes(), true) {
+            Ok(layout) => layout.unwrap(),
+            Err(alike) => return format!("line {}: {alike}", alike.line),
+        };
         let header = if layout.header.record == HeaderRecord::None { "no header" } else { "header" };
         format!("{}; {:?}; {header}", shown(&layout), layout.delimiter)
     }
@@ -367,19 +422,25 @@ mod tests {
                 "t1 timestamp, t2 timestamp, t3 timestamp `%d/%b/%Y:%H:%M:%S %z`; \",\"; header",
             ),
             ("A B,a-b,,2x\n,,,\n", "c0 varchar, c1 varchar, c2 varchar, c3 varchar; \",\"; no header"),
-            ("A B,a-b,Ärger,2x\n,,,1\n", "a_b varchar, a_b_2 varchar, ärger varchar, _2x bigint; \",\"; header"),
+            ("A B,Ärger,2x\n,,1\n", "a_b varchar, ärger varchar, _2x bigint; \",\"; header"),
             ("x\n12345678901234567890\n", "x varchar; \",\"; header"),
             ("a,b\na,c\n", "c0 varchar, c1 varchar; \",\"; no header"),
-            ("a,a,b\n1,2,x\n", "a bigint, a_2 bigint, b varchar; \",\"; header"),
-            ("id,A,a,a_2\nx,1,,\n", "id varchar, a bigint, a_2 varchar, a_2_2 varchar; \",\"; header"),
+            ("a,a,b\n1,2,x\n", "line 1: the header would give the name `a` to the columns 1 (`a`) and 2 (`a`)"),
+            (
+                "\n\nid,A,a,ID,id,a-1,\"a\n1\"\nx,1,,,,,\n",
+                "line 3: the header would give the name `id` to the columns 1 (`id`), 4 (`ID`) and 5 (`id`), and the name `a` to the \
+                 columns 2 (`A`) and 3 (`a`), and the name `a_1` to the columns 6 (`a-1`) and 7 (`a\\n1`)",
+            ),
             ("a,a,b\nx,y,z\n", "c0 varchar, c1 varchar, c2 varchar; \",\"; no header"),
             ("a,b\n", "a varchar, b varchar; \",\"; header"),
         ] {
             assert_eq!(guess_csv(text), expected, "{text}");
         }
-        assert!(csv(&CsvConfig::default(), b"", true).is_none());
+        assert_eq!(csv(&CsvConfig::default(), b"", true), Ok(None));
         // A record that the sample cuts off says nothing.
-        let layout = csv(&CsvConfig::default(), b"a,b\n1,2\n3,x", false).unwrap();
+        let layout = csv(&CsvConfig::default(), b"a,b\n1,2\n3,x", false).unwrap().unwrap();
+        let skipping = CsvConfig { skip_header_lines: Some(2), ..CsvConfig::default() };
+        assert_eq!(csv(&skipping, b"#\n#\n\na,a\n1,2\n", true).unwrap_err().line, 4);
         assert_eq!(shown(&layout), "a bigint, b bigint");
     }
 
@@ -389,12 +450,17 @@ mod tests {
 {"id": 2.5, "late": true, "mixed": "a", "tags": "x"}
 not json
 "#;
-        let layout = jsonl(&JsonlConfig::default(), text, true).unwrap();
+        let layout = jsonl(&JsonlConfig::default(), text, true).unwrap().unwrap();
         assert_eq!(
             shown(&layout),
             "id double, name varchar, at timestamp, tags json, mixed varchar, zip varchar, late boolean"
         );
         assert_eq!(layout.columns[1].path, ["Name"]);
-        assert!(jsonl(&JsonlConfig::default(), b"[]\n", true).is_none());
+        assert_eq!(jsonl(&JsonlConfig::default(), b"[]\n", true), Ok(None));
+        let alike = jsonl(&JsonlConfig::default(), b"{\"id\": 1, \"Name\": 2}\n{}\n{\"name\": 3}\n", true).unwrap_err();
+        assert_eq!(
+            format!("{}: {alike}", alike.line),
+            "3: the keys of the lines would give the name `name` to the columns 2 (`Name`) and 3 (`name`)"
+        );
     }
 }

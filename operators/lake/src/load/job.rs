@@ -218,9 +218,10 @@ pub async fn plan(config: &LoadConfig, lake: &Lake, token: LoadToken, base: &Pat
 async fn guess(parser: ParserConfig, files: Vec<InputFile>, lake: &Lake) -> Result<Layout> {
     let (storage, runtime) = (lake.storage.clone(), Handle::current());
     blocking("guess columns", move || {
-        let mut sample = Vec::new();
+        let (mut sample, mut name) = (Vec::new(), "");
         let mut is_end = true;
         for file in &files {
+            name = &file.name;
             let mut input = file.open(&storage, &runtime)?;
             sample.resize(SAMPLE_BYTES, 0);
             let mut length = 0;
@@ -237,7 +238,7 @@ async fn guess(parser: ParserConfig, files: Vec<InputFile>, lake: &Lake) -> Resu
                 break;
             }
         }
-        Layout::guessed(&parser, &sample, is_end)
+        Layout::guessed(&parser, name, &sample, is_end)
     })
     .await
 }

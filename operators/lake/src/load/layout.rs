@@ -82,16 +82,20 @@ impl Layout {
         Some(Self { columns, delimiter, header, is_guessed: false })
     }
 
-    /// Guesses the layout from the start of an input; `is_end` says that it is all there is.
+    /// Guesses the layout from the start of the input `file`; `is_end` says that it is all there is.
     ///
     /// # Errors
-    /// `InvalidData` when there is nothing to guess from.
-    pub(crate) fn guessed(parser: &ParserConfig, sample: &[u8], is_end: bool) -> Result<Self> {
+    /// `InvalidData` when there is nothing to guess from, or columns would have the same name.
+    pub(crate) fn guessed(parser: &ParserConfig, file: &str, sample: &[u8], is_end: bool) -> Result<Self> {
         let layout = match parser {
             ParserConfig::Csv(csv) => guess::csv(csv, sample, is_end),
             ParserConfig::Jsonl(jsonl) => guess::jsonl(jsonl, sample, is_end),
-            ParserConfig::ApacheCombined(_) => Self::declared(parser),
+            ParserConfig::ApacheCombined(_) => Ok(Self::declared(parser)),
         };
+        let layout = layout.map_err(|alike| {
+            let message = format!("{file}:{}: {alike}", alike.line);
+            Error::new(ErrorKind::InvalidData, "guess columns", message).help(alike.help)
+        })?;
         layout.ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidData,

@@ -61,7 +61,7 @@ impl TemporaryFile {
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let at = |error| io_error("write a file", error).with("path", path.display().to_string());
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(at)?;
+            std::fs::create_dir_all(folder).map_err(|error| Error::folder("make a folder", folder, error))?;
         }
         let file = File::create(path).map_err(at)?;
         Ok(Self { path: path.to_owned(), file, bytes: 0, is_kept: false })

@@ -160,5 +160,7 @@ impl Lake {
 }
 
 fn no_version(why: &str) -> Error {
-    Error::new(ErrorKind::NotFound, "undo a publish", format!("cannot undo: {why}"))
+    Error::new(ErrorKind::NotFound, "undo a publish", format!("cannot undo: {why}")).help(
+        "an undo needs a version before: one that a publish of suiro replaced, and that is kept until the retention is over",
+    )
 }

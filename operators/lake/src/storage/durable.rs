@@ -65,7 +65,7 @@ pub(super) async fn create_dir_all(folder: &Path) -> Result<()> {
         let mut above = Some(folder.as_path());
         while let Some(path) = above {
             if path.as_os_str().is_empty()
-                || path.try_exists().map_err(|error| Error::io("open a folder", path, error))?
+                || path.try_exists().map_err(|error| Error::folder("open a folder", path, error))?
             {
                 break;
             }
@@ -76,8 +76,8 @@ pub(super) async fn create_dir_all(folder: &Path) -> Result<()> {
             match std::fs::create_dir(path) {
                 Ok(()) => {}
                 // Another process made it meanwhile.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(Error::io("make a folder", path, error)),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => {}
+                Err(error) => return Err(Error::folder("make a folder", path, error)),
             }
             if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
                 sync_path(parent)?;

@@ -133,3 +133,24 @@ async fn many_objects_are_brought_to_the_disk_together() {
     let error = storage.sync_all(&[at("s3://b/t/0/v/_suiro.json"), at("s3://b/absent")]).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound);
 }
+
+#[tokio::test]
+async fn what_stands_in_the_place_of_the_warehouse_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    std::os::unix::fs::symlink("gone", folder.path().join("link")).unwrap();
+    std::os::unix::fs::symlink("file", folder.path().join("astray")).unwrap();
+    for (name, found) in [
+        ("file", "no folder but a file"),
+        ("file/below", "no folder but a file"),
+        ("link", "a link to `gone`, which is not there"),
+        ("astray", "a link to `file`, which is no folder"),
+    ] {
+        let error = Storage::open(&folder.path().join(name)).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidInput, "{name}: {error}");
+        let at = folder.path().join(name.split('/').next().unwrap());
+        let named = format!("`{}` is {found}", at.display());
+        assert!(error.message.ends_with(&named), "{name}: {error}");
+        assert_eq!(error.help.unwrap(), format!("move `{}` away, or name another folder", at.display()));
+    }
+}

@@ -1,9 +1,10 @@
 //! The members of a gzip file one after the other, and what may follow the last of them: nothing.
 
-use std::fmt;
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
+
+use super::FollowedBySomething;
 
 /// What a member begins with (RFC 1952, section 2.3.1).
 pub(super) const MAGIC: [u8; 2] = [0x1F, 0x8B];
@@ -57,22 +58,3 @@ impl<R: BufRead> Read for Members<R> {
         Ok(0)
     }
 }
-
-/// The last member has ended, and the file goes on with bytes that begin none.
-#[derive(Debug)]
-pub(super) struct FollowedBySomething;
-
-impl FollowedBySomething {
-    /// Tells whether that is what an error says.
-    pub(super) fn is_in(error: &io::Error) -> bool {
-        error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()).is_some()
-    }
-}
-
-impl fmt::Display for FollowedBySomething {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("bytes that are no gzip follow")
-    }
-}
-
-impl std::error::Error for FollowedBySomething {}

@@ -31,7 +31,7 @@ pub(crate) async fn delete(store: &dyn ObjectStore, locations: &[Location]) -> R
             }
         }
         let Some(failed) = failed else { return Ok(()) };
-        let failed = error::of("delete an object", None, failed);
+        let failed = error::of("delete an object", None, None, failed);
         if failed.retryable == Retryable::No || repeats == REPEATS {
             return Err(failed);
         }

@@ -8,17 +8,40 @@ use crate::aws::error::{answered, root_cause, unreachable_service, with_credenti
 use crate::error::{Error, ErrorKind};
 use crate::name::Location;
 
-/// Makes the error of a failed call of the store.
-pub(crate) fn of(operation: &'static str, location: Option<&Location>, error: StoreError) -> Error {
+/// Makes the error of a failed call of the store; `endpoint` is the address of S3, when it is not AWS's own.
+pub(crate) fn of(
+    operation: &'static str,
+    location: Option<&Location>,
+    endpoint: Option<&str>,
+    error: StoreError,
+) -> Error {
     let made = match credentials(&error) {
         Some(failed) => with_credentials(failed, operation),
         None => of_answer(operation, &error),
     };
     let made = match location {
+        Some(location) if is_without_bucket(&made) => {
+            made.with("location", location.to_string()).help(make_bucket(location.bucket(), endpoint))
+        }
         Some(location) => made.with("location", location.to_string()),
         None => made,
     };
     made.source(error)
+}
+
+/// Tells whether S3 answered that there is no such bucket.
+fn is_without_bucket(error: &Error) -> bool {
+    error.context.iter().any(|(key, value)| *key == "code" && value == "NoSuchBucket")
+}
+
+/// Says what to do where a bucket is not there: none is made on the way, because its region, its owner and who may read it are
+/// decisions of their own.
+fn make_bucket(bucket: &str, endpoint: Option<&str>) -> String {
+    let endpoint = endpoint.map_or_else(String::new, |endpoint| format!(" --endpoint-url {endpoint}"));
+    format!(
+        "there is no bucket `{bucket}`: make it (`aws s3 mb s3://{bucket}{endpoint}`), or change the location to a bucket that is \
+         there"
+    )
 }
 
 fn of_answer(operation: &'static str, error: &StoreError) -> Error {
@@ -126,7 +149,7 @@ mod tests {
         let location = Location::parse("s3://b/k").unwrap();
         let path = "k".to_owned();
         let source = answer("AccessDenied", "Access Denied").into();
-        let error = of("write an object", Some(&location), StoreError::PermissionDenied { path, source });
+        let error = of("write an object", Some(&location), None, StoreError::PermissionDenied { path, source });
         assert_eq!(error.kind, ErrorKind::PermissionDenied);
         assert_eq!(
             error.to_string(),
@@ -139,7 +162,7 @@ mod tests {
     fn a_bucket_that_is_missing_is_no_object_that_is_missing() {
         let of_code = |text: String| {
             let path = "k".to_owned();
-            of("read an object", None, StoreError::NotFound { path, source: text.into() }).to_string()
+            of("read an object", None, None, StoreError::NotFound { path, source: text.into() }).to_string()
         };
         assert_eq!(of_code(answer("NoSuchKey", "no")), "cannot read an object: it is not there");
         assert_eq!(
@@ -149,9 +172,35 @@ mod tests {
     }
 
     #[test]
+    fn a_bucket_that_is_missing_can_be_made() {
+        let location = Location::parse("s3://shop-output/price/").unwrap();
+        let of_endpoint = |endpoint| {
+            let source = answer("NoSuchBucket", "The specified bucket does not exist").into();
+            of("list objects", Some(&location), endpoint, StoreError::NotFound { path: "price".to_owned(), source })
+        };
+        let error = of_endpoint(None);
+        assert_eq!(error.kind, ErrorKind::NotFound);
+        assert_eq!(
+            error.to_string(),
+            "cannot list objects: The specified bucket does not exist\n  code: NoSuchBucket\n  location: \
+             s3://shop-output/price/"
+        );
+        assert_eq!(
+            error.help.unwrap(),
+            "there is no bucket `shop-output`: make it (`aws s3 mb s3://shop-output`), or change the location to a bucket that is \
+             there"
+        );
+        assert_eq!(
+            of_endpoint(Some("http://127.0.0.1:5055")).help.unwrap(),
+            "there is no bucket `shop-output`: make it (`aws s3 mb s3://shop-output --endpoint-url http://127.0.0.1:5055`), or \
+             change the location to a bucket that is there"
+        );
+    }
+
+    #[test]
     fn a_key_that_cannot_be_deleted_is_named() {
         let source = "DeleteObjects request failed for key a/b: Access Denied (code: AccessDenied)".into();
-        let error = of("delete an object", None, StoreError::Generic { store: "S3", source });
+        let error = of("delete an object", None, None, StoreError::Generic { store: "S3", source });
         assert_eq!(error.to_string(), "cannot delete an object: Access Denied\n  code: AccessDenied\n  key: a/b");
         assert_eq!(error.help.unwrap(), "allow `s3:DeleteObject` to who suiro acts as");
     }
@@ -161,10 +210,10 @@ mod tests {
         let path = "k".to_owned();
         let race = StoreError::AlreadyExists { path, source: answer("ConditionalRequestConflict", "x").into() };
         assert!(is_race(&race));
-        assert_eq!(of("write an object", None, race).kind, ErrorKind::Conflict);
+        assert_eq!(of("write an object", None, None, race).kind, ErrorKind::Conflict);
         let path = "k".to_owned();
         let late = StoreError::AlreadyExists { path, source: answer("PreconditionFailed", "x").into() };
         assert!(!is_race(&late));
-        assert_eq!(of("write an object", None, late).kind, ErrorKind::AlreadyExists);
+        assert_eq!(of("write an object", None, None, late).kind, ErrorKind::AlreadyExists);
     }
 }
