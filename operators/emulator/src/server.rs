@@ -114,7 +114,7 @@ impl Services {
     ) -> lake::Result<Self> {
         let s3 = S3::open(lake.clone(), settings.region.clone()).await?;
         let faults = Arc::new(Faults::new(settings.faults));
-        let athena = Athena::open(lake, settings.region, settings.quotas, Arc::clone(&faults)).await?;
+        let athena = Athena::open(lake, s3.buckets(), settings.region, settings.quotas, Arc::clone(&faults)).await?;
         Ok(Self {
             athena,
             glue: Glue::new(catalog),
