@@ -6,6 +6,7 @@ pub(crate) mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod trino;
+mod typed;
 
 use std::fmt::Debug;
 use std::time::Duration;
