@@ -25,7 +25,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> 
     if !settings.state_dir.is_dir() {
         return Err(Failure::of_code(code::NOT_FOUND, format!("`{name}` has never run here")));
     }
-    let registry = Arc::new(registry(&Arc::new(door(&settings))));
+    let registry = Arc::new(registry(&Arc::new(door(&settings, base.listener()))));
     let engine =
         Engine::open(registry, Arc::new(SystemClock), Arc::new(Unobserved), engine_settings(&settings, None)).await?;
     let attempt = if let Some(attempt) = command.attempt {

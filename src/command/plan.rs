@@ -19,7 +19,7 @@ use crate::output::{bytes, counted, dollars, usd};
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure> {
     let settings = base.settings(Some(&command.file))?;
-    let door = Arc::new(door_to(&settings, Purpose::Look));
+    let door = Arc::new(door_to(&settings, Purpose::Look, base.listener()));
     let registry = Arc::new(registry(&door));
     let params = workflow::params(&command.session)?;
     let (workflow, files) = workflow::load(base, &settings, &command.file, &registry, &params)?;
