@@ -7,6 +7,7 @@ use engine::diagnostic::{code, suggest};
 use engine::operator::Registry;
 use engine::run::{EngineError, Obstacle};
 use lake::crash::CrashPoints;
+use lake::notice::Listener;
 use lake::{Lake, LakeSettings, Place};
 use operators::{LakeDoor, Purpose};
 
@@ -38,10 +39,15 @@ impl Base {
         Settings::read(project, &self.global.profile, &self.environment)
     }
 
+    /// Says on stderr why the lake keeps a command waiting.
+    pub(crate) fn listener(&self) -> Arc<dyn Listener> {
+        Arc::new(self.output)
+    }
+
     /// Opens the lake of a project.
     pub(crate) async fn lake(&self, settings: &Settings) -> Result<Lake, Failure> {
         state_is_a_folder(settings)?;
-        Ok(door(settings).lake().await?.clone())
+        Ok(door(settings, self.listener()).lake().await?.clone())
     }
 
     /// Opens the lake of a project; none when the project has none yet. None is made.
@@ -50,7 +56,7 @@ impl Base {
     /// Of the command line, when there is no project: nothing that was ever run, and no settings.
     pub(crate) async fn existing_lake(&self, settings: &Settings, purpose: Purpose) -> Result<Option<Lake>, Failure> {
         if has_lake(settings) {
-            return Ok(Some(door_to(settings, purpose).lake().await?.clone()));
+            return Ok(Some(door_to(settings, purpose, self.listener()).lake().await?.clone()));
         }
         state_is_a_folder(settings)?;
         if is_marked(&settings.project) {
@@ -96,13 +102,13 @@ pub(crate) fn was_opened(settings: &Settings) -> bool {
 const CATALOG: &str = "catalog.sqlite";
 
 /// Makes the door to a project's lake; nothing is opened.
-pub(crate) fn door(settings: &Settings) -> LakeDoor {
-    door_to(settings, Purpose::Work)
+pub(crate) fn door(settings: &Settings, listener: Arc<dyn Listener>) -> LakeDoor {
+    door_to(settings, Purpose::Work, listener)
 }
 
 /// Makes the door to a project's lake for a purpose; nothing is opened.
-pub(crate) fn door_to(settings: &Settings, purpose: Purpose) -> LakeDoor {
-    LakeDoor::with_purpose(lake_settings(settings), purpose)
+pub(crate) fn door_to(settings: &Settings, purpose: Purpose, listener: Arc<dyn Listener>) -> LakeDoor {
+    LakeDoor::with_purpose(LakeSettings { listener, ..lake_settings(settings) }, purpose)
 }
 
 /// Returns what the lake of a project is opened with.
@@ -125,6 +131,12 @@ pub(crate) fn lake_settings(settings: &Settings) -> LakeSettings {
         lake.crash_points = CrashPoints::new(Arc::new(hook));
     }
     lake
+}
+
+impl Listener for Output {
+    fn hear(&self, line: &str) {
+        self.note(line);
+    }
 }
 
 /// Makes the registry of all operators over a lake.

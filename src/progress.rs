@@ -14,6 +14,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use engine::run::RunObserver;
+use lake::notice::Listener;
 
 pub(crate) use pace::{Every, Pace};
 
@@ -26,6 +27,16 @@ pub(crate) trait Show: RunObserver {
 
     /// Nothing more comes: what is drawn over and over is printed for good.
     fn finish(&self);
+}
+
+/// Shows among the tasks of a run why the lake keeps them waiting.
+#[derive(Debug)]
+pub(crate) struct Beside(pub(crate) Arc<dyn Show>);
+
+impl Listener for Beside {
+    fn hear(&self, line: &str) {
+        self.0.say(line);
+    }
 }
 
 /// Chooses what a run shows.

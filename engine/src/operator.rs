@@ -54,6 +54,15 @@ pub trait Operator: Debug + Send + Sync + 'static {
     /// # Errors
     /// When the work could not be stopped.
     async fn cancel(&self, context: &TaskContext) -> Result<(), TaskError>;
+
+    /// Leaves the work named in the context's state to the next holder, because this process was told to stop: what the next
+    /// one cannot go on with is stopped, what goes on meanwhile is told by [`TaskHost::warn`](context::TaskHost::warn).
+    ///
+    /// Called for operators that say [`OperatorInfo::works_elsewhere`], for some seconds at most. The state stays as it is.
+    ///
+    /// # Errors
+    /// When what should be stopped could not be.
+    async fn leave(&self, context: &TaskContext) -> Result<(), TaskError>;
 }
 
 /// What an operator says of itself; its docs page and editor schema are made of it.
@@ -71,6 +80,8 @@ pub struct OperatorInfo {
     pub example: &'static str,
     /// The JSON schema of the parameters.
     pub schema: Value,
+    /// Whether its work is done outside of this process: see [`TypedOperator::WORKS_ELSEWHERE`].
+    pub works_elsewhere: bool,
 }
 
 /// A problem with one parameter, found before or while a task runs.

@@ -45,7 +45,7 @@ use attempt::ActiveAttempt;
 use log::TaskLogs;
 use process::ProcessIdentity;
 use shared::EngineParts;
-use task::Report;
+use task::{Job, Report};
 
 use crate::operator::Registry;
 use crate::session::{AttemptId, AttemptState, Event};
@@ -197,8 +197,15 @@ impl Engine {
     pub async fn advance(&self, deadline: Deadline) -> Result<Progress, EngineError> {
         let _only_one = self.advancing.lock().await;
         let (reports, inbound) = mpsc::unbounded_channel();
-        let mut advance =
-            Advance { engine: self, attempts: BTreeMap::new(), n_running: 0, stopping: false, reports, inbound };
+        let mut advance = Advance {
+            engine: self,
+            attempts: BTreeMap::new(),
+            n_running: 0,
+            stopping: false,
+            left: false,
+            reports,
+            inbound,
+        };
         let result = advance.work(deadline).await;
         if let Err(error) = &result {
             // Whoever called is told, and tells it in its own way.
@@ -215,6 +222,8 @@ struct Advance<'a> {
     attempts: BTreeMap<AttemptId, ActiveAttempt>,
     n_running: usize,
     stopping: bool,
+    /// Whether the tasks whose work goes on elsewhere were told that this process goes away.
+    left: bool,
     reports: mpsc::UnboundedSender<Report>,
     inbound: mpsc::UnboundedReceiver<Report>,
 }
@@ -231,7 +240,7 @@ impl Advance<'_> {
             let now = parts.clock.now();
             self.tick(now).await?;
             if self.stopping {
-                if self.n_running == 0 {
+                if self.n_running == 0 && !self.leave() {
                     self.release().await?;
                     return Ok(Progress::Interrupted);
                 }
@@ -301,14 +310,7 @@ impl Advance<'_> {
             }
             attempt.tell(&batch);
             self.n_running += jobs.len();
-            for job in jobs {
-                let reports = self.reports.clone();
-                tokio::spawn(async move {
-                    let report = job.execute().await;
-                    // The loop is gone: nobody is left to be told, the next holder starts the step again.
-                    drop(reports.send(report));
-                });
-            }
+            execute(jobs, &self.reports);
             if let Some((state, _)) = batch.tick.finished {
                 ended.push((*id, state));
             }
@@ -357,6 +359,20 @@ impl Advance<'_> {
         }
     }
 
+    /// Once all is stopped: lets the tasks whose work goes on elsewhere leave it to the next holder. Says whether any does.
+    fn leave(&mut self) -> bool {
+        if self.left {
+            return false;
+        }
+        self.left = true;
+        for attempt in self.attempts.values_mut() {
+            let jobs = attempt.leave();
+            self.n_running += jobs.len();
+            execute(jobs, &self.reports);
+        }
+        self.n_running > 0
+    }
+
     /// Gives all claims back.
     async fn release(&mut self) -> Result<(), EngineError> {
         for (_, attempt) in std::mem::take(&mut self.attempts) {
@@ -391,6 +407,18 @@ impl Advance<'_> {
                 attempt.tell_unstopped(grace);
             }
         }
+    }
+}
+
+/// Begins steps; their reports come through the channel.
+fn execute(jobs: Vec<Job>, reports: &mpsc::UnboundedSender<Report>) {
+    for job in jobs {
+        let reports = reports.clone();
+        tokio::spawn(async move {
+            let report = job.execute().await;
+            // The loop is gone: nobody is left to be told, the next holder starts the step again.
+            drop(reports.send(report));
+        });
     }
 }
 

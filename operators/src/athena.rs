@@ -14,6 +14,7 @@ pub(crate) mod each_database;
 mod exists;
 mod format;
 mod job;
+mod left;
 mod options;
 mod output;
 pub(crate) mod partition_exists;

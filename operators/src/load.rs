@@ -5,14 +5,18 @@ mod document;
 mod inspect;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use engine::diagnostic::code;
+use engine::operator::error::Retry;
 use engine::operator::{
-    ParamProblem, Published, Surroundings, TaskContext, TaskError, TaskOutcome, TaskProgress, TaskReport, TaskResult,
-    TypedOperator,
+    ParamProblem, Published, Surroundings, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskProgress,
+    TaskReport, TaskResult, TypedOperator,
 };
 use engine::params::{ParamPath, Params as EngineParams};
 use lake::load::{self, LoadConfig, LoadControl, LoadReport, LoadState, LoadToken, PublishedPart};
 use lake::words::counted;
+use lake::{Lake, Place};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -128,7 +132,10 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
-        let lake = self.door.open().await?;
+        let lake = tokio::select! {
+            lake = self.door.open() => lake?,
+            () = context.cancellation.cancelled() => return Err(left()),
+        };
         let mut progress = if let Some(progress) = state::read::<Progress>(context)? {
             progress
         } else {
@@ -139,7 +146,7 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
             // The session, not the attempt, names what a load adds: running it again replaces it.
             let scope = format!("{}@{}", context.task_name, context.session_time.strftime("%Y-%m-%dT%H:%M:%S%:z"));
             let token = LoadToken { token: context.token("load", 1, &scope), scope: scope.clone() };
-            let state = load::plan(&config, lake, token, &context.work_dir).await.map_err(task_error)?;
+            let state = answered(lake, context, load::plan(&config, lake, token, &context.work_dir)).await?;
             log_files(context, &state);
             let progress = Progress { name: scope, state };
             state::write(context, &progress).await?;
@@ -162,7 +169,7 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
                 return Ok(done(context, report));
             }
             let is_written = progress.state.written().is_some();
-            progress.state = load::advance(lake, progress.state, &control).await.map_err(task_error)?;
+            progress.state = answered(lake, context, load::advance(lake, progress.state, &control)).await?;
             if let Some(report) = progress.state.written().filter(|_| !is_written) {
                 log_written(context, report);
             }
@@ -175,6 +182,34 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
         let Some(progress) = state::read::<Progress>(context)? else { return Ok(()) };
         load::give_up(self.door.open().await?, &progress.state).await.map_err(task_error)
     }
+}
+
+/// How long a load on AWS may take to give up what it wrote when it is told to stop: nobody may answer any more. What stays is
+/// collected later.
+const STOPPING: Duration = Duration::from_secs(1);
+
+/// Waits for a part of the work, and not for a service that does not answer when the task is told to stop.
+async fn answered<T>(
+    lake: &Lake,
+    context: &TaskContext,
+    work: impl Future<Output = lake::Result<T>> + Send,
+) -> Result<T, TaskError> {
+    if matches!(lake.settings.place, Place::Folder { .. }) {
+        return work.await.map_err(task_error);
+    }
+    let overdue = async {
+        context.cancellation.cancelled().await;
+        tokio::time::sleep(STOPPING).await;
+    };
+    tokio::select! {
+        done = work => done.map_err(task_error),
+        () = overdue => Err(left()),
+    }
+}
+
+fn left() -> TaskError {
+    let message = "the load was told to stop, and was left";
+    TaskError::new(TaskErrorKind::Canceled, Retry::AsTold, code::TASK_STOPPED, message)
 }
 
 /// How many files are named in the log.

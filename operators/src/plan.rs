@@ -42,8 +42,7 @@ pub struct LakePlan {
     /// The SQL, rendered as far as it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
-    /// The bytes it would read at most, after partition pruning.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The bytes it would read at most, after partition pruning; none when that is not known.
     pub predicted_bytes: Option<u64>,
     /// Further lines for people.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -127,6 +126,9 @@ async fn athena(
         match lake.engine.describe(&sql, text(params, "database").as_deref()).await {
             Ok(description) => {
                 plan.predicted_bytes = description.predicted_bytes;
+                if description.predicted_bytes.is_none() {
+                    plan.lines.push("what it scans is unknown: suiro does not know the statement".to_owned());
+                }
                 // What is left as it is is not written.
                 if !(plan.exists == Some(true) && leaves_what_exists(params)) {
                     plan.problem = misfit(lake, operator, params, &description.columns).await?;

@@ -17,7 +17,7 @@ use crate::settings::{self, find_project};
 /// Runs the command.
 pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
     let settings = base.settings(command.files.first().map(PathBuf::as_path))?;
-    let registry = registry(&Arc::new(door(&settings)));
+    let registry = registry(&Arc::new(door(&settings, base.listener())));
     let mut files = Vec::new();
     if command.files.is_empty() {
         workflows_in(&settings.project, false, &mut files)?;

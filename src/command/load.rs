@@ -10,8 +10,8 @@ use engine::params::template::TemplateSettings;
 use engine::params::{Params, command_line, scope};
 use engine::run::ProcessGroups;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lake::Lake;
 use lake::load::{self, LoadConfig, LoadControl, LoadReport, LoadToken};
+use lake::{Lake, Place};
 use serde_json::json;
 
 use crate::cli;
@@ -92,7 +92,18 @@ async fn load(
         () = signals.asked_to_stop() => {
             control.cancel.cancel();
             // The threads end at the next chunk; what they wrote is given up before this returns.
-            let stopped = work.await;
+            let stopped = match &lake.settings.place {
+                Place::Folder { .. } => work.await,
+                // Nobody may answer any more.
+                Place::Aws(_) => match tokio::time::timeout(STOPPING, work).await {
+                    Ok(stopped) => stopped,
+                    Err(_) => {
+                        bar.finish_and_clear();
+                        base.output.note("the load was left; what it wrote is collected by a later run");
+                        return Err(Failure::said(Exit::Interrupted));
+                    }
+                },
+            };
             bar.finish_and_clear();
             if stopped.is_err() {
                 base.output.note("the load was stopped; nothing was published");
@@ -104,6 +115,9 @@ async fn load(
     bar.finish_and_clear();
     Ok(done?)
 }
+
+/// How long a load may take to give up on S3 what it wrote.
+const STOPPING: Duration = Duration::from_secs(2);
 
 /// How often a load says how far it is where there is no terminal.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(10);

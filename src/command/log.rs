@@ -22,7 +22,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> 
     let settings = base.settings(Some(&command.file))?;
     let path = in_project(&settings, &command.file)?;
     let name = path.with_extension("").to_string_lossy().into_owned();
-    let registry = Arc::new(registry(&Arc::new(door(&settings))));
+    let registry = Arc::new(registry(&Arc::new(door(&settings, base.listener()))));
     let engine = Engine::open_to_look(registry, Arc::new(SystemClock), engine_settings(&settings, None)).await?;
     let Some(engine) = engine else { return Err(never_run(&name)) };
     let attempt = if let Some(attempt) = command.attempt {

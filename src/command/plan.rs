@@ -19,7 +19,7 @@ use crate::output::{bytes, counted, dollars, usd};
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure> {
     let settings = base.settings(Some(&command.file))?;
-    let door = Arc::new(door_to(&settings, Purpose::Look));
+    let door = Arc::new(door_to(&settings, Purpose::Look, base.listener()));
     let registry = Arc::new(registry(&door));
     let params = workflow::params(&command.session)?;
     let (workflow, files) = workflow::load(base, &settings, &command.file, &registry, &params)?;
@@ -53,11 +53,13 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
     if !base.output.json {
         base.output.line(&format!("{name}  session {session}"))?;
     }
-    let (mut n_problems, mut predicted, mut cost) = (0_usize, 0_u64, 0_u64);
+    let (mut n_problems, mut cost) = (0_usize, 0_u64);
+    let (mut predicted, mut has_queries) = (None::<u64>, false);
     for task in &tasks {
         let lake_plan = operators::plan(lake_is_there.then_some(&door), &settings.project, task).await;
+        has_queries |= lake_plan.as_ref().is_some_and(|plan| plan.sql.is_some());
         if let Some(bytes) = lake_plan.as_ref().and_then(|plan| plan.predicted_bytes) {
-            predicted += bytes;
+            predicted = Some(predicted.unwrap_or(0) + bytes);
             cost += settings.cost_micro_usd(bytes);
         }
         let problem = problem(task, lake_plan.as_ref());
@@ -79,6 +81,8 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
             show(base, task, lake_plan.as_ref(), problem)?;
         }
     }
+    // Where nothing is scanned nothing is unknown.
+    let predicted = if has_queries { predicted } else { Some(0) };
     let n_tasks = tasks.iter().filter(|task| task.operator.is_some()).count();
     if base.output.json {
         base.output.json_line(&json!({
@@ -90,11 +94,13 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
             "predicted_cost_usd": (cost > 0).then(|| usd(cost)),
         }))?;
     } else {
-        let scans = if predicted > 0 || cost > 0 {
-            let cost = if cost > 0 { format!(" for {}", dollars(cost)) } else { String::new() };
-            format!(", at most {}{cost} to scan by those whose tables are there", bytes(predicted))
-        } else {
-            String::new()
+        let scans = match predicted {
+            None => ", unknown how much to scan".to_owned(),
+            Some(0) if cost == 0 => String::new(),
+            Some(predicted) => {
+                let cost = if cost > 0 { format!(" for {}", dollars(cost)) } else { String::new() };
+                format!(", at most {}{cost} to scan by those whose tables are there", bytes(predicted))
+            }
         };
         let problems = match n_problems {
             0 => String::new(),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use comfy_table::CellAlignment;
@@ -13,7 +13,7 @@ use engine::run::ProcessGroups;
 use futures::TryStreamExt;
 use lake::aws::EngineKind;
 use lake::publish::ParquetFile;
-use lake::query::{Query, QueryStats, QueryStatus, ResultColumn};
+use lake::query::{Query, QueryId, QueryStats, QueryStatus, ResultColumn};
 use lake::sql::{Type, text as sql_text};
 use lake::{Lake, Place};
 use operators::Purpose;
@@ -21,10 +21,13 @@ use serde_json::{Map, Value};
 
 use crate::cli::{self, QueryFormat};
 use crate::compose::{Base, door_to, has_lake, lake_settings, no_project, state_is_a_folder};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::output::{bytes, counted, dollars, duration, table, text};
-use crate::settings::is_marked;
+use crate::settings::{Settings, is_marked};
 use crate::signals::Signals;
+
+/// How long an engine elsewhere may take to stop a query after Ctrl-C.
+const STOPPING: Duration = Duration::from_secs(2);
 
 /// How many rows a table for people shows at most: more scroll away unread, and the columns' widths need all rows at once.
 const TABLE_ROWS: usize = 1_000;
@@ -35,21 +38,25 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
     let sql = statement(&command.sql)?;
     let settings = base.settings(None)?;
     let mut signals = Signals::listen(base.output, ProcessGroups::default(), "stopped at once")?;
-    let lake = if has_lake(&settings) {
-        door_to(&settings, Purpose::Look).lake().await?.clone()
-    } else {
-        let lake = Box::pin(Lake::open_empty(lake_settings(&settings))).await?;
-        let described = lake.engine.describe(&sql, Some(&command.database)).await;
-        if described.is_err_and(|error| is_about_a_missing_table(&error)) {
-            state_is_a_folder(&settings)?;
-            let is_project = is_marked(&settings.project);
-            return Err(if is_project { super::table::no_tables(&settings) } else { no_project(&settings) });
-        }
-        lake
+    let lake = tokio::select! {
+        lake = open(base, &settings, &sql, &command.database) => lake?,
+        () = signals.asked_to_stop() => return Err(stopped(base, "the query was not started")),
     };
     let started = Instant::now();
     let query = Query::new(sql, Some(&command.database), uuid::Uuid::new_v4().to_string());
-    let id = lake.engine.start(&query).await?;
+    let start = lake.engine.start(&query);
+    tokio::pin!(start);
+    let id = tokio::select! {
+        id = &mut start => id?,
+        () = signals.asked_to_stop() => {
+            // It may be started by now, and would cost for nothing.
+            return Err(match tokio::time::timeout(STOPPING, start).await {
+                Ok(Ok(id)) => stop(base, &lake, &id).await?,
+                Ok(Err(_)) => stopped(base, "the query was not started"),
+                Err(_) => stopped(base, "nobody answers: it is not known whether the query was started"),
+            });
+        }
+    };
     let result = async {
         let (columns, mut batches) = lake.engine.fetch(&id).await?;
         let mut sink = Sink::open(format, command.output.as_deref(), &columns)?;
@@ -67,11 +74,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
     };
     let n_rows = tokio::select! {
         n_rows = result => n_rows?,
-        () = signals.asked_to_stop() => {
-            lake.engine.cancel(&id).await?;
-            base.output.note("the query was stopped");
-            return Err(Failure::said(crate::failure::Exit::Interrupted));
-        }
+        () = signals.asked_to_stop() => return Err(stop(base, &lake, &id).await?),
     };
     let stats = match lake.engine.poll(&id).await? {
         QueryStatus::Succeeded(stats) => stats,
@@ -90,6 +93,44 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
         bytes(stats.scanned_bytes)
     ));
     Ok(())
+}
+
+/// Opens the lake to look at it; where there is none, an empty one, for statements that read no table.
+async fn open(base: &Base, settings: &Settings, sql: &str, database: &str) -> Result<Lake, Failure> {
+    if has_lake(settings) {
+        return Ok(door_to(settings, Purpose::Look, base.listener()).lake().await?.clone());
+    }
+    let lake = Box::pin(Lake::open_empty(lake_settings(settings))).await?;
+    let described = lake.engine.describe(sql, Some(database)).await;
+    if described.is_err_and(|error| is_about_a_missing_table(&error)) {
+        state_is_a_folder(settings)?;
+        let is_project = is_marked(&settings.project);
+        return Err(if is_project { super::table::no_tables(settings) } else { no_project(settings) });
+    }
+    Ok(lake)
+}
+
+/// Stops a query that nobody waits for any more.
+async fn stop(base: &Base, lake: &Lake, id: &QueryId) -> Result<Failure, Failure> {
+    let cancel = lake.engine.cancel(id);
+    match &lake.settings.place {
+        // It ends with this process, and nothing but its own work keeps it from being stopped.
+        Place::Folder { .. } => cancel.await?,
+        Place::Aws(_) => match tokio::time::timeout(STOPPING, cancel).await {
+            Ok(canceled) => canceled?,
+            Err(_) => {
+                let message = format!("nobody says that the query {} has stopped: it may go on for a while", id.0);
+                return Ok(stopped(base, &message));
+            }
+        },
+    }
+    Ok(stopped(base, "the query was stopped"))
+}
+
+/// Says what became of the query of an interrupted command.
+fn stopped(base: &Base, what: &str) -> Failure {
+    base.output.note(what);
+    Failure::said(Exit::Interrupted)
 }
 
 /// Tells whether a statement names a table that is not there (Trino's name for it).

@@ -17,18 +17,18 @@ use crate::cli;
 use crate::compose::{Base, door, registry, was_opened};
 use crate::failure::{Exit, Failure};
 use crate::output::{bytes, count, duration, read_or_not, right, table, text};
-use crate::progress::{self, Show};
+use crate::progress::{self, Beside, Show};
 use crate::settings::{Settings, find_project};
 use crate::signals::Signals;
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> {
     let settings = base.settings(Some(&command.file))?;
-    let door = Arc::new(door(&settings));
+    let shown = progress::show(base.output, command.quiet);
+    let door = Arc::new(door(&settings, Arc::new(Beside(Arc::clone(&shown)))));
     let registry = Arc::new(registry(&door));
     let params = workflow::params(&command.session)?;
     let (workflow, files) = workflow::load(base, &settings, &command.file, &registry, &params)?;
-    let shown = progress::show(base.output, command.quiet);
     let observer = Arc::clone(&shown) as Arc<dyn RunObserver>;
     let engine_settings = engine_settings(&settings, command.max_tasks);
     let scripts = engine_settings.process_groups.clone();

@@ -1,49 +1,13 @@
 """boto3 against the rest of Athena's calls: workgroups, named queries, prepared statements, pages, what a query leaves
 beside its result, limits."""
 
-import time
 import uuid
 
-import boto3
-import botocore.exceptions
+from athena_calls import Place, athena, body, refused, rows, s3
 
 BUCKET = "athena-api"
-athena = boto3.client("athena")
-s3 = boto3.client("s3")
-s3.create_bucket(Bucket=BUCKET)
-
-
-def refused(call, code, text, **arguments):
-    try:
-        call(**arguments)
-    except botocore.exceptions.ClientError as error:
-        found = error.response["Error"]
-        assert found["Code"] == code and text in found["Message"], found
-        return
-    raise AssertionError(f"{code} was expected")
-
-
-def run(sql, state="SUCCEEDED", database="api", **more):
-    more.setdefault("ResultConfiguration", {"OutputLocation": f"s3://{BUCKET}/results/"})
-    started = athena.start_query_execution(QueryString=sql, QueryExecutionContext={"Database": database}, **more)
-    query_id = started["QueryExecutionId"]
-    while True:
-        execution = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
-        if execution["Status"]["State"] not in ("QUEUED", "RUNNING"):
-            break
-        time.sleep(0.02)
-    assert execution["Status"]["State"] == state, (sql, execution["Status"])
-    return execution
-
-
-def rows(execution):
-    result = athena.get_query_results(QueryExecutionId=execution["QueryExecutionId"])
-    return [tuple(cell.get("VarCharValue") for cell in row["Data"]) for row in result["ResultSet"]["Rows"]]
-
-
-def body(location):
-    bucket, key = location.removeprefix("s3://").split("/", 1)
-    return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+place = Place(BUCKET, "api")
+run = place.run
 
 
 def listed(call, member, **arguments):

@@ -4,54 +4,16 @@ Takes the endpoint and keys from the environment (AWS_ENDPOINT_URL, AWS_ACCESS_K
 difference.
 """
 
-import time
 import uuid
 
 import boto3
-import botocore.exceptions
+from athena_calls import Place, athena, body, refused, rows, s3
 
 BUCKET = "athena-boto3"
-athena = boto3.client("athena")
-s3 = boto3.client("s3")
+place = Place(BUCKET, "clients_boto3")
+run = place.run
 glue = boto3.client("glue")
 
-
-def run(sql, database="clients_boto3", state="SUCCEEDED", **more):
-    started = athena.start_query_execution(
-        QueryString=sql,
-        QueryExecutionContext={"Database": database},
-        ResultConfiguration={"OutputLocation": f"s3://{BUCKET}/results/"},
-        **more,
-    )
-    query_id = started["QueryExecutionId"]
-    while True:
-        execution = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
-        if execution["Status"]["State"] not in ("QUEUED", "RUNNING"):
-            break
-        time.sleep(0.02)
-    assert execution["Status"]["State"] == state, (sql, execution["Status"])
-    return execution
-
-
-def rows(execution):
-    pages = athena.get_paginator("get_query_results").paginate(QueryExecutionId=execution["QueryExecutionId"])
-    return [
-        tuple(cell.get("VarCharValue") for cell in row["Data"])
-        for page in pages
-        for row in page["ResultSet"]["Rows"]
-    ]
-
-
-def refused(call, code, **arguments):
-    try:
-        call(**arguments)
-    except botocore.exceptions.ClientError as error:
-        assert error.response["Error"]["Code"] == code, error.response
-        return error.response
-    raise AssertionError(f"{code} was expected")
-
-
-s3.create_bucket(Bucket=BUCKET)
 run("CREATE DATABASE IF NOT EXISTS clients_boto3", database="default")
 
 # A table over objects that somebody put there.
@@ -63,10 +25,9 @@ run(
 run("MSCK REPAIR TABLE log")
 selected = run("SELECT n, nullif(s, '') AS s, dt FROM log ORDER BY n")
 assert rows(selected) == [("n", "s", "dt"), ("1", "one", "2026-01-01"), ("2", None, "2026-01-01")], rows(selected)
-output = selected["ResultConfiguration"]["OutputLocation"].removeprefix(f"s3://{BUCKET}/")
-body = s3.get_object(Bucket=BUCKET, Key=output)["Body"].read()
-assert body == b'"n","s","dt"\n"1","one","2026-01-01"\n"2",,"2026-01-01"\n', body
-assert s3.head_object(Bucket=BUCKET, Key=output + ".metadata")["ContentLength"] > 0
+output = selected["ResultConfiguration"]["OutputLocation"]
+assert body(output) == b'"n","s","dt"\n"1","one","2026-01-01"\n"2",,"2026-01-01"\n', body(output)
+assert len(body(output + ".metadata")) > 0
 assert selected["Statistics"]["DataScannedInBytes"] > 0
 
 # The same token is the same query; another request with it is refused.
@@ -78,7 +39,15 @@ refused(
     "InvalidRequestException",
     QueryString="SELECT 2",
     ClientRequestToken=token,
-    ResultConfiguration={"OutputLocation": f"s3://{BUCKET}/results/"},
+    ResultConfiguration=place.results,
+)
+# Results go to a bucket that is there.
+refused(
+    athena.start_query_execution,
+    "InvalidRequestException",
+    "Unable to verify/create output bucket athena-boto3-nowhere",
+    QueryString="SELECT 2",
+    ResultConfiguration={"OutputLocation": "s3://athena-boto3-nowhere/results/"},
 )
 
 # Parameters, paging, what Glue sees of a CREATE TABLE AS.

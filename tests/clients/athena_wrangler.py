@@ -36,6 +36,11 @@ wr.athena.start_query_execution(
     "INSERT INTO people SELECT CAST(9 AS bigint), 'nine', 'w'", database=DATABASE, s3_output=f"s3://{BUCKET}/results/", wait=True
 )
 assert wr.catalog.get_partitions(DATABASE, "people")[f"s3://{BUCKET}/people/day=w/"] == ["w"]
+for day in ("x", "w"):
+    wr.catalog.delete_partitions("people", DATABASE, [[day]])
+assert wr.athena.repair_table("people", DATABASE, s3_output=f"s3://{BUCKET}/results/") == "SUCCEEDED"
+found = wr.catalog.get_partitions(DATABASE, "people")
+assert sorted(values[0] for values in found.values()) == ["w", "x", "y", "z"], found
 read = wr.athena.read_sql_query(
     "SELECT count(*) AS n FROM people WHERE id = :id", database=DATABASE, params={"id": 9},
     s3_output=f"s3://{BUCKET}/results/", ctas_approach=False,

@@ -8,6 +8,7 @@ mod catalog;
 mod glue;
 pub(crate) mod publish;
 mod query;
+mod scripted_athena;
 pub(crate) mod server;
 mod storage;
 mod trino;

@@ -11,6 +11,7 @@
 
 mod aws_crash;
 mod aws_faults;
+mod aws_stop;
 mod aws_writers;
 mod bad_input;
 mod cases;

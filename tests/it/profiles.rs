@@ -2,13 +2,14 @@
 //!
 //! The endpoint serves the embedded lake of the same project, so what a step looks for in its folder is there.
 
+pub(crate) mod same;
+
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::Command;
 
 use regex::Regex;
 
-use crate::cases::{check_in, folders};
+use self::same::Profile;
 use crate::endpoint::{Endpoint, alone};
 use crate::support::{Outcome, Project, files_below, root};
 
@@ -45,73 +46,23 @@ pub(crate) fn on_aws(endpoint: &Endpoint<'_>, command: &mut Command) {
     command.env_remove("AWS_ENDPOINT_URL").env("SUIRO_PROFILE", "aws");
 }
 
-/// Runs the binary on the profile, which must succeed.
-fn succeed(project: &Project, endpoint: &Endpoint<'_>, arguments: &[&str]) -> Outcome {
-    let mut command = project.command(arguments);
-    on_aws(endpoint, &mut command);
-    let outcome = Outcome::of(project, &command.output().unwrap());
-    assert_eq!(outcome.exit, Some(0), "`suiro {}` on AWS\n{outcome}", arguments.join(" "));
-    outcome
-}
-
 #[test]
 fn daily_access_is_the_same_on_aws() {
-    let example = root().join("examples/01_daily_access");
-    let local = Project::copy_of(&example);
-    local.succeed(&["run", "daily_access.dig", "--session", "2026-03-03"]);
-
-    let project = Project::copy_of(&example);
-    make_buckets(&project);
-    let endpoint = Endpoint::start(&project, &[], &[]);
-    prepare(&project, endpoint.url(), "");
-    let plan = succeed(&project, &endpoint, &["plan", "daily_access.dig", "--session", "2026-03-03"]);
-    assert!(plan.stdout.contains("+load"), "{plan}");
-    let run = succeed(&project, &endpoint, &["run", "daily_access.dig", "--session", "2026-03-03"]);
-    // Two queries for each day, the one that writes and its check, each of 10 MB at $5 a TB.
-    assert_eq!(run.stderr.matches("$0.000096").count(), 3, "{run}");
-    assert!(run.stderr.contains("Look at it: suiro query --profile aws \"SELECT * FROM web."), "{run}");
-    let all = "SELECT * FROM web.daily_summary ORDER BY dt, method, status";
-    let query = |sql: &str| succeed(&project, &endpoint, &["query", "--format", "csv", sql]).stdout;
-    assert_eq!(query(all), local.query(all));
-    let count = "SELECT dt, count(*) AS n, sum(bytes) AS bytes FROM web.access_log GROUP BY dt ORDER BY dt";
-    assert_eq!(query(count), local.query(count));
-    let tables = succeed(&project, &endpoint, &["table", "list"]);
-    assert_eq!(tables.stdout, local.succeed(&["table", "list"]).stdout);
-    let plan = succeed(&project, &endpoint, &["plan", "daily_access.dig", "--session", "2026-03-03"]);
-    assert!(plan.stdout.contains("is there already"), "{plan}");
-
-    // A new version, and back.
-    succeed(&project, &endpoint, &["run", "daily_access.dig", "--session", "2026-03-03", "--rerun"]);
-    let partition = ["partition", "undo", "web.daily_summary", "dt=2026-03-02"];
-    succeed(&project, &endpoint, &partition);
-    assert_eq!(query(all), local.query(all));
-    let left = query("SELECT count(*) AS n FROM web.daily_summary");
-    assert_eq!(left, local.query("SELECT count(*) AS n FROM web.daily_summary"));
-    let again = succeed(&project, &endpoint, &["run", "daily_access.dig", "--session", "2026-03-03"]);
-    assert!(again.stderr.contains("Success") || again.stderr.contains("already"), "{again}");
-    assert!(project.path().join(".suiro/aws").is_dir(), "the state of the profile is its own");
-    assert_eq!(endpoint.stop(), Some(0));
+    same::daily_access(Profile::Aws(""), |run| {
+        // Two queries for each day, the one that writes and its check, each of 10 MB at $5 a TB.
+        assert_eq!(run.stderr.matches("$0.000096").count(), 3, "{run}");
+        assert!(run.stderr.contains("Look at it: suiro query --profile aws \"SELECT * FROM web."), "{run}");
+    });
 }
 
 #[test]
 fn athena_operators_do_the_same_on_aws() {
-    let example = root().join("examples/02_athena_operators");
-    let arguments = ["run", "athena_operators.dig", "--session", "2024-03-01"];
-    let local = Project::copy_of(&example).succeed(&arguments);
-    let project = Project::copy_of(&example);
-    make_buckets(&project);
-    let endpoint = Endpoint::start(&project, &[], &[]);
-    prepare(&project, endpoint.url(), "");
-    let run = succeed(&project, &endpoint, &arguments);
-    // The first line names a query; databases go side by side.
-    let printed = |outcome: &Outcome| {
-        let mut lines: Vec<String> = outcome.stdout.lines().skip(1).map(str::to_owned).collect();
-        let databases = lines.len() - 2;
-        lines[databases..].sort_unstable();
-        lines
-    };
-    assert_eq!(printed(&run), printed(&local), "{run}");
-    assert_eq!(endpoint.stop(), Some(0));
+    same::athena_operators(Profile::Aws(""));
+}
+
+#[test]
+fn plans_are_the_same_on_aws() {
+    same::plans(Profile::Aws(""));
 }
 
 #[test]
@@ -140,33 +91,17 @@ fn a_bucket_that_is_not_there_is_named_with_what_to_do() {
 
 #[test]
 fn every_case_of_athena_is_the_same_on_aws() {
-    cases("athena", "");
+    same::cases(Profile::Aws(""), "athena");
 }
 
 #[test]
 fn every_case_of_load_is_the_same_on_aws() {
-    cases("load", "");
+    same::cases(Profile::Aws(""), "load");
 }
 
 #[test]
 fn every_case_of_athena_is_the_same_on_the_embedded_engine_over_s3() {
-    cases("athena", "    engine: embedded\n");
-}
-
-/// Runs the cases of a family on the profile; all that is wrong is said at once.
-fn cases(family: &str, more: &str) {
-    let case = |folder: &Path| {
-        let project = Project::copy_of(folder);
-        make_buckets(&project);
-        let endpoint = Endpoint::start(&project, &[], &[]);
-        prepare(&project, endpoint.url(), more);
-        let wrong = check_in(&project, folder, &|command| on_aws(&endpoint, command), false);
-        assert_eq!(endpoint.stop(), Some(0));
-        wrong
-    };
-    let wrong: Vec<String> =
-        folders(&root().join("tests/cases").join(family)).iter().flat_map(|folder| case(folder)).collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    same::cases(Profile::Aws("    engine: embedded\n"), "athena");
 }
 
 #[test]

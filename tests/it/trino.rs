@@ -4,7 +4,7 @@
 //! `SUIRO_TEST_TRINO_PYTHON`; without them these tests say that they are skipped.
 
 mod outside;
-mod profiles;
+pub(crate) mod profiles;
 mod stop;
 
 use std::path::PathBuf;

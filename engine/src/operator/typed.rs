@@ -32,6 +32,10 @@ pub trait TypedOperator: Debug + Send + Sync + 'static {
     /// `athena.ctas` (a mapping in a mapping, or one key). Keys of theirs that the operator does not know are passed over.
     const DEFAULTS: &'static [&'static str] = &[];
 
+    /// Whether its work is done outside of this process, by calls of which each may be cut off anywhere: a step is not waited
+    /// for long when the process is told to stop, and [`TypedOperator::leave`] is called then.
+    const WORKS_ELSEWHERE: bool = false;
+
     /// The parameters: `#[serde(deny_unknown_fields)]`; field docs are the user manual. The value after `name>:` is the
     /// field `_command`.
     type Params: DeserializeOwned + JsonSchema + Send + 'static;
@@ -51,6 +55,11 @@ pub trait TypedOperator: Debug + Send + Sync + 'static {
 
     /// Stops the work; see [`Operator::cancel`].
     fn cancel(&self, context: &TaskContext) -> impl Future<Output = Result<(), TaskError>> + Send;
+
+    /// Leaves the work to the next holder; see [`Operator::leave`]. Most operators have nothing that goes on without them.
+    fn leave(&self, _context: &TaskContext) -> impl Future<Output = Result<(), TaskError>> + Send {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// Makes an [`Operator`] of a [`TypedOperator`].
@@ -159,6 +168,7 @@ impl<T: TypedOperator> Operator for Typed<T> {
             details: T::DETAILS,
             example: T::EXAMPLE,
             schema: schemars::schema_for!(T::Params).to_value(),
+            works_elsewhere: T::WORKS_ELSEWHERE,
         })
     }
 
@@ -209,5 +219,9 @@ impl<T: TypedOperator> Operator for Typed<T> {
 
     async fn cancel(&self, context: &TaskContext) -> Result<(), TaskError> {
         self.operator.cancel(context).await
+    }
+
+    async fn leave(&self, context: &TaskContext) -> Result<(), TaskError> {
+        self.operator.leave(context).await
     }
 }

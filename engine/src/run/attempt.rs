@@ -252,6 +252,7 @@ impl ActiveAttempt {
                 self.apply(Event::Failed { task: id, again: error.retry, retry: report.retry }, now);
             }
             Ending::Stopped => self.apply(Event::Stopped { task: id }, now),
+            Ending::Left => {}
         }
     }
 
@@ -327,12 +328,34 @@ impl ActiveAttempt {
         is_handler(&id) || self.graph.ancestors(id).iter().any(is_handler)
     }
 
+    /// Returns the jobs that leave to the next holder what goes on elsewhere, once nothing of the attempt runs here any more.
+    pub(super) fn leave(&mut self) -> Vec<Job> {
+        if self.graph.cancel_requested() {
+            return Vec::new();
+        }
+        let registry = &self.shared.engine.registry;
+        let goes_on = |id: &TaskId| {
+            let Some(task) = self.graph.get(*id).filter(|task| !task.state.is_final() && !task.superseded) else {
+                return false;
+            };
+            let operator = task.operator().and_then(|name| registry.get(name));
+            operator.is_some_and(|operator| operator.info().works_elsewhere)
+        };
+        let mut left: Vec<TaskId> = self.states.keys().copied().filter(goes_on).collect();
+        left.sort_unstable();
+        left.into_iter().filter_map(|id| self.job_of(id, self.graph.full_name(id), Work::Leave)).collect()
+    }
+
     fn job(&mut self, id: TaskId, name: String) -> Option<Job> {
+        let work = if self.graph.cancel_requested() { Work::Cancel } else { Work::Run };
+        self.job_of(id, name, work)
+    }
+
+    fn job_of(&mut self, id: TaskId, name: String, work: Work) -> Option<Job> {
         let scope = self.scope(id);
         let task = self.graph.get(id)?;
         let token = self.shared.stop.child_token();
         self.running.insert(id, token.clone());
-        let work = if self.graph.cancel_requested() { Work::Cancel } else { Work::Run };
         Some(Job {
             shared: Arc::clone(&self.shared),
             task: id,

@@ -22,6 +22,12 @@ pub struct EngineSettings {
     pub lease: Duration,
     /// How long a task that was told to stop may take; 15 s unless told otherwise. Longer than `sh>` gives its program.
     pub stop_grace: Duration,
+    /// The same of a task whose work is done elsewhere
+    /// ([`works_elsewhere`](crate::operator::OperatorInfo::works_elsewhere)); 1 s unless told otherwise. Its calls may hang in a
+    /// network that is gone.
+    pub call_grace: Duration,
+    /// How long such a task may take to leave its work to the next holder; 3 s unless told otherwise.
+    pub leave_grace: Duration,
     /// How large a task's log may grow; 256 MiB unless told otherwise.
     pub log_limit_bytes: u64,
     /// Where to stop the process, in crash tests.
@@ -41,6 +47,8 @@ impl EngineSettings {
             task_limit: 100_000,
             lease: Duration::from_mins(1),
             stop_grace: Duration::from_secs(15),
+            call_grace: Duration::from_secs(1),
+            leave_grace: Duration::from_secs(3),
             log_limit_bytes: 256 * 1024 * 1024,
             crash_points: CrashPoints::off(),
             process_groups: ProcessGroups::default(),

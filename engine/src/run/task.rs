@@ -32,6 +32,8 @@ pub(super) enum Work {
     Run,
     /// Stop what its operator remembers: the attempt is killed.
     Cancel,
+    /// Leave what its operator remembers to the next holder: the process was told to stop.
+    Leave,
 }
 
 /// A step to be done, with all it needs.
@@ -84,9 +86,14 @@ pub(super) struct Preview {
 #[derive(Debug)]
 pub(super) enum Ending {
     Done(Box<TaskResult>),
-    Waits { state: Value, after: Duration },
+    Waits {
+        state: Value,
+        after: Duration,
+    },
     Failed(Box<TaskError>),
     Stopped,
+    /// The task stands as it stood.
+    Left,
 }
 
 /// All that a call of an operator needs.
@@ -100,7 +107,7 @@ impl Job {
     /// Does the step. Never panics: an operator that does has failed.
     pub(super) async fn execute(self) -> Report {
         let attempt = self.shared.claim.attempt;
-        let task = self.task;
+        let (task, is_leaving) = (self.task, self.work == Work::Leave);
         let checkpointed = Arc::new(Mutex::new(None));
         let mut log_failure = None;
         let step = AssertUnwindSafe(self.step(Arc::clone(&checkpointed), &mut log_failure)).catch_unwind();
@@ -110,7 +117,8 @@ impl Job {
             let message = format!("the operator panicked: {}", text.unwrap_or("no message"));
             let error = TaskError::new(TaskErrorKind::Failed, Retry::Never, code::OPERATOR_PANICKED, message);
             let error = error.help("this is a defect of suiro or of the operator; please report it");
-            (RetryPolicy::NONE, Ending::Failed(Box::new(error)))
+            let ending = if is_leaving { Ending::Left } else { Ending::Failed(Box::new(error)) };
+            (RetryPolicy::NONE, ending)
         });
         let checkpointed = checkpointed.lock().unwrap_or_else(PoisonError::into_inner).take();
         Report { attempt, task, retry, checkpointed, log_failure, ending }
@@ -122,6 +130,10 @@ impl Job {
         log_failure: &mut Option<String>,
     ) -> (RetryPolicy, Ending) {
         let mut retry = RetryPolicy::NONE;
+        if self.work == Work::Leave {
+            self.leave(checkpointed).await;
+            return (retry, Ending::Left);
+        }
         match self.try_step(checkpointed, &mut retry, log_failure).await {
             Ok(ending) => (retry, ending),
             Err(error) => (retry, Ending::Failed(Box::new(error))),
@@ -144,6 +156,7 @@ impl Job {
         let Prepared { operator, mut context, host } = self.prepare(&params, operator, checkpointed)?;
         let ending = match self.work {
             Work::Cancel => cancel(&*operator, &context, &host).await,
+            Work::Leave => Ending::Left,
             Work::Run => {
                 let own = params.own()?;
                 let outcome = self.run(&*operator, &context, own).await;
@@ -168,6 +181,20 @@ impl Job {
         *log_failure = host.log_failure_text();
         leftover::remove(&self.shared.engine, &context.temp_dir).await;
         Ok(ending)
+    }
+
+    /// Lets the operator leave its work to the next holder. What goes wrong is told, and changes nothing.
+    async fn leave(&self, checkpointed: Arc<Mutex<Option<Value>>>) {
+        let TaskKind::Action { operator, params: own } = &self.def.kind else { return };
+        let params = Arc::new(self.params(own));
+        let Ok(Prepared { operator, context, .. }) = self.prepare(&params, operator, checkpointed) else { return };
+        let grace = self.shared.engine.settings.leave_grace;
+        match tokio::time::timeout(grace, operator.leave(&context)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => context.host.warn(&error.message.replace('\n', "; ")),
+            Err(_) => context.host.warn("what it started elsewhere did not answer in time, and may go on"),
+        }
+        leftover::remove(&self.shared.engine, &context.temp_dir).await;
     }
 
     /// Finds the operator and makes the context it is called with.
@@ -263,9 +290,11 @@ impl Job {
         context: &TaskContext,
         params: Params,
     ) -> Result<TaskOutcome, TaskError> {
+        let settings = &self.shared.engine.settings;
+        let grace = if operator.info().works_elsewhere { settings.call_grace } else { settings.stop_grace };
         let overdue = async {
             self.token.cancelled().await;
-            tokio::time::sleep(self.shared.engine.settings.stop_grace).await;
+            tokio::time::sleep(grace).await;
         };
         tokio::select! {
             outcome = operator.run(context, params) => outcome,

@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use crate::error::{ApiError, ApiResult};
 use crate::fault::Faults;
+use crate::s3::Buckets;
 use run::Jobs;
 pub use run::Quotas;
 use store::Store;
@@ -31,7 +32,7 @@ const CATALOG: &str = "AwsDataCatalog";
 /// The database of queries that name none.
 const DEFAULT_DATABASE: &str = "default";
 
-/// Where results go when neither a call nor its workgroup says.
+/// Where results go when neither a call nor its workgroup says. The endpoint makes this bucket, and no other.
 const DEFAULT_OUTPUT: &str = "s3://athena-query-results/";
 
 /// The service. Cheap to clone.
@@ -43,6 +44,7 @@ pub(crate) struct Athena {
 #[derive(Debug)]
 struct Inner {
     lake: Lake,
+    buckets: Arc<Buckets>,
     store: Store,
     jobs: Jobs,
     region: String,
@@ -54,9 +56,15 @@ impl Athena {
     ///
     /// # Errors
     /// When the history of queries cannot be opened.
-    pub(crate) async fn open(lake: Lake, region: String, quotas: Quotas, faults: Arc<Faults>) -> lake::Result<Self> {
+    pub(crate) async fn open(
+        lake: Lake,
+        buckets: Arc<Buckets>,
+        region: String,
+        quotas: Quotas,
+        faults: Arc<Faults>,
+    ) -> lake::Result<Self> {
         let store = Store::open(&lake.settings.state_dir).await?;
-        let athena = Self { inner: Arc::new(Inner { lake, store, jobs: Jobs::new(quotas), region, faults }) };
+        let athena = Self { inner: Arc::new(Inner { lake, buckets, store, jobs: Jobs::new(quotas), region, faults }) };
         athena.recover().await?;
         Ok(athena)
     }

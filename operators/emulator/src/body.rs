@@ -1,5 +1,7 @@
 //! Bodies of requests and answers.
 
+mod wire;
+
 use std::io;
 
 use bytes::{Bytes, BytesMut};
@@ -7,6 +9,8 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
 use http_body_util::{BodyExt, BodyStream, Full, StreamBody};
 use hyper::body::{Body, Frame};
+
+pub(crate) use wire::Wire;
 
 /// What reading a body may fail with.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;

@@ -35,7 +35,7 @@ use crate::body::{RequestBody, ResponseBody};
 use crate::error::{ApiError, ApiResult};
 use crate::server::Service;
 use address::Address;
-use bucket::Buckets;
+pub(crate) use bucket::Buckets;
 use note::Notes;
 use operation::Operation as Op;
 pub(crate) use operation::Operation;
@@ -50,7 +50,7 @@ pub(crate) struct S3 {
     storage: Storage,
     /// Where its objects are.
     files: Folder,
-    buckets: Buckets,
+    buckets: Arc<Buckets>,
     notes: Notes,
     /// The folder of unfinished multipart uploads.
     uploads: PathBuf,
@@ -80,7 +80,7 @@ impl S3 {
         let uploads = folder.join("uploads");
         multipart::open(&uploads).await?;
         Ok(Self {
-            buckets: Buckets::open(lake.storage.clone(), files.clone(), folder.join("buckets")).await?,
+            buckets: Arc::new(Buckets::open(lake.storage.clone(), files.clone(), folder.join("buckets")).await?),
             notes: Notes::open(folder.join("objects")).await?,
             uploads,
             storage: lake.storage,
@@ -88,6 +88,11 @@ impl S3 {
             region,
             clock: lake.settings.clock,
         })
+    }
+
+    /// Returns the buckets.
+    pub(crate) fn buckets(&self) -> Arc<Buckets> {
+        Arc::clone(&self.buckets)
     }
 
     /// Answers a request.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -27,7 +28,7 @@ use crate::EmulatorSettings;
 use crate::athena::Athena;
 use crate::auth::canonical::{Query, header_value};
 use crate::auth::{Gate, digest};
-use crate::body::{self, RequestBody, ResponseBody};
+use crate::body::{self, RequestBody, ResponseBody, Wire};
 use crate::error::{ApiError, ApiResult};
 use crate::fault::{Effect, Faults};
 use crate::glue::Glue;
@@ -113,7 +114,7 @@ impl Services {
     ) -> lake::Result<Self> {
         let s3 = S3::open(lake.clone(), settings.region.clone()).await?;
         let faults = Arc::new(Faults::new(settings.faults));
-        let athena = Athena::open(lake, settings.region, settings.quotas, Arc::clone(&faults)).await?;
+        let athena = Athena::open(lake, s3.buckets(), settings.region, settings.quotas, Arc::clone(&faults)).await?;
         Ok(Self {
             athena,
             glue: Glue::new(catalog),
@@ -127,7 +128,20 @@ impl Services {
     /// Answers a request, or breaks the connection when a fault says so.
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<ResponseBody>, Dropped> {
         let (parts, incoming) = request.into_parts();
-        let mut body = body::incoming(incoming);
+        let waits = header_value(&parts, "expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
+        let wire = Wire::new(incoming);
+        let mut response = self.answer_to(parts, body::incoming(wire.clone())).await?;
+        if !wire.is_read_out(waits).await {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    }
+
+    async fn answer_to(
+        self: Arc<Self>,
+        parts: Parts,
+        mut body: RequestBody,
+    ) -> Result<Response<ResponseBody>, Dropped> {
         let mut call = match Call::of(parts) {
             Ok(call) => call,
             Err(response) => return Ok(response),

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqlitePool;
 
-use crate::aws::{AwsClients, AwsSettings, EngineKind};
+use crate::aws::{AwsClients, AwsSettings, EngineKind, Reach};
 use crate::catalog::{AwsCatalog, Catalog, SqliteCatalog};
 use crate::clock::{Clock, SystemClock};
 use crate::crash::CrashPoints;
 use crate::error::Result;
 use crate::name::Location;
+use crate::notice::{Deaf, Listener};
 use crate::publish::{Leases, Versions};
 use crate::query::{AthenaEngine, EmbeddedEngine, QueryEngine, TrinoEngine};
 use crate::storage::Storage;
@@ -61,6 +62,8 @@ pub struct LakeSettings {
     pub clock: Arc<dyn Clock>,
     /// Where tests stop the process.
     pub crash_points: CrashPoints,
+    /// Who is told why something takes longer than it should; nobody by default.
+    pub listener: Arc<dyn Listener>,
 }
 
 impl LakeSettings {
@@ -86,6 +89,7 @@ impl LakeSettings {
             parallelism: None,
             clock: Arc::new(SystemClock),
             crash_points: CrashPoints::default(),
+            listener: Arc::new(Deaf),
         }
     }
 }
@@ -115,7 +119,7 @@ impl Lake {
     ///
     /// # Errors
     /// `PermissionDenied`, `ResourcesExhausted` or `External` with the path; `InvalidData` for a catalog that is damaged or
-    /// of a newer suiro; on AWS as [`AwsClients::open`].
+    /// of a newer suiro; on AWS as [`AwsClients::open_heard`].
     pub async fn open(settings: LakeSettings) -> Result<Self> {
         let points = settings.crash_points.clone();
         let open_pool = || async {
@@ -138,7 +142,8 @@ impl Lake {
                 Self::in_folder(settings, storage, pool, catalog, temporary)
             }
             Place::Aws(aws) => {
-                let clients = Box::pin(AwsClients::open(aws, Arc::clone(&settings.clock))).await?;
+                let clients =
+                    Box::pin(AwsClients::open_heard(aws, Arc::clone(&settings.clock), &settings.listener)).await?;
                 let (pool, temporary) = (open_pool().await?, open_temporary()?);
                 Self::on_aws(settings, &clients, pool, temporary)
             }
@@ -175,7 +180,8 @@ impl Lake {
             EngineKind::Athena => Arc::new(AthenaEngine::open(clients, parts.0, parts.1, clock, embedded, points)),
             EngineKind::Trino(trino) => {
                 let trino = (**trino).clone();
-                Arc::new(TrinoEngine::open(trino, parts.0, parts.1, clock, embedded, points)?)
+                let reach = Reach::of("Trino", &trino.url, Arc::clone(&settings.listener));
+                Arc::new(TrinoEngine::open(trino, reach, parts.0, parts.1, clock, embedded, points)?)
             }
             EngineKind::Embedded => Arc::new(embedded),
         };

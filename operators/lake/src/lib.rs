@@ -12,6 +12,7 @@ mod lake;
 pub mod load;
 mod look;
 pub mod name;
+pub mod notice;
 pub mod publish;
 pub mod query;
 pub mod sql;

@@ -30,7 +30,7 @@ impl Lake {
         let warehouse = match &settings.place {
             Place::Folder { warehouse } => warehouse,
             Place::Aws(aws) => {
-                let clients = AwsClients::open(aws, Arc::clone(&settings.clock)).await?;
+                let clients = AwsClients::open_heard(aws, Arc::clone(&settings.clock), &settings.listener).await?;
                 return Self::on_aws(settings, &clients, sqlite::open_memory().await?, temporary);
             }
         };

@@ -6,6 +6,7 @@ pub(crate) mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod trino;
+mod typed;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -164,6 +165,22 @@ pub enum QueryStatus {
     Unknown,
 }
 
+/// What becomes of a query whose process goes away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing: it has ended, or ends with the process.
+    Ends,
+    /// It was stopped, because no other process can go on with it.
+    Stopped,
+    /// It was told to stop, and may still run: why it is not known.
+    Unsure(String),
+    /// It goes on, and another process may go on with it by its id.
+    GoesOn {
+        /// A command line that stops it.
+        stopped_by: String,
+    },
+}
+
 /// What a query did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct QueryStats {
@@ -245,6 +262,9 @@ pub trait QueryEngine: Debug + Send + Sync + 'static {
     async fn fetch(&self, id: &QueryId) -> Result<(Vec<ResultColumn>, SendableRecordBatchStream)>;
     /// Stops a query and waits until it has stopped; one that has ended stays as it is.
     async fn cancel(&self, id: &QueryId) -> Result<()>;
+    /// Says that this process goes away before a query has ended. What only this process can follow to its end is stopped; what
+    /// another one can go on with goes on. Answers within two seconds.
+    async fn leave(&self, id: &QueryId) -> Left;
     /// Says that nobody asks for an ended query any more: what the engine holds of it in memory may go. It may answer
     /// `Unknown` then.
     async fn release(&self, id: &QueryId);

@@ -105,6 +105,7 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:CreatePartition`
   location: s3://raw/logs/${session_date}/
 ";
     const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.add_partition"];
+    const WORKS_ELSEWHERE: bool = true;
 
     type Params = Params;
 

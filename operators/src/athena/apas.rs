@@ -195,6 +195,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
     - SELECT status FROM new_version WHERE requests < 1
 ";
     const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.apas"];
+    const WORKS_ELSEWHERE: bool = true;
 
     type Params = Params;
 
@@ -213,6 +214,13 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 
     async fn cancel(&self, context: &TaskContext) -> Result<(), TaskError> {
         Job::cancel_of(self.door.open().await?, context).await
+    }
+
+    async fn leave(&self, context: &TaskContext) -> Result<(), TaskError> {
+        match self.door.opened() {
+            Some(lake) => Job::leave_of(lake, context).await,
+            None => Ok(()),
+        }
     }
 }
 

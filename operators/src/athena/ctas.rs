@@ -148,6 +148,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
   partitioned_by: [dt]
 ";
     const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.ctas"];
+    const WORKS_ELSEWHERE: bool = true;
 
     type Params = Params;
 
@@ -166,6 +167,13 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 
     async fn cancel(&self, context: &TaskContext) -> Result<(), TaskError> {
         Job::cancel_of(self.door.open().await?, context).await
+    }
+
+    async fn leave(&self, context: &TaskContext) -> Result<(), TaskError> {
+        match self.door.opened() {
+            Some(lake) => Job::leave_of(lake, context).await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -76,6 +76,7 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:DeletePartition`
   with_location: true
 ";
     const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.drop_partition"];
+    const WORKS_ELSEWHERE: bool = true;
 
     type Params = Params;
 

@@ -74,6 +74,7 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartitions`, `glue:DeleteTable`, `
   with_location: true
 ";
     const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.drop_table"];
+    const WORKS_ELSEWHERE: bool = true;
 
     type Params = Params;
 

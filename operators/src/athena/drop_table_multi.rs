@@ -88,6 +88,7 @@ IAM actions on AWS: `glue:GetTables`, `glue:GetPartitions`, `glue:DeleteTable`, 
   protect: {created_within: 1d}
 ";
     const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.drop_table_multi"];
+    const WORKS_ELSEWHERE: bool = true;
 
     type Params = Params;
 

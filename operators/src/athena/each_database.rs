@@ -65,6 +65,7 @@ IAM actions on AWS: `glue:GetDatabases`.";
     echo>: ${athena.each_database.name}
 ";
     const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.each_database"];
+    const WORKS_ELSEWHERE: bool = true;
 
     type Params = Params;
 

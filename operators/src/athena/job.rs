@@ -10,6 +10,7 @@ use lake::words::counted;
 use lake::{ErrorKind, Lake};
 use serde::{Deserialize, Serialize};
 
+use super::left;
 use super::poll::pause;
 use crate::error::{AtParam, task_error};
 use crate::state;
@@ -57,6 +58,15 @@ impl Job {
             Some(job) => job.cancel(lake).await,
             None => Ok(()),
         }
+    }
+
+    /// Leaves the query of the task's job to the next process, if one is under way.
+    pub(super) async fn leave_of(lake: &Lake, context: &TaskContext) -> Result<(), TaskError> {
+        let state = state::read::<Self>(context)?.and_then(|job| job.state);
+        if let Some(query) = state.as_ref().and_then(PublishState::open_query) {
+            left::leave(lake, context, query).await;
+        }
+        Ok(())
     }
 
     /// Begins a job: the request is stored before anything is done.

@@ -75,6 +75,7 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `s3:ListBucket`.";
     echo>: the day is there
 ";
     const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.partition_exists?"];
+    const WORKS_ELSEWHERE: bool = true;
 
     type Params = Params;
 

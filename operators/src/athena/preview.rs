@@ -64,6 +64,7 @@ IAM actions on AWS: `athena:GetQueryResults`, `s3:GetObject`.";
   max_rows: 5
 ";
     const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.preview"];
+    const WORKS_ELSEWHERE: bool = true;
 
     type Params = Params;
 

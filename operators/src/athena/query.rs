@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::job::timed_out;
+use super::left;
 use super::options::{QueryParams, athena_scope};
 use super::output::{dollars, path, store};
 use super::poll::pause;
@@ -89,7 +90,8 @@ What looks like a file is a file: a missing `daily.sql` is an error, never a que
 Stores `athena.last_query`: `id`, `database`, `workgroup`, `query` (the text), `output` (where the result is kept), `scan_bytes`, \
 `billed_bytes`, `cost_usd`, `exec_millis`, `state`, `state_change_reason`, `submitted_at`, `completed_at` (seconds since 1970).
 
-The query is started once per attempt: after a crash the task finds the query that it started. A kill and a timeout stop it.
+The query is started once per attempt: after a crash the task finds the query that it started. A kill and a timeout stop it; \
+after Ctrl-C it goes on where the next run can take it up, and is stopped elsewhere.
 
 IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `athena:StopQueryExecution`, `glue:GetTable`, \
 `glue:GetPartitions`, `s3:GetObject`, `s3:ListBucket`, `s3:PutObject`.";
@@ -103,6 +105,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
   preview: true
 ";
     const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.query"];
+    const WORKS_ELSEWHERE: bool = true;
 
     type Params = Params;
 
@@ -170,6 +173,14 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
             Some(query) => lake.engine.cancel(&query).await.map_err(task_error),
             None => Ok(()),
         }
+    }
+
+    async fn leave(&self, context: &TaskContext) -> Result<(), TaskError> {
+        let query = state::read::<Progress>(context)?.and_then(|progress| progress.query);
+        if let (Some(lake), Some(query)) = (self.door.opened(), query) {
+            left::leave(lake, context, &query).await;
+        }
+        Ok(())
     }
 }
 

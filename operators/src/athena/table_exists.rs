@@ -69,6 +69,7 @@ IAM actions on AWS: `glue:GetTable`, `s3:ListBucket`.";
   echo>: ${athena.last_table_exists.table_exists}
 ";
     const DEFAULTS: &'static [&'static str] = &[super::DEFAULTS, "athena.table_exists?"];
+    const WORKS_ELSEWHERE: bool = true;
 
     type Params = Params;
 

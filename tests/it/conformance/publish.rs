@@ -12,7 +12,7 @@ use lake::aws::{AwsSettings, EngineKind};
 use lake::catalog::{Column, Database, Expect, Table, TableFormat};
 use lake::crash::CrashPoints;
 use lake::name::{Location, TableName};
-use lake::publish::{Direction, PublishOptions, PublishOutcome, PublishRequest, PublishState, Step, Target};
+use lake::publish::{Check, Direction, PublishOptions, PublishOutcome, PublishRequest, PublishState, Step, Target};
 use lake::query::Query;
 use lake::{ErrorKind, Lake, LakeSettings};
 use regex::Regex;
@@ -289,4 +289,34 @@ async fn nothing_goes_to_a_place_that_nobody_named() {
     let error = lake.engine.fetch(&id).await.err().unwrap();
     assert_eq!(error.message, "there is no place for results that are kept");
     lake.collect().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_collected_does_not_hide_why_a_version_was_given_up() {
+    let server = Emulated::start();
+    let state = tempfile::tempdir().unwrap();
+    let first = world(&server, state.path()).await;
+    let settings = AwsSettings { engine: EngineKind::Embedded, ..server.settings() };
+    let settings = LakeSettings { retention: std::time::Duration::ZERO, ..LakeSettings::aws(state.path(), settings) };
+    drop(first);
+    let lake = Lake::open(settings).await.unwrap();
+    assert!(server.ask("PUT", "/bucket-gone").starts_with("HTTP/1.1 200 "));
+    let elsewhere = PublishOptions {
+        version_location: Some(Location::parse("s3://bucket-gone/versions/").unwrap()),
+        ..PublishOptions::default()
+    };
+    publish(&lake, &PublishRequest { options: elsewhere, ..partition("SELECT 1 AS n") }).await;
+    // What is replaced is due at once, and cannot be deleted: its bucket is gone.
+    std::fs::remove_dir_all(server.folder().join(".suiro/warehouse/s3/bucket-gone")).unwrap();
+    std::fs::remove_file(server.folder().join(".suiro/emulate/buckets/bucket-gone")).unwrap();
+    publish(&lake, &PublishRequest { attempt: "2".to_owned(), ..partition("SELECT 2 AS n") }).await;
+    let left = lake.collect().await.unwrap_err();
+    assert!(left.context.contains(&("code", "NoSuchBucket".to_owned())), "{left}");
+
+    let checks = vec![Check { name: "few".to_owned(), sql: "SELECT n FROM new_version WHERE n > 2".to_owned() }];
+    let checked = PublishOptions { checks, ..PublishOptions::default() };
+    let wrong = PublishRequest { options: checked, attempt: "3".to_owned(), ..partition("SELECT 3 AS n") };
+    let error = go_on(&lake, &wrong, &mut None).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::DataQuality, "{error}");
+    assert_eq!(rows(&lake, "SELECT n FROM web.daily").await, ["2"]);
 }

@@ -4,6 +4,7 @@ use lake::LakeSettings;
 use serde_json::json;
 
 use super::*;
+use crate::s3::S3;
 use lake::name::Location;
 
 mod history;
@@ -21,7 +22,12 @@ async fn open(folder: &Path, quotas: Quotas) -> Athena {
     let settings =
         LakeSettings { parallelism: Some(2), ..LakeSettings::new(folder.join(".suiro"), folder.join("warehouse")) };
     let faults = Arc::new(Faults::new(crate::FaultPlan::default()));
-    Athena::open(Lake::open(settings).await.unwrap(), "us-east-1".to_owned(), quotas, faults).await.unwrap()
+    let lake = Lake::open(settings).await.unwrap();
+    let buckets = S3::open(lake.clone(), "us-east-1".to_owned()).await.unwrap().buckets();
+    for bucket in ["s3://results/", "s3://team/"] {
+        buckets.create(&Location::parse(bucket).unwrap()).await.unwrap();
+    }
+    Athena::open(lake, buckets, "us-east-1".to_owned(), quotas, faults).await.unwrap()
 }
 
 async fn fixture() -> Fixture {

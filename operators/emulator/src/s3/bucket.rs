@@ -16,7 +16,7 @@ use crate::error::{ApiError, ApiResult};
 
 /// The buckets of a warehouse.
 #[derive(Debug)]
-pub(super) struct Buckets {
+pub(crate) struct Buckets {
     storage: Storage,
     files: Folder,
     /// A file for each bucket that was made or written to through the endpoint.
@@ -30,7 +30,7 @@ impl Buckets {
     }
 
     /// Tells whether there is a bucket.
-    pub(super) async fn has(&self, bucket: &Location) -> ApiResult<bool> {
+    pub(crate) async fn has(&self, bucket: &Location) -> ApiResult<bool> {
         for path in [self.files.file(bucket), self.known.join(bucket.bucket())] {
             if tokio::fs::try_exists(&path).await.map_err(io_failed("look for a bucket", &path))? {
                 return Ok(true);
@@ -53,7 +53,8 @@ impl Buckets {
         tokio::fs::write(&path, []).await.map_err(io_failed("remember a bucket", &path))
     }
 
-    async fn create(&self, bucket: &Location) -> ApiResult<()> {
+    /// Makes a bucket; one that is there stays as it is.
+    pub(crate) async fn create(&self, bucket: &Location) -> ApiResult<()> {
         self.remember(bucket).await?;
         let folder = self.files.file(bucket);
         tokio::fs::create_dir_all(&folder).await.map_err(io_failed("make a bucket", &folder))

@@ -98,6 +98,37 @@ async fn one_port_serves_three_services() {
     place.end().await;
 }
 
+/// What a refused client does not send is not read out of its next request.
+#[tokio::test]
+async fn a_refused_body_that_was_not_sent_ends_the_connection() {
+    let keys = Credentials { access_key: "AKID".to_owned(), secret_key: SecretKey::new("secret".to_owned()) };
+    let place = Place::new(serde_json::json!({}), Some(keys)).await;
+    // The client is told no before it was told to go on, keeps its body, and sends the next request if it may.
+    let first = "PUT /lake/k HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\n";
+    let next = "PUT /lake/l HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let answered = place.send(&format!("{first}{next}")).await;
+    assert_eq!(answered.matches("HTTP/1.1 ").count(), 1, "{answered}");
+    assert!(answered.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answered}");
+    assert!(answered.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{answered}");
+    place.end().await;
+}
+
+/// What a refused client has sent already is no request.
+#[tokio::test]
+async fn a_refused_body_that_was_sent_is_passed_over() {
+    let keys = Credentials { access_key: "AKID".to_owned(), secret_key: SecretKey::new("secret".to_owned()) };
+    let place = Place::new(serde_json::json!({}), Some(keys)).await;
+    let body = "GET /other HTTP/1.1\r\n".repeat(50_000);
+    let length = body.len();
+    let first = format!("PUT /lake/k HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{body}");
+    let next = "PUT /lake/l HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let answered = place.send(&format!("{first}{next}")).await;
+    let resources: Vec<&str> = answered.split("<Resource>").skip(1).filter_map(|rest| rest.split('<').next()).collect();
+    assert_eq!(answered.matches("HTTP/1.1 403 Forbidden\r\n").count(), 2, "{answered}");
+    assert_eq!(resources, ["/lake/k", "/lake/l"], "{answered}");
+    place.end().await;
+}
+
 #[tokio::test]
 async fn sts_says_whose_keys_these_are() {
     let faults = serde_json::json!({"rules": [

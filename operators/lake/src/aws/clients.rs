@@ -15,9 +15,11 @@ use aws_types::service_config::ServiceConfigKey;
 
 use super::credentials::{KeptCredentials, assume};
 use super::error;
+use super::reach::Reach;
 use super::settings::AwsSettings;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::notice::{Deaf, Listener};
 
 /// How often a call is made at most. A workflow can wait: with pauses of 0.1 to 20 seconds (jittered, doubling) fourteen tries
 /// outlast a minute of refusals, where the SDK's own three give up after a second.
@@ -25,10 +27,10 @@ const ATTEMPTS: u32 = 14;
 
 /// How long the first pause between tries is at most. The SDK's own, a second, is long beside a call of some milliseconds, and
 /// most refusals are over at once.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long one pause between tries is at most.
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,18 +54,35 @@ pub struct AwsClients {
     pub athena: aws_sdk_athena::Client,
     /// The address of S3, when it is not that of AWS.
     pub(crate) s3_endpoint: Option<String>,
+    /// The address of Athena, when it is not that of AWS.
+    pub(crate) athena_endpoint: Option<String>,
+    /// Who is told when a service cannot be reached.
+    pub(crate) listener: Arc<dyn Listener>,
     /// The credentials, for requests that are signed here.
     pub(crate) credentials: KeptCredentials,
 }
 
 impl AwsClients {
+    /// Makes clients of which nobody is told that a service cannot be reached; see [`AwsClients::open_heard`].
+    ///
+    /// # Errors
+    /// As [`AwsClients::open_heard`].
+    pub async fn open(settings: &AwsSettings, clock: Arc<dyn Clock>) -> Result<Self> {
+        let listener: Arc<dyn Listener> = Arc::new(Deaf);
+        Self::open_heard(settings, clock, &listener).await
+    }
+
     /// Finds the region and the credentials, and makes the clients. Nothing is sent but what finding credentials needs (STS,
-    /// SSO, the metadata services of ECS and EC2).
+    /// SSO, the metadata services of ECS and EC2). `listener` is told when a service cannot be reached and is tried again.
     ///
     /// # Errors
     /// `InvalidInput` without a region; `PermissionDenied` when there are no credentials, they have expired, or a role
     /// cannot be assumed; its help says what to do.
-    pub async fn open(settings: &AwsSettings, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub async fn open_heard(
+        settings: &AwsSettings,
+        clock: Arc<dyn Clock>,
+        listener: &Arc<dyn Listener>,
+    ) -> Result<Self> {
         settings.writes.check()?;
         let config = load(settings).await?;
         let region = config.region().map(ToString::to_string).ok_or_else(|| {
@@ -88,12 +107,21 @@ impl AwsClients {
         if let Some(endpoint) = endpoint(settings, settings.endpoints.athena.as_ref()) {
             athena = athena.endpoint_url(endpoint);
         }
+        let reach = |service, own| {
+            let address = found_endpoint(&config, settings, own, service);
+            let is_of_aws = || format!("its address in {region}");
+            Reach::of(service, &address.unwrap_or_else(is_of_aws), Arc::clone(listener))
+        };
+        let glue = glue.interceptor(reach("Glue", settings.endpoints.glue.as_ref()));
+        let athena = athena.interceptor(reach("Athena", settings.endpoints.athena.as_ref()));
         Ok(Self {
             settings: Arc::new(settings.clone()),
             region,
             glue: aws_sdk_glue::Client::from_conf(glue.build()),
             athena: aws_sdk_athena::Client::from_conf(athena.build()),
-            s3_endpoint: s3_endpoint(&config, settings),
+            s3_endpoint: found_endpoint(&config, settings, settings.endpoints.s3.as_ref(), "S3"),
+            athena_endpoint: found_endpoint(&config, settings, settings.endpoints.athena.as_ref(), "Athena"),
+            listener: Arc::clone(listener),
             credentials,
         })
     }
@@ -144,15 +172,14 @@ fn at(config: &SdkConfig, endpoint: Option<String>) -> SdkConfig {
     builder.build()
 }
 
-/// Returns the address of S3 as the SDK's own client would find it: the settings, `AWS_ENDPOINT_URL_S3` (and `endpoint_url`
-/// of the service's section in `~/.aws/config`), `AWS_ENDPOINT_URL`
-/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
-fn s3_endpoint(config: &SdkConfig, settings: &AwsSettings) -> Option<String> {
+/// Returns the address of a service as the SDK's own client would find it: the settings, `AWS_ENDPOINT_URL_S3` and the like
+/// (and `endpoint_url` of the service's section in `~/.aws/config`), `AWS_ENDPOINT_URL`
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>). None for that of AWS.
+fn found_endpoint(config: &SdkConfig, settings: &AwsSettings, own: Option<&String>, service: &str) -> Option<String> {
     let of_service = || {
-        let key = ServiceConfigKey::builder().service_id("S3").profile("endpoint_url").env("AWS_ENDPOINT_URL").build();
+        let key =
+            ServiceConfigKey::builder().service_id(service).profile("endpoint_url").env("AWS_ENDPOINT_URL").build();
         config.service_config()?.load_config(key.ok()?)
     };
-    endpoint(settings, settings.endpoints.s3.as_ref())
-        .or_else(of_service)
-        .or_else(|| config.endpoint_url().map(ToOwned::to_owned))
+    endpoint(settings, own).or_else(of_service).or_else(|| config.endpoint_url().map(ToOwned::to_owned))
 }

@@ -4,6 +4,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_glue::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_glue::operation::RequestId;
 
+use super::reach::Unreachable;
 use super::settings::AwsSettings;
 use crate::error::{Error, ErrorKind, Retryable};
 
@@ -109,7 +110,7 @@ where
     R: std::fmt::Debug + Send + Sync + 'static,
     SdkError<E, R>: RequestId,
 {
-    if let Some(failed) = credentials_error(&error) {
+    if let Some(failed) = cause_of::<CredentialsError>(&error) {
         return with_credentials(failed, call.operation).source(error);
     }
     let request_id = error.request_id().map(ToOwned::to_owned);
@@ -133,7 +134,7 @@ where
             call.operation,
             format!("cannot {}: the request cannot be made: {}", call.operation, root_cause(&error)),
         ),
-        _ => unreachable_service(call.operation, &root_cause(&error)),
+        _ => unreachable_service(call.operation, &error),
     };
     let made = match request_id {
         Some(request_id) => made.with("request id", request_id),
@@ -143,7 +144,13 @@ where
 }
 
 /// Makes the error of a service that nobody answers for.
-pub(crate) fn unreachable_service(operation: &'static str, cause: &str) -> Error {
+pub(crate) fn unreachable_service(operation: &'static str, error: &(dyn std::error::Error + 'static)) -> Error {
+    // It was tried for as long as it makes sense.
+    if let Some(unreachable) = cause_of::<Unreachable>(error) {
+        return Error::new(ErrorKind::External, operation, format!("cannot {operation}: {unreachable}"))
+            .help(unreachable.help());
+    }
+    let cause = root_cause(error);
     Error::new(ErrorKind::External, operation, format!("cannot {operation}: AWS cannot be reached: {cause}"))
         .retryable()
         .help("look at the network, at the region, and at the endpoint if one is set")
@@ -252,29 +259,23 @@ pub(crate) fn with_credentials(error: &CredentialsError, operation: &'static str
     }
 }
 
-fn credentials_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a CredentialsError> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref::<CredentialsError>() {
-            return Some(found);
-        }
-        cause = error.source();
-    }
-    None
+/// Goes through an error and its causes, the outermost first.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
+/// Returns the first of an error and its causes that is of a type.
+pub(crate) fn cause_of<'a, E: std::error::Error + 'static>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a E> {
+    causes(error).find_map(|cause| cause.downcast_ref::<E>())
 }
 
 /// Returns the text of the innermost cause that says something.
 pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let inner = error.to_string();
-        if !inner.is_empty() {
-            text = inner;
-        }
-        cause = error.source();
-    }
-    text
+    causes(error).map(ToString::to_string).filter(|text| !text.is_empty()).last().unwrap_or_default()
 }
 
 #[cfg(test)]

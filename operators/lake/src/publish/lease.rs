@@ -193,6 +193,10 @@ impl On {
                     let renewal = AbortOnDropHandle::new(renewal);
                     return Ok(Lease { on: self, location, fence, held, renewal });
                 }
+                // Somebody was quicker: more often than not our own first try, whose answer was lost. A look tells.
+                if begun.elapsed() <= PATIENCE {
+                    continue;
+                }
             }
             if begun.elapsed() > PATIENCE {
                 let message = "other writers have published the same partition for minutes";

@@ -201,6 +201,17 @@ pub enum PublishState {
     Published(PublishOutcome),
 }
 
+impl PublishState {
+    /// Returns the query that may be under way; none when nothing is asked of the query engine at this stage.
+    pub fn open_query(&self) -> Option<&QueryId> {
+        match self {
+            Self::Submitted(submitted) => Some(&submitted.query_id),
+            Self::Written(written) => written.check_query.as_ref(),
+            Self::Planned(_) | Self::Probed(_) | Self::Validated(_) | Self::Published(_) => None,
+        }
+    }
+}
+
 /// What was there when the publish began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {

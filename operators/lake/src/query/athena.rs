@@ -38,7 +38,7 @@ pub(in crate::query) use self::record::StatementRecord;
 pub(in crate::query) use self::rewrite::Rewritten;
 pub(in crate::query) use self::temporary::{PREFIX as TEMPORARY, TemporaryTables, WithTables};
 pub(in crate::query) use self::written::objects as written_objects;
-use super::{Description, EmbeddedEngine, Query, QueryEngine, QueryId, QueryStats, QueryStatus, ResultColumn};
+use super::{Description, EmbeddedEngine, Left, Query, QueryEngine, QueryId, QueryStats, QueryStatus, ResultColumn};
 use crate::aws::AwsClients;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -152,6 +152,10 @@ impl QueryEngine for AthenaEngine {
         }
         inner.clear(&execution).await?;
         Ok(())
+    }
+
+    async fn leave(&self, id: &QueryId) -> Left {
+        self.inner.left(&id.0)
     }
 
     async fn release(&self, id: &QueryId) {

@@ -27,7 +27,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Description, Destination, Query, QueryEngine, QueryId, QueryStats, QueryStatus, ResultColumn, WrittenObject,
+    Description, Destination, Left, Query, QueryEngine, QueryId, QueryStats, QueryStatus, ResultColumn, WrittenObject,
 };
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -448,6 +448,10 @@ impl QueryEngine for EmbeddedEngine {
             running.ended().await;
         }
         Ok(())
+    }
+
+    async fn leave(&self, _id: &QueryId) -> Left {
+        Left::Ends
     }
 
     async fn release(&self, id: &QueryId) {

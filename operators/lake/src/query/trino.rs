@@ -26,6 +26,7 @@ mod statement;
 mod value;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use datafusion::execution::SendableRecordBatchStream;
@@ -36,7 +37,8 @@ use self::history::History;
 use self::kept::KeptResults;
 use self::running::State;
 use super::athena::TemporaryTables;
-use super::{Description, EmbeddedEngine, Query, QueryEngine, QueryId, QueryStatus, ResultColumn};
+use super::{Description, EmbeddedEngine, Left, Query, QueryEngine, QueryId, QueryStatus, ResultColumn};
+use crate::aws::Reach;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::crash::CrashPoints;
@@ -64,13 +66,14 @@ impl TrinoEngine {
     /// `InvalidInput` for settings that cannot be used; those of reading the file of certificates.
     pub fn open(
         settings: TrinoSettings,
+        reach: Reach,
         storage: Storage,
         catalog: Arc<dyn Catalog>,
         clock: Arc<dyn Clock>,
         analyzer: EmbeddedEngine,
         crash_points: CrashPoints,
     ) -> Result<Self> {
-        let client = Client::open(settings)?;
+        let client = Client::open(settings, reach)?;
         let inner = Inner {
             history: History::new(client.clone()),
             client,
@@ -86,6 +89,9 @@ impl TrinoEngine {
         Ok(Self { inner: Arc::new(inner) })
     }
 }
+
+/// How long stopping a query may take when the process goes away.
+const LEAVING: Duration = Duration::from_secs(2);
 
 fn not_known(id: &QueryId) -> Error {
     Error::new(ErrorKind::NotFound, "fetch a result", format!("the query `{}` is not known (any more)", id.0))
@@ -139,6 +145,19 @@ impl QueryEngine for TrinoEngine {
         match self.inner.running(id) {
             Some(running) => running.cancel(&self.inner).await,
             None => self.inner.remembered(id).await.map(|_status| ()),
+        }
+    }
+
+    async fn leave(&self, id: &QueryId) -> Left {
+        // One of another process is stopped by whoever looks for it next.
+        let Some(running) = self.inner.running(id) else { return Left::Ends };
+        if running.has_ended() {
+            return Left::Ends;
+        }
+        match tokio::time::timeout(LEAVING, running.cancel(&self.inner)).await {
+            Ok(Ok(())) => Left::Stopped,
+            Ok(Err(error)) => Left::Unsure(error.message),
+            Err(_) => Left::Unsure("Trino did not answer in time".to_owned()),
         }
     }
 

@@ -14,7 +14,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
 use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 
-use crate::aws::AwsClients;
+use crate::aws::{AwsClients, Reach};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -70,7 +70,8 @@ pub(super) fn open(clients: &AwsClients, clock: Arc<dyn Clock>) -> Result<Bucket
     let plain = ReqwestConnector::default().connect(&options).map_err(|error| {
         Error::new(ErrorKind::External, "open the AWS lake", format!("cannot make a client of S3: {error}"))
     })?;
-    let signed = Signed::new(plain, clients, clock, tokio::runtime::Handle::current())?;
+    let reach = Reach::of("S3", &endpoint, Arc::clone(&clients.listener));
+    let signed = Signed::new(plain, clients, reach, clock, tokio::runtime::Handle::current())?;
     let path_style = clients.settings.path_style || is_this_machine(&endpoint);
     let client = HttpClient::new(signed);
     Ok(Buckets::new(Opener { client, options, region: clients.region.clone(), endpoint, path_style }))

@@ -1,5 +1,6 @@
 //! Starting queries, and what is known of those that were started.
 
+use lake::name::Location;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -11,7 +12,7 @@ use crate::athena::refusal::{ErrorCode, constraint, invalid};
 use crate::athena::run::{Job, Order};
 use crate::athena::statement::{Statement, parameter, parse};
 use crate::athena::store::Begun;
-use crate::athena::{Athena, CATALOG};
+use crate::athena::{Athena, CATALOG, DEFAULT_OUTPUT};
 use crate::auth::digest::sha256_hex;
 use crate::error::ApiResult;
 use crate::json::seconds;
@@ -98,6 +99,7 @@ impl Athena {
         let output = output_location(&start, &group)?
             .join(&output_name(kind, &id))
             .map_err(|_| invalid(ErrorCode::InvalidInput, "outputLocation is not a valid S3 path."))?;
+        self.require_bucket(&output).await?;
         let execution = Execution {
             id: id.clone(),
             query: start.query_string.clone(),
@@ -144,6 +146,21 @@ impl Athena {
             self.launch(Job::new(execution, Some(place)), order);
         }
         begun(begin, &id)
+    }
+
+    /// Refuses a place of results whose bucket is not there, in the service's words
+    /// (<https://repost.aws/knowledge-center/athena-output-bucket-error>).
+    async fn require_bucket(&self, output: &Location) -> ApiResult<()> {
+        let name = output.bucket();
+        let parsed = Location::parse(&format!("s3://{name}/"));
+        let bucket = parsed.map_err(|_| invalid(ErrorCode::InvalidInput, "outputLocation is not a valid S3 path."))?;
+        if self.inner.buckets.has(&bucket).await? {
+            return Ok(());
+        }
+        if bucket.to_string() == DEFAULT_OUTPUT {
+            return self.inner.buckets.create(&bucket).await;
+        }
+        Err(invalid(ErrorCode::InvalidInput, format!("Unable to verify/create output bucket {name}")))
     }
 
     /// Reads the statement that a call starts: with its parameters in their places, a prepared one in place of its name.
@@ -288,7 +305,7 @@ fn checked_token(token: Option<&str>) -> ApiResult<String> {
 }
 
 /// Returns where the result of a query goes: the workgroup's place where it is enforced or the client names none.
-fn output_location(start: &Start, group: &WorkGroup) -> ApiResult<lake::name::Location> {
+fn output_location(start: &Start, group: &WorkGroup) -> ApiResult<Location> {
     let own = start.result_configuration.as_ref().and_then(|result| result.output_location.as_deref());
     let configured = group.configuration.output_location.as_deref();
     let chosen = if group.configuration.enforced { configured.or(own) } else { own.or(configured) };

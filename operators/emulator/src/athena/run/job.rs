@@ -137,9 +137,11 @@ impl Job {
         locked(&self.execution).id.clone()
     }
 
-    /// Returns the database of names without one.
+    /// Returns the database of names without one. A client may name it in backticks, as its DDL does.
     pub(super) fn database(&self) -> String {
-        locked(&self.execution).database.clone().unwrap_or_else(|| DEFAULT_DATABASE.to_owned())
+        let execution = locked(&self.execution);
+        let named = execution.database.as_deref().unwrap_or(DEFAULT_DATABASE);
+        named.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')).unwrap_or(named).to_owned()
     }
 
     pub(super) fn output_location(&self) -> String {

@@ -100,6 +100,21 @@ fn partitions_are_added_and_dropped() {
 }
 
 #[test]
+fn names_are_quoted_as_hive_and_clients_do() {
+    for name in ["d.t", "`d`.t", "d.`t`", "`d`.`t`", "`d.t`", "\"d\".\"t\"", "D.T", "awsdatacatalog.`d`.t", "`d` . t"] {
+        for sql in [format!("MSCK REPAIR TABLE {name}"), format!("MSCK REPAIR TABLE {name};")] {
+            let Statement::Repair(found) = read(&sql) else { panic!("{sql}") };
+            assert_eq!((found.database.as_deref(), found.table.as_str()), (Some("d"), "t"), "{sql}");
+        }
+        let Statement::Alter { name: found, .. } = read(&format!("ALTER TABLE {name} ADD PARTITION (dt = 'x')")) else {
+            panic!("{name}")
+        };
+        assert_eq!((found.database.as_deref(), found.table.as_str()), (Some("d"), "t"), "{name}");
+    }
+    assert!(matches!(read("MSCK REPAIR TABLE `t`"), Statement::Repair(name) if name.database.is_none()));
+}
+
+#[test]
 fn writing_statements_are_read() {
     let Statement::Insert(insert) = read("INSERT INTO t (a, b) VALUES (1, 'x'), (2, 'y');") else { panic!() };
     assert_eq!((insert.columns.len(), insert.query.as_str()), (2, "VALUES (1, 'x'), (2, 'y')"));

@@ -133,6 +133,34 @@ async fn workgroups_say_where_results_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn results_go_to_a_bucket_that_is_there() {
+    let fixture = fixture().await;
+    let start = |place: Option<&str>| {
+        let mut start = json!({
+            "QueryString": "SELECT 1",
+            "ClientRequestToken": uuid::Uuid::new_v4().to_string(),
+        });
+        if let Some(place) = place {
+            start["ResultConfiguration"] = json!({ "OutputLocation": place });
+        }
+        start
+    };
+    let (code, message) = fixture.refused("StartQueryExecution", start(Some("s3://nowhere/q/"))).await;
+    assert_eq!(
+        (code.as_str(), message.as_str()),
+        ("InvalidRequestException", "Unable to verify/create output bucket nowhere")
+    );
+    let warehouse = fixture.folder.path().join("warehouse/s3");
+    assert!(!warehouse.join("nowhere").exists());
+    assert_eq!(fixture.call("ListQueryExecutions", json!({})).await["QueryExecutionIds"], json!([]));
+    // The one that the endpoint names itself is its own.
+    let started = fixture.call("StartQueryExecution", start(None)).await;
+    let execution = fixture.ended(started["QueryExecutionId"].as_str().unwrap()).await;
+    assert_eq!(execution["Status"]["State"], "SUCCEEDED", "{execution}");
+    assert!(warehouse.join("athena-query-results").is_dir());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn named_queries_are_kept() {
     let fixture = fixture().await;
     let create = json!({

@@ -71,6 +71,15 @@ async fn partitions_are_added_found_and_dropped() {
         ]
     );
     assert_eq!(fixture.run("MSCK REPAIR TABLE log").await.rows, Vec::<String>::new());
+    // awswrangler puts the database of its DDL in backticks.
+    let quoted = json!({
+        "QueryString": "MSCK REPAIR TABLE `log`;",
+        "ClientRequestToken": uuid::Uuid::new_v4().to_string(),
+        "QueryExecutionContext": { "Database": "`web`" },
+        "ResultConfiguration": { "OutputLocation": "s3://results/q/" },
+    });
+    let id = fixture.call("StartQueryExecution", quoted).await["QueryExecutionId"].as_str().unwrap().to_owned();
+    assert_eq!(fixture.ended(&id).await["Status"]["State"], "SUCCEEDED");
     assert_eq!(fixture.rows("SELECT n, tags, dt FROM log ORDER BY n").await, ["1|[x, y]|2026-01-01", "2|NULL|a:b"]);
 
     fixture.put("s3://b/elsewhere/x.csv", "3,z\n").await;

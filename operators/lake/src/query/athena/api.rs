@@ -1,7 +1,8 @@
 //! The calls of Athena's API, each at the pace that its quota allows.
 
 use aws_sdk_athena::Client;
-use aws_sdk_athena::error::SdkError;
+use aws_sdk_athena::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_athena::operation::RequestId;
 use aws_sdk_athena::operation::get_query_results::GetQueryResultsOutput;
 use aws_sdk_athena::operation::start_query_execution::StartQueryExecutionError;
 use aws_sdk_athena::types::{
@@ -11,7 +12,7 @@ use aws_sdk_athena::types::{
 
 use super::failure;
 use super::limits::{Bucket, Pauses};
-use crate::aws::{self, Call, CallRates};
+use crate::aws::{self, AwsClients, Call, CallRates};
 use crate::error::{Error, ErrorKind, Result, Retryable};
 
 const START: Call = Call { operation: "start a query", action: "athena:StartQueryExecution" };
@@ -41,6 +42,8 @@ pub(super) struct Start {
 #[derive(Debug)]
 pub(super) struct Api {
     client: Client,
+    /// Where Athena is called, for errors: the region, and the address when it is not that of AWS.
+    place: Vec<(&'static str, String)>,
     start: Bucket,
     stop: Bucket,
     get: Bucket,
@@ -51,9 +54,12 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub(super) fn new(client: Client, rates: CallRates) -> Self {
+    pub(super) fn new(clients: &AwsClients, rates: CallRates) -> Self {
+        let region = ("region", clients.region.clone());
+        let endpoint = clients.athena_endpoint.clone().map(|address| ("endpoint", address));
         Self {
-            client,
+            client: clients.athena.clone(),
+            place: std::iter::once(region).chain(endpoint).collect(),
             start: Bucket::new(rates.start),
             stop: Bucket::new(rates.start),
             get: Bucket::new(rates.get),
@@ -62,6 +68,16 @@ impl Api {
             statistics: Bucket::new(rates.get),
             workgroup: Bucket::new(rates.other),
         }
+    }
+
+    /// Makes the error of a call: it says where Athena was called.
+    fn failed<E, R>(&self, call: Call, error: SdkError<E, R>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+        SdkError<E, R>: RequestId,
+    {
+        self.place.iter().fold(aws::error_of(call, error), |error, &(key, ref value)| error.with(key, value))
     }
 
     /// Starts a query and returns its id. While Athena has too many active queries or too many calls, it is sent again with
@@ -103,7 +119,7 @@ impl Api {
                 Err(error) => error,
             };
             let refusal = refusal(&error);
-            let error = aws::error_of(START, error);
+            let error = self.failed(START, error).with("workgroup", &start.workgroup);
             match refusal {
                 Some(Refusal::OtherRequest) => {
                     return Err(Error { kind: ErrorKind::InvalidInput, ..error });
@@ -127,7 +143,7 @@ impl Api {
                 execution.map(Some).ok_or_else(|| unreadable(GET, "the query is missing"))
             }
             Err(error) => {
-                let error = aws::error_of(GET, error);
+                let error = self.failed(GET, error).with("query", id);
                 // Athena has no code of its own for it: "QueryExecution … was not found".
                 if error.kind == ErrorKind::InvalidInput { Ok(None) } else { Err(error) }
             }
@@ -141,7 +157,7 @@ impl Api {
     ) -> Result<(Vec<QueryExecution>, Vec<UnprocessedQueryExecutionId>)> {
         self.batch_get.turn().await;
         let call = self.client.batch_get_query_execution().set_query_execution_ids(Some(ids.to_vec()));
-        let answer = call.send().await.map_err(|error| aws::error_of(BATCH_GET, error))?;
+        let answer = call.send().await.map_err(|error| self.failed(BATCH_GET, error))?;
         Ok((answer.query_executions.unwrap_or_default(), answer.unprocessed_query_execution_ids.unwrap_or_default()))
     }
 
@@ -149,21 +165,21 @@ impl Api {
     pub(super) async fn stop(&self, id: &str) -> Result<()> {
         self.stop.turn().await;
         let call = self.client.stop_query_execution().query_execution_id(id);
-        call.send().await.map(|_stopped| ()).map_err(|error| aws::error_of(STOP, error))
+        call.send().await.map(|_stopped| ()).map_err(|error| self.failed(STOP, error).with("query", id))
     }
 
     /// Fetches a page of a result.
     pub(super) async fn results(&self, id: &str, next: Option<String>) -> Result<GetQueryResultsOutput> {
         self.results.turn().await;
         let call = self.client.get_query_results().query_execution_id(id).set_next_token(next);
-        call.send().await.map_err(|error| aws::error_of(RESULTS, error))
+        call.send().await.map_err(|error| self.failed(RESULTS, error).with("query", id))
     }
 
     /// Asks how many rows an ended query gave; none when Athena does not say.
     pub(super) async fn output_rows(&self, id: &str) -> Result<Option<u64>> {
         self.statistics.turn().await;
         let call = self.client.get_query_runtime_statistics().query_execution_id(id);
-        let answer = call.send().await.map_err(|error| aws::error_of(STATISTICS, error))?;
+        let answer = call.send().await.map_err(|error| self.failed(STATISTICS, error).with("query", id))?;
         let rows = answer.query_runtime_statistics.and_then(|statistics| statistics.rows);
         Ok(rows.and_then(|rows| rows.output_rows).and_then(|rows| u64::try_from(rows).ok()))
     }
@@ -173,11 +189,11 @@ impl Api {
         self.workgroup.turn().await;
         let call = self.client.get_work_group().work_group(name);
         let answer = call.send().await.map_err(|error| {
-            let error = aws::error_of(WORK_GROUP, error);
+            let error = self.failed(WORK_GROUP, error).with("workgroup", name);
             match error.kind {
-                ErrorKind::InvalidInput | ErrorKind::NotFound => error
-                    .with("workgroup", name)
-                    .help("name one that is there with `workgroup:`, or leave it out for `primary`"),
+                ErrorKind::InvalidInput | ErrorKind::NotFound => {
+                    error.help("name one that is there with `workgroup:`, or leave it out for `primary`")
+                }
                 _ => error,
             }
         })?;

@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
 use crate::publish::version::hex;
-use crate::query::{Destination, EmbeddedEngine, Query, QueryId, QueryStats};
+use crate::query::{Destination, EmbeddedEngine, Left, Query, QueryId, QueryStats};
 use crate::sql::without_semicolon;
 use crate::storage::Storage;
 
@@ -36,6 +36,8 @@ pub(super) struct Inner {
     pub(super) analyzer: EmbeddedEngine,
     clock: Arc<dyn Clock>,
     settings: AthenaSettings,
+    /// The options of a command line that lead to where Athena is called.
+    command_options: String,
     /// The catalog's name in the context of queries; none for Athena's default.
     catalog: Option<String>,
     places: Places,
@@ -95,12 +97,13 @@ impl Inner {
         crash_points: CrashPoints,
     ) -> Arc<Self> {
         let settings = clients.settings.athena.clone();
-        let api = Arc::new(Api::new(clients.athena.clone(), settings.rates));
+        let api = Arc::new(Api::new(clients, settings.rates));
         Arc::new(Self {
             poller: Poller::new(Arc::clone(&api)),
             api,
             storage,
             analyzer,
+            command_options: command_options(clients),
             catalog: catalog_name(clients),
             places: Places::new(settings.dml_queries, settings.ddl_queries),
             workgroups: WorkGroups::default(),
@@ -289,6 +292,15 @@ impl Inner {
         Allowance::of(&options, &self.settings).exceeded(execution, self.clock.now().as_millisecond())
     }
 
+    /// Says what becomes of a query when this process goes away. Nothing is sent: whoever comes next finds it by its id.
+    pub(super) fn left(&self, id: &str) -> Left {
+        if self.poller.is_known_to_have_ended(id) {
+            return Left::Ends;
+        }
+        let options = &self.command_options;
+        Left::GoesOn { stopped_by: format!("aws athena stop-query-execution --query-execution-id {id}{options}") }
+    }
+
     /// Forgets an ended query.
     pub(super) fn release(&self, id: &str) {
         self.poller.release(id);
@@ -297,6 +309,12 @@ impl Inner {
         known.stopped.shift_remove(id);
         known.started.retain(|_, started| started.id != id);
     }
+}
+
+fn command_options(clients: &AwsClients) -> String {
+    let region = format!(" --region {}", clients.region);
+    let endpoint = clients.athena_endpoint.as_ref().map(|address| format!(" --endpoint-url {address}"));
+    region + &endpoint.unwrap_or_default()
 }
 
 /// Returns the name of the catalog in the context of queries: as the settings say, else that of the account whose Glue catalog

@@ -136,6 +136,11 @@ impl Poller {
         }
     }
 
+    /// Tells whether a query is known to have ended; nothing is asked.
+    pub(super) fn is_known_to_have_ended(&self, id: &str) -> bool {
+        self.state().queries.get(id).is_some_and(Watched::has_ended)
+    }
+
     /// Says that a query may have changed: it is looked at as often as a young one.
     pub(super) fn hurry(self: &Arc<Self>, id: &str) {
         let mut state = self.state();

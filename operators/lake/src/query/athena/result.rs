@@ -14,10 +14,11 @@ use futures::stream::{self, BoxStream};
 
 use super::api::Api;
 use super::csv::{Record, Records};
-use super::typed::TypedColumns;
+use super::typed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 use crate::query::ResultColumn;
+use crate::query::typed::TypedColumns;
 use crate::storage::Storage;
 
 /// How many rows a batch has.
@@ -52,7 +53,7 @@ impl FirstPage {
             rows.remove(0);
         }
         let nested = infos.iter().map(|info| matches!(info.r#type.as_str(), "array" | "map" | "row")).collect();
-        Ok(Self { columns: TypedColumns::of(&infos, &rows), rows, nested, next })
+        Ok(Self { columns: typed::columns_of(&infos, &rows), rows, nested, next })
     }
 
     /// Tells whether it holds all rows.
@@ -69,13 +70,13 @@ impl FirstPage {
     ) -> Result<(Vec<ResultColumn>, SendableRecordBatchStream)> {
         let columns = self.columns.clone();
         let batches = match (&self.next, output(execution)) {
-            (None, _) => stream::iter(vec![columns.batch(&self.rows)]).boxed(),
+            (None, _) => stream::iter(vec![typed::batch(&columns, &self.rows)]).boxed(),
             (Some(_), Some(location)) if has_header(execution) => {
                 let records = records(storage.stream(&location).await?);
                 batches(columns.clone(), without_header(records))
             }
             (Some(next), _) => {
-                let first = columns.batch(&self.rows);
+                let first = typed::batch(&columns, &self.rows);
                 stream::iter([first])
                     .chain(pages(Arc::clone(api), id(execution).to_owned(), next.clone(), columns.clone()))
                     .boxed()
@@ -186,7 +187,7 @@ fn batches(
                     ),
                 ));
             }
-            columns.batch(&rows)
+            typed::batch(&columns, &rows)
         })
         .boxed()
 }
@@ -204,7 +205,7 @@ fn pages(
             match api.results(&id, Some(next?)).await {
                 Ok(page) => {
                     let next = page.next_token.clone();
-                    Some((columns.batch(&rows(page)), next))
+                    Some((typed::batch(&columns, &rows(page)), next))
                 }
                 Err(error) => Some((Err(error), None)),
             }

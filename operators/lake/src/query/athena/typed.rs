@@ -4,95 +4,48 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, BinaryArray, NullArray, StringArray};
-use arrow::datatypes::{Field, Schema, SchemaRef};
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, BinaryArray, NullArray, StringArray};
+use arrow::record_batch::RecordBatch;
 use aws_sdk_athena::types::ColumnInfo;
 
 use super::csv::Record;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::query::ResultColumn;
+use crate::query::typed::{TypedColumns, is_of_texts};
 use crate::sql::Type;
-use crate::sql::cast::{cast, kernel};
-use crate::sql::function::Session;
-
-const OPERATION: &str = "read a result";
 
 /// The precision of a `varchar` without a bound: <https://docs.aws.amazon.com/athena/latest/APIReference/API_ColumnInfo.html>
 /// gives numbers only; this is Java's largest `int`, as every client of Athena sees it.
 const UNBOUNDED: i32 = i32::MAX;
 
-/// The columns of a result, which turn its texts into Arrow.
-#[derive(Debug, Clone)]
-pub(super) struct TypedColumns {
-    pub(super) columns: Vec<ResultColumn>,
-    pub(super) schema: SchemaRef,
-    session: Session,
+/// Makes the columns of a result that begins with `first` rows.
+///
+/// Athena calls every timestamp `timestamp(3)`; how many digits its type has is seen from the first value, because Trino
+/// prints all values of a column with as many.
+pub(super) fn columns_of(infos: &[ColumnInfo], first: &[Record]) -> TypedColumns {
+    let column = |(index, info): (usize, &ColumnInfo)| {
+        let value = first.iter().find_map(|record| record.get(index)?.as_deref());
+        ResultColumn { name: info.name.clone(), data_type: readable(of_info(info), value) }
+    };
+    TypedColumns::new(infos.iter().enumerate().map(column).collect())
 }
 
-impl TypedColumns {
-    /// Makes the columns of a result that begins with `first` rows.
-    ///
-    /// Athena calls every timestamp `timestamp(3)`; how many digits its type has is seen from the first value, because Trino
-    /// prints all values of a column with as many.
-    pub(super) fn of(infos: &[ColumnInfo], first: &[Record]) -> Self {
-        let columns: Vec<ResultColumn> = infos
-            .iter()
-            .enumerate()
-            .map(|(index, info)| {
-                let value = first.iter().find_map(|record| record.get(index)?.as_deref());
-                ResultColumn { name: info.name.clone(), data_type: readable(of_info(info), value) }
-            })
-            .collect();
-        let fields: Vec<Field> = columns
-            .iter()
-            .enumerate()
-            .map(|(index, column)| Field::new(format!("c{index}"), column.data_type.to_arrow(), true))
-            .collect();
-        let session = Session { time_zone: "UTC".to_owned(), start_us: 0, database: None };
-        Self { columns, schema: Arc::new(Schema::new(fields)), session }
-    }
-
-    /// Makes a batch of rows.
-    ///
-    /// # Errors
-    /// `InvalidData` for a value that its type has no room for.
-    pub(super) fn batch(&self, records: &[Record]) -> Result<RecordBatch> {
-        let arrays = self
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(index, column)| {
-                let values = records.iter().map(|record| record.get(index).and_then(|value| value.as_deref()));
-                self.array(column, values.collect())
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(records.len()));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
-            .map_err(|error| Error::new(ErrorKind::External, OPERATION, error.to_string()))
-    }
-
-    fn array(&self, column: &ResultColumn, values: Vec<Option<&str>>) -> Result<ArrayRef> {
-        Ok(match &column.data_type {
-            Type::Unknown => Arc::new(NullArray::new(values.len())),
-            Type::Varchar(_) | Type::Json => Arc::new(StringArray::from(values)),
-            // In Arrow a char has no padding.
-            Type::Char(_) => Arc::new(
-                values.into_iter().map(|value| value.map(|text| text.trim_end_matches(' '))).collect::<StringArray>(),
-            ),
+/// Makes a batch of rows.
+///
+/// # Errors
+/// `InvalidData` for a value that its type has no room for.
+pub(super) fn batch(columns: &TypedColumns, records: &[Record]) -> Result<RecordBatch> {
+    columns.batch_of(records.len(), |index, data_type| {
+        let values = records.iter().map(|record| record.get(index).and_then(|value| value.as_deref()));
+        Ok(match data_type {
+            Type::Unknown => Arc::new(NullArray::new(records.len())) as ArrayRef,
             Type::Varbinary => {
-                let bytes = values.into_iter().map(|value| value.map(|text| hexadecimal(column, text)).transpose());
-                Arc::new(bytes.collect::<Result<Vec<_>>>()?.iter().map(Option::as_deref).collect::<BinaryArray>())
+                let bytes = values.map(|value| value.map(hexadecimal).transpose());
+                Arc::new(bytes.collect::<Result<Vec<_>, _>>()?.iter().map(Option::as_deref).collect::<BinaryArray>())
             }
-            other => {
-                let texts: ArrayRef = Arc::new(StringArray::from(values));
-                let array = cast(&self.session, &Type::Varchar(None), other, &texts)
-                    .map_err(|error| unreadable(column, &error.message))?;
-                debug_assert_eq!(array.data_type(), &other.to_arrow());
-                array
-            }
+            other => columns.of_texts(other, values.collect::<StringArray>())?,
         })
-    }
+    })
 }
 
 /// Reads the type that Athena gives a column.
@@ -125,8 +78,7 @@ fn readable(data_type: Type, value: Option<&str>) -> Type {
         Type::Time(_) => Type::Time(digits()),
         other => other,
     };
-    let is_text = matches!(data_type, Type::Unknown | Type::Varchar(_) | Type::Char(_) | Type::Json | Type::Varbinary);
-    let is_known = is_text || matches!(kernel(&Type::Varchar(None), &data_type), Ok(Some(_)));
+    let is_known = matches!(data_type, Type::Unknown | Type::Varbinary) || is_of_texts(&data_type);
     if is_known { data_type } else { Type::Varchar(None) }
 }
 
@@ -138,21 +90,13 @@ fn second_digits(value: &str) -> u8 {
 }
 
 /// Reads `41 42`, as Athena prints bytes.
-fn hexadecimal(column: &ResultColumn, text: &str) -> Result<Vec<u8>> {
+fn hexadecimal(text: &str) -> Result<Vec<u8>, String> {
     let digits = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect::<Vec<_>>();
     let pairs = digits.chunks(2).map(|pair| {
         let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
         u8::from_str_radix(pair, 16).ok()
     });
-    pairs.collect::<Option<Vec<u8>>>().ok_or_else(|| unreadable(column, &format!("`{text}` is not hexadecimal")))
-}
-
-fn unreadable(column: &ResultColumn, why: &str) -> Error {
-    Error::new(
-        ErrorKind::InvalidData,
-        OPERATION,
-        format!("column `{}` of the result cannot be read as {}: {why}", column.name, column.data_type),
-    )
+    pairs.collect::<Option<Vec<u8>>>().ok_or_else(|| format!("`{text}` is not hexadecimal"))
 }
 
 #[cfg(test)]
@@ -191,9 +135,9 @@ mod tests {
             ("something new", 0, 0, "varchar", "x"),
         ] {
             let rows = vec![vec![None], vec![Some(value.to_owned())]];
-            let typed = TypedColumns::of(&[info("c", data_type, precision, scale)], &rows);
+            let typed = columns_of(&[info("c", data_type, precision, scale)], &rows);
             assert_eq!(typed.columns[0].data_type.to_string(), expected, "{data_type} {value}");
-            let batch = typed.batch(&rows).unwrap();
+            let batch = batch(&typed, &rows).unwrap();
             let shown = |row| display(&typed.columns[0].data_type, batch.column(0), row);
             assert_eq!((shown(0), shown(1).as_deref()), (None, Some(value)), "{data_type}");
         }
@@ -201,8 +145,8 @@ mod tests {
 
     #[test]
     fn a_value_that_does_not_fit_names_its_column() {
-        let typed = TypedColumns::of(&[info("n", "integer", 10, 0)], &[]);
-        let error = typed.batch(&[vec![Some("x".to_owned())]]).unwrap_err();
+        let typed = columns_of(&[info("n", "integer", 10, 0)], &[]);
+        let error = batch(&typed, &[vec![Some("x".to_owned())]]).unwrap_err();
         assert!(error.message.starts_with("column `n` of the result cannot be read as integer: "), "{error}");
     }
 }

@@ -16,6 +16,7 @@ use reqwest::{RequestBuilder, StatusCode, Url};
 
 use super::page::{Page, PageColumn};
 use super::settings::{TrinoLogin, TrinoSettings};
+use crate::aws::Reach;
 use crate::aws::error::root_cause;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -42,8 +43,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// has not been heard of for five (`query.client.timeout`).
 const TRIES: u32 = 18;
 
+/// How long that takes.
+const LONGEST_TRYING: Duration = Duration::from_mins(2);
+
 /// How often a statement is posted when nobody answers at all: for three seconds, because a wrong address should be told soon.
 const CONNECTING_TRIES: u32 = 6;
+
+/// How long that takes.
+const LONGEST_CONNECTING: Duration = Duration::from_secs(3);
 
 const OPERATION: &str = "ask Trino";
 
@@ -51,6 +58,7 @@ const OPERATION: &str = "ask Trino";
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     http: reqwest::Client,
+    reach: Reach,
     statements: Url,
     settings: Arc<TrinoSettings>,
 }
@@ -73,7 +81,7 @@ impl Client {
     ///
     /// # Errors
     /// `InvalidInput` for settings that cannot be used; `External` for a file of certificates that cannot be read.
-    pub(super) fn open(settings: TrinoSettings) -> Result<Self> {
+    pub(super) fn open(settings: TrinoSettings, reach: Reach) -> Result<Self> {
         settings.check()?;
         let wrong = |error: &dyn std::error::Error| {
             let made = Error::new(ErrorKind::InvalidInput, "open Trino", format!("cannot open Trino: {error}"));
@@ -94,7 +102,7 @@ impl Client {
         let http = builder.build().map_err(|error| wrong(&error))?;
         let base = Url::parse(&format!("{}/", settings.url.trim_end_matches('/'))).map_err(|error| wrong(&error))?;
         let statements = base.join("v1/statement").map_err(|error| wrong(&error))?;
-        Ok(Self { http, statements, settings: Arc::new(settings) })
+        Ok(Self { http, reach, statements, settings: Arc::new(settings) })
     }
 
     /// Returns what it was opened with.
@@ -238,7 +246,10 @@ impl Client {
                 TrinoLogin::Jwt(token) => request.bearer_auth(token.reveal()),
             };
             let failed = match answer(request).await {
-                Ok(answer) if !is_busy(answer.status) => return Ok(answer),
+                Ok(answer) if !is_busy(answer.status) => {
+                    self.reach.answered();
+                    return Ok(answer);
+                }
                 Ok(answer) if tried >= TRIES => return Err(self.refused(&answer).retryable()),
                 Ok(_) => None,
                 Err(error) => Some(error),
@@ -248,7 +259,8 @@ impl Client {
                 if tried >= most || error.is_builder() {
                     return Err(self.unreachable(error));
                 }
-                tracing::debug!(%error, tried, "Trino is asked again");
+                let patience = if most == TRIES { LONGEST_TRYING } else { LONGEST_CONNECTING };
+                self.reach.tell(tried + 1, patience, &root_cause(&error));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);

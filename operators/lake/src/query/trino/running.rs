@@ -13,7 +13,7 @@ use super::engine::Inner;
 use super::page::{Page, PageStats};
 use super::record::TrinoRecord;
 use super::statement::LINES_BEFORE;
-use super::value::TypedColumns;
+use super::value;
 use super::{failure, limits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::athena::Rewritten;
@@ -182,13 +182,13 @@ async fn work(
             break;
         }
     }
-    let typed = TypedColumns::of(&columns);
+    let typed = value::columns_of(&columns);
     let mut count = 0;
     let result = if running.query.destination == Destination::Keep {
         let id = QueryId(running.id.clone());
         let mut writer = inner.results.begin(&id, &typed.columns).await?;
         while let Some(page) = next(&mut first, answers).await? {
-            let batch = typed.batch(&page.data.unwrap_or_default())?;
+            let batch = value::batch(&typed, &page.data.unwrap_or_default())?;
             count += batch.num_rows();
             writer.write(&batch).await?;
         }
@@ -206,7 +206,7 @@ async fn work(
         let stream: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(schema, stream));
         let send = async {
             while let Some(page) = next(&mut first, answers).await? {
-                let batch = typed.batch(&page.data.unwrap_or_default())?;
+                let batch = value::batch(&typed, &page.data.unwrap_or_default())?;
                 count += batch.num_rows();
                 // Whoever collects has failed, and says why.
                 if batch.num_rows() > 0 && sender.send(Ok(batch)).await.is_err() {

@@ -10,68 +10,42 @@ use arrow::array::{
     Int32Array, Int64Array, IntervalYearMonthArray, ListArray, MapArray, NullArray, StringArray, StructArray,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::DataType;
+use arrow::record_batch::RecordBatch;
 use base64::Engine as _;
 use serde_json::Value;
 
 use super::interval;
 use super::page::PageColumn;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::query::ResultColumn;
+use crate::query::typed::{TypedColumns, is_of_texts};
 use crate::sql::Type;
-use crate::sql::cast::{cast, kernel};
-use crate::sql::function::Session;
 
-const OPERATION: &str = "read a result";
-
-/// The columns of a result, which turn its values into Arrow.
-#[derive(Debug, Clone)]
-pub(super) struct TypedColumns {
-    pub(super) columns: Vec<ResultColumn>,
-    pub(super) schema: SchemaRef,
-    session: Session,
+/// Makes the columns of a result.
+pub(super) fn columns_of(columns: &[PageColumn]) -> TypedColumns {
+    let column = |column: &PageColumn| ResultColumn { name: column.name.clone(), data_type: held(&column.data_type) };
+    TypedColumns::new(columns.iter().map(column).collect())
 }
 
-impl TypedColumns {
-    /// Makes the columns of a result.
-    pub(super) fn of(columns: &[PageColumn]) -> Self {
-        let columns: Vec<ResultColumn> = columns
-            .iter()
-            .map(|column| ResultColumn { name: column.name.clone(), data_type: held(&column.data_type) })
-            .collect();
-        let fields: Vec<Field> = columns
-            .iter()
-            .enumerate()
-            .map(|(index, column)| Field::new(format!("c{index}"), column.data_type.to_arrow(), true))
-            .collect();
-        let session = Session { time_zone: "UTC".to_owned(), start_us: 0, database: None };
-        Self { columns, schema: Arc::new(Schema::new(fields)), session }
-    }
+/// Makes a batch of rows.
+///
+/// # Errors
+/// `InvalidData` for a value that is none of its type.
+pub(super) fn batch(columns: &TypedColumns, rows: &[Vec<Value>]) -> Result<RecordBatch> {
+    columns.batch_of(rows.len(), |index, data_type| {
+        let values: Vec<Option<&Value>> = rows.iter().map(|row| row.get(index).and_then(present)).collect();
+        Reader { columns }.array(data_type, &values)
+    })
+}
 
-    /// Makes a batch of rows.
-    ///
-    /// # Errors
-    /// `InvalidData` for a value that is none of its type.
-    pub(super) fn batch(&self, rows: &[Vec<Value>]) -> Result<RecordBatch> {
-        let arrays = self
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(index, column)| {
-                let values: Vec<Option<&Value>> = rows.iter().map(|row| row.get(index).and_then(present)).collect();
-                self.array(&column.data_type, &values).map_err(|why| {
-                    let message =
-                        format!("column `{}` of the result cannot be read as {}: {why}", column.name, column.data_type);
-                    Error::new(ErrorKind::InvalidData, OPERATION, message)
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
-            .map_err(|error| Error::new(ErrorKind::External, OPERATION, error.to_string()))
-    }
+/// Reads values, those inside of others too.
+#[derive(Debug, Clone, Copy)]
+struct Reader<'c> {
+    columns: &'c TypedColumns,
+}
 
+impl Reader<'_> {
     fn array(&self, data_type: &Type, values: &[Option<&Value>]) -> Result<ArrayRef, String> {
         macro_rules! integers {
             ($array:ty, $number:ty) => {
@@ -92,14 +66,6 @@ impl TypedColumns {
                 Arc::new(collected::<Float32Array, _>(values, |value| float(value).map(|value| value as f32))?)
             }
             Type::Double => Arc::new(collected::<Float64Array, _>(values, float)?),
-            Type::Varchar(_) | Type::Json => Arc::new(texts(values)),
-            // In Arrow a char has no padding.
-            Type::Char(_) => {
-                let trimmed = texts(values);
-                Arc::new(
-                    trimmed.iter().map(|text| text.map(|text| text.trim_end_matches(' '))).collect::<StringArray>(),
-                )
-            }
             Type::Varbinary => {
                 let decoder = base64::engine::general_purpose::STANDARD;
                 let bytes = collected::<Vec<Option<Vec<u8>>>, _>(values, |value| decoder.decode(value.as_str()?).ok())?;
@@ -114,10 +80,7 @@ impl TypedColumns {
             Type::Array(element) => self.list(data_type, element, values)?,
             Type::Map(key, value) => self.map(data_type, key, value, values)?,
             Type::Row(fields) => self.row(data_type, fields, values)?,
-            other => {
-                let text: ArrayRef = Arc::new(texts(values));
-                cast(&self.session, &Type::Varchar(None), other, &text).map_err(|error| error.message)?
-            }
+            other => self.columns.of_texts(other, texts(values))?,
         })
     }
 
@@ -200,13 +163,7 @@ pub(super) fn held(text: &str) -> Type {
 /// Makes text of what Arrow has no room for.
 fn readable(data_type: Type) -> Type {
     match data_type {
-        Type::Unknown
-        | Type::Varchar(_)
-        | Type::Char(_)
-        | Type::Json
-        | Type::Varbinary
-        | Type::IntervalDayToSecond
-        | Type::IntervalYearToMonth => data_type,
+        Type::Unknown | Type::Varbinary | Type::IntervalDayToSecond | Type::IntervalYearToMonth => data_type,
         Type::Array(element) => Type::Array(Arc::new(readable(element.as_ref().clone()))),
         Type::Map(key, value) => {
             Type::Map(Arc::new(readable(key.as_ref().clone())), Arc::new(readable(value.as_ref().clone())))
@@ -214,7 +171,7 @@ fn readable(data_type: Type) -> Type {
         Type::Row(fields) => {
             Type::Row(fields.iter().map(|(name, field)| (name.clone(), readable(field.clone()))).collect())
         }
-        other if matches!(kernel(&Type::Varchar(None), &other), Ok(Some(_))) => other,
+        other if is_of_texts(&other) => other,
         _ => Type::Varchar(None),
     }
 }
@@ -280,7 +237,7 @@ mod tests {
     use serde_json::json;
 
     fn typed(data_type: &str) -> TypedColumns {
-        TypedColumns::of(&[PageColumn { name: "c".to_owned(), data_type: data_type.to_owned() }])
+        columns_of(&[PageColumn { name: "c".to_owned(), data_type: data_type.to_owned() }])
     }
 
     #[test]
@@ -322,14 +279,14 @@ mod tests {
             ("HyperLogLog", json!("AgwEAA=="), "AgwEAA=="),
         ] {
             let typed = typed(data_type);
-            let batch = typed.batch(&[vec![Value::Null], vec![value.clone()]]).unwrap();
+            let batch = batch(&typed, &[vec![Value::Null], vec![value.clone()]]).unwrap();
             let column = &typed.columns[0].data_type;
             assert_eq!(display(column, batch.column(0), 0), None, "{data_type}");
             assert_eq!(display(column, batch.column(0), 1).as_deref(), Some(shown), "{data_type}");
             assert_eq!(json_value(batch.column(0), 1, column), value, "{data_type}");
         }
-        assert_eq!(typed("unknown").batch(&[vec![Value::Null]]).unwrap().num_rows(), 1);
-        assert_eq!(TypedColumns::of(&[]).batch(&[vec![], vec![]]).unwrap().num_rows(), 2);
+        assert_eq!(batch(&typed("unknown"), &[vec![Value::Null]]).unwrap().num_rows(), 1);
+        assert_eq!(batch(&columns_of(&[]), &[vec![], vec![]]).unwrap().num_rows(), 2);
     }
 
     #[test]
@@ -346,7 +303,7 @@ mod tests {
                 "column `c` of the result cannot be read as array(integer): found `{\"a\":1}`",
             ),
         ] {
-            let error = typed(data_type).batch(&[vec![value]]).unwrap_err();
+            let error = batch(&typed(data_type), &[vec![value]]).unwrap_err();
             assert_eq!(error.message, message);
         }
     }

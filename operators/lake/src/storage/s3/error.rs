@@ -4,7 +4,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use object_store::Error as StoreError;
 
 use crate::aws::Call;
-use crate::aws::error::{answered, root_cause, unreachable_service, with_credentials};
+use crate::aws::error::{answered, cause_of, causes, unreachable_service, with_credentials};
 use crate::error::{Error, ErrorKind};
 use crate::name::Location;
 
@@ -15,7 +15,7 @@ pub(crate) fn of(
     endpoint: Option<&str>,
     error: StoreError,
 ) -> Error {
-    let made = match credentials(&error) {
+    let made = match cause_of::<CredentialsError>(&error) {
         Some(failed) => with_credentials(failed, operation),
         None => of_answer(operation, &error),
     };
@@ -76,7 +76,7 @@ fn of_answer(operation: &'static str, error: &StoreError) -> Error {
         _ if text.contains("redirect without LOCATION") => {
             answered(call, "PermanentRedirect", "the bucket is in another region")
         }
-        _ => unreachable_service(operation, &root_cause(error)),
+        _ => unreachable_service(operation, error),
     };
     match said("RequestId").filter(|_| made.kind != ErrorKind::NotFound) {
         Some(id) => made.with("request id", id),
@@ -104,14 +104,7 @@ pub(crate) fn is_race(error: &StoreError) -> bool {
 
 /// Joins what the error and its causes say.
 fn texts(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push('\n');
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes out what XML has other words for.
@@ -123,17 +116,6 @@ fn plain(text: &str) -> String {
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     let after = text.split_once(start)?.1;
     after.split_once(end).map(|(found, _)| found)
-}
-
-fn credentials(error: &StoreError) -> Option<&CredentialsError> {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref::<CredentialsError>() {
-            return Some(found);
-        }
-        cause = error.source();
-    }
-    None
 }
 
 #[cfg(test)]

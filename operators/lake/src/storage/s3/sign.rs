@@ -2,7 +2,7 @@
 //! pays, and whose name it carries.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_credential_types::provider::error::CredentialsError;
@@ -21,13 +21,21 @@ use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::aws::credentials::KeptCredentials;
-use crate::aws::{AwsClients, Encryption, S3Writes};
+use crate::aws::error::root_cause;
+use crate::aws::reach::Tries;
+use crate::aws::{AwsClients, Encryption, Reach, S3Writes};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::publish::version::hex;
 
 /// The header that carries the checksum of a body, which `object_store` computes for all that is long.
 const BODY_SHA256: &str = "x-amz-checksum-sha256";
+
+/// The first pause before a connection is tried again; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Adds headers and a signature, and sends, on the threads that the lake was opened on: those of a query are given up with
 /// it, and would take along the connections that others still use.
@@ -40,6 +48,7 @@ pub(super) struct Signed {
 #[derive(Debug)]
 struct Signer {
     client: HttpClient,
+    reach: Reach,
     credentials: KeptCredentials,
     region: String,
     /// What goes with each object that is written.
@@ -86,12 +95,14 @@ impl Signed {
     pub(super) fn new(
         client: HttpClient,
         clients: &AwsClients,
+        reach: Reach,
         clock: Arc<dyn Clock>,
         runtime: Handle,
     ) -> Result<Self, Error> {
         let writes = &clients.settings.writes;
         let signer = Signer {
             client,
+            reach,
             credentials: clients.credentials.clone(),
             region: clients.region.clone(),
             of_writes: headers_of(writes)?,
@@ -116,6 +127,31 @@ impl Signer {
         }
         if self.requester_pays {
             request.headers_mut().insert("x-amz-request-payer", HeaderValue::from_static("requester"));
+        }
+    }
+
+    /// Signs and sends; while S3 cannot be reached, again and again, and no longer than it makes sense.
+    async fn execute(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let mut tries = Tries::begin();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let mut request = request.clone();
+            self.add_headers(&mut request);
+            self.sign(&mut request).await.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
+            let error = match self.client.execute(request).await {
+                Err(error) if is_unreached(&error) => error,
+                answered => {
+                    if answered.is_ok() {
+                        self.reach.answered();
+                    }
+                    return answered;
+                }
+            };
+            self.reach
+                .failed(&mut tries, pause, &root_cause(&error))
+                .map_err(|unreachable| HttpError::new(HttpErrorKind::Unknown, unreachable))?;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -152,15 +188,17 @@ impl Signer {
 
 #[async_trait]
 impl HttpService for Signed {
-    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let signer = Arc::clone(&self.signer);
-        let answered = self.runtime.spawn(async move {
-            signer.add_headers(&mut request);
-            signer.sign(&mut request).await.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
-            signer.client.execute(request).await
-        });
+        let answered = self.runtime.spawn(async move { signer.execute(request).await });
         AbortOnDropHandle::new(answered).await.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error))?
     }
+}
+
+/// Tells whether there was no connection, so that nothing was sent.
+fn is_unreached(error: &HttpError) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<reqwest::Error>());
+    error.kind() == HttpErrorKind::Connect || source.is_some_and(reqwest::Error::is_connect)
 }
 
 /// Tells whether a request makes an object: `PutObject`, `CopyObject` and `CreateMultipartUpload`, but no part of one.

@@ -1,0 +1,196 @@
+//! A project on a profile that works elsewhere than on the embedded lake, and what must come out of it all the same.
+
+use std::path::Path;
+use std::process::Command;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::{make_buckets, on_aws, prepare};
+use crate::cases::{check_in, folders};
+use crate::endpoint::Endpoint;
+use crate::support::{Outcome, Project, files_below, root};
+use crate::trino::{Connected, Trino, profiles as trino};
+
+/// A profile, over an endpoint that serves the embedded lake of the same project.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Profile<'t> {
+    /// `type: aws`, with more settings.
+    Aws(&'static str),
+    /// `type: trino`.
+    Trino(&'t Trino),
+}
+
+/// A project on a profile.
+pub(crate) struct OnProfile<'p> {
+    project: &'p Project,
+    endpoint: Endpoint<'p>,
+    /// Trino's catalog over the endpoint.
+    connected: Option<Connected>,
+}
+
+impl<'p> OnProfile<'p> {
+    /// Starts the endpoint, and writes the profile into the settings of the project.
+    pub(crate) fn start(project: &'p Project, profile: Profile<'_>) -> Self {
+        make_buckets(project);
+        let endpoint = Endpoint::start(project, &[], &[]);
+        let connected = match profile {
+            Profile::Aws(more) => {
+                prepare(project, endpoint.url(), more);
+                None
+            }
+            Profile::Trino(running) => {
+                let connected = running.connect(endpoint.url());
+                trino::prepare(project, endpoint.url(), &connected);
+                Some(connected)
+            }
+        };
+        Self { project, endpoint, connected }
+    }
+
+    fn name(&self) -> &'static str {
+        if self.connected.is_some() { "trino" } else { "aws" }
+    }
+
+    /// Lets a command use the profile.
+    fn prepare(&self, command: &mut Command) {
+        if self.connected.is_some() {
+            trino::on_trino(&self.endpoint, command);
+        } else {
+            on_aws(&self.endpoint, command);
+        }
+    }
+
+    /// Runs the binary on the profile.
+    pub(crate) fn suiro(&self, arguments: &[&str]) -> Outcome {
+        let mut command = self.project.command(arguments);
+        self.prepare(&mut command);
+        Outcome::of(self.project, &command.output().unwrap())
+    }
+
+    /// Runs the binary on the profile, which must succeed.
+    pub(crate) fn succeed(&self, arguments: &[&str]) -> Outcome {
+        let outcome = self.suiro(arguments);
+        assert_eq!(outcome.exit, Some(0), "`suiro {}` on {}\n{outcome}", arguments.join(" "), self.name());
+        outcome
+    }
+
+    /// Ends it.
+    pub(crate) fn stop(self) {
+        drop(self.connected);
+        assert_eq!(self.endpoint.stop(), Some(0));
+    }
+}
+
+/// Runs the first example from its plan to an undo; `look` is shown how its run ended.
+pub(crate) fn daily_access(profile: Profile<'_>, look: impl Fn(&Outcome)) {
+    let example = root().join("examples/01_daily_access");
+    let local = Project::copy_of(&example);
+    local.succeed(&["run", "daily_access.dig", "--session", "2026-03-03"]);
+
+    let project = Project::copy_of(&example);
+    let on = OnProfile::start(&project, profile);
+    let plan = on.succeed(&["plan", "daily_access.dig", "--session", "2026-03-03"]);
+    assert!(plan.stdout.contains("+load"), "{plan}");
+    look(&on.succeed(&["run", "daily_access.dig", "--session", "2026-03-03"]));
+    let all = "SELECT * FROM web.daily_summary ORDER BY dt, method, status";
+    let query = |sql: &str| on.succeed(&["query", "--format", "csv", sql]).stdout;
+    assert_eq!(query(all), local.query(all));
+    let count = "SELECT dt, count(*) AS n, sum(bytes) AS bytes FROM web.access_log GROUP BY dt ORDER BY dt";
+    assert_eq!(query(count), local.query(count));
+    let tables = on.succeed(&["table", "list"]).stdout;
+    assert_eq!(tables, local.succeed(&["table", "list"]).stdout, "no table is left of what queries write through");
+    let plan = on.succeed(&["plan", "daily_access.dig", "--session", "2026-03-03"]);
+    assert!(plan.stdout.contains("is there already"), "{plan}");
+
+    // A new version, and back.
+    on.succeed(&["run", "daily_access.dig", "--session", "2026-03-03", "--rerun"]);
+    on.succeed(&["partition", "undo", "web.daily_summary", "dt=2026-03-02"]);
+    assert_eq!(query(all), local.query(all));
+    // The embedded engine reads what was written elsewhere.
+    assert_eq!(project.query(all), local.query(all));
+    let again = on.succeed(&["run", "daily_access.dig", "--session", "2026-03-03"]);
+    assert!(again.stderr.contains("Success") || again.stderr.contains("already"), "{again}");
+    assert!(project.path().join(".suiro").join(on.name()).is_dir(), "the state of the profile is its own");
+    on.stop();
+}
+
+/// Runs the second example, and compares what it prints.
+pub(crate) fn athena_operators(profile: Profile<'_>) {
+    let example = root().join("examples/02_athena_operators");
+    let arguments = ["run", "athena_operators.dig", "--session", "2024-03-01"];
+    let local = Project::copy_of(&example).succeed(&arguments);
+    let project = Project::copy_of(&example);
+    let on = OnProfile::start(&project, profile);
+    let run = on.succeed(&arguments);
+    // The first line names a query; databases go side by side.
+    let printed = |outcome: &Outcome| {
+        let mut lines: Vec<String> = outcome.stdout.lines().skip(1).map(str::to_owned).collect();
+        let databases = lines.len() - 2;
+        lines[databases..].sort_unstable();
+        lines
+    };
+    assert_eq!(printed(&run), printed(&local), "{run}");
+    on.stop();
+}
+
+/// Plans the case of `suiro plan` before and after its set-up, as text and as JSON: all but the price is as on the embedded lake,
+/// and nothing changes in the lake.
+pub(crate) fn plans(profile: Profile<'_>) {
+    let folder = root().join("tests/cases/workflow/plan");
+    let (local, project) = (Project::copy_of(&folder), Project::copy_of(&folder));
+    let on = OnProfile::start(&project, profile);
+    let price = Regex::new(r" for \$[0-9.]+").unwrap();
+    let text = |outcome: &Outcome| price.replace_all(&outcome.stdout, "").into_owned();
+    let lines = |outcome: &Outcome| {
+        let mut lines: Vec<Value> = outcome
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
+            .collect();
+        lines.last_mut().unwrap().as_object_mut().unwrap().remove("predicted_cost_usd");
+        lines
+    };
+    let files = || {
+        let files = files_below(&project.path().join(".suiro/warehouse"));
+        files.into_iter().map(|file| (std::fs::read(&file).unwrap(), file)).collect::<Vec<_>>()
+    };
+    let session = ["--session", "2024-03-01"];
+    for is_set_up in [false, true] {
+        if is_set_up {
+            for outcome in [
+                local.suiro(&["run", "setup.dig", "--session", "2024-03-01"]),
+                on.suiro(&["run", "setup.dig", "--session", "2024-03-01"]),
+            ] {
+                assert_eq!(outcome.exit, Some(0), "{outcome}");
+            }
+        }
+        let before = files();
+        for workflow in [&["main.dig"][..], &["wrong.dig", "-p", "days=monday"]] {
+            let arguments = [&["plan"][..], workflow, &session].concat();
+            let (here, there) = (local.suiro(&arguments), on.suiro(&arguments));
+            assert_eq!(here.exit, there.exit, "{here}\n{there}");
+            if is_set_up {
+                assert_eq!(text(&here), text(&there), "on {}", on.name());
+                let arguments = [&["--json"][..], &arguments].concat();
+                assert_eq!(lines(&local.suiro(&arguments)), lines(&on.suiro(&arguments)), "on {}", on.name());
+            }
+        }
+        assert!(before == files(), "a plan changes nothing");
+    }
+    on.stop();
+}
+
+/// Runs the cases of a family on a profile; all that is wrong is said at once.
+pub(crate) fn cases(profile: Profile<'_>, family: &str) {
+    let case = |folder: &Path| {
+        let project = Project::copy_of(folder);
+        let on = OnProfile::start(&project, profile);
+        let wrong = check_in(&project, folder, &|command| on.prepare(command), false);
+        on.stop();
+        wrong
+    };
+    let wrong: Vec<String> =
+        folders(&root().join("tests/cases").join(family)).iter().flat_map(|folder| case(folder)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
