@@ -86,8 +86,10 @@ web.rows  (external table)
 3 tasks, at most 298 B to scan by those whose tables are there. Nothing was run. What a task stores is not known to the tasks after it yet.
 exit 0
 +main+load (success) <==
-read 1 file, 6 B
-2 rows, 0 rejected
+reading 1 file with 6 bytes
+  rows.csv (6 bytes)
+read 6 bytes: 2 rows, 0 lines rejected, 1 skipped (headers, blank lines, comments)
+published web.rows dt=1 with 2 rows at s3://warehouse/web/rows--versions/[HASH]/[VERSION]/
 exit 0
 exit 2
 ";
