@@ -40,7 +40,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
     let mut signals = Signals::listen(base.output, ProcessGroups::default(), "stopped at once")?;
     let lake = tokio::select! {
         lake = open(base, &settings, &sql, &command.database) => lake?,
-        () = signals.asked_to_stop() => return Err(stopped(base, "the query was not started")),
+        () = signals.asked_to_stop() => return Err(stopped(base, "the query was stopped")),
     };
     let started = Instant::now();
     let query = Query::new(sql, Some(&command.database), uuid::Uuid::new_v4().to_string());
@@ -52,7 +52,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
             // It may be started by now, and would cost for nothing.
             return Err(match tokio::time::timeout(STOPPING, start).await {
                 Ok(Ok(id)) => stop(base, &lake, &id).await?,
-                Ok(Err(_)) => stopped(base, "the query was not started"),
+                Ok(Err(_)) => stopped(base, "the query was stopped"),
                 Err(_) => stopped(base, "nobody answers: it is not known whether the query was started"),
             });
         }

@@ -21,13 +21,13 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::{Deaf, Listener};
 
-/// How often a call is made at most. A workflow can wait: with pauses of 0.1 to 20 seconds (jittered, doubling) fourteen tries
+/// How often a call is made at most. A workflow can wait: with pauses of up to 20 seconds (jittered, doubling) sixteen tries
 /// outlast a minute of refusals, where the SDK's own three give up after a second.
-const ATTEMPTS: u32 = 14;
+const ATTEMPTS: u32 = 16;
 
 /// How long the first pause between tries is at most. The SDK's own, a second, is long beside a call of some milliseconds, and
-/// most refusals are over at once.
-pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// most refusals are over at once: where one call in twenty fails, the first pauses are most of what that costs.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(25);
 
 /// How long one pause between tries is at most.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(20);

@@ -285,8 +285,8 @@ mod tests {
 
     #[test]
     fn pauses_are_those_of_the_sdk() {
-        let millis: Vec<u128> = [1, 2, 3, 8, 9, 40].map(|failed| longest_pause(failed).as_millis()).into();
-        assert_eq!(millis, [100, 200, 400, 12_800, 20_000, 20_000]);
+        let millis: Vec<u128> = [1, 2, 3, 10, 11, 40].map(|failed| longest_pause(failed).as_millis()).into();
+        assert_eq!(millis, [25, 50, 100, 12_800, 20_000, 20_000]);
     }
 
     #[test]

@@ -26,8 +26,13 @@ use sign::Signed;
 /// The biggest object that one `CopyObject` copies: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>.
 pub(super) const LARGEST_COPY: u64 = 5 << 30;
 
-/// How often a request is repeated, and for how long: as long as the SDK's clients of Glue and Athena do (`aws::clients`).
-const REPEATS: usize = 9;
+/// How often a request is repeated, and for how long: as the SDK's clients of Glue and Athena do (`aws::clients`), from a short
+/// pause on, for about a minute. A pause is a random time from the first one to `GROWTH` times the one before: half as long again on
+/// the mean. (With the store's own growth of 2 the mean pause would grow by a few milliseconds each time, and all of it be over
+/// within seconds.)
+const REPEATS: usize = 16;
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
+const GROWTH: f64 = 3.0;
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 const LONGEST_REPEATING: Duration = Duration::from_mins(3);
 
@@ -97,7 +102,7 @@ impl Opener {
             // S3 compares it with what it received, part by part, and keeps it with the object.
             .with_checksum_algorithm(Checksum::SHA256)
             .with_retry(RetryConfig {
-                backoff: BackoffConfig { max_backoff: LONGEST_PAUSE, ..BackoffConfig::default() },
+                backoff: BackoffConfig { init_backoff: FIRST_PAUSE, max_backoff: LONGEST_PAUSE, base: GROWTH },
                 max_retries: REPEATS,
                 retry_timeout: LONGEST_REPEATING,
             })
