@@ -12,6 +12,7 @@
 mod aws_crash;
 mod aws_faults;
 mod aws_lost_state;
+mod aws_roles;
 mod aws_writers;
 mod aws_zombie;
 mod bad_input;

@@ -203,23 +203,23 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
-        let lake = self.door.open().await?;
+        let access = params.writing.query().access()?;
+        let lake = &self.door.open_as(&access).await?;
         let timeout = params.writing.query().timeout()?;
-        match Job::step(lake, context, timeout, request(lake, context, &params)).await? {
+        match Job::step(lake, context, timeout, access, request(lake, context, &params)).await? {
             Progress::Wait(job, after) => state::wait(&job, after),
             Progress::Done(outcome) => Ok(done(context, &params, &outcome)),
         }
     }
 
     async fn cancel(&self, context: &TaskContext) -> Result<(), TaskError> {
-        Job::cancel_of(self.door.open().await?, context).await
+        Job::cancel_of(&self.door, context).await
     }
 }
 
 /// Says what is asked for, with every file read and every template rendered.
 async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<PublishRequest, TaskError> {
     refuse(params)?;
-    params.writing.check_catalog(lake)?;
     check_values(&params.partition_kv, Use::Write)?;
     let table = table_name(&params.database, &params.table)?;
     let extra = athena_scope(context, "athena.apas");
