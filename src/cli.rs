@@ -274,6 +274,10 @@ pub(crate) struct Emulate {
     /// How many queries of each kind (DML, DDL) may be active at a time before Athena refuses more; no limit unless given.
     #[arg(long, value_name = "N")]
     pub(crate) max_queries: Option<usize>,
+    /// How often an operation may be called before its service refuses more: `athena.StartQueryExecution=20/80` for 20 calls a
+    /// second and 80 at once after a rest, or `aws` for the quotas that Athena documents; may be given several times.
+    #[arg(long, value_name = "QUOTA")]
+    pub(crate) call_quota: Vec<emulator::CallQuotas>,
 }
 
 /// `suiro log`.

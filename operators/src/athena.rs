@@ -3,6 +3,7 @@
 //! Source: <https://github.com/civitaspo/digdag-operator-athena>. Where its behaviour loses data or hides errors ours differs;
 //! each departure stands beside the code as `DIFFERENCE(digdag-operator-athena)`.
 
+pub(crate) mod access;
 pub(crate) mod add_partition;
 pub(crate) mod apas;
 mod checks;

@@ -51,7 +51,7 @@ pub(crate) fn classify(kind: ErrorKind) -> (TaskErrorKind, Code) {
         ErrorKind::InvalidInput => (TaskErrorKind::Config, code::BAD_NAME),
         ErrorKind::InvalidSql => (TaskErrorKind::Config, code::SQL_WRONG),
         ErrorKind::UnsupportedSql => (TaskErrorKind::Config, code::SQL_UNSUPPORTED),
-        ErrorKind::QueryFailed => (TaskErrorKind::Failed, code::QUERY_FAILED),
+        ErrorKind::QueryFailed | ErrorKind::TooManyPartitions => (TaskErrorKind::Failed, code::QUERY_FAILED),
         ErrorKind::SchemaMismatch => (TaskErrorKind::Config, code::SCHEMA_MISMATCH),
         ErrorKind::DataQuality => (TaskErrorKind::DataQuality, code::DATA_QUALITY),
         ErrorKind::InvalidData => (TaskErrorKind::Config, code::BROKEN_INPUT),

@@ -23,8 +23,9 @@ use lake::{ErrorKind, Lake};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::athena::access::AccessParams;
 use crate::athena::apas;
-use crate::door::LakeDoor;
+use crate::door::{Access, LakeDoor};
 use crate::error::task_error;
 use crate::load::{read_config, read_inline_config};
 use crate::partition::{Use, check_values, table_name};
@@ -65,11 +66,13 @@ pub async fn plan(lake: Option<&Arc<LakeDoor>>, project: &Path, task: &PlannedTa
     }
     let mut plan = LakePlan::default();
     let filled = async {
+        let params = with_defaults(operator, task);
+        let access = if operator == "load" { Access::default() } else { AccessParams::of(&params).access()? };
         let lake = match lake {
-            Some(door) => Some(door.open().await?),
+            Some(door) => Some(door.open_as(&access).await?),
             None => None,
         };
-        let params = with_defaults(operator, task);
+        let lake = lake.as_ref();
         match operator {
             "load" => load(lake, project, task, &params, &mut plan).await,
             _ => athena(lake, project, task, operator, &params, &mut plan).await,

@@ -4,7 +4,7 @@ mod fault_file;
 
 use std::net::SocketAddr;
 
-use emulator::{Credentials, Emulator, EmulatorSettings, Quotas};
+use emulator::{CallQuotas, Credentials, Emulator, EmulatorSettings, Quotas};
 use indexmap::IndexMap;
 use lake::Place;
 use serde_json::json;
@@ -37,7 +37,8 @@ pub(crate) async fn run(base: &Base, command: &cli::Emulate) -> Result<(), Failu
     let address = listener.local_addr()?;
     let secret_is_known = credentials.is_some();
     let quotas = Quotas { dml: command.max_queries, ddl: command.max_queries };
-    let emulator = EmulatorSettings { credentials, faults, region: command.region.clone(), quotas };
+    let call_quotas = CallQuotas::of(command.call_quota.iter().cloned());
+    let emulator = EmulatorSettings { credentials, faults, region: command.region.clone(), quotas, call_quotas };
     let emulator = Emulator::new(lake, emulator).await?;
     // Whoever reads that it listens may stop it at once.
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -25,10 +25,13 @@ use world::{Found, Target, Watched, World};
 const TRACED: [(&str, &str); 2] = [("SUIRO_CRASH_AT", "nowhere:before"), ("SUIRO_LOG", "error,crash_point=trace")];
 
 /// Points of the lake that no scenario passes here, and the tests that stop at them.
-const ELSEWHERE: [(&str, &str); 13] = [
+const ELSEWHERE: [(&str, &str); 16] = [
+    ("aws: adopt lost versions", "conformance/publish.rs: once a day"),
     ("aws: complete the partitions", "conformance/publish.rs"),
     ("aws: drop the partitions of other keys", "conformance/publish.rs"),
     ("aws: drop the partitions that are gone", "conformance/publish.rs"),
+    ("aws: leave a version to others", "conformance/lost.rs"),
+    ("aws: put a late write right", "conformance/lost.rs"),
     ("aws: remove a lease that was left", "conformance/publish.rs: only what goes on after a stop has it"),
     ("aws: stop the query", "conformance/athena.rs"),
     ("aws: write all partitions", "conformance/publish.rs"),

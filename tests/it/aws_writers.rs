@@ -130,6 +130,10 @@ const QUERIES: usize = 2000;
 /// How many are active at once at most: fewer than the client itself would have.
 const QUOTA: &str = "10";
 
+/// How often calls are taken: less often than the client makes them.
+const CALL_QUOTAS: [&str; 3] =
+    ["athena.StartQueryExecution=100/20", "athena.BatchGetQueryExecution=20/5", "athena.GetQueryResults=100/20"];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn quotas_show_as_nothing_but_time() {
     let project = Project::new();
@@ -138,7 +142,9 @@ async fn quotas_show_as_nothing_but_time() {
          \x20 - {operation: BatchGetQueryExecution, probability: 0.05, effect: throttle}\n\
          \x20 - {operation: GetQueryResults, probability: 0.05, effect: throttle}\n";
     project.write("fault.yml", rules);
-    let server = Emulated::of(project, &["--fault", "fault.yml", "--max-queries", QUOTA]);
+    let quotas = CALL_QUOTAS.iter().flat_map(|quota| ["--call-quota", quota]);
+    let arguments: Vec<&str> = ["--fault", "fault.yml", "--max-queries", QUOTA].into_iter().chain(quotas).collect();
+    let server = Emulated::of(project, &arguments);
     server.make_buckets();
     let state = tempfile::tempdir().unwrap();
     // Calls as often as this machine answers them: the documented rates alone would take 100 seconds.

@@ -6,6 +6,7 @@
 mod athena;
 mod catalog;
 mod glue;
+mod lost;
 pub(crate) mod publish;
 mod query;
 mod scripted_athena;

@@ -11,8 +11,11 @@
 
 mod aws_crash;
 mod aws_faults;
+mod aws_lost_state;
+mod aws_roles;
 mod aws_stop;
 mod aws_writers;
+mod aws_zombie;
 mod bad_input;
 mod cases;
 mod cli;

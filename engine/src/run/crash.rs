@@ -56,19 +56,26 @@ impl CrashPoints {
         Self::default()
     }
 
-    /// Reads a plan such as `run: tick:after:3` (the third time, after the effect) that aborts the process, or
-    /// `interrupt run: tick:after:3` that sends it SIGINT there and goes on.
+    /// Reads a plan such as `run: tick:after:3` (the third time, after the effect) that aborts the process,
+    /// `interrupt run: tick:after:3` that sends it SIGINT there and goes on, or `pause run: tick:after:3` that lets it sleep
+    /// there until it gets SIGCONT.
     ///
     /// # Errors
     /// When the text has another form.
     pub fn parse(plan: &str) -> Result<Self, BadPlan> {
-        match plan.strip_prefix("interrupt ") {
-            Some(plan) => Self::parse_with(plan, || {
-                // A process may always signal itself.
-                let _sent = kill(Pid::this(), Signal::SIGINT);
-            }),
-            None => Self::parse_with(plan, || std::process::abort()),
+        // A process may always signal itself.
+        let signal = |signal: Signal| {
+            move || {
+                let _sent = kill(Pid::this(), signal);
+            }
+        };
+        if let Some(plan) = plan.strip_prefix("interrupt ") {
+            return Self::parse_with(plan, signal(Signal::SIGINT));
         }
+        if let Some(plan) = plan.strip_prefix("pause ") {
+            return Self::parse_with(plan, signal(Signal::SIGSTOP));
+        }
+        Self::parse_with(plan, || std::process::abort())
     }
 
     /// Reads a plan that calls `stop` instead of aborting; for tests inside one process.

@@ -52,6 +52,8 @@ pub struct FaultRule {
 pub enum Effect {
     /// It is refused for now: `ThrottlingException`, or S3's `SlowDown`.
     Throttle,
+    /// It is refused for good, as one that no policy allows: `AccessDeniedException`, or S3's `AccessDenied`.
+    Deny,
     /// It is answered with an internal error (500); nothing is done.
     InternalError,
     /// It is answered with 503; nothing is done.

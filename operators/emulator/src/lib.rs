@@ -9,6 +9,7 @@ mod error;
 pub mod fault;
 mod glue;
 mod json;
+pub mod rate;
 mod s3;
 mod server;
 mod sts;
@@ -22,6 +23,7 @@ use tokio::net::TcpListener;
 pub use athena::Quotas;
 pub use auth::{Credentials, SecretKey};
 pub use fault::FaultPlan;
+pub use rate::CallQuotas;
 
 /// The account whose catalog and buckets these are, as far as clients ask.
 pub(crate) const ACCOUNT: &str = "000000000000";
@@ -37,6 +39,8 @@ pub struct EmulatorSettings {
     pub region: String,
     /// How many of Athena's queries may be active at a time.
     pub quotas: Quotas,
+    /// How often calls may be made; as often as one likes unless given.
+    pub call_quotas: CallQuotas,
 }
 
 /// The services over one lake.

@@ -33,9 +33,10 @@ use crate::error::{ApiError, ApiResult};
 use crate::fault::{Effect, Faults};
 use crate::glue::Glue;
 use crate::json;
+use crate::rate::Rates;
 use crate::s3::{Operation, S3};
 use crate::sts;
-use failure::{internal, throttled, unavailable, unreadable};
+use failure::{denied, internal, throttled, unavailable, unreadable};
 
 /// How long a client may take for the head of a request, and how long a connection may rest between two.
 const HEAD_TIMEOUT: Duration = Duration::from_mins(2);
@@ -47,7 +48,7 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 const MAX_HELD_BYTES: usize = 256 << 20;
 
 /// A service that is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Service {
     /// Athena.
@@ -61,6 +62,9 @@ pub enum Service {
 }
 
 impl Service {
+    /// All of them.
+    pub(crate) const SERVED: [Self; 4] = [Self::Athena, Self::Glue, Self::S3, Self::Sts];
+
     /// Returns the name that requests are signed for.
     pub(crate) fn signing_name(self) -> &'static str {
         match self {
@@ -80,6 +84,7 @@ pub(crate) struct Services {
     s3: S3,
     gate: Gate,
     faults: Arc<Faults>,
+    rates: Rates,
     /// Requests that a fault delivers late.
     late: TaskTracker,
 }
@@ -121,6 +126,7 @@ impl Services {
             s3,
             gate: Gate::new(settings.credentials, clock),
             faults,
+            rates: Rates::new(settings.call_quotas),
             late: TaskTracker::new(),
         })
     }
@@ -162,6 +168,9 @@ impl Services {
         }
         // Said under a name of its own: `SUIRO_LOG=call=debug` tells what a client asks for, and nothing else.
         tracing::debug!(target: "call", service = call.service.signing_name(), operation = call.operation);
+        if !self.rates.admits(call.service, &call.operation) {
+            return Ok(call.fail(throttled(call.service)));
+        }
         let Some(effect) = self.faults.decide(call.service, &call.operation) else {
             return Ok(self.carry_out(&call, body).await);
         };
@@ -169,6 +178,7 @@ impl Services {
         match effect {
             Effect::Refuse => Err(Dropped),
             Effect::Throttle => Ok(call.fail(throttled(call.service))),
+            Effect::Deny => Ok(call.fail(denied(call.service, &call.operation))),
             Effect::InternalError => Ok(call.fail(internal(call.service))),
             Effect::Unavailable => Ok(call.fail(unavailable(call.service))),
             Effect::Delay(by) => {

@@ -21,6 +21,8 @@ pub enum ErrorKind {
     UnsupportedSql,
     /// The query stopped on the data: division by zero, a value out of range.
     QueryFailed,
+    /// The query would write more partitions than one query may.
+    TooManyPartitions,
     /// The query's columns do not fit the table.
     SchemaMismatch,
     /// A check on the data did not hold; too many rejected rows.

@@ -14,7 +14,7 @@ use crate::crash::CrashPoints;
 use crate::error::Result;
 use crate::name::Location;
 use crate::notice::{Deaf, Listener};
-use crate::publish::{Leases, Versions};
+use crate::publish::{Elsewhere, Leases, Versions};
 use crate::query::{AthenaEngine, EmbeddedEngine, QueryEngine, TrinoEngine};
 use crate::storage::Storage;
 use crate::temporary::TemporaryFolder;
@@ -109,6 +109,8 @@ pub struct Lake {
     pub versions: Versions,
     /// Who may publish what, when writers are on several machines.
     pub(crate) leases: Leases,
+    /// What other databases point to, as it was found a while ago.
+    pub(crate) elsewhere: Arc<Elsewhere>,
     /// The time of the last plan of a publish, in milliseconds since 1970: no two plans of a process have the same.
     pub(crate) last_plan_ms: Arc<AtomicI64>,
 }
@@ -197,7 +199,8 @@ impl Lake {
         leases: Leases,
     ) -> Self {
         let versions = Versions::new(pool, Arc::clone(&settings.clock));
-        Self { settings, storage, catalog, engine, versions, leases, last_plan_ms: Arc::default() }
+        let elsewhere = Arc::default();
+        Self { settings, storage, catalog, engine, versions, leases, elsewhere, last_plan_ms: Arc::default() }
     }
 
     /// Removes the temporary files of processes that are gone, without opening the lake: for a run that does not need it.

@@ -2,17 +2,21 @@
 //!
 //! Everything before the call writes under a version prefix where nobody looks; everything after it is collection.
 
+mod batch;
 mod collect;
 mod commit;
 pub mod decide;
 pub mod dml;
 mod in_place;
+mod late;
 mod lease;
+mod lost;
 pub mod parquet;
 mod parquet_file;
 pub(crate) mod partitioned;
 pub(crate) mod reader;
 pub mod record;
+mod references;
 mod request;
 pub mod schema;
 mod step;
@@ -30,14 +34,15 @@ pub use commit::{NewPartition, NewVersion, Published};
 pub use decide::{OnEmpty, PublishMode, RowLimit, RowLimits, SaveMode};
 pub(crate) use lease::Leases;
 pub use parquet_file::ParquetFile;
+pub(crate) use references::Elsewhere;
 pub use request::{
-    Check, Contents, Plan, Probed, PublishOptions, PublishOutcome, PublishRequest, PublishResult, PublishState, Step,
-    Submitted, Target, Waiting, Written,
+    Batching, Check, Contents, Plan, Probed, PublishOptions, PublishOutcome, PublishRequest, PublishResult,
+    PublishState, Step, Submitted, Target, Waiting, Written, WrittenBatch,
 };
 pub use schema::{OnMissingColumn, OnSchemaChange};
 pub use undo::{Direction, Undone};
 pub use version::{VersionName, version_root};
-pub use versions::{IntendedVersion, VersionState, Versions, WrittenVersion};
+pub use versions::{IntendedVersion, VersionRoot, VersionState, Versions, WrittenVersion};
 
 /// A format of written objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

@@ -19,6 +19,7 @@ use crate::name::Location;
 use crate::sql::Type;
 
 pub use athena::AthenaEngine;
+pub(crate) use athena::{LONGEST_STATEMENT, written_below};
 pub use embedded::EmbeddedEngine;
 pub use trino::{TrinoEngine, TrinoSettings};
 

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::access::AccessParams;
 use crate::door::LakeDoor;
 use crate::error::{AtParam as _, task_error};
 use crate::inspect;
@@ -31,8 +32,10 @@ impl AddPartition {
 }
 
 /// The parameters of `athena.add_partition>`.
+///
+/// Unknown keys are refused by the schema: serde cannot do that beside `flatten`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct Params {
     /// Takes no value.
     #[serde(rename = "_command", default)]
@@ -54,10 +57,9 @@ pub(crate) struct Params {
     /// `save_mode: overwrite`) drop the registration.
     #[serde(default = "yes")]
     follow_location: bool,
-    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
-    catalog_id: Option<String>,
+    /// In whose name it acts.
+    #[serde(flatten)]
+    access: AccessParams,
 }
 
 /// What to do when the partition is registered already.
@@ -114,7 +116,7 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:CreatePartition`
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
-        let lake = self.door.open().await?;
+        let lake = &self.door.open_as(&params.access.access()?).await?;
         let catalog = &lake.catalog;
         let name = table_name(&params.database, &params.table)?;
         let table = catalog

@@ -204,30 +204,27 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
-        let lake = self.door.open().await?;
+        let access = params.writing.query().access()?;
+        let lake = &self.door.open_as(&access).await?;
         let timeout = params.writing.query().timeout()?;
-        match Job::step(lake, context, timeout, request(lake, context, &params)).await? {
+        match Job::step(lake, context, timeout, access, request(lake, context, &params)).await? {
             Progress::Wait(job, after) => state::wait(&job, after),
             Progress::Done(outcome) => Ok(done(context, &params, &outcome)),
         }
     }
 
     async fn cancel(&self, context: &TaskContext) -> Result<(), TaskError> {
-        Job::cancel_of(self.door.open().await?, context).await
+        Job::cancel_of(&self.door, context).await
     }
 
     async fn leave(&self, context: &TaskContext) -> Result<(), TaskError> {
-        match self.door.opened() {
-            Some(lake) => Job::leave_of(lake, context).await,
-            None => Ok(()),
-        }
+        Job::leave_of(&self.door, context).await
     }
 }
 
 /// Says what is asked for, with every file read and every template rendered.
 async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<PublishRequest, TaskError> {
     refuse(params)?;
-    params.writing.check_catalog(lake)?;
     let table = table_name(&params.database, &params.table)?;
     check_values_for(lake, &table, &params.partition_kv, Use::Write).await?;
     let extra = athena_scope(context, "athena.apas");

@@ -60,8 +60,8 @@ pub(crate) struct Params {
     /// Where the table's versions go: `<location>--versions/…`. With `table_mode: data_only`, where the objects go themselves.
     #[serde(default)]
     location: Option<String>,
-    /// Columns that become partition keys; they must be the last of the SELECT, in this order. At most 100 partitions are
-    /// written at a time, as Athena does.
+    /// Columns that become partition keys; they must be the last of the SELECT, in this order. More than 100 partitions, which one
+    /// query may not write, are written by several.
     #[serde(default)]
     partitioned_by: Vec<String>,
     /// SELECTs, or files of them, that must return no rows. They run on the new version before anyone sees it: the table
@@ -124,6 +124,9 @@ A reader of the table sees it as it was or as it is now, whole: the SELECT is wr
 its objects and rows are counted, `checks` run on it, and then one catalog call makes the table or points it to the new version. \
 The version before is kept for the retention (24 hours unless set).
 
+More than 100 partitions are written in batches of up to 100, one query after the other; then the SELECT runs once to list the \
+partitions and once for each batch, and it must give the same rows each time. Readers see all of them at once, as ever.
+
 | `save_mode` | table exists | not |
 |---|---|---|
 | `overwrite` | replaced | created |
@@ -157,30 +160,27 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
-        let lake = self.door.open().await?;
+        let access = params.writing.query().access()?;
+        let lake = &self.door.open_as(&access).await?;
         let timeout = params.writing.query().timeout()?;
-        match Job::step(lake, context, timeout, request(lake, context, &params)).await? {
+        match Job::step(lake, context, timeout, access, request(lake, context, &params)).await? {
             Progress::Wait(job, after) => state::wait(&job, after),
             Progress::Done(outcome) => Ok(done(context, &params, &outcome)),
         }
     }
 
     async fn cancel(&self, context: &TaskContext) -> Result<(), TaskError> {
-        Job::cancel_of(self.door.open().await?, context).await
+        Job::cancel_of(&self.door, context).await
     }
 
     async fn leave(&self, context: &TaskContext) -> Result<(), TaskError> {
-        match self.door.opened() {
-            Some(lake) => Job::leave_of(lake, context).await,
-            None => Ok(()),
-        }
+        Job::leave_of(&self.door, context).await
     }
 }
 
 /// Says what is asked for, with every file read and every template rendered.
 async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<PublishRequest, TaskError> {
     refuse(params)?;
-    params.writing.check_catalog(lake)?;
     let table_text = params.table.clone().unwrap_or_else(|| {
         let token = context.token("table", 1, "").replace('-', "_");
         token.chars().take(DEFAULT_NAME_CHARS).collect()

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::access::AccessParams;
 use super::removal::{Entry, Removal};
 use crate::door::LakeDoor;
 use crate::inspect;
@@ -26,8 +27,10 @@ impl DropPartition {
 }
 
 /// The parameters of `athena.drop_partition>`.
+///
+/// Unknown keys are refused by the schema: serde cannot do that beside `flatten`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct Params {
     /// Takes no value.
     #[serde(rename = "_command", default)]
@@ -47,10 +50,9 @@ pub(crate) struct Params {
     /// Succeed when the partition (or the table) is not there.
     #[serde(default = "yes")]
     ignore_if_not_exist: bool,
-    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
-    catalog_id: Option<String>,
+    /// In whose name it acts.
+    #[serde(flatten)]
+    access: AccessParams,
 }
 
 /// The default of `ignore_if_not_exist`.
@@ -85,7 +87,7 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:DeletePartition`
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
-        let lake = self.door.open().await?;
+        let lake = &self.door.open_as(&params.access.access()?).await?;
         let name = table_name(&params.database, &params.table)?;
         let what = format!("the partition of `{name}`");
         let find = async {

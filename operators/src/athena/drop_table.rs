@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::access::AccessParams;
 use super::removal::{Entry, Removal, prefixes};
 use crate::door::LakeDoor;
 use crate::error::task_error;
@@ -25,8 +26,10 @@ impl DropTable {
 }
 
 /// The parameters of `athena.drop_table>`.
+///
+/// Unknown keys are refused by the schema: serde cannot do that beside `flatten`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct Params {
     /// Takes no value.
     #[serde(rename = "_command", default)]
@@ -44,10 +47,9 @@ pub(crate) struct Params {
     /// Succeed when the table is not there.
     #[serde(default = "yes")]
     ignore_if_not_exist: bool,
-    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
-    catalog_id: Option<String>,
+    /// In whose name it acts.
+    #[serde(flatten)]
+    access: AccessParams,
 }
 
 /// The default of `ignore_if_not_exist`.
@@ -79,7 +81,7 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartitions`, `glue:DeleteTable`, `
     type Params = Params;
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
-        let lake = self.door.open().await?;
+        let lake = &self.door.open_as(&params.access.access()?).await?;
         let name = table_name(&params.database, &params.table)?;
         let what = format!("the table `{name}`");
         let find = async {

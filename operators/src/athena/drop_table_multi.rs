@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::access::AccessParams;
 use super::removal::{Entry, Removal, prefixes};
 use crate::door::LakeDoor;
 use crate::error::task_error;
@@ -29,8 +30,10 @@ impl DropTableMulti {
 }
 
 /// The parameters of `athena.drop_table_multi>`.
+///
+/// Unknown keys are refused by the schema: serde cannot do that beside `flatten`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct Params {
     /// Takes no value.
     #[serde(rename = "_command", default)]
@@ -51,10 +54,9 @@ pub(crate) struct Params {
     /// Tables to keep although they match; any match keeps.
     #[serde(default)]
     protect: Option<Protect>,
-    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
-    catalog_id: Option<String>,
+    /// In whose name it acts.
+    #[serde(flatten)]
+    access: AccessParams,
 }
 
 /// Which tables are kept.
@@ -93,7 +95,7 @@ IAM actions on AWS: `glue:GetTables`, `glue:GetPartitions`, `glue:DeleteTable`, 
     type Params = Params;
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
-        let lake = self.door.open().await?;
+        let lake = &self.door.open_as(&params.access.access()?).await?;
         let find = async {
             let pattern = Regex::new(&format!("^(?:{})$", params.regexp)).map_err(|error| {
                 problem("regexp", format!("expected a regular expression, found `{}`: {error}", params.regexp))

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::access::AccessParams;
 use crate::door::LakeDoor;
 use crate::error::task_error;
 
@@ -25,8 +26,10 @@ impl EachDatabase {
 }
 
 /// The parameters of `athena.each_database>`.
+///
+/// Unknown keys are refused by the schema: serde cannot do that beside `flatten`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct Params {
     /// Takes no value.
     #[serde(rename = "_command", default)]
@@ -37,10 +40,9 @@ pub(crate) struct Params {
     /// The most databases at once.
     #[serde(default = "one")]
     parallel_slice: u32,
-    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
-    catalog_id: Option<String>,
+    /// In whose name it acts.
+    #[serde(flatten)]
+    access: AccessParams,
 }
 
 /// The default of `parallel_slice`.
@@ -70,7 +72,7 @@ IAM actions on AWS: `glue:GetDatabases`.";
     type Params = Params;
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
-        let lake = self.door.open().await?;
+        let lake = &self.door.open_as(&params.access.access()?).await?;
         let mut group = TaskDef::group("^sub");
         // DIFFERENCE(digdag-operator-athena): slices there wait for their slowest; here the next one starts when one ends.
         group.parallel = Parallel::Limit(params.parallel_slice.max(1));

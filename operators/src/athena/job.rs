@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::left;
 use super::poll::pause;
+use crate::door::{Access, LakeDoor};
 use crate::error::{AtParam, task_error};
 use crate::state;
 
@@ -26,6 +27,9 @@ pub(super) struct Job {
     started_ms: i64,
     /// How often the running query was looked at.
     polls: u32,
+    /// In whose name it acts.
+    #[serde(default)]
+    access: Access,
 }
 
 /// What a step of the task came to.
@@ -43,35 +47,37 @@ impl Job {
         lake: &Lake,
         context: &TaskContext,
         timeout: Option<Duration>,
+        access: Access,
         request: impl Future<Output = Result<PublishRequest, TaskError>> + Send,
     ) -> Result<Progress, TaskError> {
         let job = match state::read::<Self>(context)? {
             Some(job) => job,
-            None => Self::begin(context, request.await?).await?,
+            None => Self::begin(context, request.await?, access).await?,
         };
         job.advance(lake, context, timeout).await
     }
 
     /// Stops the task's job, if it has begun.
-    pub(super) async fn cancel_of(lake: &Lake, context: &TaskContext) -> Result<(), TaskError> {
+    pub(super) async fn cancel_of(door: &LakeDoor, context: &TaskContext) -> Result<(), TaskError> {
         match state::read::<Self>(context)? {
-            Some(job) => job.cancel(lake).await,
+            Some(job) => job.cancel(&door.open_as(&job.access).await?).await,
             None => Ok(()),
         }
     }
 
     /// Leaves the query of the task's job to the next process, if one is under way.
-    pub(super) async fn leave_of(lake: &Lake, context: &TaskContext) -> Result<(), TaskError> {
-        let state = state::read::<Self>(context)?.and_then(|job| job.state);
-        if let Some(query) = state.as_ref().and_then(PublishState::open_query) {
-            left::leave(lake, context, query).await;
+    pub(super) async fn leave_of(door: &LakeDoor, context: &TaskContext) -> Result<(), TaskError> {
+        let Some(job) = state::read::<Self>(context)? else { return Ok(()) };
+        let query = job.state.as_ref().and_then(PublishState::open_query);
+        if let (Some(lake), Some(query)) = (door.opened_as(&job.access), query) {
+            left::leave(&lake, context, query).await;
         }
         Ok(())
     }
 
     /// Begins a job: the request is stored before anything is done.
-    async fn begin(context: &TaskContext, request: PublishRequest) -> Result<Self, TaskError> {
-        let job = Self { request, state: None, started_ms: context.clock.now().as_millisecond(), polls: 0 };
+    async fn begin(context: &TaskContext, request: PublishRequest, access: Access) -> Result<Self, TaskError> {
+        let job = Self { request, state: None, started_ms: context.clock.now().as_millisecond(), polls: 0, access };
         state::write(context, &job).await?;
         Ok(job)
     }
@@ -152,13 +158,18 @@ impl Job {
         }
         let path = match (error.kind, checks) {
             (
-                ErrorKind::DataQuality | ErrorKind::InvalidSql | ErrorKind::UnsupportedSql | ErrorKind::QueryFailed,
+                ErrorKind::DataQuality
+                | ErrorKind::InvalidSql
+                | ErrorKind::UnsupportedSql
+                | ErrorKind::QueryFailed
+                | ErrorKind::TooManyPartitions,
                 Some(index),
             ) => return Some(ParamPath::from("checks").index(index)),
             (
                 ErrorKind::InvalidSql
                 | ErrorKind::UnsupportedSql
                 | ErrorKind::QueryFailed
+                | ErrorKind::TooManyPartitions
                 | ErrorKind::SchemaMismatch
                 | ErrorKind::DataQuality,
                 None,

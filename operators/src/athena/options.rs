@@ -7,10 +7,12 @@ use engine::operator::{ParamProblem, TaskContext, TaskError};
 use engine::params::{Params, byte_size, duration};
 use lake::name::Location;
 use lake::query::QueryOptions;
-use lake::{Lake, Place};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
+
+use super::access::AccessParams;
+use crate::door::Access;
 
 /// The parameters that `apas>` and `ctas>` share: how rows are written, and how the query is run.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -35,27 +37,12 @@ pub(super) struct WritingParams {
     #[serde(default)]
     #[expect(dead_code, reason = "part of the language; tokens are made of the task")]
     token_prefix: Option<String>,
-    /// The catalog, an AWS account id: it must be the profile's, which is where a catalog is chosen. On the embedded lake it has no
-    /// effect.
-    #[serde(default)]
-    catalog_id: Option<String>,
 }
 
 impl WritingParams {
     /// Returns what its queries may use.
     pub(super) fn query(&self) -> &QueryParams {
         &self.query
-    }
-
-    /// Refuses another catalog than that of the profile: one lake has one.
-    pub(super) fn check_catalog(&self, lake: &Lake) -> Result<(), TaskError> {
-        let (Some(wanted), Place::Aws(aws)) = (&self.catalog_id, &lake.settings.place) else { return Ok(()) };
-        if aws.catalog_id.as_ref() == Some(wanted) {
-            return Ok(());
-        }
-        let own = aws.catalog_id.as_ref().map_or_else(|| "that of the account".to_owned(), |own| format!("`{own}`"));
-        let message = format!("expected the catalog of the profile, {own}, found `{wanted}`");
-        Err(problem("catalog_id", message).help("set `catalog_id:` in a profile of `suiro.yml`, and run with that"))
     }
 
     /// Refuses what the embedded lake cannot write.
@@ -93,6 +80,9 @@ pub(super) struct QueryParams {
     // DIFFERENCE(digdag-operator-athena): there it was 10 minutes unless given, below Athena's own.
     #[serde(default)]
     timeout: Option<String>,
+    /// In whose name it acts.
+    #[serde(flatten)]
+    access: AccessParams,
 }
 
 /// A number of bytes, as a number or as a text with a unit.
@@ -106,6 +96,11 @@ enum ByteCount {
 }
 
 impl QueryParams {
+    /// Says in whose name the task acts.
+    pub(super) fn access(&self) -> Result<Access, TaskError> {
+        self.access.access()
+    }
+
     /// Reads `timeout`.
     pub(super) fn timeout(&self) -> Result<Option<Duration>, TaskError> {
         span("timeout", self.timeout.as_deref())

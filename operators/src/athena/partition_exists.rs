@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::access::AccessParams;
 use super::exists::Found;
 use crate::door::LakeDoor;
 use crate::error::task_error;
@@ -27,8 +28,10 @@ impl PartitionExists {
 }
 
 /// The parameters of `athena.partition_exists?>`.
+///
+/// Unknown keys are refused by the schema: serde cannot do that beside `flatten`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct Params {
     /// Takes no value.
     #[serde(rename = "_command", default)]
@@ -45,10 +48,9 @@ pub(crate) struct Params {
     /// Fail when the partition is missing (or, with `with_location`, its objects).
     #[serde(default)]
     error_if_not_exist: bool,
-    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
-    catalog_id: Option<String>,
+    /// In whose name it acts.
+    #[serde(flatten)]
+    access: AccessParams,
 }
 
 impl TypedOperator for PartitionExists {
@@ -84,7 +86,7 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `s3:ListBucket`.";
     }
 
     async fn run(&self, _context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
-        let lake = self.door.open().await?;
+        let lake = &self.door.open_as(&params.access.access()?).await?;
         let name = table_name(&params.database, &params.table)?;
         let partition = partition::find(lake, &name, &params.partition_kv).await?;
         let location_exists = match (&partition, params.with_location) {

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::access::AccessParams;
 use super::output::{path, store};
 use super::rows;
 use crate::door::LakeDoor;
@@ -28,8 +29,10 @@ impl Preview {
 }
 
 /// The parameters of `athena.preview>`.
+///
+/// Unknown keys are refused by the schema: serde cannot do that beside `flatten`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct Params {
     /// The id of a query that `athena.query>` ran: `${athena.last_query.id}`.
     #[serde(rename = "_command")]
@@ -38,6 +41,9 @@ pub(crate) struct Params {
     #[serde(default = "ten")]
     #[schemars(range(min = 0, max = 100))]
     max_rows: usize,
+    /// In whose name it acts.
+    #[serde(flatten)]
+    access: AccessParams,
 }
 
 /// The default of `max_rows`.
@@ -69,7 +75,7 @@ IAM actions on AWS: `athena:GetQueryResults`, `s3:GetObject`.";
     type Params = Params;
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
-        let lake = self.door.open().await?;
+        let lake = &self.door.open_as(&params.access.access()?).await?;
         let id = QueryId(params.command);
         let (columns, mut batches) = lake.engine.fetch(&id).await.map_err(task_error).at_param("_command")?;
         let mut found: Vec<Vec<Option<String>>> = Vec::new();

@@ -21,7 +21,7 @@ use super::left;
 use super::options::{QueryParams, athena_scope};
 use super::output::{dollars, path, store};
 use super::poll::pause;
-use crate::door::LakeDoor;
+use crate::door::{Access, LakeDoor};
 use crate::error::{AtParam as _, task_error};
 use crate::{inspect, sql_text, state};
 
@@ -78,6 +78,9 @@ struct Progress {
     /// Which try it is, from 1: the token of a query that failed would give the failed query again.
     #[serde(default = "first_generation")]
     generation: u32,
+    /// In whose name it acts.
+    #[serde(default)]
+    access: Access,
 }
 
 impl TypedOperator for Query {
@@ -114,14 +117,15 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
-        let lake = self.door.open().await?;
+        let access = params.query.access()?;
+        let lake = &self.door.open_as(&access).await?;
         let timeout = params.query.timeout()?;
         let mut progress = if let Some(progress) = state::read::<Progress>(context)? {
             progress
         } else {
             let extra = athena_scope(context, "athena.query");
             let sql = sql_text::resolve(lake, context, &params.command, &extra).await.at_param("_command")?;
-            let progress = Progress::begin(context, &params, sql, first_generation());
+            let progress = Progress::begin(context, &params, access, sql, first_generation());
             state::write(context, &progress).await?;
             progress
         };
@@ -168,17 +172,15 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
     }
 
     async fn cancel(&self, context: &TaskContext) -> Result<(), TaskError> {
-        let lake = self.door.open().await?;
-        match state::read::<Progress>(context)?.and_then(|progress| progress.query) {
-            Some(query) => lake.engine.cancel(&query).await.map_err(task_error),
-            None => Ok(()),
-        }
+        let Some(progress) = state::read::<Progress>(context)? else { return Ok(()) };
+        let Some(query) = progress.query else { return Ok(()) };
+        self.door.open_as(&progress.access).await?.engine.cancel(&query).await.map_err(task_error)
     }
 
     async fn leave(&self, context: &TaskContext) -> Result<(), TaskError> {
-        let query = state::read::<Progress>(context)?.and_then(|progress| progress.query);
-        if let (Some(lake), Some(query)) = (self.door.opened(), query) {
-            left::leave(lake, context, &query).await;
+        let Some(progress) = state::read::<Progress>(context)? else { return Ok(()) };
+        if let (Some(lake), Some(query)) = (self.door.opened_as(&progress.access), progress.query) {
+            left::leave(&lake, context, &query).await;
         }
         Ok(())
     }
@@ -190,16 +192,16 @@ fn first_generation() -> u32 {
 
 impl Progress {
     /// Begins a try.
-    fn begin(context: &TaskContext, params: &Params, sql: String, generation: u32) -> Self {
+    fn begin(context: &TaskContext, params: &Params, access: Access, sql: String, generation: u32) -> Self {
         let token = context.token("query", generation, &sql);
         let token = params.token_prefix.as_ref().map_or_else(|| token.clone(), |prefix| format!("{prefix}-{token}"));
         let submitted_ms = context.clock.now().as_millisecond();
-        Self { sql, token, query: None, submitted_ms, running_ms: None, polls: 0, generation }
+        Self { sql, token, query: None, submitted_ms, running_ms: None, polls: 0, generation, access }
     }
 
     /// Stores that the next try, should the task be tried again, runs another query.
     async fn begin_anew(self, context: &TaskContext, params: &Params) -> Result<(), TaskError> {
-        let next = Self::begin(context, params, self.sql, self.generation.saturating_add(1));
+        let next = Self::begin(context, params, self.access, self.sql, self.generation.saturating_add(1));
         state::write(context, &next).await
     }
 }

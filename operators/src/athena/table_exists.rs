@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::access::AccessParams;
 use super::exists::Found;
 use super::removal::prefixes;
 use crate::door::LakeDoor;
@@ -26,8 +27,10 @@ impl TableExists {
 }
 
 /// The parameters of `athena.table_exists?>`.
+///
+/// Unknown keys are refused by the schema: serde cannot do that beside `flatten`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct Params {
     /// Takes no value.
     #[serde(rename = "_command", default)]
@@ -42,10 +45,9 @@ pub(crate) struct Params {
     /// Fail when the table is missing (or, with `with_location`, its objects).
     #[serde(default)]
     error_if_not_exist: bool,
-    /// The catalog, an AWS account id; on the embedded lake there is one catalog and this has no effect.
-    #[serde(default)]
-    #[expect(dead_code, reason = "part of the language; there is one catalog on the embedded lake")]
-    catalog_id: Option<String>,
+    /// In whose name it acts.
+    #[serde(flatten)]
+    access: AccessParams,
 }
 
 impl TypedOperator for TableExists {
@@ -74,7 +76,7 @@ IAM actions on AWS: `glue:GetTable`, `s3:ListBucket`.";
     type Params = Params;
 
     async fn run(&self, _context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
-        let lake = self.door.open().await?;
+        let lake = &self.door.open_as(&params.access.access()?).await?;
         let name = table_name(&params.database, &params.table)?;
         let table = lake.catalog.table(&name).await.map_err(task_error)?;
         let location_exists = match (&table, params.with_location) {

@@ -100,6 +100,19 @@ timezone: UTC
   save_mode: overwrite
 ";
 
+/// Two batches of partitions; the last one holds what alternates.
+const MANY: &str = r"
+timezone: UTC
++many:
+  athena.ctas>: |
+    SELECT CAST(n % 7 + date_diff('day', DATE '2024-01-01', DATE '${session_date}') % 2 AS bigint) AS n, CAST(n AS varchar) AS k
+    FROM UNNEST(sequence(1, 101)) AS t (n)
+  database: web
+  table: many
+  partitioned_by: [k]
+  save_mode: overwrite
+";
+
 const LOAD: &str = r"
 timezone: UTC
 +load:
@@ -186,6 +199,24 @@ pub(super) fn all() -> Vec<Scenario> {
             faults: "{service: athena, nth: [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31, 33, 35, 37, 39, 41, 43, \
                      45, 47, 49, 51, 53, 55, 57, 59, 61, 63, 65, 67, 69, 71, 73, 75, 77, 79], effect: fail_query}\n",
             queries: (1, 1),
+            ..plain()
+        },
+        // Of the first try, of the list, of a first batch that fails, of the same once more, of a second one.
+        Scenario {
+            name: "batches of partitions, one of which fails",
+            workflow: MANY,
+            targets: |_| {
+                let name = TableName::new("web", "many").unwrap();
+                let partition = |value: &str| (name.clone(), Some(vec![value.to_owned()]));
+                vec![partition("1"), partition("99"), partition("101")]
+            },
+            only: &["aws: delete what a batch left", "aws: start the query", "publish: ", "version: "],
+            every_pass: true,
+            faults: "{service: athena, nth: [3, 8, 13, 18, 23, 28, 33, 38, 43, 48, 53, 58, 63, 68, 73, 78, 83, 88, 93, 98, 103, \
+                     108, 113, 118, 123, 128, 133, 138, 143, 148, 153, 158, 163, 168, 173, 178, 183, 188, 193, 198, 203, 208, \
+                     213, 218, 223, 228, 233, 238, 243, 248, 253, 258, 263, 268, 273, 278, 283, 288, 293, 298], \
+                     effect: fail_query}\n",
+            queries: (3, 2),
             ..plain()
         },
         // Not one that is stopped: replies that are lost, and calls that come late or twice.

@@ -70,10 +70,21 @@ impl<'p> World<'p> {
 
     /// Prepares the binary, on the profile. What is replaced may be collected at once.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.project.command(arguments);
+        self.command_in(self.project, arguments)
+    }
+
+    /// Prepares the binary in another project: a machine with a state of its own, which works on the same lake.
+    pub(crate) fn command_in(&self, project: &Project, arguments: &[&str]) -> Command {
+        prepare(project, self.endpoint.url(), "");
+        let mut command = project.command(arguments);
         on_aws(&self.endpoint, &mut command);
         command.env("SUIRO_RETENTION", "0s");
         command
+    }
+
+    /// Does something with the catalog and the objects, as somebody else.
+    pub(crate) fn with_lake<T>(&self, work: impl AsyncFnOnce(&Lake) -> T) -> T {
+        self.runtime.block_on(work(&self.lake))
     }
 
     /// Counts the queries that Athena was asked to run, by how they ended.

@@ -58,7 +58,7 @@ pub(crate) fn partition(sql: &str) -> PublishRequest {
     }
 }
 
-fn whole(sql: &str, keys: &[&str]) -> PublishRequest {
+pub(super) fn whole(sql: &str, keys: &[&str]) -> PublishRequest {
     let partitioned_by = keys.iter().map(|key| (*key).to_owned()).collect();
     PublishRequest {
         target: Target::Table { table: TableName::new("web", "made").unwrap(), partitioned_by },
@@ -169,7 +169,7 @@ async fn work(lake: &Lake, work: &Work, kept: &mut Option<PublishState>) -> lake
 }
 
 /// Stops at the n-th pass of the points that are meant, and tells which it was.
-fn stop_at(
+pub(super) fn stop_at(
     pass: usize,
     meant: impl Fn(&str) -> bool + Send + Sync + 'static,
 ) -> (CrashPoints, Arc<Mutex<Option<String>>>) {
@@ -232,6 +232,9 @@ async fn a_stop_at_any_effect_of_aws_changes_nothing_in_the_end() {
             reached.insert(point);
         }
     }
+    reached.extend(Box::pin(super::lost::a_batch_that_was_stopped()).await);
+    reached.extend(Box::pin(super::lost::a_version_that_is_in_use_again()).await);
+    reached.extend(Box::pin(super::lost::a_write_that_comes_late()).await);
     let both: BTreeSet<String> =
         points_of_aws().iter().flat_map(|point| [format!("before {point}"), format!("after {point}")]).collect();
     assert_eq!(reached, both, "every point on both sides");

@@ -248,6 +248,15 @@ pub(super) fn all() -> Vec<Scenario> {
             ..plain()
         },
         Scenario {
+            name: "more partitions than one query writes",
+            before: many_partitions_once,
+            command: &["run", "many.dig", "--session", "2024-03-02"],
+            env: &[("SUIRO_RETENTION", "0s")],
+            only: &["publish: ", "query: ", "version: ", "collect: "],
+            passes: Passes::FirstAndLast,
+            ..plain()
+        },
+        Scenario {
             name: "undo",
             before: main_job_twice,
             command: &["partition", "undo", "web.summary", "kind=all"],
@@ -447,6 +456,16 @@ timezone: UTC
   database: web
   table: gone
 "#;
+
+/// A table of more partitions than one query may write.
+const MANY: &str = r"
+timezone: UTC
++many:
+  athena.ctas>: SELECT '${session_date}' AS day, n AS k FROM UNNEST(sequence(1, 103)) AS t (n)
+  database: web
+  table: many
+  partitioned_by: [k]
+";
 
 /// Every other way to publish, and to take away.
 const MORE: &str = r"
@@ -650,6 +669,13 @@ fn publishes_once() -> Project {
         project.write(file, text);
     }
     project.succeed(&["run", "base.dig", "--session", "2024-03-01"]);
+    project
+}
+
+fn many_partitions_once() -> Project {
+    let project = Project::new();
+    project.write("many.dig", MANY);
+    project.succeed(&["run", "many.dig", "--session", "2024-03-01"]);
     project
 }
 

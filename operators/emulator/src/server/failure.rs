@@ -3,6 +3,7 @@
 use hyper::StatusCode;
 
 use super::Service;
+use crate::ACCOUNT;
 use crate::body::CollectError;
 use crate::error::ApiError;
 
@@ -12,6 +13,16 @@ pub(super) fn throttled(service: Service) -> ApiError {
         Service::S3 => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate."),
         Service::Athena | Service::Glue => ApiError::client("ThrottlingException", "Rate exceeded"),
         Service::Sts => ApiError::client("Throttling", "Rate exceeded"),
+    }
+}
+
+/// Makes the error of a call that no policy allows.
+pub(super) fn denied(service: Service, operation: &str) -> ApiError {
+    let action = format!("{}:{operation}", service.signing_name());
+    let message = format!("User: arn:aws:iam::{ACCOUNT}:user/suiro is not authorized to perform: {action}");
+    match service {
+        Service::S3 | Service::Sts => ApiError::new(StatusCode::FORBIDDEN, "AccessDenied", message),
+        Service::Athena | Service::Glue => ApiError::client("AccessDeniedException", message),
     }
 }
 

@@ -20,12 +20,21 @@ struct Place {
 
 impl Place {
     async fn new(faults: serde_json::Value, credentials: Option<Credentials>) -> Self {
+        Self::with_quotas(faults, credentials, &[]).await
+    }
+
+    async fn with_quotas(faults: serde_json::Value, credentials: Option<Credentials>, quotas: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = LakeSettings::new(folder.path().join("state"), folder.path().join("warehouse"));
         let faults: FaultPlan = serde_json::from_value(faults).unwrap();
         assert!(faults.problems().is_empty());
-        let settings_of =
-            EmulatorSettings { credentials, faults, region: "us-east-1".to_owned(), quotas: crate::Quotas::default() };
+        let settings_of = EmulatorSettings {
+            credentials,
+            faults,
+            region: "us-east-1".to_owned(),
+            quotas: crate::Quotas::default(),
+            call_quotas: crate::CallQuotas::of(quotas.iter().map(|quota| quota.parse().unwrap())),
+        };
         let emulator = Emulator::new(Lake::open(settings).await.unwrap(), settings_of).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -215,6 +224,31 @@ async fn with_keys_nobody_calls_without_a_signature() {
 }
 
 #[tokio::test]
+async fn calls_beyond_their_quota_are_refused_in_the_words_of_the_service() {
+    // A second call within the same second, if the machine is not that slow.
+    let quotas = ["glue.GetDatabases=1", "athena.ListWorkGroups=1", "s3.GetObject=1"];
+    let place = Place::with_quotas(serde_json::json!({}), None, &quotas).await;
+    place.put("/lake", "").await;
+    place.put("/lake/k", "hello").await;
+    let refused = async |answers: [String; 8], good: &str, bad: &str| {
+        let (fine, beyond): (Vec<String>, Vec<String>) = answers.into_iter().partition(|answer| answer.contains(good));
+        assert!(!fine.is_empty() && !beyond.is_empty(), "{fine:?}, {beyond:?}");
+        assert!(beyond.iter().all(|answer| answer.contains(bad)), "{beyond:?}");
+    };
+    let ask = async |target: &str| {
+        let mut answers = [const { String::new() }; 8];
+        for answer in &mut answers {
+            *answer = if target == "s3" { place.get("/lake/k").await } else { place.json(target, "{}").await };
+        }
+        answers
+    };
+    refused(ask("AWSGlue.GetDatabases").await, "DatabaseList", "\"__type\":\"ThrottlingException\"").await;
+    refused(ask("AmazonAthena.ListWorkGroups").await, "primary", "\"__type\":\"ThrottlingException\"").await;
+    refused(ask("s3").await, "hello", "<Code>SlowDown</Code>").await;
+    place.end().await;
+}
+
+#[tokio::test]
 async fn faults_do_what_they_say() {
     let rules = serde_json::json!({"rules": [
         {"service": "s3", "operation": "PutObject", "nth": [1], "effect": "lost_reply"},
@@ -225,6 +259,8 @@ async fn faults_do_what_they_say() {
         {"service": "glue", "operation": "GetDatabases", "nth": [1], "effect": "throttle"},
         {"service": "glue", "operation": "GetDatabases", "nth": [2], "effect": "internal_error"},
         {"service": "glue", "operation": "GetDatabases", "nth": [3], "effect": "unavailable"},
+        {"service": "glue", "operation": "GetDatabases", "nth": [4], "effect": "deny"},
+        {"service": "s3", "operation": "DeleteObject", "nth": [1], "effect": "deny"},
     ]});
     let place = Place::new(rules, None).await;
     place.put("/lake", "").await;
@@ -237,10 +273,18 @@ async fn faults_do_what_they_say() {
     assert!(place.get("/lake/refused").await.contains("NoSuchKey"));
     let twice = place.json("AWSGlue.CreateDatabase", "{\"DatabaseInput\": {\"Name\": \"web\"}}").await;
     assert!(twice.contains("AlreadyExistsException"), "{twice}");
-    for code in ["ThrottlingException", "InternalServiceException", "ServiceUnavailableException", "DatabaseList"] {
+    for code in [
+        "ThrottlingException",
+        "InternalServiceException",
+        "ServiceUnavailableException",
+        "AccessDeniedException",
+        "DatabaseList",
+    ] {
         let answer = place.json("AWSGlue.GetDatabases", "{}").await;
         assert!(answer.contains(code), "{code}: {answer}");
     }
+    let denied = place.send("DELETE /lake/lost HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await;
+    assert!(denied.starts_with("HTTP/1.1 403 ") && denied.contains("<Code>AccessDenied</Code>"), "{denied}");
     place.end().await;
 }
 

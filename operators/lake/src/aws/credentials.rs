@@ -153,4 +153,86 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         key().await.unwrap_err();
     }
+
+    /// An STS that gives out the keys `K1`, `K2`, … and keeps what it was asked.
+    async fn sts() -> (String, Arc<Mutex<Vec<String>>>) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let kept = Arc::clone(&asked);
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = String::new();
+                let mut buffer = [0; 4096];
+                // A form ends with the version of the API, or with what was asked for last: all of it comes at once or in pieces.
+                let is_whole = |request: &str| {
+                    let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
+                    let length = head
+                        .lines()
+                        .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+                    length.is_some_and(|length: usize| body.len() >= length)
+                };
+                while !is_whole(&request) {
+                    let read = stream.read(&mut buffer).await.unwrap();
+                    request.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+                }
+                let number = {
+                    let mut kept = kept.lock().await;
+                    kept.push(request);
+                    kept.len()
+                };
+                let answer = format!(
+                    "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
+                     <AccessKeyId>K{number}</AccessKeyId><SecretAccessKey>S{number}</SecretAccessKey>\
+                     <SessionToken>T{number}</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration></Credentials>\
+                     </AssumeRoleResult></AssumeRoleResponse>"
+                );
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                    answer.len()
+                );
+                stream.write_all(format!("{head}{answer}").as_bytes()).await.unwrap();
+            }
+        });
+        (address, asked)
+    }
+
+    #[tokio::test]
+    async fn a_chain_of_roles_is_assumed_once_each_with_the_keys_of_the_one_before() {
+        use crate::aws::{AwsClients, AwsEndpoints, AwsKeys, AwsSettings};
+        let (address, asked) = sts().await;
+        let settings = AwsSettings {
+            region: Some("eu-west-1".to_owned()),
+            keys: Some(AwsKeys { id: "BASE".to_owned(), secret: "secret".to_owned() }),
+            roles: vec![
+                AssumedRole { arn: "arn:aws:iam::111111111111:role/base".to_owned(), ..AssumedRole::default() },
+                AssumedRole {
+                    arn: "arn:aws:iam::222222222222:role/etl".to_owned(),
+                    external_id: Some("partner".to_owned()),
+                    session_name: Some("nightly".to_owned()),
+                },
+            ],
+            endpoints: AwsEndpoints { sts: Some(address), ..AwsEndpoints::default() },
+            ..AwsSettings::default()
+        };
+        let clients = AwsClients::open(&settings, Arc::new(crate::clock::SystemClock)).await.unwrap();
+        for _call in 0..20 {
+            assert_eq!(clients.credentials.get().await.unwrap().access_key_id(), "K2");
+        }
+        let asked = asked.lock().await;
+        assert_eq!(asked.len(), 2, "once for each role, however many calls there are");
+        for (request, parts) in asked.iter().zip([
+            ["Credential=BASE/", "RoleArn=arn%3Aaws%3Aiam%3A%3A111111111111%3Arole%2Fbase&", "RoleSessionName=suiro"],
+            ["Credential=K1/", "RoleArn=arn%3Aaws%3Aiam%3A%3A222222222222%3Arole%2Fetl&", "RoleSessionName=nightly"],
+        ]) {
+            for part in parts {
+                assert!(request.contains(part), "{part}: {request}");
+            }
+        }
+        assert!(!asked[0].contains("ExternalId"), "{}", asked[0]);
+        assert!(asked[1].contains("ExternalId=partner"), "{}", asked[1]);
+        assert!(asked[1].contains("x-amz-security-token: T1"), "{}", asked[1]);
+    }
 }

@@ -368,7 +368,7 @@ impl TableDestination {
         if let Some(old) = old.filter(|old| is_appended && *old != prefix) {
             take_over(lake, plan, &old, &prefix, &mut objects).await?;
         }
-        let validated = validate(&lake.storage, &prefix, &objects).await?;
+        let validated = validate(&lake.storage, std::slice::from_ref(&prefix), &objects).await?;
         Ok(NewPart {
             values: values.unwrap_or_default(),
             prefix: prefix.to_string(),

@@ -1,19 +1,20 @@
 //! Collection: deletes versions whose tombstone is due, and those that were written and never published.
 //!
-//! Nothing goes that the catalog points to, and nothing that is not in the ledger.
+//! Nothing goes that the catalog points to, and nothing that is not in the ledger (where `lost.rs` puts what is in none).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::lake::Lake;
-use crate::name::{Location, TableName};
+use crate::name::Location;
 use crate::storage::MARKER;
 
+use super::lease::Turn;
 use super::versions::{VersionState, WrittenVersion};
 
 /// How old a version must be that was written, or about to be published, by an attempt that never came back.
-const FORGOTTEN_AFTER: Duration = Duration::from_hours(48);
+pub(super) const FORGOTTEN_AFTER: Duration = Duration::from_hours(48);
 
 /// What a collection did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +31,7 @@ impl Lake {
     /// # Errors
     /// Those of the catalog and the storage; what was deleted by then is forgotten.
     pub async fn collect(&self) -> Result<Collected> {
+        self.adopt_lost().await?;
         let mut candidates = self.versions.due().await?;
         candidates.extend(self.versions.unfinished(FORGOTTEN_AFTER).await?);
         let referenced = self.referenced(&candidates).await?;
@@ -37,6 +39,13 @@ impl Lake {
         let points = &self.settings.crash_points;
         let mut claimed = Vec::new();
         for version in candidates {
+            if version.state == VersionState::Published && self.leases.are_needed() {
+                // Another machine has replaced it, perhaps just now: it is kept for the retention, as what this one replaces.
+                if !self.was_hidden(&version).await? {
+                    self.retire_versions(&[version.location]).await?;
+                }
+                continue;
+            }
             if points.around("collect: claim a version", self.versions.claim(&version)).await? {
                 claimed.push(version);
             }
@@ -46,16 +55,90 @@ impl Lake {
         let referenced = self.referenced(&claimed).await?;
         for version in claimed {
             if is_referenced(&referenced, &version) {
-                points.around("collect: give a version back", self.versions.give_back(&version.location)).await?;
+                self.give_back(&version).await?;
                 continue;
             }
-            let delete = self.storage.delete_prefix(&version.location);
-            collected.objects += points.around("collect: delete the objects", delete).await?;
-            points.around("collect: forget the version", self.versions.forget(&version.location)).await?;
-            collected.versions.push(version.location);
+            if let Some(objects) = self.delete_version(&version).await? {
+                collected.objects += objects;
+                points.around("collect: forget the version", self.versions.forget(&version.location)).await?;
+                collected.versions.push(version.location);
+            }
         }
         self.collect_results().await?;
         Ok(collected)
+    }
+
+    /// Puts a late write right that has hidden a version; tells whether that was so.
+    async fn was_hidden(&self, version: &WrittenVersion) -> Result<bool> {
+        let Some(values) = &version.values else { return Ok(false) };
+        if self.versions.last_visible(&version.table, values).await?.is_none() {
+            return Ok(false);
+        }
+        let current = match self.catalog.partition(&version.table, values).await {
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::InvalidInput) => None,
+            partition => partition?,
+        };
+        let kept = self.put_right(&version.table, values, current).await?;
+        Ok(kept.is_some_and(|kept| kept.location == version.location))
+    }
+
+    /// Gives a claimed version back that the catalog points to.
+    async fn give_back(&self, version: &WrittenVersion) -> Result<()> {
+        let points = &self.settings.crash_points;
+        if version.state == VersionState::Lost {
+            // It is somebody else's, and in use again: when it is lost once more it is found once more.
+            return points.around("aws: leave a version to others", self.versions.forget(&version.location)).await;
+        }
+        points.around("collect: give a version back", self.versions.give_back(&version.location)).await
+    }
+
+    /// Deletes the objects of a claimed version; none when it must not go now.
+    ///
+    /// A machine with another ledger could point to it again. Where that can be, it goes under the lease of its partition, its
+    /// marker first: whoever wants to point to it looks for that under the lease.
+    async fn delete_version(&self, version: &WrittenVersion) -> Result<Option<usize>> {
+        let points = &self.settings.crash_points;
+        let location = &version.location;
+        // What was given up was never visible.
+        if version.state == VersionState::Abandoned {
+            return points.around("collect: delete the objects", self.storage.delete_prefix(location)).await.map(Some);
+        }
+        match self.leases.take_to_collect(&version.location).await? {
+            Turn::NotNeeded => {
+                points.around("collect: delete the objects", self.storage.delete_prefix(location)).await.map(Some)
+            }
+            // The partition is being published: there is time.
+            Turn::Others => Ok(None),
+            Turn::Ours(lease) => {
+                let deleted = async {
+                    if self.is_pointed_to(version).await? {
+                        return self.give_back(version).await.map(|()| None);
+                    }
+                    points.around("collect: delete the objects", self.delete_marker_first(location)).await.map(Some)
+                };
+                let deleted = deleted.await;
+                self.leases.end(Some(*lease), deleted).await
+            }
+        }
+    }
+
+    async fn delete_marker_first(&self, version: &Location) -> Result<usize> {
+        self.storage.delete(&[version.join(MARKER)?]).await?;
+        self.storage.delete_prefix(version).await
+    }
+
+    /// Tells whether the partition or table of a version points to it now.
+    async fn is_pointed_to(&self, version: &WrittenVersion) -> Result<bool> {
+        let Some(values) = &version.values else {
+            let referenced = self.referenced(std::slice::from_ref(version)).await?;
+            return Ok(is_referenced(&referenced, version));
+        };
+        let partition = match self.catalog.partition(&version.table, values).await {
+            // Its table is gone, or has other keys.
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::InvalidInput) => None,
+            partition => partition?,
+        };
+        Ok(partition.is_some_and(|partition| version.location.contains(&partition.location.as_prefix())))
     }
 
     /// Deletes kept results of queries that are older than their retention.
@@ -74,37 +157,10 @@ impl Lake {
         }
         Ok(())
     }
-
-    /// Lists the locations that the catalog points to and that could be those of versions: in a folder all. An account on AWS
-    /// has thousands of tables that are none of ours: there it is the tables of the databases that versions were written for,
-    /// and the partitions of their own tables.
-    async fn referenced(&self, versions: &[WrittenVersion]) -> Result<BTreeSet<Location>> {
-        let mut referenced = BTreeSet::new();
-        if versions.is_empty() {
-            return Ok(referenced);
-        }
-        let own: BTreeSet<&TableName> = versions.iter().map(|version| &version.table).collect();
-        let has_all = self.storage.folder().is_some();
-        let databases: BTreeSet<String> = if has_all {
-            self.catalog.databases().await?.into_iter().map(|database| database.name).collect()
-        } else {
-            own.iter().map(|name| name.database.clone()).collect()
-        };
-        for database in databases {
-            for table in self.catalog.tables(&database).await? {
-                referenced.extend(table.location.iter().map(Location::as_prefix));
-                if !table.partition_keys.is_empty() && (has_all || own.contains(&table.name)) {
-                    let partitions = self.catalog.partitions(&table.name).await?;
-                    referenced.extend(partitions.iter().map(|partition| partition.location.as_prefix()));
-                }
-            }
-        }
-        Ok(referenced)
-    }
 }
 
 /// Tells whether the catalog points to a version, or to something below it.
-fn is_referenced(referenced: &BTreeSet<Location>, version: &WrittenVersion) -> bool {
+pub(super) fn is_referenced(referenced: &BTreeSet<Location>, version: &WrittenVersion) -> bool {
     referenced
         .range(version.location.clone()..)
         .next()

@@ -66,7 +66,7 @@ impl Lake {
     /// As [`Lake::begin_version`]; then none is noted.
     pub async fn begin_versions(&self, root: &Location, table: &TableName, intended: &[IntendedVersion]) -> Result<()> {
         let points = &self.settings.crash_points;
-        points.around("version: note it", self.versions.intend_all(table, intended)).await?;
+        points.around("version: note it", self.versions.intend_all(root, table, intended)).await?;
         if self.storage.marker(root).await?.is_none() {
             let marker = Marker::new(MarkerKind::VersionRoot, None);
             points.around("version: mark the root", self.storage.mark(root, &marker)).await?;
@@ -116,19 +116,24 @@ impl Lake {
         let current = self.catalog.partition(&table.name, values).await?;
         if let Some(current) = current.as_ref().filter(|current| current.location == *prefix) {
             let previous = Record::read(&current.parameters)?.and_then(|record| record.previous_location);
+            self.note_visible(prefix, current).await?;
             return self.after_publish(prefix, previous, true).await;
         }
         let previous = current.as_ref().map(|current| current.location.clone());
         let record = Record { previous_location: previous.clone(), ..new.record.clone() };
+        self.still_whole(&record).await?;
         self.before_publish(&record).await?;
         let mut partition = table.new_partition(values.to_vec(), prefix.clone());
         partition.storage = super::Format::default().storage();
         record.put(&mut partition.parameters);
         under(lease, current.as_ref().map(|current| &current.parameters), &mut partition.parameters)?;
-        let put = self.catalog.put_partition(&table.name, &partition, new.expect);
+        let put = within(lease, self.catalog.put_partition(&table.name, &partition, new.expect));
         self.settings.crash_points.around("publish: the catalog call", put).await?;
         let kept = self.catalog.partition(&table.name, values).await?;
-        read_back(prefix, kept.map(|kept: Partition| kept.location))?;
+        read_back(prefix, kept.as_ref().map(|kept| kept.location.clone()))?;
+        if let Some(kept) = &kept {
+            self.note_visible(prefix, kept).await?;
+        }
         self.after_publish(prefix, previous, false).await
     }
 
@@ -211,15 +216,33 @@ impl Lake {
         }
         let previous = current.as_ref().and_then(|current| current.location.clone());
         let record = Record { previous_location: previous.clone(), ..new.record.clone() };
+        self.still_whole(&record).await?;
         self.before_publish(&record).await?;
         let mut table = Table { location: Some(prefix.clone()), ..table.clone() };
         record.put(&mut table.parameters);
         under(lease, current.as_ref().map(|current| &current.parameters), &mut table.parameters)?;
-        let put = self.catalog.put_table(&table, new.expect);
+        let put = within(lease, self.catalog.put_table(&table, new.expect));
         self.settings.crash_points.around("publish: the catalog call", put).await?;
         let kept = self.catalog.table(&table.name).await?;
         read_back(prefix, kept.and_then(|kept| kept.location))?;
         self.after_publish(prefix, previous, false).await
+    }
+
+    /// Checks, under the lease, that a version which waited very long for its publish is there still: another machine, whose
+    /// ledger does not know it, may have taken it for one that nobody comes back for.
+    pub(super) async fn still_whole(&self, record: &Record) -> Result<()> {
+        let now = self.settings.clock.now();
+        let is_old = super::version::planned_at(&record.version)
+            .is_some_and(|planned| now.duration_since(planned).unsigned_abs() > super::collect::FORGOTTEN_AFTER / 2);
+        if !self.leases.are_needed() || !is_old {
+            return Ok(());
+        }
+        let bytes: u64 = self.storage.list_data(&record.version).await?.iter().map(|object| object.bytes).sum();
+        if bytes == record.bytes {
+            return Ok(());
+        }
+        let message = format!("the version `{}` was collected meanwhile", record.version);
+        Err(Error::new(ErrorKind::Conflict, "publish a version", message))
     }
 
     /// Leaves the record beside the objects, and takes the version out of reach of the collection.
@@ -275,6 +298,14 @@ pub(super) fn under(lease: Option<&Lease>, current: Option<&Parameters>, wanted:
         lease.stamp(wanted);
     }
     Ok(())
+}
+
+/// Carries out a catalog call within the lease, where there is one.
+pub(super) async fn within<T>(lease: Option<&Lease>, call: impl Future<Output = Result<T>>) -> Result<T> {
+    match lease {
+        Some(lease) => lease.within(call).await,
+        None => call.await,
+    }
 }
 
 /// The parameters of a partition or table.

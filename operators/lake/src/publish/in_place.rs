@@ -13,7 +13,8 @@ use crate::name::Location;
 use crate::query::WrittenObject;
 use crate::storage::{Marker, MarkerKind, PlaceRecord};
 
-use super::commit::{NewVersion, Published, under};
+use super::batch::without_batch;
+use super::commit::{NewVersion, Published, under, within};
 use super::lease::Lease;
 use super::record::Record;
 
@@ -172,7 +173,7 @@ impl Lake {
         partition.storage = super::Format::default().storage();
         new.record.put(&mut partition.parameters);
         under(lease, current.as_ref().map(|current| &current.parameters), &mut partition.parameters)?;
-        let put = self.catalog.put_partition(&table.name, &partition, new.expect);
+        let put = within(lease, self.catalog.put_partition(&table.name, &partition, new.expect));
         self.settings.crash_points.around("publish: the catalog call", put).await?;
         Ok(current.map(|current| current.location))
     }
@@ -193,7 +194,7 @@ impl Lake {
         new.record.put(&mut table.parameters);
         under(lease, current.as_ref().map(|current| &current.parameters), &mut table.parameters)?;
         let expect = if current.is_none() { Expect::Absent } else { new.expect };
-        let put = self.catalog.put_table(&table, expect);
+        let put = within(lease, self.catalog.put_table(&table, expect));
         self.settings.crash_points.around("publish: the catalog call", put).await?;
         Ok(current.and_then(|current| current.location))
     }
@@ -211,6 +212,7 @@ fn copies(version: &Location, written: &[WrittenObject]) -> Result<Vec<(Location
                 format!("expected the object `{}` below `{version}`", object.location),
             )
         })?;
+        let below = without_batch(below);
         let (folder, file) = below.rsplit_once('/').map_or(("", below), |(folder, file)| (folder, file));
         let separator = if folder.is_empty() { "" } else { "/" };
         copies.push((object.location.clone(), format!("{folder}{separator}{}-{file}", version.file_name())));

@@ -8,8 +8,8 @@
 //!
 //! Terms are measured by each machine's own monotonic clock, from the moment it saw the lease: clocks that differ do no harm.
 //! A lease has a number that grows; it is written to the partition as `suiro.fence`, so a writer that was asleep beyond its
-//! term finds a higher one there and stops. What stays is a call of a writer that fell asleep between this look and the call:
-//! reading back tells it afterwards.
+//! term finds a higher one there and stops. A call is given up when the lease ends before its answer. What stays is a call that was
+//! on its way by then and comes after the next writer's: `late.rs` finds it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -73,6 +73,17 @@ struct On {
     times: Times,
 }
 
+/// Whether something may be done that a lease is needed for.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// There are no leases.
+    NotNeeded,
+    /// The lease is held.
+    Ours(Box<Lease>),
+    /// Somebody else has it.
+    Others,
+}
+
 /// What stands in the object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Written {
@@ -127,6 +138,42 @@ impl Leases {
         on.crash_points.around("aws: take the lease", taken).await.map(Some)
     }
 
+    /// Takes the lease of the partition (or table) that a version is of to delete the version, unless somebody else has it.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub(crate) async fn take_to_collect(&self, version: &Location) -> Result<Turn> {
+        let Some(on) = &self.on else { return Ok(Turn::NotNeeded) };
+        let location = place(version)?;
+        // Not the name that its own publish would have.
+        let holder = version.join("collection/")?;
+        let mut seen = None;
+        let taking = async {
+            let taken = Box::pin(Arc::clone(on).try_take(&location, &holder, &mut seen)).await?;
+            // What was quicker may be our own first try, whose answer was lost: then the second look has it.
+            Ok(match taken {
+                Try::SomebodyWasQuicker => Box::pin(Arc::clone(on).try_take(&location, &holder, &mut seen)).await?,
+                taken => taken,
+            })
+        };
+        Ok(match on.crash_points.around("aws: take the lease", taking).await? {
+            Try::Taken(lease) => Turn::Ours(Box::new(lease)),
+            Try::SomebodyWasQuicker | Try::Held => Turn::Others,
+        })
+    }
+
+    /// Says whose the lease of the partition (or table) of a version is, and until when if it is not renewed, by the clock of
+    /// its holder; none when nobody has it.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub(crate) async fn holder(&self, version: &Location) -> Result<Option<Location>> {
+        let Some(on) = &self.on else { return Ok(None) };
+        let found = on.look(&place(version)?).await?;
+        let is_over = |written: &Written| on.now_ms().saturating_sub(written.expires_ms) > LONG_OVER_MS;
+        Ok(found.map(|(written, _)| written).filter(|written| !is_over(written)).map(|written| written.holder))
+    }
+
     /// Removes the lease that a process left which was stopped when it had published a version.
     ///
     /// # Errors
@@ -165,38 +212,26 @@ fn place(version: &Location) -> Result<Location> {
     version.parent().unwrap_or_else(|| version.as_prefix()).join(NAME)
 }
 
+/// What a try at taking a lease came to.
+enum Try {
+    /// It is ours.
+    Taken(Lease),
+    /// It changed between the look and the call.
+    SomebodyWasQuicker,
+    /// Somebody else has it.
+    Held,
+}
+
 impl On {
     async fn take(self: Arc<Self>, location: Location, holder: &Location) -> Result<Lease> {
         let begun = Instant::now();
-        let mut seen: Option<(Tag, Instant)> = None;
+        let mut seen = None;
         loop {
-            let found = self.look(&location).await?;
-            let may_take = match &found {
-                None => true,
-                Some((written, _)) if written.holder == *holder => true,
-                Some((written, tag)) => {
-                    let unchanged = seen.as_ref().filter(|(before, _)| before == tag).map(|(_, since)| *since);
-                    let since = unchanged.unwrap_or_else(Instant::now);
-                    seen = Some((tag.clone(), since));
-                    since.elapsed() >= self.times.term
-                        || self.now_ms().saturating_sub(written.expires_ms) > LONG_OVER_MS
-                }
-            };
-            if may_take {
-                let before = Instant::now();
-                let fence = self.now_ms().max(found.as_ref().map_or(0, |(written, _)| written.fence + 1));
-                let written = Written { holder: holder.clone(), fence, expires_ms: self.expires_ms() };
-                let tag = found.as_ref().map(|(_, tag)| tag);
-                if let Some(tag) = self.storage.swap(&location, tag, encode(&written)?).await? {
-                    let held = Arc::new(Mutex::new(Held { tag, until: before + self.times.term, lost: false }));
-                    let renewal = tokio::spawn(Arc::clone(&self).renew(location.clone(), written, Arc::clone(&held)));
-                    let renewal = AbortOnDropHandle::new(renewal);
-                    return Ok(Lease { on: self, location, fence, held, renewal });
-                }
-                // Somebody was quicker: more often than not our own first try, whose answer was lost. A look tells.
-                if begun.elapsed() <= PATIENCE {
-                    continue;
-                }
+            match Arc::clone(&self).try_take(&location, holder, &mut seen).await? {
+                Try::Taken(lease) => return Ok(lease),
+                // More often than not our own first try, whose answer was lost. A look tells.
+                Try::SomebodyWasQuicker if begun.elapsed() <= PATIENCE => continue,
+                Try::SomebodyWasQuicker | Try::Held => {}
             }
             if begun.elapsed() > PATIENCE {
                 let message = "other writers have published the same partition for minutes";
@@ -205,6 +240,40 @@ impl On {
             }
             tokio::time::sleep(self.times.looks_every).await;
         }
+    }
+
+    /// Takes a lease if nobody has it; `seen` is what was there at the last look, and since when.
+    async fn try_take(
+        self: Arc<Self>,
+        location: &Location,
+        holder: &Location,
+        seen: &mut Option<(Tag, Instant)>,
+    ) -> Result<Try> {
+        let found = self.look(location).await?;
+        let may_take = match &found {
+            None => true,
+            Some((written, _)) if written.holder == *holder => true,
+            Some((written, tag)) => {
+                let unchanged = seen.as_ref().filter(|(before, _)| before == tag).map(|(_, since)| *since);
+                let since = unchanged.unwrap_or_else(Instant::now);
+                *seen = Some((tag.clone(), since));
+                since.elapsed() >= self.times.term || self.now_ms().saturating_sub(written.expires_ms) > LONG_OVER_MS
+            }
+        };
+        if !may_take {
+            return Ok(Try::Held);
+        }
+        let before = Instant::now();
+        let fence = self.now_ms().max(found.as_ref().map_or(0, |(written, _)| written.fence + 1));
+        let written = Written { holder: holder.clone(), fence, expires_ms: self.expires_ms() };
+        let tag = found.as_ref().map(|(_, tag)| tag);
+        let Some(tag) = self.storage.swap(location, tag, encode(&written)?).await? else {
+            return Ok(Try::SomebodyWasQuicker);
+        };
+        let held = Arc::new(Mutex::new(Held { tag, until: before + self.times.term, lost: false }));
+        let renewal = tokio::spawn(Arc::clone(&self).renew(location.clone(), written, Arc::clone(&held)));
+        let renewal = AbortOnDropHandle::new(renewal);
+        Ok(Try::Taken(Lease { on: self, location: location.clone(), fence, held, renewal }))
     }
 
     async fn look(&self, location: &Location) -> Result<Option<(Written, Tag)>> {
@@ -296,6 +365,29 @@ impl Lease {
         parameters.insert(FENCE.to_owned(), self.fence.to_string());
     }
 
+    /// Carries out a call that ends with the lease: what is not sent by then is not sent any more, so that no repeat of it comes
+    /// after the next writer's.
+    ///
+    /// # Errors
+    /// Those of the call; `External`, to be tried again, when the lease ends first: whether the call went through is not known.
+    pub(crate) async fn within<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut call = std::pin::pin!(call);
+        loop {
+            let until = lock(&self.held).until;
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(until) => {
+                    if lock(&self.held).until <= until {
+                        let message = "the lease ended before the catalog had answered";
+                        let error = Error::new(ErrorKind::External, "publish a version", message).retryable();
+                        return Err(error.with("lease", self.location.to_string()));
+                    }
+                }
+                done = &mut call => return done,
+            }
+        }
+    }
+
     /// Removes the object, if it is ours for long enough that the call cannot meet the next one's.
     async fn give_back(self) -> Result<()> {
         self.renewal.abort();
@@ -311,7 +403,8 @@ impl Lease {
     }
 }
 
-fn fence_of(parameters: &IndexMap<String, String>) -> Option<i64> {
+/// Returns the number of the lease under which parameters were written.
+pub(super) fn fence_of(parameters: &IndexMap<String, String>) -> Option<i64> {
     parameters.get(FENCE)?.parse().ok()
 }
 

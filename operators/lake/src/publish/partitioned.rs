@@ -97,7 +97,7 @@ impl PartitionedWriter {
     /// Takes rows: the columns in order, the keys last, of the Arrow types of their [`Type`]s.
     ///
     /// # Errors
-    /// `QueryFailed` for more than [`PARTITIONS`] partitions; `InvalidInput` for a value that cannot be in a path; those of
+    /// `TooManyPartitions` for more than [`PARTITIONS`] partitions; `InvalidInput` for a value that cannot be in a path; those of
     /// the storage.
     pub(crate) async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut arrays = Vec::with_capacity(batch.num_columns());
@@ -200,7 +200,7 @@ impl PartitionedWriter {
         let names = || self.keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ");
         if self.partitions.len() >= PARTITIONS {
             return Err(Error::new(
-                ErrorKind::QueryFailed,
+                ErrorKind::TooManyPartitions,
                 OPERATION,
                 format!(
                     "HIVE_TOO_MANY_OPEN_PARTITIONS: expected at most {PARTITIONS} partitions by {}, found more: write fewer at \

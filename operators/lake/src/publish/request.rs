@@ -193,6 +193,8 @@ pub enum PublishState {
     Probed(Probed),
     /// The query runs, or ran.
     Submitted(Submitted),
+    /// Queries write the version batch by batch.
+    Batching(Batching),
     /// The objects are written; the checks up to this one have passed.
     Written(Written),
     /// All that can be checked holds: the point of no return.
@@ -240,6 +242,9 @@ pub struct Plan {
     /// Whether the table of the partition is to be made.
     #[serde(default)]
     pub creates_table: bool,
+    /// Whether the version is written in batches, because one query may not write so many partitions.
+    #[serde(default)]
+    pub in_batches: bool,
 }
 
 /// What the query gives.
@@ -258,8 +263,40 @@ pub struct Submitted {
     pub probed: Probed,
     /// The prefix that it writes to.
     pub prefix: Location,
-    /// The query.
+    /// The query; the last one of a version that was written in batches.
     pub query_id: QueryId,
+}
+
+/// A version that is written in batches of its partitions, by one query after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batching {
+    /// What was probed.
+    pub probed: Probed,
+    /// The prefix of the version; each batch has one of its own below it.
+    pub prefix: Location,
+    /// The query that lists the partitions with their rows. Its result is kept: the batches are made of it in each step.
+    pub listing: QueryId,
+    /// The batches that are written, in their order.
+    pub written: Vec<WrittenBatch>,
+    /// Which try at the next one comes, from 1.
+    pub try_number: u32,
+    /// How many of them failed in a way that may go well the next time.
+    pub failures: u32,
+    /// The query that writes it, once it is started.
+    pub running: Option<QueryId>,
+}
+
+/// A batch that is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenBatch {
+    /// Where its objects are.
+    pub prefix: Location,
+    /// The query that wrote it.
+    pub query_id: QueryId,
+    /// How many objects it wrote.
+    pub objects: usize,
+    /// What the query did; its objects are not kept here, of which there can be thousands.
+    pub stats: QueryStats,
 }
 
 /// A query that has written.
@@ -291,9 +328,9 @@ pub struct PublishOutcome {
     pub location: Option<Location>,
     /// Where they were pointed before.
     pub previous_location: Option<Location>,
-    /// The query that wrote it.
+    /// The query that wrote it; the last one of a version that was written in batches.
     pub query_id: Option<QueryId>,
-    /// What the query did.
+    /// What the queries did.
     pub stats: QueryStats,
 }
 

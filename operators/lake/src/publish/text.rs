@@ -182,7 +182,7 @@ impl TextWriter {
     fn open(&mut self, values: Vec<String>) -> Result<usize> {
         if !self.keys.is_empty() && self.parts.len() >= PARTITIONS {
             return Err(Error::new(
-                ErrorKind::QueryFailed,
+                ErrorKind::TooManyPartitions,
                 OPERATION,
                 format!(
                     "HIVE_TOO_MANY_OPEN_PARTITIONS: expected at most {PARTITIONS} partitions, found more: write fewer at a \

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::{Location, TableName};
 
-use super::commit::under;
+use super::commit::{under, within};
 use super::record::{Record, table_hash};
 use super::versions::VersionState;
 
@@ -71,8 +71,10 @@ impl Lake {
         direction.put(&record, &mut restored.parameters);
         let lease = self.leases.take(&to).await?;
         let done = async {
+            self.still_there(&to).await?;
             under(lease.as_ref(), Some(&current.parameters), &mut restored.parameters)?;
-            let put = self.catalog.put_partition(name, &restored, Expect::Version(current.version));
+            let put =
+                within(lease.as_ref(), self.catalog.put_partition(name, &restored, Expect::Version(current.version)));
             self.settings.crash_points.around("undo: the catalog call", put).await
         };
         let done = done.await;
@@ -109,8 +111,9 @@ impl Lake {
         direction.put(&record, &mut restored.parameters);
         let lease = self.leases.take(&to).await?;
         let done = async {
+            self.still_there(&to).await?;
             under(lease.as_ref(), Some(&current.parameters), &mut restored.parameters)?;
-            let put = self.catalog.put_table(&restored, Expect::Version(current.version));
+            let put = within(lease.as_ref(), self.catalog.put_table(&restored, Expect::Version(current.version)));
             self.settings.crash_points.around("undo: the catalog call", put).await
         };
         let done = done.await;
@@ -131,6 +134,14 @@ impl Lake {
         Ok(false)
     }
 
+    /// Checks, under the lease, that the collection of another machine has not begun to delete a version: its marker goes first.
+    async fn still_there(&self, version: &Location) -> Result<()> {
+        if self.leases.are_needed() && self.storage.marker(version).await?.is_none() {
+            return Err(no_version("the version before it is no longer kept").with("location", version.to_string()));
+        }
+        Ok(())
+    }
+
     /// Takes a version out of reach of the collection.
     async fn keep(&self, version: &Location) -> Result<()> {
         let noted = self.versions.published(version);
@@ -147,7 +158,9 @@ impl Lake {
                 no_version("the version before it is a part of a table's version").with("location", to.to_string())
             );
         }
-        if !kept.is_some_and(|kept| matches!(kept.state, VersionState::Retired | VersionState::Published)) {
+        if !kept.is_some_and(|kept| {
+            matches!(kept.state, VersionState::Retired | VersionState::Published | VersionState::Lost)
+        }) {
             return Err(no_version("the version before it is no longer kept").with("location", to.to_string()));
         }
         let marker = self.storage.marker(&to).await?;

@@ -1,7 +1,8 @@
 //! Checks a written version against what its writer says, before anyone is pointed to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
+use futures::StreamExt as _;
 use parquet::arrow::async_reader::AsyncFileReader as _;
 
 use super::reader::ParquetObject;
@@ -10,6 +11,9 @@ use crate::name::Location;
 use crate::query::WrittenObject;
 use crate::storage::Storage;
 use crate::words::counted;
+
+/// How many footers are read at a time.
+const FOOTERS: usize = 16;
 
 /// What a version holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,28 +24,45 @@ pub struct Validated {
     pub bytes: u64,
 }
 
-/// Checks that the objects below a prefix are exactly those that were written, whole, and counts their rows.
+/// Checks that the objects below prefixes are exactly those that were written, whole, and counts their rows.
 ///
 /// # Errors
 /// `InvalidData` that names every object that is missing, foreign, empty, of another size, or of another number of rows.
-pub async fn validate(storage: &Storage, prefix: &Location, written: &[WrittenObject]) -> Result<Validated> {
-    let listed: BTreeMap<Location, u64> =
-        storage.list_data(prefix).await?.into_iter().map(|object| (object.location, object.bytes)).collect();
+pub async fn validate(storage: &Storage, prefixes: &[Location], written: &[WrittenObject]) -> Result<Validated> {
+    let mut listed: BTreeMap<Location, u64> = BTreeMap::new();
+    for prefix in prefixes {
+        listed.extend(storage.list_data(prefix).await?.into_iter().map(|object| (object.location, object.bytes)));
+    }
     let mut problems = Vec::new();
+    let known: HashSet<&Location> = written.iter().map(|object| &object.location).collect();
     for location in listed.keys() {
-        if !written.iter().any(|object| object.location == *location) {
+        if !known.contains(location) {
             problems.push(format!("`{location}` was not written by this query"));
         }
     }
     let mut validated = Validated { rows: 0, bytes: 0 };
-    for object in written {
-        match listed.get(&object.location) {
-            None => problems.push(format!("`{}` is missing", object.location)),
-            Some(0) => problems.push(format!("`{}` is empty", object.location)),
-            Some(bytes) if *bytes != object.bytes => {
+    let counts: Vec<_> = written
+        .iter()
+        .map(|object| {
+            // Only what can have a footer of the right rows is opened.
+            let bytes = listed.get(&object.location).copied().filter(|bytes| *bytes > 0 && *bytes == object.bytes);
+            async move {
+                match bytes {
+                    Some(bytes) => Some(rows(storage, &object.location, bytes).await),
+                    None => None,
+                }
+            }
+        })
+        .collect();
+    let counts: Vec<Option<Result<u64>>> = futures::stream::iter(counts).buffered(FOOTERS).collect().await;
+    for (object, count) in written.iter().zip(counts) {
+        match (listed.get(&object.location), count) {
+            (None, _) => problems.push(format!("`{}` is missing", object.location)),
+            (Some(0), _) => problems.push(format!("`{}` is empty", object.location)),
+            (Some(bytes), None) => {
                 problems.push(format!("`{}` has {bytes} bytes, {} were written", object.location, object.bytes));
             }
-            Some(bytes) => match rows(storage, &object.location, *bytes).await {
+            (Some(bytes), Some(count)) => match count {
                 Err(error) => problems.push(format!("`{}` is no Parquet file: {}", object.location, error.message)),
                 Ok(rows) if rows != object.rows => {
                     problems.push(format!(
@@ -66,7 +87,7 @@ pub async fn validate(storage: &Storage, prefix: &Location, written: &[WrittenOb
         "validate a version",
         format!("the written objects are not what the query reported: {}", problems.join("; ")),
     )
-    .with("location", prefix.to_string()))
+    .with("location", prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))
 }
 
 /// Counts the rows of a Parquet object by its footer.
@@ -104,7 +125,7 @@ mod tests {
         writer.write(&batch).await.unwrap();
         let objects = writer.finish().await.unwrap();
         storage.put(&prefix.join("_suiro.json").unwrap(), Bytes::from_static(b"{}"), Put::Create).await.unwrap();
-        let found = validate(&storage, &prefix, &objects).await.unwrap();
+        let found = validate(&storage, std::slice::from_ref(&prefix), &objects).await.unwrap();
         assert_eq!(found, Validated { rows: 3, bytes: objects[0].bytes });
 
         let at = |name: &str| prefix.join(name).unwrap();
@@ -116,7 +137,7 @@ mod tests {
         for (name, bytes) in [("absent", 1), ("empty", 0), ("cut", 8)] {
             claimed.push(WrittenObject { location: at(name), bytes, rows: 0, partition: Vec::new() });
         }
-        let error = validate(&storage, &prefix, &claimed).await.unwrap_err();
+        let error = validate(&storage, &[prefix], &claimed).await.unwrap_err();
         for part in [
             "`s3://b/v/foreign` was not written",
             "`s3://b/v/absent` is missing",

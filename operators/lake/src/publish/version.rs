@@ -44,12 +44,25 @@ impl VersionName {
 
     /// Returns a short hash of the table and the values.
     fn values_hash(&self) -> String {
-        let mut parts = vec![self.table.to_string()];
-        if let Some(values) = &self.values {
-            parts.extend(values.iter().cloned());
-        }
-        hash(&parts)[..16].to_owned()
+        values_hash(&self.table, self.values.as_deref())
     }
+}
+
+/// Returns the name that versions of these values are below: a short hash of the table and the values.
+pub(super) fn values_hash(table: &TableName, values: Option<&[String]>) -> String {
+    let mut parts = vec![table.to_string()];
+    parts.extend(values.unwrap_or_default().iter().cloned());
+    hash(&parts)[..16].to_owned()
+}
+
+/// Returns when a version was planned, as its name says; none for what is no version.
+pub(super) fn planned_at(version: &Location) -> Option<jiff::Timestamp> {
+    let name = version.file_name();
+    if !crate::storage::is_version_name(name) {
+        return None;
+    }
+    let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", name.split('-').next()?).ok()?;
+    time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|time| time.timestamp())
 }
 
 /// Returns the version root of a table: `version_location` when given, else the sibling `<table root>--versions/`.
@@ -115,6 +128,8 @@ mod tests {
             first.to_string(),
             format!("s3://b/web/daily--versions/{}/20260102T030405Z-{}-g1/", name.values_hash(), name.request_hash)
         );
+        assert_eq!(planned_at(&first).unwrap().to_string(), "2026-01-02T03:04:05Z");
+        assert_eq!(planned_at(&root), None);
         name.generation = 2;
         assert_ne!(name.prefix(&root).unwrap(), first);
         assert_eq!(name.prefix(&root).unwrap().parent(), first.parent());

@@ -22,6 +22,8 @@ pub enum VersionState {
     Retired,
     /// It will never be published; it goes at once.
     Abandoned,
+    /// It was found on S3 without a row in this ledger, and nobody points to it; it goes after the retention.
+    Lost,
     /// Its objects are being deleted: nobody can point to it any more.
     Collecting,
 }
@@ -33,12 +35,13 @@ impl VersionState {
             Self::Published => "published",
             Self::Retired => "retired",
             Self::Abandoned => "abandoned",
+            Self::Lost => "lost",
             Self::Collecting => "collecting",
         }
     }
 
     fn from_word(word: &str) -> Result<Self> {
-        [Self::Writing, Self::Published, Self::Retired, Self::Abandoned, Self::Collecting]
+        [Self::Writing, Self::Published, Self::Retired, Self::Abandoned, Self::Lost, Self::Collecting]
             .into_iter()
             .find(|state| state.word() == word)
             .ok_or_else(|| {
@@ -77,6 +80,15 @@ pub struct IntendedVersion {
     pub values: Option<Vec<String>>,
 }
 
+/// A prefix that versions of a table are below.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionRoot {
+    /// The prefix.
+    pub location: Location,
+    /// The table.
+    pub table: TableName,
+}
+
 /// What a version that is not in the ledger means for the others of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Missing {
@@ -103,19 +115,35 @@ impl Versions {
     /// # Errors
     /// Those of the catalog's file; `Conflict` when the prefix is noted for another table or partition, or its writing was
     /// given up.
-    pub async fn intend(&self, location: &Location, table: &TableName, values: Option<&[String]>) -> Result<()> {
+    pub async fn intend(
+        &self,
+        root: &Location,
+        location: &Location,
+        table: &TableName,
+        values: Option<&[String]>,
+    ) -> Result<()> {
         let intended = IntendedVersion { location: location.clone(), values: values.map(<[String]>::to_vec) };
-        self.intend_all(table, &[intended]).await
+        self.intend_all(root, table, &[intended]).await
     }
 
-    /// Notes that versions of a table are about to be written, in one step; repeating it is fine.
+    /// Notes that versions of a table are about to be written below a root, in one step; repeating it is fine.
     ///
     /// # Errors
     /// As [`Versions::intend`]; then none is noted.
-    pub async fn intend_all(&self, table: &TableName, intended: &[IntendedVersion]) -> Result<()> {
+    pub async fn intend_all(&self, root: &Location, table: &TableName, intended: &[IntendedVersion]) -> Result<()> {
         const OPERATION: &str = "note a version";
         let now_ms = self.clock.now().as_millisecond();
         let mut transaction = self.begin(OPERATION).await?;
+        sqlx::query(
+            "INSERT INTO version_root (location, database_name, table_name, searched_ms) VALUES (?, ?, ?, 0) \
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(root.as_prefix().to_string())
+        .bind(&table.database)
+        .bind(&table.table)
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| failed(OPERATION, error))?;
         for IntendedVersion { location, values } in intended {
             let encoded = values.as_deref().map(encode).transpose()?;
             let made = sqlx::query(
@@ -303,6 +331,107 @@ impl Versions {
         .await
         .map_err(|error| failed("read the ledger of versions", error))?;
         rows.iter().map(read).collect()
+    }
+
+    /// Notes the number of the lease under which a version was seen to be visible.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub(super) async fn became_visible(&self, location: &Location, fence: i64) -> Result<()> {
+        // One that is in no ledger (any more) is somebody else's.
+        sqlx::query(
+            "INSERT INTO version_visible (location, fence) SELECT location, ? FROM version_prefix WHERE location = ? \
+             ON CONFLICT (location) DO UPDATE SET fence = excluded.fence",
+        )
+        .bind(fence)
+        .bind(location.as_prefix().to_string())
+        .execute(&self.pool)
+        .await
+        .map_err(|error| failed("note a version", error))?;
+        Ok(())
+    }
+
+    /// Returns the version of a partition that became visible last, as far as this ledger knows, and the number of its lease.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub(super) async fn last_visible(&self, table: &TableName, values: &[String]) -> Result<Option<(Location, i64)>> {
+        let row = sqlx::query(
+            "SELECT location, fence FROM version_prefix JOIN version_visible USING (location) \
+             WHERE database_name = ? AND table_name = ? AND partition_values = ? AND state = 'published' \
+             ORDER BY fence DESC LIMIT 1",
+        )
+        .bind(&table.database)
+        .bind(&table.table)
+        .bind(encode(values)?)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(|error| failed("read the ledger of versions", error))?;
+        row.map(|row| Ok((Location::parse(row.get("location"))?, row.get("fence")))).transpose()
+    }
+
+    /// Lists the roots below which lost versions were not looked for since `before_ms`.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub(super) async fn unsearched(&self, before_ms: i64) -> Result<Vec<VersionRoot>> {
+        let rows = sqlx::query(
+            "SELECT location, database_name, table_name FROM version_root WHERE searched_ms <= ? ORDER BY location",
+        )
+        .bind(before_ms)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| failed("read the ledger of versions", error))?;
+        let read = |row: &SqliteRow| {
+            let table = TableName::new(row.get("database_name"), row.get("table_name"))?;
+            Ok(VersionRoot { location: Location::parse(row.get("location"))?, table })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Takes lost versions of a table into the ledger, each with the values of its partition, and notes that they were looked
+    /// for below a root; those that are in the ledger stay as they are. They go after the retention.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub(super) async fn adopt(
+        &self,
+        root: &VersionRoot,
+        lost: &[IntendedVersion],
+        retention: std::time::Duration,
+    ) -> Result<()> {
+        const OPERATION: &str = "adopt lost versions";
+        let now_ms = self.clock.now().as_millisecond();
+        let after = now_ms.saturating_add(i64::try_from(retention.as_millis()).unwrap_or(i64::MAX));
+        let mut transaction = self.begin(OPERATION).await?;
+        for IntendedVersion { location, values } in lost {
+            sqlx::query(
+                "INSERT INTO version_prefix \
+                 (location, database_name, table_name, partition_values, state, created_ms, collect_after_ms) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (location) DO NOTHING",
+            )
+            .bind(location.as_prefix().to_string())
+            .bind(&root.table.database)
+            .bind(&root.table.table)
+            .bind(values.as_deref().map(encode).transpose()?)
+            .bind(VersionState::Lost.word())
+            .bind(now_ms)
+            .bind(after)
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| failed(OPERATION, error))?;
+        }
+        sqlx::query(
+            "UPDATE version_root SET searched_ms = ? WHERE location = ? AND database_name = ? AND table_name = ?",
+        )
+        .bind(now_ms)
+        .bind(root.location.as_prefix().to_string())
+        .bind(&root.table.database)
+        .bind(&root.table.table)
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| failed(OPERATION, error))?;
+        transaction.commit().await.map_err(|error| failed(OPERATION, error))
     }
 
     /// Claims a version for the collection, if it is still as it was found; from then on it cannot be published.

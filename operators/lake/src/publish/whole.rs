@@ -1,9 +1,12 @@
 //! Publishing a whole table with its partitions: one catalog call for all of them. On Glue it takes several calls of the
 //! service, and a publish that was stopped between them is completed by the same step.
 //!
-//! The table's location is the version, its partitions are the folders below it; each one has a record of its own.
+//! The table's location is the version, its partitions are the folders below it (or below its batches); each one has a record
+//! of its own.
 
 use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
 
 use crate::catalog::{Expect, Partition, Table};
 use crate::error::{Error, ErrorKind, Result};
@@ -11,6 +14,7 @@ use crate::lake::Lake;
 use crate::name::{Location, TableName};
 use crate::query::WrittenObject;
 
+use super::batch::without_batch;
 use super::commit::{NewVersion, Published, read_back, under};
 use super::lease::Lease;
 use super::record::{Record, schema_hash};
@@ -33,33 +37,42 @@ pub(super) struct WrittenPartition {
 /// # Errors
 /// `InvalidData` for an object that is not where its partition is.
 pub(super) fn partitions_of(table: &Table, objects: &[WrittenObject]) -> Result<Vec<WrittenPartition>> {
-    let mut partitions: Vec<WrittenPartition> = Vec::new();
+    let mut partitions: IndexMap<&[String], WrittenPartition> = IndexMap::new();
     if table.partition_keys.is_empty() {
-        return Ok(partitions);
+        return Ok(Vec::new());
     }
+    let root = table.location.as_ref().map(Location::as_prefix);
     for object in objects {
-        let location = table.hive_location(&object.partition)?;
-        if object.partition.len() != table.partition_keys.len() || object.location.parent().as_ref() != Some(&location)
-        {
+        let expected = table.hive_location(&object.partition)?;
+        // Where it is in the version, whichever batch wrote it.
+        let place = |location: &Location| {
+            let below = location.key().strip_prefix(root.as_ref()?.key())?;
+            Some(without_batch(below).to_owned())
+        };
+        let location = object.location.parent().filter(|parent| place(parent) == place(&expected));
+        let known = partitions.get_mut(object.partition.as_slice());
+        let is_elsewhere = known.as_ref().is_some_and(|known| Some(&known.partition.location) != location.as_ref());
+        let location = location.filter(|_| object.partition.len() == table.partition_keys.len() && !is_elsewhere);
+        let Some(location) = location else {
             return Err(Error::new(
                 ErrorKind::InvalidData,
                 "publish a version",
-                format!("expected the object `{}` below `{location}`, where its partition is", object.location),
+                format!("expected the object `{}` below `{expected}`, where its partition is", object.location),
             ));
-        }
-        match partitions.iter_mut().find(|found| found.partition.values == object.partition) {
+        };
+        match known {
             Some(found) => {
                 found.rows += object.rows;
                 found.bytes += object.bytes;
             }
-            None => partitions.push(WrittenPartition {
-                partition: table.new_partition(object.partition.clone(), location),
-                rows: object.rows,
-                bytes: object.bytes,
-            }),
+            None => {
+                let partition = table.new_partition(object.partition.clone(), location);
+                let new = WrittenPartition { partition, rows: object.rows, bytes: object.bytes };
+                partitions.insert(&object.partition, new);
+            }
         }
     }
-    Ok(partitions)
+    Ok(partitions.into_values().collect())
 }
 
 /// Returns the partitions of a version, each with a record of its own.
@@ -117,6 +130,7 @@ impl Lake {
         record.put(&mut table.parameters);
         under(lease, current.as_ref().map(|current| &current.parameters), &mut table.parameters)?;
         let partitions = recorded(&table, objects, new)?;
+        self.still_whole(&record).await?;
         self.before_publish(&record).await?;
         let put = self.catalog.replace_table(&table, &partitions, new.expect);
         self.settings.crash_points.around("publish: the catalog call", put).await?;

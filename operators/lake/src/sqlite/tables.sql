@@ -57,7 +57,7 @@ CREATE TABLE IF NOT EXISTS catalog_version (
 INSERT OR IGNORE INTO catalog_version (one, latest) VALUES (1, 0);
 
 -- What publishing wrote or will write: one row for each version prefix, before its first byte.
--- state: writing | published | retired | abandoned | collecting
+-- state: writing | published | retired | abandoned | lost | collecting
 CREATE TABLE IF NOT EXISTS version_prefix (
     location TEXT PRIMARY KEY,
     database_name TEXT NOT NULL,
@@ -69,4 +69,20 @@ CREATE TABLE IF NOT EXISTS version_prefix (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS version_prefix_collect ON version_prefix (collect_after_ms) WHERE collect_after_ms IS NOT NULL;
 
-PRAGMA user_version = 2;
+-- Form 3: where the versions of a table are, and when versions that are in no ledger were looked for there.
+CREATE TABLE IF NOT EXISTS version_root (
+    location TEXT NOT NULL,
+    database_name TEXT NOT NULL,
+    table_name TEXT NOT NULL,
+    searched_ms INTEGER NOT NULL,
+    PRIMARY KEY (location, database_name, table_name)
+) STRICT;
+
+-- Form 3: the number of the lease under which a version was seen to be visible.
+CREATE TABLE IF NOT EXISTS version_visible (
+    location TEXT PRIMARY KEY REFERENCES version_prefix (location) ON DELETE CASCADE,
+    fence INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS version_prefix_table ON version_prefix (database_name, table_name);
+
+PRAGMA user_version = 3;

@@ -127,3 +127,37 @@ async fn in_a_folder_there_are_none() {
     assert!(lease.is_none());
     assert_eq!(leases.end(lease, Ok(3)).await.unwrap(), 3);
 }
+
+#[tokio::test]
+async fn a_call_ends_with_the_lease_and_not_while_it_is_renewed() {
+    let machines = Machines::new();
+    let lease = machines.leases().take(&version("a")).await.unwrap().unwrap();
+    let begun = Instant::now();
+    let longer_than_the_term = async {
+        while begun.elapsed() < SHORT.term * 3 / 2 {
+            tokio::task::yield_now().await;
+        }
+        Ok(7)
+    };
+    assert_eq!(lease.within(longer_than_the_term).await.unwrap(), 7);
+    lease.renewal.abort();
+    let error = lease.within(std::future::pending::<Result<()>>()).await.unwrap_err();
+    assert_eq!((error.kind, error.retryable), (ErrorKind::External, crate::error::Retryable::Yes));
+    assert_eq!(error.message, "the lease ended before the catalog had answered");
+}
+
+#[tokio::test]
+async fn whoever_collects_does_not_wait_and_goes_on_with_its_own() {
+    let machines = Machines::new();
+    let (publisher, collector) = (machines.leases(), machines.leases());
+    let lease = publisher.take(&version("a")).await.unwrap();
+    assert_eq!(publisher.holder(&version("b")).await.unwrap(), Some(version("a")));
+    assert!(matches!(collector.take_to_collect(&version("a")).await.unwrap(), Turn::Others));
+    publisher.end(lease, Ok(())).await.unwrap();
+    assert_eq!(publisher.holder(&version("a")).await.unwrap(), None);
+    let Turn::Ours(first) = collector.take_to_collect(&version("a")).await.unwrap() else { panic!("nobody has it") };
+    // A process that was stopped while it collected goes on at once.
+    assert!(matches!(machines.leases().take_to_collect(&version("a")).await.unwrap(), Turn::Ours(_)));
+    drop(first);
+    assert!(matches!(Leases::none().take_to_collect(&version("a")).await.unwrap(), Turn::NotNeeded));
+}

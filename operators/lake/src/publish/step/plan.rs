@@ -48,6 +48,7 @@ impl Lake {
                 publishable(table, request)?;
                 let values = table.partition_values(values)?;
                 let current = self.catalog.partition(name, &values).await?;
+                let current = self.put_right(name, &values, current).await?;
                 let record = current.as_ref().map(|current| Record::read(&current.parameters)).transpose()?.flatten();
                 let root = root_of(table)?;
                 (Some(values), current.map(|current| current.version), record, root)
@@ -105,6 +106,7 @@ impl Lake {
             failures: 0,
             races: 0,
             creates_table,
+            in_batches: false,
         })))
     }
 
@@ -141,6 +143,7 @@ impl Lake {
             failures: 0,
             races: 0,
             creates_table: false,
+            in_batches: false,
         })))
     }
 
@@ -198,7 +201,7 @@ fn publishable(table: &Table, request: &PublishRequest) -> Result<()> {
 }
 
 /// Returns where a table stood first.
-fn root_of(table: &Table) -> Result<Location> {
+pub(in crate::publish) fn root_of(table: &Table) -> Result<Location> {
     if let Some(root) = table.parameters.get(TABLE_ROOT) {
         return Location::parse(root);
     }

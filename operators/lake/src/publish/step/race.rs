@@ -25,7 +25,11 @@ impl Lake {
         }
         tracing::info!(error = %lost, races, "another writer was there first: the publish begins anew");
         match self.plan_publish(request).await? {
-            Step::Next(PublishState::Planned(plan)) => Ok(Step::Next(PublishState::Planned(Plan { races, ..plan }))),
+            Step::Next(PublishState::Planned(anew)) => {
+                // So many partitions need batches again.
+                let anew = Plan { races, in_batches: plan.in_batches, ..anew };
+                Ok(Step::Next(PublishState::Planned(anew)))
+            }
             step => Ok(step),
         }
     }

@@ -3,6 +3,7 @@
 use super::{describe, version_name};
 use crate::error::{Error, ErrorKind, Result, Retryable};
 use crate::lake::Lake;
+use crate::name::Location;
 use crate::publish::decide::{self, Ending, RowLimit};
 use crate::publish::dml::wrap;
 use crate::publish::request::{
@@ -12,7 +13,7 @@ use crate::publish::validate;
 use crate::query::{Destination, Query, QueryStats, QueryStatus};
 
 /// How many failures of a query are enough, of those that may go well the next time (each time under a prefix of its own).
-const FAILURES: u32 = 5;
+pub(super) const FAILURES: u32 = 5;
 
 impl Lake {
     /// Compares the query's columns with the table's.
@@ -37,6 +38,9 @@ impl Lake {
             // A stop after it was given up, before the state of the next generation was kept.
             Err(error) if error.kind == ErrorKind::Conflict => return begin_anew(probed),
             Err(error) => return Err(error),
+        }
+        if plan.in_batches {
+            return self.list_partitions(request, probed, prefix).await;
         }
         let mut sql = wrap(&request.sql, &probed.schema.columns);
         if request.options.contents == Contents::Nothing {
@@ -66,7 +70,7 @@ impl Lake {
             QueryStatus::Queued => Ok(Step::Wait(Waiting::Queued)),
             QueryStatus::Running(_) => Ok(Step::Wait(Waiting::Running)),
             QueryStatus::Succeeded(stats) => {
-                let step = self.validate_written(request, submitted, stats).await;
+                let step = self.validate_written(request, submitted, std::slice::from_ref(prefix), stats).await;
                 self.or_give_up(prefix, step).await
             }
             // The process that ran it is gone; what it wrote may be half. That is no fault of the query: however often the
@@ -75,32 +79,42 @@ impl Lake {
                 self.give_up(prefix).await?;
                 begin_anew(&submitted.probed)
             }
-            QueryStatus::Failed(error) => {
-                self.give_up(prefix).await?;
-                let may_go_well = error.kind == ErrorKind::AlreadyExists || error.retryable == Retryable::Yes;
-                let failures = submitted.probed.plan.failures + 1;
-                if !may_go_well || failures >= FAILURES {
-                    return Err(error);
-                }
-                let mut probed = submitted.probed.clone();
-                probed.plan.failures = failures;
-                begin_anew(&probed)
-            }
-            QueryStatus::Canceled => {
-                self.give_up(prefix).await?;
-                Err(Error::new(ErrorKind::Canceled, "follow a query", "the query was cancelled"))
-            }
+            QueryStatus::Failed(error) => self.after_failure(&submitted.probed, prefix, error).await,
+            QueryStatus::Canceled => self.canceled(prefix).await,
         }
     }
 
-    /// Checks the objects, and decides by the number of rows.
-    async fn validate_written(
+    /// Ends a publish whose query somebody else cancelled.
+    pub(super) async fn canceled(&self, prefix: &Location) -> Result<Step> {
+        self.give_up(prefix).await?;
+        Err(Error::new(ErrorKind::Canceled, "follow a query", "the query was cancelled"))
+    }
+
+    /// Gives up what a query wrote that failed, and begins anew where that may go well.
+    pub(super) async fn after_failure(&self, probed: &Probed, prefix: &Location, error: Error) -> Result<Step> {
+        self.give_up(prefix).await?;
+        let mut probed = probed.clone();
+        if error.kind == ErrorKind::TooManyPartitions && !probed.plan.in_batches && !probed.schema.keys.is_empty() {
+            tracing::info!(%error, "more partitions than one query may write: they are written in batches");
+            probed.plan.in_batches = true;
+            return begin_anew(&probed);
+        }
+        probed.plan.failures += 1;
+        if !may_go_well(&error) || probed.plan.failures >= FAILURES {
+            return Err(error);
+        }
+        begin_anew(&probed)
+    }
+
+    /// Checks the objects below the prefixes that were written to, and decides by the number of rows.
+    pub(super) async fn validate_written(
         &self,
         request: &PublishRequest,
         submitted: &Submitted,
+        prefixes: &[Location],
         stats: QueryStats,
     ) -> Result<Step> {
-        let validated = validate::validate(&self.storage, &submitted.prefix, &stats.objects).await?;
+        let validated = validate::validate(&self.storage, prefixes, &stats.objects).await?;
         let plan = &submitted.probed.plan;
         let name = request.target.table();
         let written = Written {
@@ -131,9 +145,14 @@ impl Lake {
     }
 }
 
+/// Tells whether another try may succeed, under a prefix of its own.
+pub(super) fn may_go_well(error: &Error) -> bool {
+    error.kind == ErrorKind::AlreadyExists || error.retryable == Retryable::Yes
+}
+
 /// Goes back to submitting, under a new prefix.
 #[expect(clippy::unnecessary_wraps, reason = "the end of a step like the others")]
-fn begin_anew(probed: &Probed) -> Result<Step> {
+pub(super) fn begin_anew(probed: &Probed) -> Result<Step> {
     let mut probed = probed.clone();
     probed.plan.generation += 1;
     Ok(Step::Next(PublishState::Probed(probed)))

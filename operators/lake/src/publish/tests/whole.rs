@@ -95,7 +95,6 @@ async fn a_partitioned_table_is_replaced_with_all_that_it_had() {
 async fn what_cannot_become_partitions_is_refused_and_leaves_nothing() {
     let world = World::new().await;
     let lake = world.open(CrashPoints::default()).await;
-    let many = "SELECT 1 AS a, n AS k FROM UNNEST(sequence(1, 101)) AS t (n)";
     let cases = [
         (
             keyed("SELECT 1 AS a, 2 AS b, 3 AS c", &["c", "b"]),
@@ -121,10 +120,6 @@ async fn what_cannot_become_partitions_is_refused_and_leaves_nothing() {
             "the value `` of partition key `k` cannot be used: it is empty, which a path cannot tell from NULL: use NULLIF or \
              another value",
         ),
-        (
-            keyed(many, &["k"]),
-            "HIVE_TOO_MANY_OPEN_PARTITIONS: expected at most 100 partitions by `k`, found more: write fewer at a time with WHERE",
-        ),
     ];
     for (request, message) in cases {
         assert_eq!(publish(&lake, &request).await.unwrap_err().message, message);
@@ -136,4 +131,137 @@ async fn what_cannot_become_partitions_is_refused_and_leaves_nothing() {
     shape.options.contents = Contents::Nothing;
     publish(&lake, &shape).await.unwrap();
     assert!(shown(&lake, "SELECT a, k FROM web.made").await.is_empty());
+}
+
+/// 250 partitions by a text with a quote, in one of them NULL, and a flag.
+const MANY: &str = "SELECT n AS a, CASE WHEN n = 7 THEN NULL ELSE concat('it''s ', CAST(n AS varchar)) END AS k, n % 2 = 0 AS even \
+                    FROM UNNEST(sequence(1, 250), repeat(1, 250)) AS t (n, one) CROSS JOIN UNNEST(sequence(1, 2)) AS u (twice)";
+
+async fn all_of_many(lake: &Lake) {
+    let sums = "SELECT count(*), sum(a), count(DISTINCT k), count_if(even) FROM web.made";
+    assert_eq!(shown(lake, sums).await, ["500|62750|249|250"]);
+    assert_eq!(shown(lake, "SELECT a, even FROM web.made WHERE k IS NULL").await, ["7|false", "7|false"]);
+    assert_eq!(shown(lake, "SELECT DISTINCT a FROM web.made WHERE k = 'it''s 250' AND even").await, ["250"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_partitions_than_one_query_may_write_are_written_in_batches() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    let mut request = keyed(MANY, &["k", "even"]);
+    let check = "SELECT a FROM new_version WHERE k IS NULL AND a <> 7";
+    request.options.checks = vec![Check { name: "null.sql".to_owned(), sql: check.to_owned() }];
+    let outcome = publish(&lake, &request).await.unwrap();
+    assert_eq!((outcome.stats.rows, outcome.stats.objects.len()), (500, 250));
+    all_of_many(&lake).await;
+    let location = outcome.location.unwrap();
+    assert!(location.to_string().ends_with("-g2/"), "the second generation: {location}");
+    let partitions = lake.catalog.partitions(request.target.table()).await.unwrap();
+    let mut batches: IndexMap<String, usize> = IndexMap::new();
+    for partition in &partitions {
+        let below = partition.location.key().strip_prefix(location.key()).unwrap();
+        *batches.entry(below.split('/').next().unwrap().to_owned()).or_default() += 1;
+    }
+    batches.sort_keys();
+    let expected = [("batch-00001", 100), ("batch-00002", 100), ("batch-00003", 50)];
+    assert_eq!(batches, expected.map(|(name, count)| (name.to_owned(), count)).into());
+
+    // As many in one partition less are written by one query.
+    world.tick();
+    publish(&lake, &keyed("SELECT 1 AS a, n AS k FROM UNNEST(sequence(1, 100)) AS t (n)", &["k"])).await.unwrap();
+    assert_eq!(shown(&lake, "SELECT sum(k) FROM web.made").await, ["5050"]);
+    world.clock.advance(Duration::from_hours(25));
+    lake.collect().await.unwrap();
+    let results = world.files().into_iter().filter(|file| !file.contains("suiro-results")).count();
+    assert_eq!(results, 102, "100 objects, the marker of the version and that of the root: {:?}", world.files());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_whose_process_is_gone_is_written_anew_and_the_others_stay() {
+    let world = World::new().await;
+    let request = keyed(MANY, &["k", "even"]);
+    let kept = Mutex::new(None);
+    let mut stopped = BTreeSet::new();
+    let mut lake = world.open(CrashPoints::default()).await;
+    let outcome = loop {
+        let state = kept.lock().unwrap().clone();
+        if let Some(PublishState::Batching(Batching { written, running, listing, .. })) = &state {
+            // Once while the list is made, once in each batch.
+            if stopped.insert((written.len(), running.is_some())) {
+                let query = running.clone().unwrap_or_else(|| listing.clone());
+                lake.engine.cancel(&query).await.unwrap();
+                lake = world.open(CrashPoints::default()).await;
+            }
+        }
+        let step = match &state {
+            None => lake.plan_publish(&request).await.unwrap(),
+            Some(state) => lake.publish_step(&request, state).await.unwrap(),
+        };
+        match step {
+            Step::Next(state) => *kept.lock().unwrap() = Some(state),
+            Step::Wait(_) => tokio::task::yield_now().await,
+            Step::Done(outcome) => break outcome,
+        }
+    };
+    assert_eq!(stopped.len(), 7, "{stopped:?}");
+    all_of_many(&lake).await;
+    let version = lake.storage.file(&outcome.location.unwrap()).unwrap();
+    let mut names: Vec<String> = std::fs::read_dir(version)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("batch-"))
+        .collect();
+    names.sort();
+    assert_eq!(names, ["batch-00001-2", "batch-00002-2", "batch-00003-2"], "what a stopped try left is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_others_each_time_are_not_published_in_batches() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    publish(&lake, &request("x", ONE)).await.unwrap();
+    let sql = "SELECT m.n AS a, t.n AS k FROM daily AS m CROSS JOIN UNNEST(sequence(1, 101)) AS t (n)";
+    let request_of_many = keyed(sql, &["k"]);
+    let kept = Mutex::new(None);
+    let error = loop {
+        let state = kept.lock().unwrap().clone();
+        if let Some(PublishState::Batching(batching)) = &state
+            && batching.written.len() == 1
+            && batching.running.is_none()
+        {
+            // What is read becomes twice as much.
+            world.tick();
+            publish(&lake, &request("y", ONE)).await.unwrap();
+        }
+        let step = match &state {
+            None => lake.plan_publish(&request_of_many).await,
+            Some(state) => lake.publish_step(&request_of_many, state).await,
+        };
+        match step {
+            Ok(Step::Next(state)) => *kept.lock().unwrap() = Some(state),
+            Ok(Step::Wait(_)) => tokio::task::yield_now().await,
+            Ok(Step::Done(outcome)) => panic!("{outcome:?}"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.message, "the SELECT gave other rows each time it ran: expected 1 row in batch 2 of 2, found 2");
+    assert!(lake.catalog.table(request_of_many.target.table()).await.unwrap().is_none());
+    assert!(world.files().iter().all(|file| !file.contains("batch-")), "{:?}", world.files());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_without_a_table_lie_where_their_partitions_are_whichever_batch_wrote_them() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    let mut request = keyed("SELECT 1 AS a, n AS k FROM UNNEST(sequence(1, 101)) AS t (n)", &["k"]);
+    let place = Location::parse("s3://b/place/").unwrap();
+    request.options.register = false;
+    request.options.location = Some(place.clone());
+    request.options.mode = PublishMode::Versioned;
+    publish(&lake, &request).await.unwrap();
+    let objects = lake.storage.list_data(&place).await.unwrap();
+    let folders: BTreeSet<String> =
+        objects.iter().map(|object| object.location.parent().unwrap().to_string()).collect();
+    let expected: BTreeSet<String> = (1..=101).map(|number| format!("s3://b/place/k={number}/")).collect();
+    assert_eq!(folders, expected);
 }

@@ -149,7 +149,7 @@ fn classed(text: &str, class: Option<Class>) -> Error {
             return Error { position: reason.position, ..error };
         }
         if name.ends_with("_TOO_MANY_OPEN_PARTITIONS") {
-            return made(ErrorKind::QueryFailed)
+            return made(ErrorKind::TooManyPartitions)
                 .help("write fewer than 100 partitions at a time: add a WHERE on the partition keys, or loop over their values");
         }
         if name == "HIVE_PATH_ALREADY_EXISTS" {
@@ -222,7 +222,7 @@ mod tests {
             (
                 "HIVE_TOO_MANY_OPEN_PARTITIONS: Exceeded limit",
                 Some(class(2, 1000, false)),
-                ErrorKind::QueryFailed,
+                ErrorKind::TooManyPartitions,
                 false,
             ),
             ("ICEBERG_COMMIT_ERROR: Failed to commit", Some(class(1, 233, true)), ErrorKind::Conflict, true),

@@ -12,7 +12,7 @@ use crate::publish::version::hex;
 use crate::query::{Destination, Query, QueryOptions};
 
 /// The longest statement that Athena takes, in bytes: <https://docs.aws.amazon.com/athena/latest/ug/service-limits.html>.
-pub(super) const LONGEST_STATEMENT: usize = 262_144;
+pub(crate) const LONGEST_STATEMENT: usize = 262_144;
 
 /// What the comment begins with.
 const START: &str = "-- suiro: ";

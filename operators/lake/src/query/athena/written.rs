@@ -31,10 +31,28 @@ pub(in crate::query) async fn objects(
     if let Some(manifest) = manifest {
         compare(storage, prefix, &listed, manifest).await?;
     }
+    described(storage, prefix, &record.partition_by, listed).await
+}
+
+/// Returns the objects below a prefix that a query has written to, in the order of their names.
+///
+/// # Errors
+/// `InvalidData` when an object is no Parquet file or in no partition by these keys.
+pub(crate) async fn below(storage: &Storage, prefix: &Location, partition_by: &[String]) -> Result<Vec<WrittenObject>> {
+    let listed = storage.list_data(prefix).await?;
+    described(storage, prefix, partition_by, listed).await
+}
+
+async fn described(
+    storage: &Storage,
+    prefix: &Location,
+    partition_by: &[String],
+    listed: Vec<Object>,
+) -> Result<Vec<WrittenObject>> {
     futures::stream::iter(listed)
         .map(|object| async move {
             let rows = validate::rows(storage, &object.location, object.bytes).await?;
-            let partition = values(prefix, &object.location, &record.partition_by)?;
+            let partition = values(prefix, &object.location, partition_by)?;
             Ok(WrittenObject { location: object.location, bytes: object.bytes, rows, partition })
         })
         .buffered(FOOTERS)

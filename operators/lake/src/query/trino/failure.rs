@@ -33,7 +33,7 @@ pub(super) fn of(error: &PageError) -> Error {
         (_, "PERMISSION_DENIED") => named(ErrorKind::PermissionDenied),
         (_, "HIVE_PATH_ALREADY_EXISTS") => named(ErrorKind::AlreadyExists),
         (_, "USER_CANCELED" | "ADMINISTRATIVELY_KILLED") => named(ErrorKind::Canceled),
-        (_, "HIVE_TOO_MANY_OPEN_PARTITIONS") => named(ErrorKind::QueryFailed).help(
+        (_, "HIVE_TOO_MANY_OPEN_PARTITIONS") => named(ErrorKind::TooManyPartitions).help(
             "write fewer partitions at a time, or set `CATALOG.max_partitions_per_writers` in `session_properties`",
         ),
         (
@@ -75,6 +75,7 @@ mod tests {
         for (name, class, kind, again) in [
             ("TABLE_NOT_FOUND", "USER_ERROR", ErrorKind::InvalidSql, false),
             ("DIVISION_BY_ZERO", "USER_ERROR", ErrorKind::QueryFailed, false),
+            ("HIVE_TOO_MANY_OPEN_PARTITIONS", "USER_ERROR", ErrorKind::TooManyPartitions, false),
             ("PERMISSION_DENIED", "USER_ERROR", ErrorKind::PermissionDenied, false),
             ("HIVE_PATH_ALREADY_EXISTS", "EXTERNAL", ErrorKind::AlreadyExists, false),
             ("EXCEEDED_TIME_LIMIT", "INSUFFICIENT_RESOURCES", ErrorKind::ResourcesExhausted, false),
