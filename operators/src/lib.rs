@@ -3,6 +3,7 @@
 //! [`register_all`] is the list. They know nothing of the state store or the command line.
 
 mod athena;
+mod config;
 mod door;
 mod error;
 mod inspect;
