@@ -13,6 +13,7 @@ use super::error::TaskError;
 use crate::params::{ParamPath, Params, TaskParams};
 use crate::run::ProcessGroups;
 use crate::run::crash::CrashPoints;
+use crate::run::figures::EngineFigures;
 use crate::time::Clock;
 use crate::workflow::TaskDef;
 
@@ -74,6 +75,9 @@ pub trait TaskHost: std::fmt::Debug + Send + Sync + 'static {
 
     /// Tells how far the task is, for the live tree.
     fn progress(&self, progress: TaskProgress);
+
+    /// Returns what the engine of this process has done since it was made.
+    fn figures(&self) -> EngineFigures;
 
     /// Evaluates the templates of a text (an SQL file, say) with the task's parameters; `extra` is data that comes over them.
     ///

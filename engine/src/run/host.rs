@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::figures::EngineFigures;
 use super::log::TaskLog;
 use super::observer::{RunEvent, TaskRef};
 use super::shared::AttemptShared;
@@ -107,6 +108,11 @@ impl TaskHost for Host {
 
     fn progress(&self, progress: TaskProgress) {
         self.observe(&RunEvent::TaskProgress { task: self.reference(), progress });
+    }
+
+    fn figures(&self) -> EngineFigures {
+        let engine = &self.shared.engine;
+        engine.counters.figures(engine.clock.now(), engine.settings.max_running)
     }
 
     fn render(&self, text: &str, extra: &Params) -> Result<String, TaskError> {

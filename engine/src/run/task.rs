@@ -99,6 +99,8 @@ impl Job {
     pub(super) async fn execute(self) -> Report {
         let attempt = self.shared.claim.attempt;
         let task = self.task;
+        let engine = Arc::clone(&self.shared.engine);
+        let from = engine.clock.now();
         let checkpointed = Arc::new(Mutex::new(None));
         let step = AssertUnwindSafe(self.step(Arc::clone(&checkpointed))).catch_unwind();
         let (retry, ending) = step.await.unwrap_or_else(|panic| {
@@ -110,6 +112,8 @@ impl Job {
             (RetryPolicy::NONE, Ending::Failed(Box::new(error)))
         });
         let checkpointed = checkpointed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let is_end = matches!(ending, Ending::Done(_) | Ending::Failed(_));
+        engine.counters.note(from, engine.clock.now(), is_end);
         Report { attempt, task, retry, checkpointed, ending }
     }
 
