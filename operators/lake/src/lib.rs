@@ -15,7 +15,7 @@ pub mod name;
 pub mod publish;
 pub mod query;
 pub mod sql;
-mod sqlite;
+pub mod sqlite;
 pub mod storage;
 mod temporary;
 pub mod words;

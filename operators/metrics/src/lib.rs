@@ -5,12 +5,46 @@
 //! of one step; a *window* is one partition's span of time; the *ledger* knows how far each window is; a *reader* asks each
 //! window's owner.
 
+mod archive;
+mod bucket;
+mod checksum;
+mod dump;
 pub mod duplicate;
+mod expire;
+mod flush;
+pub mod ledger;
+mod make;
+mod merge;
+mod metrics;
+mod moving;
 pub mod point;
+mod read;
+mod rebuild;
+mod report;
+mod rollup;
+mod status;
 pub mod store;
+#[cfg(test)]
+mod tests;
+pub mod tiers;
 pub mod time;
+mod verify;
+pub mod window;
+mod write;
 
+pub use bucket::{Bucket, SeriesBuckets};
+pub use checksum::{Figures, checksum_of};
+pub use dump::{MakeOptions, OnLate};
 pub use duplicate::DuplicateRule;
-pub use point::{PointBatch, Points, SeriesName, SeriesPoints};
-pub use store::PointStore;
+pub use flush::FlushReport;
+pub use ledger::{Ledger, LedgerRow, WindowState};
+pub use metrics::Metrics;
+pub use point::{Merged, PointBatch, Points, SeriesName, SeriesPoints};
+pub use read::{Aggregate, Gap, OnGap, ReadAnswer, ReadRequest, ReadRow, Segment, SeriesAnswer};
+pub use report::{Outcome, WindowReport};
+pub use rollup::RollupSource;
+pub use status::WindowStatus;
+pub use store::{EmbeddedStore, EmbeddedStores, PointStore, StoreOpener};
+pub use tiers::{FlushRule, Step, Tier, TierKind, TierName, Tiers};
 pub use time::TimeRange;
+pub use window::{PartitionUnit, Window};

@@ -121,7 +121,11 @@ impl Points {
     /// `InvalidData` when a time does not ascend or the two have different lengths: stored data that is damaged.
     pub fn of_sorted(times_ms: Vec<i64>, mut values: Vec<f64>) -> Result<Self> {
         if times_ms.len() != values.len() || !times_ms.is_sorted_by(|left, right| left < right) {
-            return Err(Error::new(ErrorKind::InvalidData, "read points", "expected points in the order of their times"));
+            return Err(Error::new(
+                ErrorKind::InvalidData,
+                "read points",
+                "expected points in the order of their times",
+            ));
         }
         for value in &mut values {
             *value = canonical(*value);
@@ -188,6 +192,34 @@ impl Points {
         let from = self.times_ms.partition_point(|time| *time < range.start_ms);
         let to = self.times_ms.partition_point(|time| *time < range.end_ms).max(from);
         Self { times_ms: self.times_ms[from..to].to_vec(), values: self.values[from..to].to_vec() }
+    }
+
+    /// Returns the points at some places.
+    #[must_use]
+    pub fn slice(&self, places: std::ops::Range<usize>) -> Self {
+        Self { times_ms: self.times_ms[places.clone()].to_vec(), values: self.values[places].to_vec() }
+    }
+
+    /// Appends points that are all later; the caller knows that they are.
+    pub(crate) fn append(&mut self, mut later: Self) {
+        debug_assert!(self.times_ms.last().is_none_or(|last| later.times_ms.first().is_none_or(|first| last < first)));
+        self.times_ms.append(&mut later.times_ms);
+        self.values.append(&mut later.values);
+    }
+
+    /// Returns the points that `other` has with exactly the same value, and those that it has not.
+    pub(crate) fn split_by(&self, other: &Self) -> (Self, Self) {
+        let (mut same, mut others, mut at) = (Self::default(), Self::default(), 0);
+        for (time_ms, value) in self.iter() {
+            while other.times_ms.get(at).is_some_and(|time| *time < time_ms) {
+                at += 1;
+            }
+            let is_same = other.times_ms.get(at) == Some(&time_ms) && same_value(other.values[at], value);
+            let into = if is_same { &mut same } else { &mut others };
+            into.times_ms.push(time_ms);
+            into.values.push(value);
+        }
+        (same, others)
     }
 
     /// Takes over points that were written after these: of two of one time the rule chooses.
@@ -315,6 +347,11 @@ impl PointBatch {
     /// Returns the series, in the order of their names' bytes; none is without points.
     pub fn series(&self) -> &[SeriesPoints] {
         &self.series
+    }
+
+    /// Returns the series, in the order of their names' bytes.
+    pub fn into_series(self) -> Vec<SeriesPoints> {
+        self.series
     }
 
     /// Returns how many points there are in all.

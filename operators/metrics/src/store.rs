@@ -1,5 +1,10 @@
 //! The stores of points: where hot and warm tiers keep them.
 
+mod embedded;
+#[cfg(test)]
+pub(crate) mod memory;
+mod opener;
+
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
@@ -10,6 +15,9 @@ use lake::Result;
 use crate::duplicate::DuplicateRule;
 use crate::point::{Merged, PointBatch, SeriesName};
 use crate::time::TimeRange;
+
+pub use embedded::EmbeddedStore;
+pub use opener::{EmbeddedStores, StoreOpener};
 
 /// How many points a batch of a scan holds, about: 16 bytes each, so that a few batches on their way take some megabytes.
 pub const SCAN_POINTS: usize = 100_000;

@@ -21,7 +21,9 @@ pub fn check_time(time_ms: i64) -> Result<()> {
     }
     let message = format!("expected a time from 1970 to 9999, found {time_ms} milliseconds since 1970");
     let error = Error::new(ErrorKind::InvalidData, "read a point", message);
-    Err(error.help("times of points are milliseconds since 1970-01-01 in UTC: seconds or microseconds look like other years"))
+    Err(error.help(
+        "times of points are milliseconds since 1970-01-01 in UTC: seconds or microseconds look like other years",
+    ))
 }
 
 /// A span of time, `[start, end)`, in milliseconds since 1970.
@@ -52,6 +54,13 @@ impl TimeRange {
         self.start_ms >= self.end_ms
     }
 
+    /// Tells whether all points are in the span.
+    pub fn holds(&self, points: &crate::Points) -> bool {
+        let times_ms = points.times_ms();
+        times_ms.first().is_none_or(|first| self.contains(*first))
+            && times_ms.last().is_none_or(|last| self.contains(*last))
+    }
+
     /// Returns what both spans hold; empty when nothing.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
@@ -61,7 +70,11 @@ impl TimeRange {
 
 impl fmt::Display for TimeRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |ms| Timestamp::from_millisecond(ms).map_or_else(|_| format!("{ms} ms"), |time| time.to_string());
-        write!(f, "{} .. {}", text(self.start_ms), text(self.end_ms))
+        write!(f, "{} .. {}", shown(self.start_ms), shown(self.end_ms))
     }
+}
+
+/// Writes a time for people: `2026-01-02T03:04:05Z`.
+pub fn shown(time_ms: i64) -> String {
+    Timestamp::from_millisecond(time_ms).map_or_else(|_| format!("{time_ms} ms"), |time| time.to_string())
 }
