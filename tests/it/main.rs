@@ -23,6 +23,7 @@ mod endpoint_crash;
 mod examples;
 mod generated;
 mod interrupt;
+mod metrics;
 mod profiles;
 mod project;
 mod read_only;

@@ -130,6 +130,9 @@ codes! {
     PERMISSION = "T0503", "access was refused";
     STORAGE = "T0504", "the storage or a service failed";
     STATE_UNUSABLE = "T0505", "the stored state of a task cannot be used";
+    POINTS_LOST = "T0601", "points would be gone before they are safe";
+    TWO_WRITERS = "T0602", "two tasks write the same tier";
+    POINT_LATE = "T0603", "a point was not read in time";
 
     LEASE_LOST = "S0101", "another process took the attempt over";
     STORE_CONFLICT = "S0102", "two processes wanted the same session";

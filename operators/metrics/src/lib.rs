@@ -8,6 +8,7 @@
 mod archive;
 mod bucket;
 mod checksum;
+pub mod config;
 mod dump;
 pub mod duplicate;
 mod expire;
@@ -20,6 +21,7 @@ mod moving;
 pub mod point;
 mod read;
 mod rebuild;
+pub mod replay;
 mod report;
 mod rollup;
 mod status;

@@ -45,7 +45,10 @@ impl Metrics {
             before.iter().filter(|row| row.is_settled()).map(|row| row.window.range()).collect();
         let stored: Vec<TimeRange> = ranges.iter().flat_map(|range| without(*range, &settled)).collect();
         let (mut layers, mut gaps) = (Vec::new(), Vec::new());
-        for (number, tier) in self.tiers.all().iter().enumerate().filter(|(_, tier)| tier.is_store()) {
+        // A list, and no closure that would live across the calls.
+        let stores: Vec<(usize, &Tier)> =
+            self.tiers.all().iter().enumerate().filter(|(_, tier)| tier.is_store()).collect();
+        for (number, tier) in stores {
             match self.read_store(tier, names, &stored).await {
                 Ok(layer) => layers.push((number, layer)),
                 Err(error) => {
@@ -105,18 +108,19 @@ impl Metrics {
                 return None;
             }
             let (storage, names) = (self.lake.storage.clone(), names.to_vec());
-            // In a task of its own: decoding takes processor time.
-            let read = tokio::spawn(async move {
-                let batches = scan::<SeriesPoints>(&storage, &files, Selection::Names(&names));
-                batches.try_concat().await
-            });
             Some(async move {
+                // In a task of its own: decoding takes processor time.
+                let read = tokio::spawn(async move {
+                    let batches = scan::<SeriesPoints>(&storage, &files, Selection::Names(&names));
+                    batches.try_concat().await
+                });
                 let read = read.await.unwrap_or_else(|error| {
                     Err(Error::new(lake::ErrorKind::External, "read an archive", "the reading stopped").source(error))
                 });
                 (window, wanted, read)
             })
         });
+        let reads: Vec<_> = reads.collect();
         let mut owned: BTreeMap<SeriesName, Owned> = BTreeMap::new();
         let mut reads = futures::stream::iter(reads).buffered(WINDOWS_AT_ONCE);
         while let Some((window, wanted, read)) = reads.next().await {
