@@ -26,7 +26,7 @@ mod window;
 mod windows;
 pub(crate) mod write;
 
-pub(crate) use door::MetricsDoor;
 pub use config::read_config;
+pub(crate) use door::MetricsDoor;
 pub use door::open;
 pub use window::read_time;

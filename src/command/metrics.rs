@@ -11,7 +11,9 @@ use engine::params::template::TemplateSettings;
 use engine::params::{Params, scope};
 use jiff::Timestamp;
 use metrics::config::{Period, TiersConfig};
-use metrics::{Aggregate, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step, TimeRange, WindowStatus};
+use metrics::{
+    Aggregate, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step, TimeRange, WindowStatus,
+};
 use operators::Purpose;
 use serde_json::json;
 
@@ -166,7 +168,8 @@ fn tell(base: &Base, name: &str, answer: &ReadAnswer, series: &SeriesAnswer) {
         base.output.note(&format!("there are no points of `{name}` in that time"));
     }
     for segment in &series.segments {
-        base.output.note(&format!("{}  {}  {}", segment.range, tier(segment.tier), counted(segment.rows, "row")));
+        let (first, last) = (moment(segment.range.start_ms), moment(segment.range.end_ms - 1));
+        base.output.note(&format!("{first} … {last}  {}  {}", tier(segment.tier), counted(segment.rows, "row")));
     }
     for gap in &answer.gaps {
         base.output.note(&format!("{}  {}  NOT READ: {}", gap.range, gap.tier, gap.why));

@@ -98,7 +98,18 @@ fn union(project: &Project) -> BTreeSet<String> {
     let mut points = BTreeSet::new();
     for series in SERIES {
         let mut command = project.command(&[
-            "metrics", "read", "--name", series, "--from", "2024-02-01", "--to", "2024-04-01", "--step", "raw", "--format", "csv",
+            "metrics",
+            "read",
+            "--name",
+            series,
+            "--from",
+            "2024-02-01",
+            "--to",
+            "2024-04-01",
+            "--step",
+            "raw",
+            "--format",
+            "csv",
         ]);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

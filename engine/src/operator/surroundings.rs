@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::document::{ProjectFiles, ProjectPath, ReadError, Span};
-use crate::params::{Params, syntax};
 use crate::params::template::{self, Part};
+use crate::params::{Params, syntax};
 
 /// The files around a task, by paths that start where the task's relative paths do.
 #[derive(Debug, Clone)]

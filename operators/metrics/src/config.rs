@@ -223,10 +223,16 @@ impl TierConfig {
             Self::Parquet(tier) => {
                 let (database, table) = tier.table.split_once('.').unwrap_or(("", &tier.table));
                 let location = tier.path.as_deref().map(|path| Location::parse(path).map(Location::into_prefix));
-                TierKind::Archive { table: TableName::new(database, table)?, unit: tier.unit(), location: location.transpose()? }
+                TierKind::Archive {
+                    table: TableName::new(database, table)?,
+                    unit: tier.unit(),
+                    location: location.transpose()?,
+                }
             }
             _ => TierKind::Store {
-                flush: self.flush().map(|flush| FlushRule { count: flush.count, age_ms: flush.age.map(Period::as_millis) }),
+                flush: self
+                    .flush()
+                    .map(|flush| FlushRule { count: flush.count, age_ms: flush.age.map(Period::as_millis) }),
             },
         };
         let step = Step::from_ms(self.step().as_millis())?;

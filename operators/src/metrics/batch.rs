@@ -43,7 +43,8 @@ impl Rows {
             let (points, merged) = Points::of_written(&rows, rule).map_err(|found| {
                 let message = format!(
                     "expected one value of `{name}` for {}, found {} and {}",
-                    jiff::Timestamp::from_millisecond(found.time_ms).map_or_else(|_| found.time_ms.to_string(), |time| time.to_string()),
+                    jiff::Timestamp::from_millisecond(found.time_ms)
+                        .map_or_else(|_| found.time_ms.to_string(), |time| time.to_string()),
                     found.stands,
                     found.written
                 );

@@ -8,12 +8,12 @@ use engine::params::ParamPath;
 use jiff::Timestamp;
 use lake::Lake;
 use metrics::config::{ParquetTier, TierConfig, TiersConfig};
-use metrics::{Metrics, PartitionUnit, Tier, TierName};
+use metrics::{Metrics, PartitionUnit, Step, Tier, TierName};
 use tokio::sync::Mutex;
 
 use super::params::TiersParams;
-use super::stores::ConfiguredStores;
 use super::route::Work;
+use super::stores::ConfiguredStores;
 use crate::door::LakeDoor;
 use crate::error::task_error;
 
@@ -38,9 +38,11 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Returns the table of a Parquet tier, as users write it.
-    pub(super) fn table(&self, tier: &str) -> Option<String> {
-        self.config.tiers.get(tier)?.as_parquet().map(|tier| tier.table.clone())
+    /// Returns the step and the table of a Parquet tier, as they stand in the catalog.
+    pub(super) fn table(&self, tier: &str) -> Option<(String, String)> {
+        let parquet = self.config.tiers.get(tier)?.as_parquet()?;
+        let step = Step::from_ms(parquet.step.as_millis()).ok()?;
+        Some((step.to_string(), parquet.table.to_lowercase()))
     }
 
     /// Returns the unit of the windows of a Parquet tier.

@@ -4,19 +4,17 @@ use std::sync::Arc;
 
 use engine::diagnostic::code;
 use engine::operator::error::Retry;
-use engine::operator::{
-    ParamProblem, Surroundings, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TypedOperator,
-};
+use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TypedOperator};
 use engine::params::Params as EngineParams;
 use metrics::{MakeOptions, Outcome, WindowReport};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::door::{MetricsDoor, tier};
+use super::inspect;
 use super::params::{TiersParams, WindowParams};
 use super::route::Work;
 use super::windows::{Doing, Windows};
-use super::inspect;
 use crate::error::task_error;
 use crate::state;
 
@@ -97,7 +95,14 @@ IAM actions on AWS: those of `athena.apas>`.";
         let (from, to) = (tier(&params.command)?, tier(&params.to)?);
         let range = params.window.range(opened.now)?;
         let table = opened.table(&params.to);
-        let doing = Doing { key: "last_dump", done: "dumped", table: table.as_deref(), says: false };
+        let doing = Doing {
+            key: "last_dump",
+            done: "dumped",
+            thing: "point",
+            table: table.as_ref().map(|(step, table)| (step.as_str(), table.as_str())),
+            counts_moved: false,
+            says: false,
+        };
         let Some(windows) = state::read::<Windows>(context)? else {
             let due = opened.metrics.due_dumps(&from, &to, range, opened.now).await.map_err(task_error)?;
             return Windows::begin(opened.unit(&params.to), &due).start(context, doing);
@@ -123,7 +128,8 @@ IAM actions on AWS: those of `athena.apas>`.";
 
 /// A window that is archived has more points now, and the task was told to stop then.
 fn late(report: &WindowReport) -> TaskError {
-    let message = format!("points came to the window {} of `{}` after it was archived", report.window.label(), report.tier);
+    let message =
+        format!("points came to the window {} of `{}` after it was archived", report.window.label(), report.tier);
     TaskError::new(TaskErrorKind::DataQuality, Retry::Never, code::DATA_QUALITY, message)
         .param(ParamProblem::new("on_late".into(), "`on_late: fail` stops here".to_owned()))
         .help("`on_late: rewrite` writes the window again as a new version")

@@ -70,7 +70,7 @@ deleted, each by its time and value: one that is written in that moment stays.
 
 A window that was not verified is never deleted, whatever its age.
 
-Stores `metrics.last_expire`: `windows`, `made` (deleted now), `unchanged` (nothing was left), `late`, `not_due`, `points`.";
+Stores `metrics.last_expire`: `windows`, `made` (deleted now), `unchanged` (nothing was left), `late`, `not_due`, `points` (that were deleted).";
     const EXAMPLE: &'static str = "\
 +verify:
   metrics.verify>: [warm, cold]
@@ -93,9 +93,11 @@ Stores `metrics.last_expire`: `windows`, `made` (deleted now), `unchanged` (noth
         let range = params.window.range(opened.now)?;
         let keep = opened.config.tiers.get(&params.command).map_or(Period::ZERO, metrics::config::TierConfig::keep);
         let older_than_ms = params.older_than.unwrap_or(keep).as_millis();
-        let doing = Doing { key: "last_expire", done: "expired", table: None, says: false };
+        let doing =
+            Doing { key: "last_expire", done: "expired", thing: "point", table: None, counts_moved: true, says: false };
         let Some(windows) = state::read::<Windows>(context)? else {
-            let due = opened.metrics.due_expiries(&store, range, older_than_ms, opened.now).await.map_err(task_error)?;
+            let due =
+                opened.metrics.due_expiries(&store, range, older_than_ms, opened.now).await.map_err(task_error)?;
             return Windows::begin(opened.raw_unit(), &due).start(context, doing);
         };
         let Some(window) = windows.current()? else { return windows.end(doing) };

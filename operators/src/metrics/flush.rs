@@ -7,8 +7,8 @@ use engine::operator::{
 };
 use engine::params::Params as EngineParams;
 use lake::words::counted;
-use metrics::config::{FlushConfig, Period, TierConfig};
 use metrics::FlushRule;
+use metrics::config::{FlushConfig, Period, TierConfig};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -56,7 +56,8 @@ pub(crate) struct Params {
 
 impl TypedOperator for Flush {
     const NAME: &'static str = "metrics.flush";
-    const SUMMARY: &'static str = "Moves points from a store to the next one; deletes only what it has read and written.";
+    const SUMMARY: &'static str =
+        "Moves points from a store to the next one; deletes only what it has read and written.";
     const COMMAND: Option<&'static str> = Some("the store that points leave");
     const DETAILS: &'static str = "\
 A series is moved when it has `count` points, or when its oldest point is older than `age`: both together keep the lower store's load \

@@ -36,8 +36,7 @@ pub(super) fn task(
             .collect::<Option<Vec<_>>>()
             .map(|all| all.into_iter().flatten().collect());
         let Some(tiers) = tiers else { return problems };
-        let borrowed: Vec<(ParamPath, &str)> =
-            tiers.iter().map(|(path, tier)| (path.clone(), tier.as_str())).collect();
+        let borrowed: Vec<(ParamPath, &str)> = tiers.iter().map(|(path, tier)| (path.clone(), tier.as_str())).collect();
         let wrong = work.problems(&config, &file, &borrowed);
         if !wrong.is_empty() {
             problems.extend(wrong);
@@ -49,7 +48,7 @@ pub(super) fn task(
                 problems.extend((!calls).then(|| unverified(tier, above())).flatten());
             }
             (Work::Dump | Work::Rollup, [(_, from), (path, to)]) => {
-                problems.extend(second_writer(params, from, (path, to), above()));
+                problems.extend(second_writer(from, (path, to), above()));
                 if work == Work::Rollup {
                     problems.extend(behind_expiry(&config, params, from));
                 }
@@ -104,14 +103,14 @@ fn unverified<'a>(tier: &str, mut above: impl Iterator<Item = &'a WrittenTask>) 
     if above.any(verifies) {
         return None;
     }
-    let message = format!("`{tier}` is expired, and no `metrics.verify>` above has looked whether its points are archived");
+    let message =
+        format!("`{tier}` is expired, and no `metrics.verify>` above has looked whether its points are archived");
     let help = format!("add a task above: `+verify: {{metrics.verify>: [{tier}, …]}}`");
     Some(ParamProblem::new("_command".into(), message).code(code::POINTS_LOST).help(help))
 }
 
-/// Says that a task above writes the same tier.
+/// Says that a task above writes the same tier from another one.
 fn second_writer<'a>(
-    params: &Params,
     from: &str,
     (path, to): (&ParamPath, &str),
     above: impl Iterator<Item = &'a WrittenTask>,
@@ -120,15 +119,9 @@ fn second_writer<'a>(
     let mut writers = above.filter(|task| matches!(task.operator.as_str(), "metrics.dump" | "metrics.rollup"));
     let other = writers.find_map(|task| {
         let same = named(task, "to").is_some_and(|other| other == to);
-        let other = named(task, "_command")?;
-        let apart = other == from && params.contains_key("window") && task.params.contains_key("window");
-        (same && !apart).then_some(other)
+        named(task, "_command").filter(|other| same && other != from)
     })?;
-    let message = if other == from {
-        format!("`{to}` is written from `{from}` by a task above already")
-    } else {
-        format!("`{to}` is written from `{other}` by a task above already, and from `{from}` here")
-    };
+    let message = format!("`{to}` is written from `{other}` by a task above already, and from `{from}` here");
     Some(
         ParamProblem::new(path.clone(), message)
             .code(code::TWO_WRITERS)

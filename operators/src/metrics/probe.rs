@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::diagnostic::code;
-use engine::operator::{
-    ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator,
-};
+use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
 use engine::params::Params as EngineParams;
 use metrics::config::Period;
 use metrics::{Aggregate, OnGap, PointBatch, Points, ReadRequest, SeriesName, SeriesPoints, TimeRange};
@@ -147,11 +145,10 @@ Stores `metrics.last_probe`: `seconds`, `name`, `timestamp`. `metrics.put>` writ
             .done());
         }
         if elapsed_ms >= params.limit.as_millis() {
-            let message = format!("a point that was written to `{}` is not read after {}", params.command, params.limit);
-            return Err(TaskError::failed(code::POINT_LATE, message).param(ParamProblem::new(
-                "limit".into(),
-                format!("the limit is {}", params.limit),
-            )));
+            let message =
+                format!("a point that was written to `{}` is not read after {}", params.command, params.limit);
+            return Err(TaskError::failed(code::POINT_LATE, message)
+                .param(ParamProblem::new("limit".into(), format!("the limit is {}", params.limit))));
         }
         state::wait(&progress, PAUSE)
     }

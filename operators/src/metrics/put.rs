@@ -201,13 +201,21 @@ fn share(text: &str) -> Result<f64, String> {
     let number = text.trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
     match number.filter(|number| (0.0..100.0).contains(number) && *number > 0.0) {
         Some(number) => Ok(number / 100.0),
-        None => Err(format!("expected a share between 0% and 100% such as `50%` for `drop`, found `{}`", text.escape_debug())),
+        None => Err(format!(
+            "expected a share between 0% and 100% such as `50%` for `drop`, found `{}`",
+            text.escape_debug()
+        )),
     }
+}
+
+/// Writes a rate with the digits that people read.
+fn short(rate: f64) -> String {
+    if rate >= 10.0 { format!("{rate:.1}") } else { format!("{rate:.4}") }
 }
 
 /// Fewer points came than usual.
 fn dropped(now: f64, usual: f64, drop: &str) -> TaskError {
-    let message = format!("expected about {usual:.1} points a minute as in the windows before, found {now:.1}");
+    let message = format!("expected about {} points a minute as in the windows before, found {}", short(usual), short(now));
     TaskError::new(TaskErrorKind::DataQuality, Retry::Never, code::DATA_QUALITY, message)
         .param(ParamProblem::new("drop".into(), format!("that is more than {drop} fewer")))
         .help("something that sends points may have gone silent")

@@ -17,11 +17,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::door::MetricsDoor;
+use super::inspect;
 use super::output::{number, path, store};
 use super::params::{TiersParams, wrong};
 use super::route::Work;
 use super::window::WrittenWindow;
-use super::inspect;
 use crate::error::{AtParam as _, task_error};
 
 /// The operator.

@@ -10,8 +10,8 @@ use engine::operator::{
 };
 use engine::params::Params as EngineParams;
 use lake::words::counted;
-use metrics::SeriesName;
 use metrics::Merged;
+use metrics::SeriesName;
 use metrics::replay::csv::{self, Reader};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -165,11 +165,16 @@ impl Progress {
         let name = SeriesName::new(&file.name).map_err(task_error)?;
         let to = tier(to)?;
         let rule = opened.config.duplicate;
-        let mut reader = Reader::open(&context.work_dir.join(&file.path), &shown).map_err(task_error).at_param("_command")?;
+        let mut reader =
+            Reader::open(&context.work_dir.join(&file.path), &shown).map_err(task_error).at_param("_command")?;
         let (mut rows, mut total, mut merged) = (Rows::default(), 0_u64, Merged::default());
         while let Some(read) = reader.next_rows(BATCH_ROWS).map_err(task_error).at_param("_command")? {
             if context.cancellation.is_cancelled() {
-                return Err(task_error(lake::Error::new(lake::ErrorKind::Canceled, "replay", "the replay was cancelled")));
+                return Err(task_error(lake::Error::new(
+                    lake::ErrorKind::Canceled,
+                    "replay",
+                    "the replay was cancelled",
+                )));
             }
             total += output::number(read.len());
             rows.add(&name, &read);
@@ -181,11 +186,18 @@ impl Progress {
         context.host.log(&format!("{shown}: {}, {} new", counted(total, "row"), merged.added));
         for (index, place) in reader.places().iter().enumerate() {
             let place = format!("{shown}:{}", place.tell(rule));
-            if index < NAMED_PLACES { context.host.warn(&place) } else { context.host.log(&place) }
+            if index < NAMED_PLACES {
+                context.host.warn(&place)
+            } else {
+                context.host.log(&place)
+            }
             self.places.push(place);
         }
         if reader.places().len() > NAMED_PLACES {
-            context.host.warn(&format!("{shown}: … and {} more places; the log names them", reader.places().len() - NAMED_PLACES));
+            context.host.warn(&format!(
+                "{shown}: … and {} more places; the log names them",
+                reader.places().len() - NAMED_PLACES
+            ));
         }
         self.next += 1;
         self.bytes += file.bytes;

@@ -94,7 +94,14 @@ IAM actions on AWS: those of `athena.apas>`.";
         let (from, to) = (tier(&params.command)?, tier(&params.to)?);
         let range = params.window.range(opened.now)?;
         let table = opened.table(&params.to);
-        let doing = Doing { key: "last_rollup", done: "rolled up", table: table.as_deref(), says: false };
+        let doing = Doing {
+            key: "last_rollup",
+            done: "rolled up",
+            thing: "bucket",
+            table: table.as_ref().map(|(step, table)| (step.as_str(), table.as_str())),
+            counts_moved: false,
+            says: false,
+        };
         let is_raw = opened.metrics.tiers().archive().is_some_and(|archive| archive.name == from);
         let source = match params.source {
             Some(Source::Verified) => RollupSource::Verified,

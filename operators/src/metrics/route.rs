@@ -84,30 +84,44 @@ impl Work {
         match self {
             Self::Flush if from_parquet || to_parquet => {
                 let (path, tier) = if from_parquet { (from_path, from) } else { (to_path, to) };
-                wrong(path, format!("expected a store, found `{tier}`, which is Parquet"), "`metrics.dump>` writes Parquet")
+                wrong(
+                    path,
+                    format!("expected a store, found `{tier}`, which is Parquet"),
+                    "`metrics.dump>` writes Parquet",
+                )
             }
             Self::Dump if from_parquet => wrong(
                 from_path,
                 format!("expected a store to dump, found `{from}`, which is Parquet"),
                 "`metrics.rollup>` makes larger steps of Parquet",
             ),
-            Self::Dump if !to_parquet => {
-                wrong(to_path, format!("expected a `parquet` tier, found the store `{to}`"), "`metrics.flush>` moves points between stores")
-            }
+            Self::Dump if !to_parquet => wrong(
+                to_path,
+                format!("expected a `parquet` tier, found the store `{to}`"),
+                "`metrics.flush>` moves points between stores",
+            ),
             Self::Dump if !same_step => wrong(
                 to_path,
                 format!("expected the `parquet` tier of the step of `{from}`, found `{to}`, which is a roll-up"),
                 "dump first, then `metrics.rollup>`",
             ),
-            Self::Rollup if !from_parquet => {
-                wrong(from_path, format!("expected a `parquet` tier, found the store `{from}`"), "dump first: roll-ups are made of Parquet")
-            }
-            Self::Verify if !to_parquet => {
-                wrong(to_path, format!("expected a `parquet` tier, found the store `{to}`"), "windows are verified where they are archived")
-            }
+            Self::Rollup if !from_parquet => wrong(
+                from_path,
+                format!("expected a `parquet` tier, found the store `{from}`"),
+                "dump first: roll-ups are made of Parquet",
+            ),
+            Self::Verify if !to_parquet => wrong(
+                to_path,
+                format!("expected a `parquet` tier, found the store `{to}`"),
+                "windows are verified where they are archived",
+            ),
             Self::Rollup if lower != upper + 1 => {
                 let next = config.tiers.get_index(upper + 1).map_or("", |(name, _)| name);
-                wrong(to_path, format!("`{next}` stands between `{from}` and `{to}`"), "roll up one tier after the other")
+                wrong(
+                    to_path,
+                    format!("`{next}` stands between `{from}` and `{to}`"),
+                    "roll up one tier after the other",
+                )
             }
             _ => None,
         }

@@ -24,12 +24,15 @@ impl Columns {
     /// # Errors
     /// `SchemaMismatch` with the columns that there are.
     pub(super) fn of(names: &[&str]) -> Result<Self> {
-        let find = |wanted: &[&str]| names.iter().position(|name| wanted.iter().any(|wanted| name.eq_ignore_ascii_case(wanted)));
+        let find = |wanted: &[&str]| {
+            names.iter().position(|name| wanted.iter().any(|wanted| name.eq_ignore_ascii_case(wanted)))
+        };
         let found = (find(&["name"]), find(&["timestamp", "ts", "time"]), find(&["value"]));
         match found {
             (Some(name), Some(time), Some(value)) if names.len() == 3 => Ok(Self { name, time, value }),
             _ => {
-                let message = format!("expected the columns `name`, `timestamp` and `value`, found `{}`", names.join("`, `"));
+                let message =
+                    format!("expected the columns `name`, `timestamp` and `value`, found `{}`", names.join("`, `"));
                 Err(Error::new(ErrorKind::SchemaMismatch, "read points", message)
                     .help("name them in the SELECT: `SELECT host AS name, at AS timestamp, load AS value FROM …`"))
             }
@@ -52,7 +55,9 @@ impl Columns {
                 let number = before.saturating_add(u64::try_from(row).unwrap_or(0)) + 1;
                 Error::new(ErrorKind::InvalidData, "read points", format!("row {number}: {why}"))
             };
-            for (column, is_null) in [("name", names.is_null(row)), ("timestamp", times.is_null(row)), ("value", values.is_null(row))] {
+            for (column, is_null) in
+                [("name", names.is_null(row)), ("timestamp", times.is_null(row)), ("value", values.is_null(row))]
+            {
                 if is_null {
                     return Err(wrong(format!("expected a {column}, found NULL"))
                         .help("leave such rows out in the SELECT: `WHERE value IS NOT NULL`"));
@@ -60,8 +65,10 @@ impl Columns {
             }
             let micros = times.value(row);
             if micros.rem_euclid(1_000) != 0 {
-                return Err(wrong(format!("expected a time of whole milliseconds, found {micros} microseconds since 1970"))
-                    .help("round it in the SELECT: `CAST(at AS timestamp(3)) AS timestamp`"));
+                return Err(wrong(format!(
+                    "expected a time of whole milliseconds, found {micros} microseconds since 1970"
+                ))
+                .help("round it in the SELECT: `CAST(at AS timestamp(3)) AS timestamp`"));
             }
             let time_ms = micros.div_euclid(1_000);
             check_time(time_ms).map_err(|error| wrong(error.message))?;
@@ -81,7 +88,9 @@ impl Columns {
 fn as_type(column: &ArrayRef, name: &str, wanted: &DataType) -> Result<ArrayRef> {
     let found = column.data_type();
     let fits = match wanted {
-        DataType::Utf8 => matches!(found, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..)),
+        DataType::Utf8 => {
+            matches!(found, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..))
+        }
         DataType::Float64 => found.is_numeric() && !matches!(found, DataType::Decimal256(..)),
         _ => matches!(found, DataType::Timestamp(_, None) | DataType::Date32),
     };

@@ -80,7 +80,15 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `glue:GetPartition`.";
         let [from_name, to_name] = params.command.as_slice() else { return Err(super::params::two_tiers()) };
         let (from, to) = (tier(from_name)?, tier(to_name)?);
         let range = params.window.range(opened.now)?;
-        let doing = Doing { key: "last_verify", done: "verified", table: None, says: true };
+        let is_raw = opened.metrics.tiers().archive().is_some_and(|archive| archive.name == to);
+        let doing = Doing {
+            key: "last_verify",
+            done: "verified",
+            thing: if is_raw { "point" } else { "bucket" },
+            table: None,
+            counts_moved: false,
+            says: true,
+        };
         let Some(windows) = state::read::<Windows>(context)? else {
             let due = opened.metrics.due_verifications(&to, range).await.map_err(task_error)?;
             return Windows::begin(opened.unit(to_name), &due).start(context, doing);

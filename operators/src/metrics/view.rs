@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::operator::{
-    ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator,
-};
+use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
 use engine::params::Params as EngineParams;
 use lake::catalog::{Expect, View as LakeView, ViewColumn};
 use lake::name::TableName;
@@ -13,10 +11,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::door::{MetricsDoor, Opened};
+use super::inspect;
 use super::output::{path, store};
 use super::params::{TiersParams, wrong};
 use super::route::Work;
-use super::inspect;
 use crate::error::{AtParam as _, task_error};
 
 /// The operator.
@@ -76,7 +74,10 @@ IAM actions on AWS: `glue:GetTable`, `glue:CreateTable`, `glue:UpdateTable`.";
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let opened = self.door.open(context, &params.tiers, Work::Look, &[]).await?;
         let Some((database, view)) = params.command.split_once('.') else {
-            return Err(wrong("_command", format!("expected `database.view`, found `{}`", params.command.escape_debug())));
+            return Err(wrong(
+                "_command",
+                format!("expected `database.view`, found `{}`", params.command.escape_debug()),
+            ));
         };
         let name = TableName::new(database, view).map_err(task_error).at_param("_command")?;
         let (sql, tiers) = select(&opened).await?;
@@ -143,7 +144,10 @@ async fn put(opened: &Opened, name: &TableName, sql: String) -> Result<(), TaskE
         return Err(task_error(lake::Error::new(lake::ErrorKind::AlreadyExists, "make a view", message)));
     }
     let described = lake.engine.describe(&sql, None).await.map_err(task_error)?;
-    let columns = described.columns.into_iter().map(|column| ViewColumn { name: column.name, data_type: column.data_type.to_string() });
+    let columns = described
+        .columns
+        .into_iter()
+        .map(|column| ViewColumn { name: column.name, data_type: column.data_type.to_string() });
     let view = LakeView { sql, database: None, columns: columns.collect() };
     let table = view.table(name.clone(), Some("the Parquet tiers of metrics")).map_err(task_error)?;
     let expect = standing.map_or(Expect::Absent, |table| Expect::Version(table.version));

@@ -90,9 +90,10 @@ pub fn read_time(text: &str, now: Timestamp) -> Result<i64, String> {
         Some(End::At(time_ms)) => Ok(time_ms),
         Some(End::Now) => Ok(now_ms),
         Some(End::Before(period)) => Ok(now_ms.saturating_sub(period.as_millis())),
-        Some(End::After(_)) | None => {
-            Err(format!("expected a time such as `2024-03-01`, `2024-03-01T05:00:00Z`, `-3d` or `now`, found `{}`", text.escape_debug()))
-        }
+        Some(End::After(_)) | None => Err(format!(
+            "expected a time such as `2024-03-01`, `2024-03-01T05:00:00Z`, `-3d` or `now`, found `{}`",
+            text.escape_debug()
+        )),
     }
 }
 

@@ -42,8 +42,12 @@ pub(super) struct Doing<'a> {
     pub(super) key: &'static str,
     /// What is done, in the past: `dumped`.
     pub(super) done: &'static str,
-    /// The table whose partitions the windows are, when they are published.
-    pub(super) table: Option<&'a str>,
+    /// What the rows of the windows are: `point`, or `bucket` of a roll-up.
+    pub(super) thing: &'static str,
+    /// The step and the table whose partitions the windows are, when they are published.
+    pub(super) table: Option<(&'a str, &'a str)>,
+    /// Whether only what the step moved counts, rather than what the windows hold.
+    pub(super) counts_moved: bool,
     /// Whether each window is a line of the run's output.
     pub(super) says: bool,
 }
@@ -98,12 +102,11 @@ impl Windows {
         match &report.outcome {
             Outcome::Made => {
                 self.made += 1;
-                self.points += report.figures.count;
-                self.bytes += report.bytes;
-                if let Some(table) = doing.table {
+                self.count(report, doing);
+                if let Some((step, table)) = doing.table {
                     self.published.push(Published {
                         table: table.to_owned(),
-                        partition: format!("{}={label}", self.unit.key()),
+                        partition: format!("step={step}/{}={label}", self.unit.key()),
                         rows: report.figures.count,
                         bytes: report.bytes,
                         location: String::new(),
@@ -112,8 +115,10 @@ impl Windows {
             }
             Outcome::Unchanged => {
                 self.unchanged += 1;
-                self.points += report.figures.count;
-                self.bytes += report.bytes;
+                // Nothing was written; what was read once more counts.
+                if doing.table.is_none() {
+                    self.count(report, doing);
+                }
             }
             Outcome::Late => self.late.push(label),
             // The mismatches say what.
@@ -131,6 +136,15 @@ impl Windows {
             return state::wait(&self, Duration::ZERO);
         }
         self.end(doing)
+    }
+
+    fn count(&mut self, report: &WindowReport, doing: Doing<'_>) {
+        if doing.counts_moved {
+            self.points += report.moved;
+        } else {
+            self.points += report.figures.count;
+            self.bytes += report.bytes;
+        }
     }
 
     /// Ends the task: all windows are done.
@@ -154,7 +168,7 @@ impl Windows {
             reset: vec![path(doing.key)],
             report: TaskReport {
                 rows: Some(self.points),
-                bytes: Some(self.bytes),
+                bytes: Some(self.bytes).filter(|bytes| *bytes > 0),
                 published: self.published,
                 ..TaskReport::default()
             },
@@ -174,11 +188,12 @@ fn line(report: &WindowReport, doing: Doing<'_>) -> String {
         Outcome::NotDue(why) => format!("not {}: {why}", doing.done),
     };
     format!(
-        "{} {}: {} {} of {} series, {}, checksum {}, {became}",
+        "{} {}: {} {}{} of {} series, {}, checksum {}, {became}",
         report.tier,
         report.window.label(),
         figure(report.figures.count),
-        if report.figures.count == 1 { "point" } else { "points" },
+        doing.thing,
+        if report.figures.count == 1 { "" } else { "s" },
         figure(report.figures.series),
         bytes(report.bytes),
         report.figures.checksum,
@@ -188,6 +203,7 @@ fn line(report: &WindowReport, doing: Doing<'_>) -> String {
 /// Points that are missing or others than they should be, as an error of the data.
 fn wrong(mismatches: &[String]) -> TaskError {
     let message = format!("points are not as they should be:\n{}", mismatches.join("\n"));
-    TaskError::new(TaskErrorKind::DataQuality, Retry::Never, code::DATA_QUALITY, message)
-        .help("nothing is expired while windows are not verified; compare with a backup or the source before you dump again")
+    TaskError::new(TaskErrorKind::DataQuality, Retry::Never, code::DATA_QUALITY, message).help(
+        "nothing is expired while windows are not verified; compare with a backup or the source before you dump again",
+    )
 }

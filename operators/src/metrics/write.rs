@@ -17,11 +17,11 @@ use serde_json::json;
 
 use super::batch::{BATCH_ROWS, Rows};
 use super::door::{MetricsDoor, Opened, tier};
+use super::inspect;
 use super::output::{number, path, store};
 use super::params::TiersParams;
 use super::route::Work;
 use super::rows::Columns;
-use super::inspect;
 use crate::error::{AtParam as _, task_error};
 use crate::{sql_text, state};
 
@@ -178,7 +178,11 @@ async fn write(context: &TaskContext, opened: &Opened, to: &str, id: &QueryId) -
             return Ok((n_rows, merged));
         }
         if context.cancellation.is_cancelled() {
-            return Err(task_error(lake::Error::new(lake::ErrorKind::Canceled, "write points", "the writing was cancelled")));
+            return Err(task_error(lake::Error::new(
+                lake::ErrorKind::Canceled,
+                "write points",
+                "the writing was cancelled",
+            )));
         }
     }
 }

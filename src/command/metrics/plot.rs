@@ -93,7 +93,13 @@ fn label(value: f64) -> String {
     if size != 0.0 && !(1e-3..1e7).contains(&size) {
         return format!("{value:.3e}");
     }
-    let digits = if size >= 1_000.0 { 0 } else if size >= 10.0 { 1 } else { 3 };
+    let digits = if size >= 1_000.0 {
+        0
+    } else if size >= 10.0 {
+        1
+    } else {
+        3
+    };
     format!("{value:.digits$}")
 }
 
@@ -111,7 +117,8 @@ mod tests {
     #[test]
     fn a_line_rises_a_spike_is_seen_and_a_gap_stays_empty() {
         let day = 86_400_000;
-        let mut points: Vec<(i64, f64)> = (0..40).map(|at| (at * day / 100, f64::from(i32::try_from(at).unwrap()))).collect();
+        let mut points: Vec<(i64, f64)> =
+            (0..40).map(|at| (at * day / 100, f64::from(i32::try_from(at).unwrap()))).collect();
         points.push((day * 9 / 10, 100.0));
         points.push((day * 95 / 100, f64::NAN));
         let text = draw(&points, (0, day), 30).unwrap();

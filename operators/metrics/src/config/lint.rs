@@ -103,37 +103,59 @@ impl TiersConfig {
             let step = tier.step();
             match above {
                 None if tier.as_parquet().is_some() => problems.push(
-                    TierProblem::new(&path, format!("expected a store as the first tier, found `{name}`, which is Parquet"))
-                        .help("points are written to the first tier: `hot: {store: embedded, step: 1m, keep: 26h}`"),
+                    TierProblem::new(
+                        &path,
+                        format!("expected a store as the first tier, found `{name}`, which is Parquet"),
+                    )
+                    .help("points are written to the first tier: `hot: {store: embedded, step: 1m, keep: 26h}`"),
                 ),
                 None => {}
                 Some((upper, above)) if step < above.step() => problems.push(
                     TierProblem::new(
                         format!("{path}.step"),
-                        format!("`{name}` has the step {step}, which is smaller than the {} of `{upper}` above it", above.step()),
+                        format!(
+                            "`{name}` has the step {step}, which is smaller than the {} of `{upper}` above it",
+                            above.step()
+                        ),
                     )
                     .help("tiers stand in the order in which points move: from the smallest step to the largest"),
                 ),
                 Some((upper, TierConfig::Parquet(_))) if tier.as_parquet().is_none() => problems.push(
-                    TierProblem::new(path, format!("expected Parquet below `{upper}`, found a store that takes points"))
-                        .help("points move from stores to Parquet and never back: put the stores first"),
+                    TierProblem::new(
+                        path,
+                        format!("expected Parquet below `{upper}`, found a store that takes points"),
+                    )
+                    .help("points move from stores to Parquet and never back: put the stores first"),
                 ),
                 Some((upper, above @ TierConfig::Parquet(_))) if step == above.step() => problems.push(
-                    TierProblem::new(format!("{path}.step"), format!("`{upper}` above it is Parquet of the step {step} already"))
-                        .help("a roll-up has a larger step than the tier that it is made of"),
+                    TierProblem::new(
+                        format!("{path}.step"),
+                        format!("`{upper}` above it is Parquet of the step {step} already"),
+                    )
+                    .help("a roll-up has a larger step than the tier that it is made of"),
                 ),
                 Some((upper, above)) if step > above.step() && above.as_parquet().is_none() => problems.push(
                     TierProblem::new(
                         format!("{path}.step"),
                         format!("expected the step {} of `{upper}` above it, found {step}", above.step()),
                     )
-                    .help(format!("a roll-up is made of Parquet: put a `parquet` tier of the step {} between", above.step())),
+                    .help(format!(
+                        "a roll-up is made of Parquet: put a `parquet` tier of the step {} between",
+                        above.step()
+                    )),
                 ),
-                Some((upper, TierConfig::Parquet(above))) if tier.as_parquet().is_some_and(|tier| tier.unit() < above.unit()) => {
-                    let message = format!("expected partitions at least as long as those of `{upper}`, found {}s", tier.as_parquet().map_or("", |tier| noun(tier.unit())));
+                Some((upper, TierConfig::Parquet(above)))
+                    if tier.as_parquet().is_some_and(|tier| tier.unit() < above.unit()) =>
+                {
+                    let message = format!(
+                        "expected partitions at least as long as those of `{upper}`, found {}s",
+                        tier.as_parquet().map_or("", |tier| noun(tier.unit()))
+                    );
                     problems.push(TierProblem::new(format!("{path}.partition"), message));
                 }
-                Some((upper, above)) if above.step() > Period::ZERO && step.as_seconds() % above.step().as_seconds() != 0 => {
+                Some((upper, above))
+                    if above.step() > Period::ZERO && step.as_seconds() % above.step().as_seconds() != 0 =>
+                {
                     problems.push(TierProblem::new(
                         format!("{path}.step"),
                         format!("expected a multiple of the step {} of `{upper}`, found {step}", above.step()),
@@ -162,7 +184,8 @@ impl TiersConfig {
                 TierConfig::Parquet(tier) => ("table", ("parquet".to_owned(), tier.table.to_lowercase())),
             };
             if let Some(other) = taken.insert(place, name) {
-                let message = format!("`{name}` and `{other}` would be kept in the same place: each would overwrite the other's");
+                let message =
+                    format!("`{name}` and `{other}` would be kept in the same place: each would overwrite the other's");
                 problems.push(TierProblem::new(format!("tiers.{name}.{key}"), message).of(ProblemKind::TwoWriters));
             }
         }
@@ -176,19 +199,26 @@ impl TiersConfig {
                     let unit = parquet.unit();
                     let pass = if parquet.step == tier.step() { "dumped to" } else { "rolled up to" };
                     let noun = noun(unit);
-                    let why = format!("it is {pass} `{next_name}` by the whole {noun}, {} after the {noun}'s end", self.lateness);
+                    let why = format!(
+                        "it is {pass} `{next_name}` by the whole {noun}, {} after the {noun}'s end",
+                        self.lateness
+                    );
                     (longest(unit).plus(self.lateness), why)
                 }
                 _ => {
                     let Some(age) = tier.flush().and_then(|flush| flush.age) else { continue };
-                    (age.plus(self.lateness), format!("it is flushed to `{next_name}` with an age of {age}, and may come {} late", self.lateness))
+                    (
+                        age.plus(self.lateness),
+                        format!(
+                            "it is flushed to `{next_name}` with an age of {age}, and may come {} late",
+                            self.lateness
+                        ),
+                    )
                 }
             };
             if tier.keep() < needed {
-                let message = format!(
-                    "`{name}` keeps points for {}, and the oldest is needed for {needed}: {why}",
-                    tier.keep()
-                );
+                let message =
+                    format!("`{name}` keeps points for {}, and the oldest is needed for {needed}: {why}", tier.keep());
                 problems.push(
                     TierProblem::new(format!("tiers.{name}.keep"), message)
                         .help(format!("keep them for {needed} at least"))
@@ -238,11 +268,13 @@ fn tier_problems(name: &str, tier: &TierConfig, problems: &mut Vec<TierProblem>)
             // What is secret is not known yet.
             if !is_address && !tier.uri.contains("${") {
                 // The text may hold a password: it is not repeated.
-                let message = "expected an address such as `redis://host:6379/0` (`rediss://` with TLS), found another text";
+                let message =
+                    "expected an address such as `redis://host:6379/0` (`rediss://` with TLS), found another text";
                 problems.push(TierProblem::new(path("uri"), message));
             }
             if !tier.key.contains("{name}") {
-                let message = format!("expected `{{name}}` in the key of a series, found `{}`", tier.key.escape_debug());
+                let message =
+                    format!("expected `{{name}}` in the key of a series, found `{}`", tier.key.escape_debug());
                 problems.push(TierProblem::new(path("key"), message).help("without it all series would be one"));
             }
         }
@@ -251,7 +283,10 @@ fn tier_problems(name: &str, tier: &TierConfig, problems: &mut Vec<TierProblem>)
                 problems.push(TierProblem::new(path("table"), "expected the name of a table, found an empty text"));
             }
             if tier.item < tier.step || tier.item == Period::ZERO || DAY_SECONDS % tier.item.as_seconds().max(1) != 0 {
-                let message = format!("expected a part of a day that divides it, from the step {} on, found {}", tier.step, tier.item);
+                let message = format!(
+                    "expected a part of a day that divides it, from the step {} on, found {}",
+                    tier.step, tier.item
+                );
                 problems.push(TierProblem::new(path("item"), message));
             }
             if tier.capacity == Some(0) {
@@ -276,7 +311,9 @@ fn parquet_problems(name: &str, tier: &ParquetTier, problems: &mut Vec<TierProbl
         }
     }
     // What is evaluated later is not known yet.
-    if let Some(wrong) = tier.path.as_deref().filter(|path| !path.contains("${")).and_then(|path| Location::parse(path).err()) {
+    if let Some(wrong) =
+        tier.path.as_deref().filter(|path| !path.contains("${")).and_then(|path| Location::parse(path).err())
+    {
         problems.push(TierProblem::new(path("path"), wrong.message));
     }
     if tier.unit() == PartitionUnit::Hour && tier.step > Period::from_seconds(3_600) {
@@ -350,8 +387,7 @@ mod tests {
     #[test]
     fn an_order_that_makes_no_sense_is_refused() {
         let store = |step: &str| serde_json::json!({"store": "embedded", "step": step, "keep": "99d"});
-        let parquet =
-            |table: &str, step: &str| serde_json::json!({"store": "parquet", "table": table, "step": step, "keep": "10y"});
+        let parquet = |table: &str, step: &str| serde_json::json!({"store": "parquet", "table": table, "step": step, "keep": "10y"});
         for (tiers, wrong) in [
             (
                 serde_json::json!({"a": store("1m"), "b": parquet("m.a", "1m"), "c": store("1m")}),
@@ -377,7 +413,10 @@ mod tests {
                 serde_json::json!({"a": store("1m"), "b": parquet("m.a", "1m"), "c": parquet("M.A", "1h")}),
                 "tiers.c.table: `c` and `b` would be kept in the same place: each would overwrite the other's",
             ),
-            (serde_json::json!({"a": store("1m"), "b": parquet("a", "1m")}), "tiers.b.table: expected `database.table`, found `a`"),
+            (
+                serde_json::json!({"a": store("1m"), "b": parquet("a", "1m")}),
+                "tiers.b.table: expected `database.table`, found `a`",
+            ),
             (
                 serde_json::json!({"a": store("7m")}),
                 "tiers.a.step: expected a step that divides a day, such as `1m` or `1h`, found 7m",

@@ -264,9 +264,8 @@ impl<R: BufRead> Reader<R> {
             fields.get(column).map(|field| field.trim()).ok_or_else(missing)
         };
         let (time, value) = (field(self.time_column, "timestamp")?, field(self.value_column, "value")?);
-        let time_ms = parse_time(time).ok_or_else(|| {
-            format!("expected a time such as `2014-02-14 14:30:00`, found `{}`", time.escape_debug())
-        })?;
+        let time_ms = parse_time(time)
+            .ok_or_else(|| format!("expected a time such as `2014-02-14 14:30:00`, found `{}`", time.escape_debug()))?;
         check_time(time_ms).map_err(|error| error.message)?;
         let value = value.parse::<f64>().map_err(|_| format!("expected a number, found `{}`", value.escape_debug()))?;
         Ok((time_ms, canonical(value)))
@@ -370,14 +369,16 @@ mod tests {
 
     #[test]
     fn columns_are_found_by_their_names() {
-        let (rows, _) = read("tier,Value,\"timestamp\"\n\"a,\"\"b\",NaN,2014-03-09T00:00:00+09:00\nx,inf,1970-01-01\n").unwrap();
+        let (rows, _) =
+            read("tier,Value,\"timestamp\"\n\"a,\"\"b\",NaN,2014-03-09T00:00:00+09:00\nx,inf,1970-01-01\n").unwrap();
         assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), [1_394_290_800_000, 0]);
         assert!(rows[0].1.is_nan() && rows[1].1.is_infinite());
     }
 
     #[test]
     fn lines_that_cannot_be_read_are_named() {
-        let error = read("timestamp,value\n2014-03-09,1\nyesterday,1\n2014-03-09,\n1969-12-31,1\n2014-03-09\n").unwrap_err();
+        let error =
+            read("timestamp,value\n2014-03-09,1\nyesterday,1\n2014-03-09,\n1969-12-31,1\n2014-03-09\n").unwrap_err();
         assert_eq!(error.kind, ErrorKind::UnreadableLines);
         assert_eq!(
             error.message,
