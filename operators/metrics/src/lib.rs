@@ -8,9 +8,11 @@
 pub mod duplicate;
 pub mod point;
 pub mod store;
+pub mod stream;
 pub mod time;
 
 pub use duplicate::DuplicateRule;
 pub use point::{PointBatch, Points, SeriesName, SeriesPoints};
 pub use store::PointStore;
+pub use stream::ReplayStream;
 pub use time::TimeRange;
