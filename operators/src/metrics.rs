@@ -28,5 +28,5 @@ pub(crate) mod write;
 
 pub use config::read_config;
 pub(crate) use door::MetricsDoor;
-pub use door::open;
+pub use door::open_metrics;
 pub use window::read_time;

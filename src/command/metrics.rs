@@ -51,7 +51,7 @@ async fn open(base: &Base, file: &Path) -> Result<(TiersConfig, Metrics), Failur
         let message = format!("nothing was written to the tiers of `{}` yet", file.display());
         return Err(Failure::of_code(code::NOT_FOUND, message).help("run the workflow that fills them first"));
     };
-    let metrics = operators::open_metrics(&lake, &config).await?;
+    let metrics = operators::open_metrics(&lake, &config, &base.environment.secrets.secrets()).await?;
     Ok((config, metrics))
 }
 

@@ -28,6 +28,7 @@ mod profiles;
 mod project;
 mod read_only;
 mod readers;
+mod secrets;
 mod stop;
 mod support;
 mod tidy;

@@ -110,6 +110,7 @@ codes! {
     WAIT_DURATION = "T0110", "a duration cannot be read";
     SH_NOT_STARTED = "T0111", "a script could not be started";
     SH_NOT_STOPPED = "T0112", "a script cannot be stopped";
+    SECRET_MISSING = "T0113", "a secret is not set";
 
     NOT_FOUND = "T0201", "a table, partition or object does not exist";
     EXISTS = "T0202", "a table or partition exists already";

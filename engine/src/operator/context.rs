@@ -14,6 +14,7 @@ use crate::params::{ParamPath, Params, TaskParams};
 use crate::run::ProcessGroups;
 use crate::run::crash::CrashPoints;
 use crate::run::figures::EngineFigures;
+use crate::secret::{Revealed, Secrets};
 use crate::time::Clock;
 use crate::workflow::TaskDef;
 
@@ -42,6 +43,8 @@ pub struct TaskContext {
     pub work_dir: PathBuf,
     /// A directory for the task's temporary files: not there until the operator makes it, removed when the step ends.
     pub temp_dir: PathBuf,
+    /// Where `${secret:name}` is looked up. Use [`TaskContext::reveal`].
+    pub secrets: Secrets,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Where tests stop the process, around what the operator itself makes durable.
@@ -129,6 +132,14 @@ impl TaskContext {
     /// Returns all parameters in scope, the task's own included, evaluated.
     pub fn scope(&self) -> &Params {
         self.scope.params()
+    }
+
+    /// Puts the secrets in place of the `${secret:name}` of a text, to be sent at once and kept nowhere.
+    ///
+    /// # Errors
+    /// When one of them is not set, or written wrongly.
+    pub fn reveal(&self, text: &str) -> Result<Revealed, TaskError> {
+        self.secrets.resolve(text).map_err(TaskError::from)
     }
 
     /// Returns the name of one effect of this task: the same on every retry and after every crash of this attempt, unlike

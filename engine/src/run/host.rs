@@ -78,17 +78,20 @@ impl Host {
 impl TaskHost for Host {
     async fn checkpoint(&self, state: &Value) -> Result<(), TaskError> {
         let engine = &self.shared.engine;
+        let mut state = state.clone();
+        self.shared.engine.settings.secrets.redact_value(&mut state);
         let mut update = TaskUpdate::new(self.task);
         update.operator_state = Some(state.clone());
         let tick = Tick { updated: vec![update], ..Tick::default() };
         let effect = engine.store.save(&self.shared.claim, &tick);
         engine.settings.crash_points.around("run: checkpoint", effect).await.map_err(store_error)?;
-        *self.checkpointed.lock().unwrap_or_else(PoisonError::into_inner) = Some(state.clone());
+        *self.checkpointed.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
         Ok(())
     }
 
     fn log(&self, line: &str) {
         let now = self.shared.engine.clock.now();
+        let line = self.shared.engine.settings.secrets.redact(line);
         for line in line.lines() {
             self.keep(|log| log.line(now, line));
             self.observe(&RunEvent::Log { task: self.reference(), line });
@@ -97,11 +100,15 @@ impl TaskHost for Host {
 
     fn warn(&self, line: &str) {
         let now = self.shared.engine.clock.now();
+        let line = self.shared.engine.settings.secrets.redact(line);
         self.keep(|log| log.line(now, &format!("warning: {line}")));
-        self.observe(&RunEvent::Warning { task: self.reference(), line });
+        self.observe(&RunEvent::Warning { task: self.reference(), line: &line });
     }
 
     fn output(&self, bytes: &[u8]) {
+        let secrets = &self.shared.engine.settings.secrets;
+        let redacted = std::str::from_utf8(bytes).ok().filter(|_| !secrets.is_empty()).map(|text| secrets.redact(text));
+        let bytes = redacted.as_deref().map_or(bytes, str::as_bytes);
         self.keep(|log| log.write(bytes));
         self.observe(&RunEvent::Output { task: self.reference(), bytes });
     }

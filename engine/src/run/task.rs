@@ -1,5 +1,6 @@
 //! One step of one task: evaluate its parameters, call its operator, say how that ended.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +23,7 @@ use crate::operator::{
 use crate::params::scope::{Layer, Scope};
 use crate::params::template::TemplateError;
 use crate::params::{ParamPath, Params, TaskParams, builtin};
+use crate::secret::Secrets;
 use crate::session::{AttemptId, RetryPolicy, TaskId};
 use crate::workflow::{TaskDef, TaskKind};
 
@@ -101,6 +103,7 @@ impl Job {
         let task = self.task;
         let engine = Arc::clone(&self.shared.engine);
         let from = engine.clock.now();
+        let secrets = self.shared.engine.settings.secrets.clone();
         let checkpointed = Arc::new(Mutex::new(None));
         let step = AssertUnwindSafe(self.step(Arc::clone(&checkpointed))).catch_unwind();
         let (retry, ending) = step.await.unwrap_or_else(|panic| {
@@ -111,6 +114,7 @@ impl Job {
             let error = error.help("this is a defect of suiro or of the operator; please report it");
             (RetryPolicy::NONE, Ending::Failed(Box::new(error)))
         });
+        let ending = redacted(ending, &secrets);
         let checkpointed = checkpointed.lock().unwrap_or_else(PoisonError::into_inner).take();
         let is_end = matches!(ending, Ending::Done(_) | Ending::Failed(_));
         engine.counters.note(from, engine.clock.now(), is_end);
@@ -198,6 +202,7 @@ impl Job {
             project_dir: self.shared.engine.settings.project_dir.clone(),
             work_dir,
             temp_dir: leftover::temp_dir(&self.shared.engine, self.shared.claim.attempt, self.task),
+            secrets: self.shared.engine.settings.secrets.clone(),
             clock: Arc::clone(&self.shared.engine.clock),
             crash_points: self.shared.engine.settings.crash_points.clone(),
             process_groups: self.shared.engine.settings.process_groups.clone(),
@@ -314,6 +319,43 @@ impl Job {
         }
         Ok(project_dir.join(relative))
     }
+}
+
+/// Takes the secrets out of all that is stored and shown of a step. An operator gives none away; a library may, in a message.
+fn redacted(mut ending: Ending, secrets: &Secrets) -> Ending {
+    if secrets.is_empty() {
+        return ending;
+    }
+    match &mut ending {
+        Ending::Done(result) => {
+            secrets.redact_params(&mut result.export);
+            secrets.redact_params(&mut result.store);
+            for published in &mut result.report.published {
+                secrets.redact_text(&mut published.location);
+            }
+        }
+        Ending::Waits { state, .. } => secrets.redact_value(state),
+        Ending::Failed(error) => {
+            secrets.redact_text(&mut error.message);
+            error.help.iter_mut().for_each(|help| secrets.redact_text(help));
+            secrets.redact_params(&mut error.details);
+            for problem in &mut error.params {
+                secrets.redact_text(&mut problem.message);
+                problem.help.iter_mut().for_each(|help| secrets.redact_text(help));
+            }
+            // A cause cannot be mended; its text stands in the message as a rule.
+            let causes = || {
+                std::iter::successors(error.source.as_deref().map(|source| source as &dyn std::error::Error), |cause| {
+                    cause.source()
+                })
+            };
+            if causes().any(|cause| matches!(secrets.redact(&cause.to_string()), Cow::Owned(_))) {
+                error.source = None;
+            }
+        }
+        Ending::Stopped => {}
+    }
+    ending
 }
 
 fn evaluate_retry(params: &TaskParams, written: &Value) -> Result<RetryPolicy, TaskError> {

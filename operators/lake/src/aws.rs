@@ -7,10 +7,12 @@ mod athena_settings;
 pub(crate) mod clients;
 pub(crate) mod credentials;
 pub(crate) mod error;
+mod json_api;
 pub mod settings;
 
 pub use clients::AwsClients;
 pub use error::{Call, of as error_of};
+pub use json_api::{JsonApi, JsonService, Refusal};
 pub use settings::{
     AssumedRole, AthenaSettings, AwsEndpoints, AwsKeys, AwsSettings, CallRate, CallRates, CannedAcl, Encryption,
     EngineKind, S3Writes, StorageClass,

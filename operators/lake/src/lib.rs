@@ -12,8 +12,10 @@ mod lake;
 pub mod load;
 mod look;
 pub mod name;
+pub mod pause;
 pub mod publish;
 pub mod query;
+pub mod secret;
 pub mod sql;
 pub mod sqlite;
 pub mod storage;
@@ -22,3 +24,4 @@ pub mod words;
 
 pub use crate::lake::{Lake, LakeSettings, Place};
 pub use error::{Error, ErrorKind, Result};
+pub use secret::Secret;

@@ -80,12 +80,15 @@ pub struct EmbeddedTier {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RedisTier {
-    /// The server: `redis://host:6379/0`, with TLS `rediss://…`. User and password may stand in it, best as
+    /// The server: `redis://host:6379/0`, with TLS `rediss://…`, or `unix:///path`. User and password may stand in it, best as
     /// `${secret:redis}`, which is the environment variable `SUIRO_SECRET_REDIS`.
     pub uri: String,
     /// The key of a series' hash. `{step}` and `{name}` stand for the tier's step and the series.
     #[serde(default = "default_key")]
     pub key: String,
+    /// A file of certificates (PEM) that are trusted in place of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
     /// How far the points of a series are apart, as a rule: `1m`. Times are kept as they are, never rounded.
     pub step: Period,
     /// How long points stay here: `26h`, `60d`. The default of `metrics.expire>`'s `older_than`.
@@ -120,7 +123,7 @@ pub struct DynamodbTier {
     pub endpoint: Option<String>,
     /// How many write units a second are used at most; no limit of ours unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capacity: Option<u32>,
+    pub capacity: Option<f64>,
     /// How far the points of a series are apart, as a rule: `1m`. Times are kept as they are, never rounded.
     pub step: Period,
     /// How long points stay here: `60d`. The default of `metrics.expire>`'s `older_than`.

@@ -26,6 +26,7 @@ mod report;
 mod rollup;
 mod status;
 pub mod store;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 pub mod tiers;
@@ -47,6 +48,7 @@ pub use report::{Outcome, WindowReport};
 pub use rollup::RollupSource;
 pub use status::WindowStatus;
 pub use store::{EmbeddedStore, EmbeddedStores, PointStore, StoreOpener};
+pub use stream::ReplayStream;
 pub use tiers::{FlushRule, Step, Tier, TierKind, TierName, Tiers};
 pub use time::TimeRange;
 pub use window::{PartitionUnit, Window};

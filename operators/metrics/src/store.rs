@@ -1,23 +1,30 @@
 //! The stores of points: where hot and warm tiers keep them.
 
+#[cfg(test)]
+pub(crate) mod conformance;
+pub mod dynamodb;
 mod embedded;
 #[cfg(test)]
 pub(crate) mod memory;
 mod opener;
+pub mod redis;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use lake::Result;
+use jiff::Timestamp;
+use lake::{Error, ErrorKind, Result};
 
 use crate::duplicate::DuplicateRule;
-use crate::point::{Merged, PointBatch, SeriesName};
+use crate::point::{Contradiction, Merged, PointBatch, SeriesName};
 use crate::time::TimeRange;
 
+pub use dynamodb::{DynamoDbSettings, DynamoDbStore};
 pub use embedded::EmbeddedStore;
 pub use opener::{EmbeddedStores, StoreOpener};
+pub use redis::{KeyTemplate, RedisSettings, RedisStore};
 
 /// How many points a batch of a scan holds, about: 16 bytes each, so that a few batches on their way take some megabytes.
 pub const SCAN_POINTS: usize = 100_000;
@@ -85,4 +92,21 @@ pub trait PointStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// As [`PointStore::summaries`].
     async fn days(&self) -> Result<BTreeSet<i64>>;
+}
+
+/// How long a UTC day is.
+const DAY_MS: i64 = 86_400_000;
+
+/// Returns the first millisecond of the UTC day of a time.
+fn day_of(time_ms: i64) -> i64 {
+    time_ms - time_ms.rem_euclid(DAY_MS)
+}
+
+/// Makes the error of a second value of one time where the rule allows one.
+pub(crate) fn contradiction(name: &SeriesName, found: &Contradiction) -> Error {
+    let Contradiction { time_ms, stands, written } = found;
+    let time = Timestamp::from_millisecond(*time_ms).map_or_else(|_| format!("{time_ms} ms"), |time| time.to_string());
+    let message = format!("expected one value of `{name}` at {time}, found {written} where {stands} stands");
+    Error::new(ErrorKind::Conflict, "write points", message)
+        .help("the tiers say `duplicate: error`: `last` keeps the later one, `max` the larger")
 }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use engine::operator::{TaskContext, TaskError};
 use engine::params::ParamPath;
+use engine::secret::Secrets;
 use jiff::Timestamp;
-use lake::Lake;
+use lake::{Lake, Secret};
 use metrics::config::{ParquetTier, TierConfig, TiersConfig};
 use metrics::{Metrics, PartitionUnit, Step, Tier, TierName};
 use tokio::sync::Mutex;
 
 use super::params::TiersParams;
 use super::route::Work;
-use super::stores::ConfiguredStores;
+use super::stores::{Addresses, ConfiguredStores};
 use crate::door::LakeDoor;
-use crate::error::task_error;
+use crate::error::{AtParam as _, task_error};
 
 /// Tiers that are opened when they are first used, by what their file says.
 #[derive(Debug)]
@@ -82,11 +83,13 @@ impl MetricsDoor {
         work.check(&config, &params.tiers, &named)?;
         let lake = self.lake.open().await?.clone();
         let key = serde_json::to_string(&config).unwrap_or_default();
+        let addresses =
+            addresses(&config, &|text| context.reveal(text).map(|revealed| Secret::new(revealed.reveal())))?;
         let mut opened = self.opened.lock().await;
         let metrics = match opened.get(&key) {
             Some(metrics) => Arc::clone(metrics),
             None => {
-                let metrics = Arc::new(open(&lake, &config).await.map_err(task_error)?);
+                let metrics = Arc::new(open(&lake, &config, addresses).await.map_err(task_error)?);
                 opened.insert(key, Arc::clone(&metrics));
                 metrics
             }
@@ -99,8 +102,32 @@ impl MetricsDoor {
 ///
 /// # Errors
 /// Those of the stores and of the ledger.
-pub async fn open(lake: &Lake, config: &TiersConfig) -> lake::Result<Metrics> {
-    Metrics::open(lake, config.tiers()?, Arc::new(ConfiguredStores::new(lake, config))).await
+async fn open(lake: &Lake, config: &TiersConfig, addresses: Addresses) -> lake::Result<Metrics> {
+    Metrics::open(lake, config.tiers()?, Arc::new(ConfiguredStores::new(lake, config, addresses))).await
+}
+
+/// Opens tiers over a lake; `reveal` puts secrets in their places.
+///
+/// # Errors
+/// That a secret is not set; those of the ledger. Stores are opened when they are needed.
+pub async fn open_metrics(lake: &Lake, config: &TiersConfig, secrets: &Secrets) -> Result<Metrics, TaskError> {
+    let reveal = |text: &str| {
+        let revealed = secrets.resolve(text).map_err(TaskError::from)?;
+        Ok(Secret::new(revealed.reveal()))
+    };
+    let addresses = addresses(config, &reveal)?;
+    open(lake, config, addresses).await.map_err(task_error)
+}
+
+/// Puts the secrets into the addresses of Redis.
+fn addresses(config: &TiersConfig, reveal: &dyn Fn(&str) -> Result<Secret, TaskError>) -> Result<Addresses, TaskError> {
+    let mut addresses = Addresses::new();
+    for (name, tier) in &config.tiers {
+        if let TierConfig::Redis(redis) = tier {
+            addresses.insert(name.clone(), reveal(&redis.uri).at_param("tiers")?);
+        }
+    }
+    Ok(addresses)
 }
 
 /// Makes the name of a tier that is in the file of the tiers.

@@ -215,7 +215,8 @@ fn short(rate: f64) -> String {
 
 /// Fewer points came than usual.
 fn dropped(now: f64, usual: f64, drop: &str) -> TaskError {
-    let message = format!("expected about {} points a minute as in the windows before, found {}", short(usual), short(now));
+    let message =
+        format!("expected about {} points a minute as in the windows before, found {}", short(usual), short(now));
     TaskError::new(TaskErrorKind::DataQuality, Retry::Never, code::DATA_QUALITY, message)
         .param(ParamProblem::new("drop".into(), format!("that is more than {drop} fewer")))
         .help("something that sends points may have gone silent")

@@ -1,5 +1,7 @@
 //! `metrics.replay>`: points that were written once come again, from files or from a stream.
 
+mod stream;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,9 @@ use super::{inspect, output};
 use crate::error::{AtParam as _, task_error};
 use crate::state;
 
+/// Where a stream begins that is read whole.
+const TRIM_HORIZON: &str = "trim_horizon";
+
 /// How many places of a file that are not in order are named at once; the log and the result name all of them.
 const NAMED_PLACES: usize = 10;
 
@@ -49,12 +54,28 @@ impl Replay {
 pub(crate) struct Params {
     /// A folder of `.csv` files, or one file: each is a series, named for the file, its first line `timestamp,value`. Paths
     /// start at the workflow's folder. Times are ISO 8601 with a zone, or UTC without; other columns are passed over.
+    ///
+    /// Or a stream of Kinesis, `kinesis://NAME`, whose records are points as JSON.
     #[serde(rename = "_command")]
     command: String,
+    /// Of a stream: the time at which it begins, or `trim_horizon` for the oldest record that it has.
+    #[serde(default = "trim_horizon")]
+    start: String,
+    /// Of a stream: its region; the profile's unless given.
+    #[serde(default)]
+    region: Option<String>,
+    /// Of a stream: the address of a server in place of AWS.
+    #[serde(default)]
+    endpoint: Option<String>,
     /// The tier that takes the points: a store.
     to: String,
     #[serde(flatten)]
     tiers: TiersParams,
+}
+
+/// The default of `start`.
+fn trim_horizon() -> String {
+    TRIM_HORIZON.to_owned()
 }
 
 /// A file that is replayed.
@@ -82,8 +103,9 @@ struct Progress {
 
 impl TypedOperator for Replay {
     const NAME: &'static str = "metrics.replay";
-    const SUMMARY: &'static str = "Writes time series from files into a tier; again and again without harm.";
-    const COMMAND: Option<&'static str> = Some("the folder of CSV files, or one file");
+    const SUMMARY: &'static str =
+        "Writes time series from files or a stream into a tier; again and again without harm.";
+    const COMMAND: Option<&'static str> = Some("the folder of CSV files, one file, or `kinesis://STREAM`");
     const DETAILS: &'static str = "\
 The same series, time and value any number of times is one point, so a replay may be repeated after any failure. Rows that repeat a \
 time, or stand below a later one, are taken all the same and named as `file:line`; of two values of one time `duplicate` in the file \
@@ -91,7 +113,11 @@ of tiers chooses. A line that cannot be read is an error of the input (exit code
 
 Points are moved on to the next tier meanwhile when the tier's `flush` says so.
 
-Stores `metrics.last_replay`: `files`, `series`, `rows`, `added`, `same` (times that had the value already), `changed` (times that \
+Of a stream everything up to the time at which the task began is read, shard by shard; how far it is is stored after each piece, with \
+the first and last sequence number of every shard, and records that the stream no longer has are an error: the gap is named, and never \
+passed over.
+
+Stores `metrics.last_replay`: `shards` (of a stream: the sequence numbers by shard), `files`, `series`, `rows`, `added`, `same` (times that had the value already), `changed` (times that \
 had another one), and `places`, the list of what is not in order.";
     const EXAMPLE: &'static str = "\
 +replay:
@@ -107,6 +133,9 @@ had another one), and `places`, the list of what is not in order.";
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let opened = self.door.open(context, &params.tiers, Work::Write, &[("to", &params.to)]).await?;
+        if let Some(stream) = params.command.strip_prefix("kinesis://") {
+            return stream::replay(context, &opened, &params, stream).await;
+        }
         let Some(mut progress) = state::read::<Progress>(context)? else {
             let progress = Progress::begin(&context.work_dir, &params.command).at_param("_command")?;
             let bytes: u64 = progress.files.iter().map(|file| file.bytes).sum();

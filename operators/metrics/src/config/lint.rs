@@ -264,7 +264,7 @@ fn tier_problems(name: &str, tier: &TierConfig, problems: &mut Vec<TierProblem>)
     match tier {
         TierConfig::Embedded(_) => {}
         TierConfig::Redis(tier) => {
-            let is_address = ["redis://", "rediss://"].iter().any(|scheme| tier.uri.starts_with(scheme));
+            let is_address = ["redis://", "rediss://", "unix:///"].iter().any(|scheme| tier.uri.starts_with(scheme));
             // What is secret is not known yet.
             if !is_address && !tier.uri.contains("${") {
                 // The text may hold a password: it is not repeated.
@@ -289,8 +289,8 @@ fn tier_problems(name: &str, tier: &TierConfig, problems: &mut Vec<TierProblem>)
                 );
                 problems.push(TierProblem::new(path("item"), message));
             }
-            if tier.capacity == Some(0) {
-                problems.push(TierProblem::new(path("capacity"), "expected a number from 1, found 0"));
+            if tier.capacity.is_some_and(|capacity| !capacity.is_finite() || capacity <= 0.0) {
+                problems.push(TierProblem::new(path("capacity"), "expected a number above 0"));
             }
         }
         TierConfig::Parquet(tier) => parquet_problems(name, tier, problems),
