@@ -72,6 +72,9 @@ pub(crate) enum Command {
     /// Look at the partitions of a table, or go back to the version before.
     #[command(subcommand)]
     Partition(Partition),
+    /// Read time series from all tiers of metrics at once, or see how far their windows are.
+    #[command(subcommand)]
+    Metrics(Metrics),
     /// Serve Athena, Glue and S3 over the project's lake, for any AWS client.
     Emulate(Emulate),
     /// Show what the tasks of a run logged.
@@ -248,6 +251,83 @@ pub(crate) enum Partition {
         /// `dt=2024-03-01`.
         partition: String,
     },
+}
+
+/// `suiro metrics …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Metrics {
+    /// Read a series from all tiers at once; each piece of time is named with the tier that it comes from.
+    Read(MetricsRead),
+    /// Show the windows of the tiers: points, series, bytes, and how far each is.
+    Status {
+        /// The file of the tiers.
+        #[arg(long, value_name = "FILE", default_value = "tiers.yml")]
+        tiers: PathBuf,
+    },
+}
+
+/// `suiro metrics read`.
+#[derive(Debug, Args)]
+#[command(after_help = "An example:\n\n  \
+    suiro metrics read --tiers tiers.yml --name web-1.cpu --from 2024-03-01 --to 2024-03-04 --step 1h")]
+pub(crate) struct MetricsRead {
+    /// The file of the tiers.
+    #[arg(long, value_name = "FILE", default_value = "tiers.yml")]
+    pub(crate) tiers: PathBuf,
+    /// The series.
+    #[arg(long, value_name = "SERIES")]
+    pub(crate) name: String,
+    /// The first time: `2024-03-01`, `2024-03-01T05:00:00Z` (UTC unless it says a zone), or `-3d` before now.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) from: String,
+    /// The time to end before.
+    #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true)]
+    pub(crate) to: String,
+    /// One value for each so much time, such as `5m` or `1h`; chosen by the span of time unless given, and `raw` for the points
+    /// as they are.
+    #[arg(long, value_name = "LENGTH")]
+    pub(crate) step: Option<String>,
+    /// What is made of the points of a step.
+    #[arg(long, value_name = "WHAT", default_value = "avg")]
+    pub(crate) aggregate: MetricsAggregate,
+    /// Leave out what tiers hold that cannot be reached, and say so, where it would be an error.
+    #[arg(long)]
+    pub(crate) partial: bool,
+    /// How to print the result; a plot on a terminal, CSV elsewhere.
+    #[arg(long, short = 'f', value_name = "FORMAT")]
+    pub(crate) format: Option<MetricsFormat>,
+}
+
+/// What is made of the points of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MetricsAggregate {
+    /// Their mean.
+    Avg,
+    /// Their sum.
+    Sum,
+    /// The smallest.
+    Min,
+    /// The largest.
+    Max,
+    /// How many there are.
+    Count,
+    /// The first.
+    First,
+    /// The last.
+    Last,
+}
+
+/// How `suiro metrics read` prints its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MetricsFormat {
+    /// A table for people.
+    Table,
+    /// CSV with the header `timestamp,value,tier`.
+    Csv,
+    /// One JSON object a row.
+    Json,
+    /// A drawing.
+    Plot,
 }
 
 /// `suiro emulate`.

@@ -6,6 +6,7 @@ pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod load;
 pub(crate) mod log;
+pub(crate) mod metrics;
 pub(crate) mod partition;
 pub(crate) mod plan;
 pub(crate) mod query;

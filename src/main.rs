@@ -95,6 +95,7 @@ async fn dispatch(base: &Base, command: Command) -> Result<(), Failure> {
         Command::Load(command) => command::load::run(base, &command).await,
         Command::Table(command) => command::table::run(base, &command).await,
         Command::Partition(command) => command::partition::run(base, &command).await,
+        Command::Metrics(command) => command::metrics::run(base, &command).await,
         Command::Emulate(command) => command::emulate::run(base, &command).await,
         Command::Log(command) => command::log::run(base, &command).await,
         Command::Init(command) => command::init::run(base, &command),

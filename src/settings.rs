@@ -14,10 +14,12 @@ use lake::Place;
 use lake::aws::{AthenaSettings, EngineKind};
 
 use self::file::{File, Kind, Profile};
+pub(crate) use self::secrets::EnvironmentSecrets;
 use crate::failure::Failure;
 
 mod aws;
 mod file;
+mod secrets;
 mod trino;
 
 /// The name of the file.
@@ -80,6 +82,8 @@ pub(crate) struct Environment {
     pub(crate) crash_at: Option<String>,
     /// `SUIRO_EMULATE_SECRET_KEY`: the secret of `suiro emulate --access-key`.
     pub(crate) emulate_secret_key: Option<SecretKey>,
+    /// `SUIRO_SECRET_…`: what `${secret:…}` stands for.
+    pub(crate) secrets: EnvironmentSecrets,
     /// `SUIRO_LOG`: the filter of what the libraries report.
     pub(crate) log: Option<String>,
     /// `NO_COLOR` is set.
@@ -99,6 +103,7 @@ impl Environment {
             lease: text("SUIRO_LEASE"),
             crash_at: text("SUIRO_CRASH_AT"),
             emulate_secret_key: text("SUIRO_EMULATE_SECRET_KEY").map(SecretKey::new),
+            secrets: EnvironmentSecrets::read(),
             log: text("SUIRO_LOG"),
             no_color: text("NO_COLOR").is_some(),
         }

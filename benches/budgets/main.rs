@@ -11,6 +11,7 @@ mod data;
 mod figure;
 mod loads;
 mod machine;
+mod metrics;
 mod process;
 mod queries;
 mod worker;
@@ -42,7 +43,7 @@ const SUIRO: &str = env!("CARGO_BIN_EXE_suiro");
 type Group = fn(&Path, Scale) -> Result<Vec<Figure>>;
 
 /// The groups in the order of the table of budgets.
-const GROUPS: [(&str, Group); 12] = [
+const GROUPS: [(&str, Group); 13] = [
     ("disk", |folder, _scale| Ok(vec![machine::flush(folder)?])),
     ("start", commands::start),
     ("hop", attempts::hop),
@@ -54,6 +55,7 @@ const GROUPS: [(&str, Group); 12] = [
     ("apache log to parquet", loads::apache),
     ("many partitions", loads::partitions),
     ("query", queries::embedded),
+    ("metrics", self::metrics::measure),
     ("aws", aws::measure),
 ];
 

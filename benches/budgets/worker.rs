@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Map, Value, json};
 
-use crate::{Result, attempts, aws, loads, process, queries};
+use crate::{Result, attempts, aws, loads, metrics, process, queries};
 
 /// The first argument of a worker.
 pub(crate) const ARGUMENT: &str = "--worker";
@@ -67,6 +67,9 @@ pub(crate) fn work(arguments: &[String]) -> Result<()> {
         "parallel" => on_threads(attempts::parallel(folder, size)),
         "load" => on_threads(loads::load(folder)),
         "query" => on_threads(queries::compare(folder, size)),
+        "metric-write" => on_threads(metrics::write(folder, size)),
+        "metric-dump" => on_threads(metrics::dump(folder, size)),
+        "metric-read" => on_threads(metrics::read(folder, size)),
         "stream" => on_threads(aws::send(folder, size)),
         _ => Err(format!("no worker is called `{name}`").into()),
     }?;

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 mod attempt;
 pub mod crash;
 mod error;
+pub mod figures;
 mod found;
 pub(crate) mod groups;
 mod host;
@@ -42,6 +43,7 @@ pub use submit::{AttemptRequest, Rerun, Submitted};
 pub use summary::{ExitClass, RunSummary};
 
 use attempt::ActiveAttempt;
+use figures::Counters;
 use log::TaskLogs;
 use process::ProcessIdentity;
 use shared::EngineParts;
@@ -103,8 +105,9 @@ impl Engine {
     ) -> Self {
         let logs = TaskLogs::new(settings.state_dir.join("logs"), settings.log_limit_bytes);
         let identity = ProcessIdentity::current();
+        let counters = Counters::new(clock.now());
         Self {
-            parts: Arc::new(EngineParts { store, registry, clock, observer, settings, logs, identity }),
+            parts: Arc::new(EngineParts { store, registry, clock, observer, settings, logs, identity, counters }),
             inbox: Mutex::default(),
             kills: Mutex::default(),
             wake: Notify::new(),

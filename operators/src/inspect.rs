@@ -45,7 +45,7 @@ pub(crate) fn partition(params: &Params, purpose: Use) -> Vec<ParamProblem> {
 }
 
 /// Looks at a query: SQL, or the file that holds it. An object is looked at when the task runs.
-fn sql(path: &ParamPath, command: &str, surroundings: &Surroundings<'_>, problems: &mut Vec<ParamProblem>) {
+pub(crate) fn sql(path: &ParamPath, command: &str, surroundings: &Surroundings<'_>, problems: &mut Vec<ParamProblem>) {
     let Some(command) = constant(command) else { return };
     let name = command.trim();
     if name.starts_with("s3://") {

@@ -3,10 +3,12 @@
 //! [`register_all`] is the list. They know nothing of the state store or the command line.
 
 mod athena;
+mod config;
 mod door;
 mod error;
 mod inspect;
 mod load;
+mod metrics;
 mod partition;
 mod plan;
 mod sql_text;
@@ -20,6 +22,7 @@ use lake::Lake;
 
 pub use door::{LakeDoor, Purpose};
 pub use load::read_config as read_load_config;
+pub use metrics::{open_metrics, read_config as read_tiers_config, read_time as read_metrics_time};
 pub use plan::{LakePlan, plan};
 
 /// Adds every operator to the registry: this is the list.
@@ -36,6 +39,18 @@ pub fn register_all(registry: &mut Registry, door: &Arc<LakeDoor>) {
     registry.register(athena::query::Query::new(Arc::clone(door)));
     registry.register(athena::table_exists::TableExists::new(Arc::clone(door)));
     registry.register(load::Load::new(Arc::clone(door)));
+    let tiers = Arc::new(metrics::MetricsDoor::new(Arc::clone(door)));
+    registry.register(metrics::dump::Dump::new(Arc::clone(&tiers)));
+    registry.register(metrics::expire::Expire::new(Arc::clone(&tiers)));
+    registry.register(metrics::flush::Flush::new(Arc::clone(&tiers)));
+    registry.register(metrics::probe::Probe::new(Arc::clone(&tiers)));
+    registry.register(metrics::put::Put::new(Arc::clone(&tiers)));
+    registry.register(metrics::read::Read::new(Arc::clone(&tiers)));
+    registry.register(metrics::replay::Replay::new(Arc::clone(&tiers)));
+    registry.register(metrics::rollup::Rollup::new(Arc::clone(&tiers)));
+    registry.register(metrics::verify::Verify::new(Arc::clone(&tiers)));
+    registry.register(metrics::view::View::new(Arc::clone(&tiers)));
+    registry.register(metrics::write::Write::new(tiers));
 }
 
 /// Says under which code an error of the lake is explained, and who can fix it.

@@ -1,7 +1,6 @@
 //! `load>`: files become partitions of a table, or Parquet files.
 
 mod config_file;
-mod document;
 mod inspect;
 
 use std::sync::Arc;
@@ -26,7 +25,7 @@ pub use config_file::read_config;
 
 use crate::door::LakeDoor;
 use crate::error::task_error;
-use crate::state;
+use crate::{config, state};
 
 /// The operator.
 #[derive(Debug)]
@@ -141,7 +140,7 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
         } else {
             let config = match params.command {
                 Source::Inline(config) => config_file::inline(&config)?,
-                Source::File(path) => config_file::load(context, &path).await?,
+                Source::File(path) => config::load(context, &path, "_command").await?,
             };
             // The session, not the attempt, names what a load adds: running it again replaces it.
             let scope = format!("{}@{}", context.task_name, context.session_time.strftime("%Y-%m-%dT%H:%M:%S%:z"));

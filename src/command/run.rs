@@ -30,7 +30,8 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     let params = workflow::params(&command.session)?;
     let (workflow, files) = workflow::load(base, &settings, &command.file, &registry, &params)?;
     let observer = Arc::clone(&shown) as Arc<dyn RunObserver>;
-    let engine_settings = engine_settings(&settings, command.max_tasks);
+    let mut engine_settings = engine_settings(&settings, command.max_tasks);
+    engine_settings.secrets = base.environment.secrets.secrets();
     let scripts = engine_settings.process_groups.clone();
     let mut signals = Signals::listen(base.output, scripts, "stopped at once; the same command continues")?;
     let engine = Engine::open(registry, Arc::new(SystemClock), observer, engine_settings).await?;

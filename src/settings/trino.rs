@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use engine::diagnostic::{Diagnostic, code};
 use engine::document::{Key, Node, NodeKind};
 use indexmap::IndexMap;
+use lake::Secret;
 use lake::aws::{AwsSettings, EngineKind};
-use lake::query::trino::{Secret, TrinoLogin, TrinoSettings};
+use lake::query::trino::{TrinoLogin, TrinoSettings};
 
 use super::aws;
 use crate::failure::Failure;

@@ -65,6 +65,11 @@ fn all_cases_of_load() {
 }
 
 #[test]
+fn all_cases_of_metrics() {
+    all("metrics");
+}
+
+#[test]
 fn all_cases_of_bad_input() {
     all("bad_input");
 }
@@ -73,7 +78,7 @@ fn all_cases_of_bad_input() {
 fn no_family_is_left_out() {
     let mut families: Vec<String> = folders(&root().join("tests/cases")).iter().map(|path| name(path)).collect();
     families.sort();
-    assert_eq!(families, ["athena", "bad_input", "load", "workflow"], "each family has a test here");
+    assert_eq!(families, ["athena", "bad_input", "load", "metrics", "workflow"], "each family has a test here");
 }
 
 /// Runs the cases of a family; all that is wrong is said at once.

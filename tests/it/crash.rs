@@ -231,7 +231,7 @@ const OF_AWS: [&str; 9] = [
 fn points() -> Vec<String> {
     static POINT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"\.around(?:_now)?\(\s*"([^"]+: [^"]+)""#).unwrap());
     let mut points = BTreeSet::new();
-    for folder in ["engine/src", "operators/lake/src", "operators/src", "src"] {
+    for folder in ["engine/src", "operators/lake/src", "operators/metrics/src", "operators/src", "src"] {
         for file in files_below(&root().join(folder)) {
             if file.file_name().is_some_and(|name| name != "crash.rs" && name != "tests.rs") {
                 let text = std::fs::read_to_string(&file).unwrap();
@@ -252,6 +252,10 @@ fn points() -> Vec<String> {
                         || OF_AWS.iter().any(|place| path.contains(&format!("operators/lake/src/{place}"))),
                     "{path}: {of_aws:?}"
                 );
+                // Those of metric tiers as well (`metrics.rs`).
+                let (of_metrics, others): (Vec<String>, Vec<String>) =
+                    others.into_iter().partition(|point| point.starts_with("metrics: "));
+                assert!(of_metrics.is_empty() || path.contains("/metrics/"), "{path}: {of_metrics:?}");
                 points.extend(others);
             }
         }

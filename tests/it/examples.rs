@@ -9,7 +9,7 @@ fn every_example_is_run_here() {
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .collect();
     examples.sort();
-    assert_eq!(examples, ["01_daily_access", "02_athena_operators"], "each example has a test here");
+    assert_eq!(examples, ["01_daily_access", "02_athena_operators", "05_metric_tiers"], "each example has a test here");
 }
 
 #[test]
@@ -63,4 +63,28 @@ fn athena_operators_do_what_they_say() {
     assert!(printed[0].starts_with("query ") && printed[0].ends_with(" is SUCCEEDED"), "{run}");
     let tables = project.suiro(&["table", "list"]);
     assert!(tables.stderr.contains("there are no tables"), "it tidies up behind itself\n{tables}");
+}
+
+#[test]
+fn metric_tiers_end_as_parquet_and_are_read_as_one() {
+    let project = Project::copy_of(&root().join("examples/05_metric_tiers"));
+    let run = project.succeed(&["run", "tiers.dig", "--session", "2024-03-10"]);
+    for window in
+        ["cold 2024-03-01: 312 points", "cold 2024-03-02: ", "cold 2024-03-03: ", "hourly 2024-03: ", "daily 2024-03: "]
+    {
+        let line = run.stdout.lines().find(|line| line.starts_with(window));
+        let line = line.unwrap_or_else(|| panic!("no line of {window}\n{run}"));
+        assert!(
+            line.contains(" of 4 series, ") && line.contains(", checksum ") && line.ends_with(", verified"),
+            "{run}"
+        );
+    }
+    assert!(run.stderr.contains("data/db-1.disk used %.csv:43: 1 row is out of order: "), "{run}");
+    assert!(run.stderr.contains("data/web-1.requests.csv:123: 1 row repeats the time "), "{run}");
+    assert_eq!(project.query("SELECT count(*) AS n FROM metrics.points WHERE step = '1m'"), "n\n924\n");
+    assert_eq!(project.query("SELECT sum(\"count\") AS n FROM metrics.points WHERE step = '1d'"), "n\n924\n");
+    let read = ["metrics", "read", "--name", "web-1.cpu", "--from", "2024-03-01", "--to", "2024-03-04"];
+    let plot = project.succeed(&[&read[..], &["--format", "plot"]].concat());
+    assert!(plot.stdout.starts_with("web-1.cpu, one value each 1m\n 97.3 ┤"), "{plot}");
+    assert!(plot.stderr.contains("2024-03-01T00:00:00Z … 2024-03-03T23:50:00Z  cold  432 rows\n"), "{plot}");
 }

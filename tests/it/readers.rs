@@ -153,7 +153,7 @@ fn compare(project: &Project, python: &Path, arguments: &[&str]) -> Outcome {
 }
 
 #[expect(clippy::print_stdout, reason = "a test says what it skips")]
-fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let python = std::env::var_os("SUIRO_TEST_PYTHON").map(PathBuf::from);
     if python.is_none() {
         println!("skipped: no SUIRO_TEST_PYTHON (`./test` sets it)");

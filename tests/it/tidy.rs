@@ -17,8 +17,10 @@ const MOST_LINES: usize = 800;
 fn every_operator_has_an_example_that_check_passes() {
     let registry = registry();
     let project = Project::new();
-    // What examples call.
+    // What examples call and name.
     project.write("common/prepare.dig", "+say:\n  echo>: prepared\n");
+    let tiers = std::fs::read_to_string(root().join("examples/05_metric_tiers/tiers.yml")).unwrap();
+    project.write("tiers.yml", tiers);
     let mut wrong = Vec::new();
     for operator in registry.operators() {
         let info = operator.info();

@@ -3,6 +3,7 @@
 //! `./test --trino` downloads and starts one, and names its address in `SUIRO_TEST_TRINO`, a Python with its client in
 //! `SUIRO_TEST_TRINO_PYTHON`; without them these tests say that they are skipped.
 
+mod checksum;
 mod outside;
 pub(crate) mod profiles;
 mod stop;

@@ -110,6 +110,7 @@ codes! {
     WAIT_DURATION = "T0110", "a duration cannot be read";
     SH_NOT_STARTED = "T0111", "a script could not be started";
     SH_NOT_STOPPED = "T0112", "a script cannot be stopped";
+    SECRET_MISSING = "T0113", "a secret is not set";
 
     NOT_FOUND = "T0201", "a table, partition or object does not exist";
     EXISTS = "T0202", "a table or partition exists already";
@@ -130,6 +131,9 @@ codes! {
     PERMISSION = "T0503", "access was refused";
     STORAGE = "T0504", "the storage or a service failed";
     STATE_UNUSABLE = "T0505", "the stored state of a task cannot be used";
+    POINTS_LOST = "T0601", "points would be gone before they are safe";
+    TWO_WRITERS = "T0602", "two tasks write the same tier";
+    POINT_LATE = "T0603", "a point was not read in time";
 
     LEASE_LOST = "S0101", "another process took the attempt over";
     STORE_CONFLICT = "S0102", "two processes wanted the same session";

@@ -13,6 +13,8 @@ use super::error::TaskError;
 use crate::params::{ParamPath, Params, TaskParams};
 use crate::run::ProcessGroups;
 use crate::run::crash::CrashPoints;
+use crate::run::figures::EngineFigures;
+use crate::secret::{Revealed, Secrets};
 use crate::time::Clock;
 use crate::workflow::TaskDef;
 
@@ -41,6 +43,8 @@ pub struct TaskContext {
     pub work_dir: PathBuf,
     /// A directory for the task's temporary files: not there until the operator makes it, removed when the step ends.
     pub temp_dir: PathBuf,
+    /// Where `${secret:name}` is looked up. Use [`TaskContext::reveal`].
+    pub secrets: Secrets,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Where tests stop the process, around what the operator itself makes durable.
@@ -74,6 +78,9 @@ pub trait TaskHost: std::fmt::Debug + Send + Sync + 'static {
 
     /// Tells how far the task is, for the live tree.
     fn progress(&self, progress: TaskProgress);
+
+    /// Returns what the engine of this process has done since it was made.
+    fn figures(&self) -> EngineFigures;
 
     /// Evaluates the templates of a text (an SQL file, say) with the task's parameters; `extra` is data that comes over them.
     ///
@@ -125,6 +132,14 @@ impl TaskContext {
     /// Returns all parameters in scope, the task's own included, evaluated.
     pub fn scope(&self) -> &Params {
         self.scope.params()
+    }
+
+    /// Puts the secrets in place of the `${secret:name}` of a text, to be sent at once and kept nowhere.
+    ///
+    /// # Errors
+    /// When one of them is not set, or written wrongly.
+    pub fn reveal(&self, text: &str) -> Result<Revealed, TaskError> {
+        self.secrets.resolve(text).map_err(TaskError::from)
     }
 
     /// Returns the name of one effect of this task: the same on every retry and after every crash of this attempt, unlike

@@ -111,6 +111,12 @@ impl TaskError {
     }
 }
 
+impl From<crate::secret::SecretError> for TaskError {
+    fn from(error: crate::secret::SecretError) -> Self {
+        Self::config(code::SECRET_MISSING, error.to_string()).help(error.help())
+    }
+}
+
 impl std::fmt::Display for TaskError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)

@@ -1,18 +1,31 @@
-//! What an operator may look at before anything runs: the files that its parameters name.
+//! What an operator may look at before anything runs: the files that its parameters name, and the tasks around its own.
 
 use std::sync::Arc;
 
-use crate::document::{ProjectFiles, ProjectPath, ReadError};
-use crate::params::syntax;
+use serde_json::Value;
+
+use crate::document::{ProjectFiles, ProjectPath, ReadError, Span};
 use crate::params::template::{self, Part};
+use crate::params::{Params, syntax};
 
 /// The files around a task, by paths that start where the task's relative paths do.
 #[derive(Debug, Clone)]
 pub struct Surroundings<'a> {
     files: &'a dyn ProjectFiles,
     directory: ProjectPath,
-    /// The commands of the workflow's `sh>` tasks.
-    programs: Vec<String>,
+    tasks: Arc<[WrittenTask]>,
+    here: Option<Span>,
+}
+
+/// A task with an operator as its file has it, nothing evaluated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WrittenTask {
+    /// The operator's name without `>`.
+    pub operator: String,
+    /// Its keys and the operator's value, which is `_command`.
+    pub params: Params,
+    /// Where the operator's name stands.
+    pub place: Span,
 }
 
 /// A text file that a parameter names.
@@ -47,20 +60,34 @@ pub struct WrongExpression {
 }
 
 impl<'a> Surroundings<'a> {
-    /// Takes the files of a project, the directory in it where relative paths start, and the commands of the workflow's
-    /// programs, which may write files before others read them.
-    pub fn new(files: &'a dyn ProjectFiles, directory: ProjectPath, programs: Vec<String>) -> Self {
-        Self { files, directory, programs }
+    /// Takes the files of a project, the directory in it where relative paths start, and the tasks of the workflow's file in
+    /// the order in which they are written.
+    pub fn new(files: &'a dyn ProjectFiles, directory: ProjectPath, tasks: Vec<WrittenTask>) -> Self {
+        Self { files, directory, tasks: tasks.into(), here: None }
     }
 
-    /// Reads a text file by its path as a parameter names it; nothing when a program of the workflow names it too, and so may
-    /// write it first.
+    /// Returns the same as the task sees it whose operator's name stands here.
+    #[must_use]
+    pub fn seen_from(&self, here: Span) -> Self {
+        Self { here: Some(here), ..self.clone() }
+    }
+
+    /// Returns the tasks of the workflow's file that are written above this one.
+    pub fn tasks_above(&self) -> &[WrittenTask] {
+        let at = self.tasks.iter().position(|task| Some(task.place) == self.here);
+        at.and_then(|at| self.tasks.get(..at)).unwrap_or_default()
+    }
+
+    /// Reads a text file by its path as a parameter names it; nothing when a program of the workflow (the command of a `sh>`
+    /// task) names it too, and so may write it first.
     ///
     /// # Errors
     /// When it is missing, no text, too long, or outside the project.
     pub fn read(&self, path: &str) -> Result<Option<NamedFile>, ReadError> {
         let name = path.rsplit('/').next().unwrap_or(path);
-        if self.programs.iter().any(|program| program.contains(name)) {
+        let mut programs = self.tasks.iter().filter(|task| task.operator == "sh");
+        let command = |task: &WrittenTask| task.params.get("_command").and_then(Value::as_str).map(str::to_owned);
+        if programs.any(|task| command(task).is_some_and(|command| command.contains(name))) {
             return Ok(None);
         }
         let path = self.directory.join(path).map_err(|_| ReadError::OutsideProject)?;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::figures::EngineFigures;
 use super::log::TaskLog;
 use super::observer::{RunEvent, TaskRef};
 use super::shared::AttemptShared;
@@ -83,17 +84,20 @@ impl Host {
 impl TaskHost for Host {
     async fn checkpoint(&self, state: &Value) -> Result<(), TaskError> {
         let engine = &self.shared.engine;
+        let mut state = state.clone();
+        self.shared.engine.settings.secrets.redact_value(&mut state);
         let mut update = TaskUpdate::new(self.task);
         update.operator_state = Some(state.clone());
         let tick = Tick { updated: vec![update], ..Tick::default() };
         let effect = engine.store.save(&self.shared.claim, &tick);
         engine.settings.crash_points.around("run: checkpoint", effect).await.map_err(store_error)?;
-        *self.checkpointed.lock().unwrap_or_else(PoisonError::into_inner) = Some(state.clone());
+        *self.checkpointed.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
         Ok(())
     }
 
     fn log(&self, line: &str) {
         let now = self.shared.engine.clock.now();
+        let line = self.shared.engine.settings.secrets.redact(line);
         for line in line.lines() {
             self.keep(|log| log.line(now, line));
             self.observe(&RunEvent::Log { task: self.reference(), line });
@@ -102,17 +106,26 @@ impl TaskHost for Host {
 
     fn warn(&self, line: &str) {
         let now = self.shared.engine.clock.now();
+        let line = self.shared.engine.settings.secrets.redact(line);
         self.keep(|log| log.line(now, &format!("warning: {line}")));
-        self.observe(&RunEvent::Warning { task: self.reference(), line });
+        self.observe(&RunEvent::Warning { task: self.reference(), line: &line });
     }
 
     fn output(&self, bytes: &[u8]) {
+        let secrets = &self.shared.engine.settings.secrets;
+        let redacted = std::str::from_utf8(bytes).ok().filter(|_| !secrets.is_empty()).map(|text| secrets.redact(text));
+        let bytes = redacted.as_deref().map_or(bytes, str::as_bytes);
         self.keep(|log| log.write(bytes));
         self.observe(&RunEvent::Output { task: self.reference(), bytes });
     }
 
     fn progress(&self, progress: TaskProgress) {
         self.observe(&RunEvent::TaskProgress { task: self.reference(), progress });
+    }
+
+    fn figures(&self) -> EngineFigures {
+        let engine = &self.shared.engine;
+        engine.counters.figures(engine.clock.now(), engine.settings.max_running)
     }
 
     fn render(&self, text: &str, extra: &Params) -> Result<String, TaskError> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::crash::CrashPoints;
 use super::groups::ProcessGroups;
+use crate::secret::Secrets;
 
 /// The settings of an engine.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct EngineSettings {
     pub leave_grace: Duration,
     /// How large a task's log may grow; 256 MiB unless told otherwise.
     pub log_limit_bytes: u64,
+    /// Where tasks look up the secrets that their parameters and files name; nowhere unless told otherwise.
+    pub secrets: Secrets,
     /// Where to stop the process, in crash tests.
     pub crash_points: CrashPoints,
     /// Where the process groups of running scripts are noted; whoever leaves without waiting for the engine kills them.
@@ -50,6 +53,7 @@ impl EngineSettings {
             call_grace: Duration::from_secs(1),
             leave_grace: Duration::from_secs(3),
             log_limit_bytes: 256 * 1024 * 1024,
+            secrets: Secrets::none(),
             crash_points: CrashPoints::off(),
             process_groups: ProcessGroups::default(),
         }

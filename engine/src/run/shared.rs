@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::{Timestamp, Zoned};
 use tokio_util::sync::CancellationToken;
 
+use super::figures::Counters;
 use super::log::TaskLogs;
 use super::observer::RunObserver;
 use super::process::ProcessIdentity;
@@ -27,6 +28,7 @@ pub(super) struct EngineParts {
     pub(super) settings: EngineSettings,
     pub(super) logs: TaskLogs,
     pub(super) identity: ProcessIdentity,
+    pub(super) counters: Counters,
 }
 
 /// What the tasks of an attempt share.

@@ -1,5 +1,6 @@
 //! One step of one task: evaluate its parameters, call its operator, say how that ended.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +23,7 @@ use crate::operator::{
 use crate::params::scope::{Layer, Scope};
 use crate::params::template::TemplateError;
 use crate::params::{ParamPath, Params, TaskParams, builtin};
+use crate::secret::Secrets;
 use crate::session::{AttemptId, RetryPolicy, TaskId};
 use crate::workflow::{TaskDef, TaskKind};
 
@@ -108,6 +110,9 @@ impl Job {
     pub(super) async fn execute(self) -> Report {
         let attempt = self.shared.claim.attempt;
         let (task, is_leaving) = (self.task, self.work == Work::Leave);
+        let engine = Arc::clone(&self.shared.engine);
+        let from = engine.clock.now();
+        let secrets = self.shared.engine.settings.secrets.clone();
         let checkpointed = Arc::new(Mutex::new(None));
         let mut log_failure = None;
         let step = AssertUnwindSafe(self.step(Arc::clone(&checkpointed), &mut log_failure)).catch_unwind();
@@ -120,7 +125,10 @@ impl Job {
             let ending = if is_leaving { Ending::Left } else { Ending::Failed(Box::new(error)) };
             (RetryPolicy::NONE, ending)
         });
+        let ending = redacted(ending, &secrets);
         let checkpointed = checkpointed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let is_end = matches!(ending, Ending::Done(_) | Ending::Failed(_));
+        engine.counters.note(from, engine.clock.now(), is_end);
         Report { attempt, task, retry, checkpointed, log_failure, ending }
     }
 
@@ -230,6 +238,7 @@ impl Job {
             project_dir: self.shared.engine.settings.project_dir.clone(),
             work_dir,
             temp_dir: leftover::temp_dir(&self.shared.engine, self.shared.claim.attempt, self.task),
+            secrets: self.shared.engine.settings.secrets.clone(),
             clock: Arc::clone(&self.shared.engine.clock),
             crash_points: self.shared.engine.settings.crash_points.clone(),
             process_groups: self.shared.engine.settings.process_groups.clone(),
@@ -348,6 +357,43 @@ impl Job {
         }
         Ok(project_dir.join(relative))
     }
+}
+
+/// Takes the secrets out of all that is stored and shown of a step. An operator gives none away; a library may, in a message.
+fn redacted(mut ending: Ending, secrets: &Secrets) -> Ending {
+    if secrets.is_empty() {
+        return ending;
+    }
+    match &mut ending {
+        Ending::Done(result) => {
+            secrets.redact_params(&mut result.export);
+            secrets.redact_params(&mut result.store);
+            for published in &mut result.report.published {
+                secrets.redact_text(&mut published.location);
+            }
+        }
+        Ending::Waits { state, .. } => secrets.redact_value(state),
+        Ending::Failed(error) => {
+            secrets.redact_text(&mut error.message);
+            error.help.iter_mut().for_each(|help| secrets.redact_text(help));
+            secrets.redact_params(&mut error.details);
+            for problem in &mut error.params {
+                secrets.redact_text(&mut problem.message);
+                problem.help.iter_mut().for_each(|help| secrets.redact_text(help));
+            }
+            // A cause cannot be mended; its text stands in the message as a rule.
+            let causes = || {
+                std::iter::successors(error.source.as_deref().map(|source| source as &dyn std::error::Error), |cause| {
+                    cause.source()
+                })
+            };
+            if causes().any(|cause| matches!(secrets.redact(&cause.to_string()), Cow::Owned(_))) {
+                error.source = None;
+            }
+        }
+        Ending::Stopped => {}
+    }
+    ending
 }
 
 fn evaluate_retry(params: &TaskParams, written: &Value) -> Result<RetryPolicy, TaskError> {

@@ -1,6 +1,7 @@
 //! The engine end to end, over a store in a file: what a workflow prints, what survives, what is stopped.
 
 mod elsewhere;
+mod secrets;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

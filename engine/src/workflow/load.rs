@@ -12,6 +12,7 @@ use crate::diagnostic::{Diagnostic, Severity, code};
 use crate::document::{
     self, Directory, FileHashes, Key, Node, NotedFiles, ProjectFiles, ProjectPath, SourceId, SourceMap, Span,
 };
+use crate::operator::surroundings::WrittenTask;
 use crate::operator::{Registry, Surroundings};
 use crate::params::Params;
 use crate::schedule::{self, ProblemKind, Schedule};
@@ -109,9 +110,9 @@ pub(super) fn compile_file(
     };
     // Where another directory is set, it is known only at run time what the paths of its tasks name.
     let surroundings = (!sets_work_dir(&node)).then(|| {
-        let mut programs = Vec::new();
-        collect_programs(&node, &mut programs);
-        Surroundings::new(files, path.directory(), programs)
+        let mut tasks = Vec::new();
+        collect_tasks(&node, &mut tasks);
+        Surroundings::new(files, path.directory(), tasks)
     });
     let mut compiler = Compiler::new(Origin::Document(sources), registry).with_surroundings(surroundings);
     if let Some(given) = given {
@@ -132,15 +133,20 @@ fn sets_work_dir(node: &Node) -> bool {
         || node.as_list().is_some_and(|items| items.iter().any(sets_work_dir))
 }
 
-/// Collects the commands of `sh>` tasks.
-fn collect_programs(node: &Node, programs: &mut Vec<String>) {
-    for (key, value) in node.as_map().into_iter().flatten() {
-        match value.as_str() {
-            Some(command) if key.name == "sh>" => programs.push(command.to_owned()),
-            _ => collect_programs(value, programs),
+/// Collects the tasks that have an operator, in the order in which they are written.
+fn collect_tasks(node: &Node, tasks: &mut Vec<WrittenTask>) {
+    let entries = node.as_map().unwrap_or_default();
+    let operators = || entries.iter().filter_map(|(key, _)| Some((key, key.name.strip_suffix('>')?)));
+    if let Some((operator, name)) = operators().next() {
+        let mut params = Params::new();
+        for (key, value) in entries {
+            let name = if key.name == operator.name { "_command" } else { key.name.as_str() };
+            params.insert(name.to_owned(), value.to_value());
         }
+        tasks.push(WrittenTask { operator: name.to_owned(), params, place: operator.span });
     }
-    node.as_list().into_iter().flatten().for_each(|item| collect_programs(item, programs));
+    entries.iter().for_each(|(_, value)| collect_tasks(value, tasks));
+    node.as_list().into_iter().flatten().for_each(|item| collect_tasks(item, tasks));
 }
 
 fn compile(

@@ -7,11 +7,13 @@ mod athena_settings;
 pub(crate) mod clients;
 pub(crate) mod credentials;
 pub(crate) mod error;
+mod json_api;
 pub(crate) mod reach;
 pub mod settings;
 
 pub use clients::AwsClients;
 pub use error::{Call, of as error_of};
+pub use json_api::{JsonApi, JsonService, Refusal};
 pub use reach::{Reach, Unreachable};
 pub use settings::{
     AssumedRole, AthenaSettings, AwsEndpoints, AwsKeys, AwsSettings, CallRate, CallRates, CannedAcl, Encryption,

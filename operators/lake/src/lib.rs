@@ -13,13 +13,16 @@ pub mod load;
 mod look;
 pub mod name;
 pub mod notice;
+pub mod pause;
 pub mod publish;
 pub mod query;
+pub mod secret;
 pub mod sql;
-mod sqlite;
+pub mod sqlite;
 pub mod storage;
 mod temporary;
 pub mod words;
 
 pub use crate::lake::{Lake, LakeSettings, Place};
 pub use error::{Error, ErrorKind, Result};
+pub use secret::Secret;

@@ -1,4 +1,4 @@
-//! The lake's `SQLite` file: opening it, its tables, and what its errors mean.
+//! `SQLite` files: opening them, their tables, and what their errors mean. The lake's own is the catalog.
 //!
 //! `synchronous=FULL` in WAL mode: what a call has returned survives the loss of power (<https://sqlite.org/wal.html>).
 
@@ -20,7 +20,14 @@ const FORM: i64 = 3;
 /// The name of the file below the state's folder.
 pub(crate) const FILE: &str = "catalog.sqlite";
 
-const TABLES: &str = include_str!("sqlite/tables.sql");
+/// The lake's own file.
+const CATALOG: FileKind = FileKind {
+    name: "catalog",
+    opening: "open the catalog",
+    form: FORM,
+    tables: include_str!("sqlite/tables.sql"),
+    page_bytes: None,
+};
 
 /// How long a call waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,23 +35,94 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long it waits before it tries again to open a file that another process is making.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
-/// Opens (or makes) the file.
-pub(crate) async fn open(file: &Path) -> Result<SqlitePool> {
-    if let Some(folder) = file.parent() {
-        tokio::fs::create_dir_all(folder).await.map_err(|error| Error::folder("make a folder", folder, error))?;
+/// A kind of file: what it is called, and what is in it.
+#[derive(Debug, Clone, Copy)]
+pub struct FileKind {
+    /// What messages call it, without an article: `catalog`.
+    pub name: &'static str,
+    /// The operation of errors while it is opened: `open the catalog`.
+    pub opening: &'static str,
+    /// The form of the tables; a file with a higher number was written by a newer suiro.
+    pub form: i64,
+    /// The statements that make the tables where they are not there; the last one sets `user_version` to the form.
+    pub tables: &'static str,
+    /// The bytes of a page in a new file; none for `SQLite`'s own 4,096.
+    pub page_bytes: Option<u32>,
+}
+
+impl FileKind {
+    /// Opens (or makes) a file of this kind, in WAL mode with `synchronous=FULL`.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `ResourcesExhausted` or `External` with the path; `InvalidData` for a file that is damaged or of a
+    /// newer suiro.
+    pub async fn open(&self, file: &Path) -> Result<SqlitePool> {
+        if let Some(folder) = file.parent() {
+            tokio::fs::create_dir_all(folder).await.map_err(|error| Error::folder("make a folder", folder, error))?;
+        }
+        let mut options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true);
+        if let Some(page_bytes) = self.page_bytes {
+            options = options.page_size(page_bytes);
+        }
+        let pool = connect(&options)
+            .await
+            .map_err(|error| self.failed(self.opening, error).with("path", file.display().to_string()))?;
+        self.prepare(&pool).await.map_err(|error| error.with("path", file.display().to_string()))?;
+        Ok(pool)
     }
-    let options = SqliteConnectOptions::new()
-        .filename(file)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(true);
-    let pool = connect(&options)
-        .await
-        .map_err(|error| failed("open the catalog", error).with("path", file.display().to_string()))?;
-    prepare(&pool).await.map_err(|error| error.with("path", file.display().to_string()))?;
-    Ok(pool)
+
+    async fn prepare(&self, pool: &SqlitePool) -> Result<()> {
+        let failed = |error| self.failed(self.opening, error);
+        let form = form_of(pool).await.map_err(failed)?;
+        if form > self.form {
+            return Err(self.newer(form));
+        }
+        if form < self.form {
+            let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+            sqlx::raw_sql(self.tables).execute(&mut *transaction).await.map_err(failed)?;
+            transaction.commit().await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the error of a file that a newer suiro wrote.
+    fn newer(&self, form: i64) -> Error {
+        let (name, known) = (self.name, self.form);
+        Error::new(
+            ErrorKind::InvalidData,
+            self.opening,
+            format!("the {name} has form {form}, this suiro knows up to form {known}: use a newer suiro"),
+        )
+    }
+
+    /// Makes our error of `SQLite`'s.
+    pub fn failed(&self, operation: &'static str, error: sqlx::Error) -> Error {
+        let name = self.name;
+        let (kind, retryable, text) = match code(&error) {
+            Some(5 | 6) => (ErrorKind::External, true, format!("the {name} is busy: another process is writing")),
+            Some(13) => (ErrorKind::ResourcesExhausted, false, "the disk is full".to_owned()),
+            Some(3 | 8 | 23) => (ErrorKind::PermissionDenied, false, format!("the {name} cannot be written")),
+            Some(14) => (ErrorKind::PermissionDenied, false, format!("the {name}'s file cannot be opened")),
+            Some(11 | 26) => (ErrorKind::InvalidData, false, format!("the {name}'s file is damaged or no SQLite file")),
+            _ => (ErrorKind::External, false, format!("the {name} failed")),
+        };
+        let mut made = Error::new(kind, operation, format!("cannot {operation}: {text} ({error})")).source(error);
+        if retryable {
+            made = made.retryable();
+        }
+        made
+    }
+}
+
+/// Opens (or makes) the catalog's file.
+pub(crate) async fn open(file: &Path) -> Result<SqlitePool> {
+    CATALOG.open(file).await
 }
 
 /// Opens the first connection, which makes the file.
@@ -70,22 +148,8 @@ pub(crate) async fn open_memory() -> Result<SqlitePool> {
         .connect_with(options)
         .await
         .map_err(|error| failed("open the catalog", error))?;
-    prepare(&pool).await?;
+    CATALOG.prepare(&pool).await?;
     Ok(pool)
-}
-
-async fn prepare(pool: &SqlitePool) -> Result<()> {
-    let form = form_of(pool).await.map_err(|error| failed("open the catalog", error))?;
-    if form > FORM {
-        return Err(newer(form));
-    }
-    if form < FORM {
-        let mut transaction =
-            pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| failed("open the catalog", error))?;
-        sqlx::raw_sql(TABLES).execute(&mut *transaction).await.map_err(|error| failed("open the catalog", error))?;
-        transaction.commit().await.map_err(|error| failed("open the catalog", error))?;
-    }
-    Ok(())
 }
 
 /// Reads the form of the tables.
@@ -93,13 +157,9 @@ async fn form_of(pool: &SqlitePool) -> sqlx::Result<i64> {
     sqlx::query_scalar("PRAGMA user_version").fetch_one(pool).await
 }
 
-/// Makes the error of a file that a newer suiro wrote.
+/// Makes the error of a catalog that a newer suiro wrote.
 fn newer(form: i64) -> Error {
-    Error::new(
-        ErrorKind::InvalidData,
-        "open the catalog",
-        format!("the catalog has form {form}, this suiro knows up to form {FORM}: use a newer suiro"),
-    )
+    CATALOG.newer(form)
 }
 
 /// Returns the primary result code of `SQLite` (<https://sqlite.org/rescode.html>).
@@ -111,21 +171,9 @@ fn is_busy(error: &sqlx::Error) -> bool {
     matches!(code(error), Some(5 | 6))
 }
 
-/// Makes our error of `SQLite`'s.
+/// Makes our error of the catalog's.
 pub(crate) fn failed(operation: &'static str, error: sqlx::Error) -> Error {
-    let (kind, retryable, text) = match code(&error) {
-        Some(5 | 6) => (ErrorKind::External, true, "the catalog is busy: another process is writing"),
-        Some(13) => (ErrorKind::ResourcesExhausted, false, "the disk is full"),
-        Some(3 | 8 | 23) => (ErrorKind::PermissionDenied, false, "the catalog cannot be written"),
-        Some(14) => (ErrorKind::PermissionDenied, false, "the catalog's file cannot be opened"),
-        Some(11 | 26) => (ErrorKind::InvalidData, false, "the catalog's file is damaged or no SQLite file"),
-        _ => (ErrorKind::External, false, "the catalog failed"),
-    };
-    let mut made = Error::new(kind, operation, format!("cannot {operation}: {text} ({error})")).source(error);
-    if retryable {
-        made = made.retryable();
-    }
-    made
+    CATALOG.failed(operation, error)
 }
 
 /// Makes the error of a row that does not hold what we wrote.

@@ -46,6 +46,9 @@ const GATE: &str = r#"read -r suiro_gate && exec "$@" </dev/null 2>&1"#;
 /// The environment variable by which what a script started is known when its shell is gone.
 const SCRIPT_VARIABLE: &str = "suiro_script";
 
+/// How the variables begin that hold secrets of workflows: `${secret:name}` is in `SUIRO_SECRET_NAME`.
+const SECRET_PREFIX: &[u8] = b"SUIRO_SECRET_";
+
 /// Runs a shell script.
 #[derive(Debug)]
 pub(super) struct Sh;
@@ -90,6 +93,9 @@ goes to the standard output and into the task's log. Its standard input is empty
 
 Linux takes no environment variable of more than 128 KiB with its name (`MAX_ARG_STRLEN`): a parameter that is longer is left out,
 which is said as a warning. Hand such a value over in a file.
+
+The variables `SUIRO_SECRET_…`, which hold the secrets that workflows name as `${secret:name}`, are not in the script's environment:
+what a script prints is kept in its log. Give a script its secret in a variable of another name.
 
 The task fails when the script ends with a code other than 0. As in any shell script only the last command counts, unless the
 shell is told otherwise: `shell: [bash, -e]`.
@@ -254,6 +260,10 @@ fn spawn(
         .stderr(Stdio::null())
         .process_group(0)
         .kill_on_drop(true);
+    // What a script can read it can print, and what it prints is kept. Secrets are for operators that know how to be silent.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(SECRET_PREFIX)) {
+        command.env_remove(name);
+    }
     // As with Digdag, a script can tell by which operator it runs.
     command.env("_type", "sh");
     let own = env.into_iter().flatten();

@@ -128,7 +128,7 @@ impl Compiler<'_> {
         let exports = if self.knows_all_exports { Exports::all(&self.exports) } else { Exports::UNKNOWN };
         let mut problems = found.check(params, &exports);
         if let Some(surroundings) = &self.surroundings {
-            problems.extend(found.inspect(params, surroundings));
+            problems.extend(found.inspect(params, &surroundings.seen_from(operator_key.span)));
         }
         for mut problem in problems {
             if problem.code == code::PARAM_UNKNOWN && is_used(&problem.path.0, entries) {

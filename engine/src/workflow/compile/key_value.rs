@@ -260,9 +260,9 @@ impl Compiler<'_> {
                 let message = format!("granting the secret `{}` is not needed and is ignored", secret.name);
                 Diagnostic::note(code::IGNORED_BLOCK, secret.span, message)
             } else {
-                let message = format!("Digdag has secrets (`{}`), suiro does not have them yet", secret.name);
+                let message = format!("giving the secret `{}` another name is not supported yet", secret.name);
                 Diagnostic::error(code::NOT_SUPPORTED, secret.span, message)
-                    .help("give a program its secret by the environment in which suiro runs")
+                    .help("name a secret where it is used (`${secret:name}`); give a program its own by the environment in which suiro runs")
             };
             self.report(diagnostic);
         }

@@ -84,18 +84,7 @@ impl AwsClients {
         listener: &Arc<dyn Listener>,
     ) -> Result<Self> {
         settings.writes.check()?;
-        let config = load(settings).await?;
-        let region = config.region().map(ToString::to_string).ok_or_else(|| {
-            Error::new(ErrorKind::InvalidInput, "open the AWS lake", "no AWS region is set")
-                .help("set `region:` in the profile, `AWS_REGION`, or `region` in `~/.aws/config`")
-        })?;
-        let base = config.credentials_provider().ok_or_else(error::no_credentials)?;
-        let base = SharedCredentialsProvider::new(KeptCredentials::new(base, Arc::clone(&clock)));
-        let sts = at(&config, endpoint(settings, settings.endpoints.sts.as_ref()));
-        let assumed = assume(&sts, base, &settings.roles, &clock).await;
-        let credentials = KeptCredentials::new(assumed, clock);
-        credentials.get().await.map_err(|failed| error::of_credentials(&failed, settings))?;
-
+        let Account { config, region, credentials } = Account::find(settings, clock).await?;
         let config =
             config.into_builder().credentials_provider(SharedCredentialsProvider::new(credentials.clone())).build();
         // Set on the client's own configuration: there it comes before the variables of the environment.
@@ -108,7 +97,7 @@ impl AwsClients {
             athena = athena.endpoint_url(endpoint);
         }
         let reach = |service, own| {
-            let address = found_endpoint(&config, settings, own, service);
+            let address = endpoint_of(service, &config, settings, own);
             let is_of_aws = || format!("its address in {region}");
             Reach::of(service, &address.unwrap_or_else(is_of_aws), Arc::clone(listener))
         };
@@ -119,11 +108,40 @@ impl AwsClients {
             region,
             glue: aws_sdk_glue::Client::from_conf(glue.build()),
             athena: aws_sdk_athena::Client::from_conf(athena.build()),
-            s3_endpoint: found_endpoint(&config, settings, settings.endpoints.s3.as_ref(), "S3"),
-            athena_endpoint: found_endpoint(&config, settings, settings.endpoints.athena.as_ref(), "Athena"),
+            s3_endpoint: endpoint_of("S3", &config, settings, settings.endpoints.s3.as_ref()),
+            athena_endpoint: endpoint_of("Athena", &config, settings, settings.endpoints.athena.as_ref()),
             listener: Arc::clone(listener),
             credentials,
         })
+    }
+}
+
+/// Who is asked as whom: what clients of every service have in common.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) config: SdkConfig,
+    pub(super) region: String,
+    pub(super) credentials: KeptCredentials,
+}
+
+impl Account {
+    /// Finds the region and the credentials.
+    ///
+    /// # Errors
+    /// As [`AwsClients::open`].
+    pub(super) async fn find(settings: &AwsSettings, clock: Arc<dyn Clock>) -> Result<Self> {
+        let config = load(settings).await?;
+        let region = config.region().map(ToString::to_string).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidInput, "open the AWS lake", "no AWS region is set")
+                .help("set `region:` in the profile, `AWS_REGION`, or `region` in `~/.aws/config`")
+        })?;
+        let base = config.credentials_provider().ok_or_else(error::no_credentials)?;
+        let base = SharedCredentialsProvider::new(KeptCredentials::new(base, Arc::clone(&clock)));
+        let sts = at(&config, endpoint(settings, settings.endpoints.sts.as_ref()));
+        let assumed = assume(&sts, base, &settings.roles, &clock).await;
+        let credentials = KeptCredentials::new(assumed, clock);
+        credentials.get().await.map_err(|failed| error::of_credentials(&failed, settings))?;
+        Ok(Self { config, region, credentials })
     }
 }
 
@@ -172,13 +190,18 @@ fn at(config: &SdkConfig, endpoint: Option<String>) -> SdkConfig {
     builder.build()
 }
 
-/// Returns the address of a service as the SDK's own client would find it: the settings, `AWS_ENDPOINT_URL_S3` and the like
-/// (and `endpoint_url` of the service's section in `~/.aws/config`), `AWS_ENDPOINT_URL`
-/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>). None for that of AWS.
-fn found_endpoint(config: &SdkConfig, settings: &AwsSettings, own: Option<&String>, service: &str) -> Option<String> {
+/// Returns the address of a service as the SDK's own client would find it, `S3` say: the settings, `AWS_ENDPOINT_URL_S3` (and
+/// `endpoint_url` of the service's section in `~/.aws/config`), `AWS_ENDPOINT_URL`
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
+pub(super) fn endpoint_of(
+    service_id: &str,
+    config: &SdkConfig,
+    settings: &AwsSettings,
+    own: Option<&String>,
+) -> Option<String> {
     let of_service = || {
         let key =
-            ServiceConfigKey::builder().service_id(service).profile("endpoint_url").env("AWS_ENDPOINT_URL").build();
+            ServiceConfigKey::builder().service_id(service_id).profile("endpoint_url").env("AWS_ENDPOINT_URL").build();
         config.service_config()?.load_config(key.ok()?)
     };
     endpoint(settings, own).or_else(of_service).or_else(|| config.endpoint_url().map(ToOwned::to_owned))

@@ -67,8 +67,12 @@ fn meaning(code: &str) -> Meaning {
         | "SlowDown"
         | "RequestLimitExceeded"
         | "RequestThrottled"
-        | "RequestThrottledException" => Meaning::Throttled,
+        | "RequestThrottledException"
+        | "ProvisionedThroughputExceededException" => Meaning::Throttled,
         "InternalServiceException"
+        | "InternalServerError"
+        | "InternalFailureException"
+        | "TransactionConflictException"
         | "InternalServerException"
         | "InternalFailure"
         | "InternalError"
@@ -87,10 +91,13 @@ fn meaning(code: &str) -> Meaning {
         "ConcurrentModificationException"
         | "VersionMismatchException"
         | "ConditionCheckFailureException"
+        | "ConditionalCheckFailedException"
         | "OperationAborted"
         | "ConditionalRequestConflict" => Meaning::Conflict,
         "InvalidInputException"
         | "InvalidRequestException"
+        | "InvalidArgumentException"
+        | "SerializationException"
         | "ValidationException"
         | "InvalidArgument"
         | "InvalidRequest"
@@ -98,7 +105,9 @@ fn meaning(code: &str) -> Meaning {
         | "MetadataException"
         | "KeyTooLongError"
         | "EntityTooLarge" => Meaning::Invalid,
-        "ResourceNumberLimitExceededException" | "LimitExceededException" => Meaning::Limit,
+        "ResourceNumberLimitExceededException"
+        | "LimitExceededException"
+        | "ItemCollectionSizeLimitExceededException" => Meaning::Limit,
         _ => Meaning::Unknown,
     }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
@@ -456,6 +457,7 @@ fn new_version(plan: &Plan, table: &Table, part: &NewPart) -> Result<NewVersion>
             schema_hash: schema_hash(&table.columns),
         },
         expect: expect(part),
+        parameters: IndexMap::new(),
     })
 }
 

@@ -20,6 +20,8 @@ pub struct NewVersion {
     pub record: Record,
     /// What must be in the catalog for the call to go through: the state that the version was planned on.
     pub expect: Expect,
+    /// What the partition's parameters say besides the record; a table's stand in the table itself.
+    pub parameters: IndexMap<String, String>,
 }
 
 /// A version of one partition that is ready for its readers.
@@ -125,6 +127,7 @@ impl Lake {
         self.before_publish(&record).await?;
         let mut partition = table.new_partition(values.to_vec(), prefix.clone());
         partition.storage = super::Format::default().storage();
+        partition.parameters.clone_from(&new.parameters);
         record.put(&mut partition.parameters);
         under(lease, current.as_ref().map(|current| &current.parameters), &mut partition.parameters)?;
         let put = within(lease, self.catalog.put_partition(&table.name, &partition, new.expect));
@@ -166,6 +169,7 @@ impl Lake {
             let record = Record { previous_location: previous_location.clone(), ..new.record.clone() };
             let mut partition = table.new_partition(values.clone(), prefix.clone());
             partition.storage = super::Format::default().storage();
+            partition.parameters.clone_from(&new.parameters);
             record.put(&mut partition.parameters);
             puts.push((partition, new.expect));
             records.push(record);

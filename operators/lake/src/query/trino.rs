@@ -45,7 +45,7 @@ use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-pub use settings::{Secret, TrinoLogin, TrinoSettings};
+pub use settings::{TrinoLogin, TrinoSettings};
 
 /// The query engine Trino. Cheap to clone.
 ///

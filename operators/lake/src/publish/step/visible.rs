@@ -86,6 +86,7 @@ impl Lake {
                 },
             },
             expect: plan.replaces.map_or(Expect::Absent, Expect::Version),
+            parameters: indexmap::IndexMap::new(),
         };
         let register = request.options.register;
         let (location, published) = match request.options.mode {

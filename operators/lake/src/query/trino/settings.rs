@@ -1,12 +1,12 @@
 //! What the Trino query engine is opened with.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::secret::Secret;
 
 /// The settings of the Trino query engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,27 +42,6 @@ pub enum TrinoLogin {
     Password(Secret),
     /// With a JSON web token.
     Jwt(Secret),
-}
-
-/// A text that is shown nowhere.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
 }
 
 /// The database for tables that are made while a query writes.

@@ -1,4 +1,4 @@
-//! The YAML of a load's config: its tree, and where each value stands.
+//! The YAML of a config: its tree, and where each value stands.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -11,13 +11,13 @@ use engine::params::ParamPath;
 
 /// A config as written.
 #[derive(Debug)]
-pub(super) struct ConfigDocument {
+pub(crate) struct ConfigDocument {
     /// The one file.
-    pub(super) sources: SourceMap,
+    pub(crate) sources: SourceMap,
     /// The tree; none when the YAML is wrong.
-    pub(super) node: Option<Node>,
+    pub(crate) node: Option<Node>,
     /// What is wrong with the YAML.
-    pub(super) problems: Vec<Diagnostic>,
+    pub(crate) problems: Vec<Diagnostic>,
     places: HashMap<ParamPath, Place>,
 }
 
@@ -32,7 +32,7 @@ struct Place {
 
 impl ConfigDocument {
     /// Reads a text that messages call `name`.
-    pub(super) fn parse(name: &str, text: &str) -> Self {
+    pub(crate) fn parse(name: &str, text: &str) -> Self {
         let mut sources = SourceMap::default();
         let id = sources.add(name, text);
         let (node, problems) = document::parse(&mut sources, id);
@@ -41,7 +41,7 @@ impl ConfigDocument {
     }
 
     /// Returns the place of what a problem is about, or of the nearest value around it.
-    pub(super) fn place(&self, problem: &ParamProblem) -> Option<Span> {
+    pub(crate) fn place(&self, problem: &ParamProblem) -> Option<Span> {
         let mut text = problem.path.0.as_str();
         loop {
             if let Some(place) = self.places.get(&ParamPath(text.to_owned())) {
@@ -53,13 +53,13 @@ impl ConfigDocument {
     }
 
     /// Returns the bytes of a problem's place.
-    pub(super) fn bytes(&self, problem: &ParamProblem) -> Range<usize> {
+    pub(crate) fn bytes(&self, problem: &ParamProblem) -> Range<usize> {
         self.place(problem).map_or(0..0, bytes)
     }
 }
 
 /// Returns the bytes of a span.
-pub(super) fn bytes(span: Span) -> Range<usize> {
+pub(crate) fn bytes(span: Span) -> Range<usize> {
     let byte = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
     byte(span.start)..byte(span.end)
 }

@@ -1,0 +1,19 @@
+//! The archive: windows as Parquet objects in the lake, written once, read back from the storage, and made visible by one
+//! catalog call.
+//!
+//! Rows are in the order of name and time. Times are delta-encoded, names a dictionary, pages zstd; pages have an index, so
+//! that one series is found without reading the others.
+
+mod file;
+mod form;
+mod object;
+mod pick;
+mod place;
+mod rows;
+mod scan;
+
+pub(crate) use file::{ArchiveWriter, hash_of_object};
+pub(crate) use form::Form;
+pub(crate) use place::{Place, parts_of, standing_of};
+pub(crate) use rows::SeriesRows;
+pub(crate) use scan::{ArchiveBatches, scan};

@@ -1,0 +1,170 @@
+//! Reads archived objects: whole series, in the order of their names.
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use lake::storage::Storage;
+use lake::{Error, ErrorKind, Result};
+use parquet::arrow::ParquetRecordBatchStreamBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::PageIndexPolicy;
+use tokio::sync::mpsc;
+
+use super::SeriesRows;
+use super::object::ArchivedObject;
+use super::pick::pick;
+use crate::ledger::ArchivedFile;
+use crate::point::SeriesName;
+use crate::store::{SCAN_POINTS, Selection};
+
+/// Rows that are decoded at a time.
+const ROWS: usize = 32_768;
+
+/// Batches that a scan is ahead of its reader.
+const AHEAD: usize = 2;
+
+/// An object of at most so many bytes is read in one piece: asking for parts of it costs more than its bytes.
+const SMALL_BYTES: u64 = 1 << 20;
+
+/// Series of an archive on their way, in the order of names.
+pub(crate) type ArchiveBatches<S> = BoxStream<'static, Result<Vec<S>>>;
+
+/// Reads objects, which are in the order of the series in them.
+pub(crate) fn scan<S: SeriesRows>(
+    storage: &Storage,
+    files: &[ArchivedFile],
+    selection: Selection<'_>,
+) -> ArchiveBatches<S> {
+    let names = match selection {
+        Selection::All => None,
+        Selection::Names(names) => {
+            let mut names = names.to_vec();
+            names.sort();
+            names.dedup();
+            Some(names)
+        }
+    };
+    let (storage, files) = (storage.clone(), files.to_vec());
+    let (sender, mut receiver) = mpsc::channel(AHEAD);
+    tokio::spawn(async move {
+        let mut gathered = Gathered { whole: Vec::new(), rows: 0, current: None, names, sender };
+        if let Err(error) = gathered.read_all(&storage, &files).await {
+            // Nobody listens any more when this fails.
+            let _given_up = gathered.sender.send(Err(error)).await;
+        }
+    });
+    futures::stream::poll_fn(move |context| receiver.poll_recv(context)).boxed()
+}
+
+/// Puts rows together to whole series, and those to batches.
+struct Gathered<S> {
+    whole: Vec<S>,
+    rows: usize,
+    current: Option<S>,
+    names: Option<Vec<SeriesName>>,
+    sender: mpsc::Sender<Result<Vec<S>>>,
+}
+
+impl<S: SeriesRows> Gathered<S> {
+    async fn read_all(&mut self, storage: &Storage, files: &[ArchivedFile]) -> Result<()> {
+        for file in files {
+            let may_hold = self.names.as_ref().is_none_or(|names| {
+                names.iter().any(|name| (file.first.as_str()..=file.last.as_str()).contains(&name.as_str()))
+            });
+            if may_hold {
+                self.read(storage, file).await.map_err(|error| error.with("location", file.location.to_string()))?;
+            }
+        }
+        self.whole.extend(self.current.take());
+        self.send().await;
+        Ok(())
+    }
+
+    async fn read(&mut self, storage: &Storage, file: &ArchivedFile) -> Result<()> {
+        let policy = if self.names.is_some() { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
+        let options = ArrowReaderOptions::new().with_schema(S::FORM.schema()).with_page_index_policy(policy);
+        if file.bytes <= SMALL_BYTES {
+            let bytes = storage.read(&file.location).await?;
+            let metadata = ArrowReaderMetadata::load(&bytes, options).map_err(damaged)?;
+            let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata).with_batch_size(ROWS);
+            if let Some(names) = &self.names {
+                let picked = pick(builder.metadata(), &texts(names));
+                builder = builder.with_row_groups(picked.row_groups).with_row_selection(picked.rows);
+            }
+            for rows in builder.build().map_err(damaged)? {
+                let rows = rows.map_err(|error| damaged(ParquetError::from(error)))?;
+                if !self.take(&rows).await? {
+                    return Ok(());
+                }
+            }
+            return Ok(());
+        }
+        let path = Storage::store_path(&file.location)?;
+        let reader = ArchivedObject { store: storage.object_store(), path, bytes: file.bytes };
+        let mut builder = ParquetRecordBatchStreamBuilder::new_with_options(reader, options)
+            .await
+            .map_err(damaged)?
+            .with_batch_size(ROWS);
+        if let Some(names) = &self.names {
+            let picked = pick(builder.metadata(), &texts(names));
+            builder = builder.with_row_groups(picked.row_groups).with_row_selection(picked.rows);
+        }
+        let mut stream = builder.build().map_err(damaged)?;
+        while let Some(rows) = stream.try_next().await.map_err(damaged)? {
+            if !self.take(&rows).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes rows; returns whether anybody still listens.
+    async fn take(&mut self, rows: &RecordBatch) -> Result<bool> {
+        for series in S::from_rows(rows)? {
+            if self.names.as_ref().is_some_and(|names| names.binary_search(series.name()).is_err()) {
+                continue;
+            }
+            match &mut self.current {
+                Some(current) if current.name() == series.name() => current.append(series)?,
+                Some(current) if current.name() > series.name() => {
+                    let message = format!("expected `{}` before `{}`", series.name(), current.name());
+                    return Err(Error::new(ErrorKind::InvalidData, "read an archive", message));
+                }
+                _ => {
+                    if let Some(ended) = self.current.replace(series) {
+                        self.rows += ended.len();
+                        self.whole.push(ended);
+                    }
+                }
+            }
+        }
+        Ok(self.rows < SCAN_POINTS || self.send().await)
+    }
+
+    /// Sends the series that are whole; returns whether anybody still listens.
+    async fn send(&mut self) -> bool {
+        self.rows = 0;
+        let whole = std::mem::take(&mut self.whole);
+        whole.is_empty() || self.sender.send(Ok(whole)).await.is_ok()
+    }
+}
+
+fn texts(names: &[SeriesName]) -> Vec<&str> {
+    names.iter().map(SeriesName::as_str).collect()
+}
+
+/// Makes our error of Parquet's: a missing object is one, everything else is damage or the storage.
+fn damaged(error: ParquetError) -> Error {
+    let kind = match &error {
+        ParquetError::External(inner) => match inner.downcast_ref::<object_store::Error>() {
+            Some(object_store::Error::NotFound { .. }) => ErrorKind::NotFound,
+            Some(_) => ErrorKind::External,
+            None => ErrorKind::InvalidData,
+        },
+        _ => ErrorKind::InvalidData,
+    };
+    Error::new(kind, "read an archive", format!("cannot read Parquet: {error}")).source(Arc::new(error).to_string())
+}

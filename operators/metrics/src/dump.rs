@@ -1,0 +1,197 @@
+//! Dumping: the points of a closed window go from a store into the archive.
+
+use jiff::Timestamp;
+use lake::{Error, ErrorKind, Result};
+
+use crate::archive::{Form, scan};
+use crate::checksum::Tally;
+use crate::ledger::{LedgerRow, Touch, WindowState};
+use crate::make::{Making, WrittenObjects};
+use crate::merge::{SideBySide, store_batches, stored_and_archived};
+use crate::metrics::{Metrics, report_of};
+use crate::point::{Points, SeriesName, SeriesPoints};
+use crate::report::{Outcome, WindowReport};
+use crate::store::{PointStore, SCAN_POINTS, Selection};
+use crate::tiers::{Tier, TierName};
+use crate::time::TimeRange;
+use crate::window::Window;
+
+/// What a dump does with a window that was dumped before and got points since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnLate {
+    /// It is made anew, as a new version.
+    #[default]
+    Rewrite,
+    /// It stays as it is, and is reported as late.
+    Leave,
+}
+
+/// How a generation is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MakeOptions {
+    /// The attempt that asks; recorded in the catalog.
+    pub attempt: String,
+    /// What to do with late windows.
+    pub on_late: OnLate,
+}
+
+impl Metrics {
+    /// Lists the windows of the archive that are due: closed, and not dumped or late. With a span, those that hold a part of it.
+    ///
+    /// # Errors
+    /// Those of the ledger and the store.
+    pub async fn due_dumps(
+        &self,
+        from: &TierName,
+        to: &TierName,
+        window: Option<TimeRange>,
+        now: Timestamp,
+    ) -> Result<Vec<Window>> {
+        let (_, archive, unit) = self.raw_pair(from, to)?;
+        let range = window.map_or(TimeRange::ALL, |range| Window::widened(unit, &range));
+        self.discover(from, archive, &range).await?;
+        let rows = self.ledger.rows(to, range).await?;
+        let is_due = |row: &&LedgerRow| {
+            (row.state == WindowState::Open || row.is_late())
+                && row.window.is_closed(self.tiers.lateness_ms, now.as_millisecond())
+        };
+        Ok(rows.iter().filter(is_due).map(|row| row.window).collect())
+    }
+
+    /// Finds points that the ledger does not know of: in a store that was filled before, or by a write whose end was never
+    /// noted. Their windows become due.
+    async fn discover(&self, from: &TierName, archive: &Tier, range: &TimeRange) -> Result<()> {
+        let days = self.store(from).await?.days().await?;
+        let mut windows: Vec<Window> = days.into_iter().filter_map(|day_ms| self.tiers.raw_window(day_ms)).collect();
+        if archive.unit() == Some(crate::window::PartitionUnit::Hour) {
+            // A day is of many windows: only those that hold points are of interest.
+            let days = windows
+                .iter()
+                .map(|window| TimeRange::new(window.range().start_ms, window.range().start_ms + 86_400_000));
+            windows = days.flat_map(|day| Window::all_in(crate::window::PartitionUnit::Hour, &day)).collect();
+        }
+        windows.dedup();
+        let rows = self.ledger.rows(&archive.name, *range).await?;
+        let mut found = Vec::new();
+        for window in windows.into_iter().filter(|window| !window.range().intersection(range).is_empty()) {
+            let row = rows.binary_search_by_key(&window, |row| row.window).ok().map(|at| &rows[at]);
+            let is_unexpected = row.is_none_or(|row| row.state == WindowState::Expired && !row.is_late());
+            if is_unexpected {
+                let store = self.store(from).await?;
+                if self.holds(store.as_ref(), window.range()).await? {
+                    found.push(window);
+                }
+            }
+        }
+        let touch = self.ledger.touch(&archive.name, &found, Touch::Found);
+        self.points().around("metrics: note windows that were found", touch).await
+    }
+
+    /// Dumps a window from a store into the archive: reads the store and what is archived of the window, writes it as objects,
+    /// reads them back, and points the catalog to them. A dump of what was dumped already publishes nothing.
+    ///
+    /// # Errors
+    /// Those of the store, the storage, the catalog and the ledger; `Conflict` with the series under
+    /// [`crate::DuplicateRule::Error`]; `DataQuality` when the objects read back otherwise than they were written. The same
+    /// call goes on.
+    pub async fn dump(
+        &self,
+        from: &TierName,
+        to: &TierName,
+        window: Window,
+        options: &MakeOptions,
+        now: Timestamp,
+    ) -> Result<WindowReport> {
+        let (store_tier, archive, _) = self.raw_pair(from, to)?;
+        if !window.is_closed(self.tiers.lateness_ms, now.as_millisecond()) {
+            let why = format!(
+                "points of the window are expected until {}",
+                crate::time::shown(window.range().end_ms + self.tiers.lateness_ms)
+            );
+            return self.report(archive, window, Outcome::NotDue(why)).await;
+        }
+        let _moving = self.movers.wait().await?;
+        for upper in self.tiers.above(store_tier) {
+            let store = self.store(&upper.name).await?;
+            if self.holds(store.as_ref(), window.range()).await? {
+                let why = format!("`{}` still holds points of the window: flush them first", upper.name);
+                return self.report(archive, window, Outcome::NotDue(why)).await;
+            }
+        }
+        let settled_row = self.settle(archive, window, Form::Points).await?;
+        let Some(row) = settled_row else {
+            return Ok(report_of(archive, window, None, Outcome::NotDue("nothing was written into it".to_owned())));
+        };
+        if row.state != WindowState::Open {
+            if !row.is_late() {
+                return self.report(archive, window, Outcome::Unchanged).await;
+            }
+            if options.on_late == OnLate::Leave {
+                return self.report(archive, window, Outcome::Late).await;
+            }
+        }
+        let store = self.store(from).await?;
+        if let Some(standing) = &row.standing
+            && !self.holds(store.as_ref(), window.range()).await?
+        {
+            // All that there is of the window is archived.
+            let source = Tally::default();
+            let standing =
+                crate::ledger::Archived { touched: row.touched(), source: source.figures, ..standing.clone() };
+            let confirm = self.ledger.confirm(to, window, &standing, &source);
+            self.points().around("metrics: note that nothing has changed", confirm).await?;
+            return self.report(archive, window, Outcome::Unchanged).await;
+        }
+        let making = self.begin_making(archive, &row, Form::Points, Vec::new(), &options.attempt).await?;
+        let written = self.dump_objects(&making, store.as_ref()).await?;
+        let moved = written.source.figures.count;
+        let is_new = self.end_making::<SeriesPoints>(making, written).await?;
+        let outcome = if is_new { Outcome::Made } else { Outcome::Unchanged };
+        let report = self.report(archive, window, outcome).await?;
+        Ok(WindowReport { moved, ..report })
+    }
+
+    /// Writes the points of a store, and those that only the archive has, as objects.
+    async fn dump_objects(&self, making: &Making<'_>, store: &dyn PointStore) -> Result<WrittenObjects> {
+        let archived =
+            making.standing.as_ref().map(|standing| scan(&self.lake.storage, &standing.files, Selection::All));
+        let sources = [store_batches(store, making.window.range(), Selection::All)].into_iter().chain(archived);
+        let mut series = SideBySide::new(sources);
+        let writer = self.start_writer::<SeriesPoints>(making);
+        let (mut source, mut ready, mut count) = (Tally::default(), Vec::new(), 0);
+        while let Some((name, found)) = series.next().await? {
+            let (stored, archived) = stored_and_archived(found);
+            let [stored, archived] =
+                [stored, archived].map(|series: Option<SeriesPoints>| series.map(|series| series.points));
+            if let Some(stored) = &stored {
+                source.add(&name, stored);
+            }
+            let points = self.unite(&name, stored, archived)?;
+            count += points.len();
+            ready.push(SeriesPoints { name, points });
+            if count >= SCAN_POINTS {
+                count = 0;
+                writer.take(std::mem::take(&mut ready)).await;
+            }
+        }
+        writer.take(ready).await;
+        let (files, target) = self.points().around("metrics: write the objects", writer.finish()).await?;
+        Ok(WrittenObjects { files, target, source })
+    }
+
+    /// Unites what a store and the archive have of a series: what is archived was written before.
+    fn unite(&self, name: &SeriesName, stored: Option<Points>, archived: Option<Points>) -> Result<Points> {
+        let Some(mut points) = archived else { return Ok(stored.unwrap_or_default()) };
+        let Some(stored) = stored else { return Ok(points) };
+        points.merge(&stored, self.tiers.duplicate).map_err(|found| {
+            let time = crate::time::shown(found.time_ms);
+            let message = format!(
+                "the series `{name}` has the value {} at {time} in the archive, and {} in the store",
+                found.stands, found.written
+            );
+            Error::new(ErrorKind::Conflict, "archive a window", message)
+                .help("`duplicate: last` or `duplicate: max` in tiers.yml says which of two values is kept")
+        })?;
+        Ok(points)
+    }
+}

@@ -1,0 +1,133 @@
+//! Expiring: points that are archived and verified go out of a store.
+//!
+//! Nothing is deleted that was not read from the archive a moment before, with the same time and value. So nothing is lost
+//! whoever writes at the same time, whatever the ledger says, and however often it is repeated.
+
+use jiff::Timestamp;
+use lake::Result;
+
+use crate::archive::{Form, scan};
+use crate::ledger::{LedgerRow, WindowState};
+use crate::merge::{SideBySide, store_batches, stored_and_archived};
+use crate::metrics::{Metrics, invalid};
+use crate::point::{PointBatch, SeriesPoints};
+use crate::report::{Outcome, WindowReport};
+use crate::store::{PointStore, SCAN_POINTS, Selection};
+use crate::tiers::{Tier, TierName};
+use crate::time::TimeRange;
+use crate::window::Window;
+
+impl Metrics {
+    fn expiry_archive(&self, tier: &TierName) -> Result<&Tier> {
+        if !self.tiers.tier(tier)?.is_store() {
+            return Err(invalid(format!("cannot expire points of `{tier}`: expected a store, found a Parquet tier")));
+        }
+        self.tiers.archive().ok_or_else(|| invalid(format!("cannot expire points of `{tier}`: nothing archives them")))
+    }
+
+    /// Lists the windows whose points may go out of a store: verified, not late, and older than an age.
+    ///
+    /// # Errors
+    /// Those of the ledger; `InvalidInput` for a Parquet tier, or one that nothing archives.
+    pub async fn due_expiries(
+        &self,
+        tier: &TierName,
+        window: Option<TimeRange>,
+        older_than_ms: i64,
+        now: Timestamp,
+    ) -> Result<Vec<Window>> {
+        let archive = self.expiry_archive(tier)?;
+        let rows = self.windows(&archive.name, window).await?;
+        let is_due = |row: &&LedgerRow| {
+            row.state == WindowState::Verified
+                && !row.is_late()
+                && row.window.is_closed(older_than_ms, now.as_millisecond())
+        };
+        Ok(rows.iter().filter(is_due).map(|row| row.window).collect())
+    }
+
+    /// Deletes the points of a verified window from a store: exactly those that the archive has. Others stay, and make the
+    /// window late.
+    ///
+    /// # Errors
+    /// Those of the store, the storage, the catalog and the ledger. Some points may be gone by then, and the same call goes on.
+    pub async fn expire(
+        &self,
+        tier: &TierName,
+        window: Window,
+        older_than_ms: i64,
+        now: Timestamp,
+    ) -> Result<WindowReport> {
+        let archive = self.expiry_archive(tier)?;
+        if !window.is_closed(older_than_ms, now.as_millisecond()) {
+            let why =
+                format!("it is kept until {}", crate::time::shown(window.range().end_ms.saturating_add(older_than_ms)));
+            return self.report(archive, window, Outcome::NotDue(why)).await;
+        }
+        let _moving = self.movers.wait().await?;
+        let settled_row = self.settle(archive, window, Form::Points).await?;
+        let Some(row) = settled_row else {
+            return self.report(archive, window, Outcome::NotDue("it was not dumped".to_owned())).await;
+        };
+        if row.is_late() {
+            return self.report(archive, window, Outcome::Late).await;
+        }
+        match row.state {
+            WindowState::Verified => {}
+            WindowState::Expired => return self.report(archive, window, Outcome::Unchanged).await,
+            WindowState::Open | WindowState::Written => {
+                return self.report(archive, window, Outcome::NotDue("it is not verified".to_owned())).await;
+            }
+        }
+        let begin = self.ledger.begin_expiry(&archive.name, &row);
+        if !self.points().around("metrics: note that points are about to be deleted", begin).await? {
+            return self.report(archive, window, Outcome::Late).await;
+        }
+        let store = self.store(tier).await?;
+        let (deleted, left) = self.delete_archived(&row, store.as_ref()).await?;
+        if left > 0 {
+            self.found_late(archive, window).await?;
+            let report = self.report(archive, window, Outcome::Late).await?;
+            return Ok(WindowReport { moved: deleted, ..report });
+        }
+        let mut is_out = true;
+        for tier in self.tiers.stores() {
+            let store = self.store(&tier.name).await?;
+            is_out = is_out && !self.holds(store.as_ref(), window.range()).await?;
+        }
+        if is_out {
+            let expired = self.ledger.expired(&archive.name, &row);
+            self.points().around("metrics: note that a window is expired", expired).await?;
+        }
+        let report = self.report(archive, window, Outcome::Made).await?;
+        Ok(WindowReport { moved: deleted, ..report })
+    }
+
+    /// Deletes from a store what the archive has; returns how many points went and how many stayed.
+    async fn delete_archived(&self, row: &LedgerRow, store: &dyn PointStore) -> Result<(u64, u64)> {
+        let files = row.standing.as_ref().map(|standing| standing.files.as_slice()).unwrap_or_default();
+        let archived = scan(&self.lake.storage, files, Selection::All);
+        let mut both = SideBySide::new([store_batches(store, row.window.range(), Selection::All), archived]);
+        let (mut ready, mut count, mut deleted, mut left) = (Vec::new(), 0, 0, 0);
+        while let Some((name, found)) = both.next().await? {
+            let (stored, archived) = stored_and_archived(found);
+            let Some(stored) = stored else { continue };
+            let archived = archived.map(|series| series.points).unwrap_or_default();
+            let (same, others) = stored.points.split_by(&archived);
+            left += others.len() as u64;
+            count += same.len();
+            ready.push(SeriesPoints { name, points: same });
+            if count >= SCAN_POINTS {
+                count = 0;
+                deleted += self.delete(store, std::mem::take(&mut ready)).await?;
+            }
+        }
+        deleted += self.delete(store, ready).await?;
+        Ok((deleted, left))
+    }
+
+    async fn delete(&self, store: &dyn PointStore, series: Vec<SeriesPoints>) -> Result<u64> {
+        let batch = PointBatch::new(series)?;
+        self.points().around("metrics: delete expired points", store.delete_exact(&batch)).await
+    }
+}

@@ -1,0 +1,82 @@
+//! Flushing: series that have gathered enough points go from a store to the one below.
+
+use jiff::Timestamp;
+use lake::Result;
+
+use futures::StreamExt as _;
+
+use crate::metrics::{Metrics, invalid};
+use crate::point::{PointBatch, SeriesName};
+use crate::store::{SCAN_POINTS, Selection, SeriesSummary};
+use crate::tiers::{FlushRule, TierName};
+use crate::time::TimeRange;
+
+/// What a flush did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FlushReport {
+    /// How many series were moved.
+    pub series: u64,
+    /// How many points went out of the upper store.
+    pub points: u64,
+}
+
+impl Metrics {
+    /// Moves the series that the rule names from a store to a lower one; a rule that names none moves all. What is written
+    /// meanwhile stays where it is.
+    ///
+    /// # Errors
+    /// Those of the stores and the ledger; `InvalidInput` when `to` is no store below `from`. What was moved by then stays
+    /// moved, and the same call goes on.
+    pub async fn flush(&self, from: &TierName, to: &TierName, rule: FlushRule, now: Timestamp) -> Result<FlushReport> {
+        let (upper, lower) = (self.tiers.tier(from)?, self.tiers.tier(to)?);
+        let is_below = upper.is_store() && lower.is_store() && self.tiers.above(lower).any(|tier| tier.name == *from);
+        if !is_below {
+            return Err(invalid(format!("cannot flush `{from}` to `{to}`: expected two stores, the upper one first")));
+        }
+        let _moving = self.movers.wait().await?;
+        self.move_down(from, to, rule, now).await
+    }
+
+    /// Moves points; the caller has the leave.
+    pub(crate) async fn move_down(
+        &self,
+        from: &TierName,
+        to: &TierName,
+        rule: FlushRule,
+        now: Timestamp,
+    ) -> Result<FlushReport> {
+        let store = self.store(from).await?;
+        let due: Vec<SeriesSummary> =
+            store.summaries().await?.into_iter().filter(|series| is_due(rule, series, now)).collect();
+        let mut report = FlushReport::default();
+        let mut rest = due.as_slice();
+        while !rest.is_empty() {
+            let mut count = 0;
+            let taken = rest
+                .iter()
+                .take_while(|series| {
+                    let fits = count < SCAN_POINTS as u64;
+                    count += series.count;
+                    fits
+                })
+                .count();
+            let names: Vec<SeriesName> = rest[..taken].iter().map(|series| series.name.clone()).collect();
+            rest = &rest[taken..];
+            let mut batches = store.scan(TimeRange::ALL, Selection::Names(&names));
+            while let Some(batch) = batches.next().await {
+                let batch: PointBatch = batch?;
+                self.take(to, &batch).await?;
+                let gone = self.points().around("metrics: delete flushed points", store.delete_exact(&batch)).await?;
+                report.points += gone;
+                report.series += batch.series().len() as u64;
+            }
+        }
+        Ok(report)
+    }
+}
+
+fn is_due(rule: FlushRule, series: &SeriesSummary, now: Timestamp) -> bool {
+    let enough = rule.count.is_some_and(|count| series.count >= count);
+    let old = rule.age_ms.is_some_and(|age_ms| series.oldest_ms.saturating_add(age_ms) <= now.as_millisecond());
+    enough || old || (rule.count.is_none() && rule.age_ms.is_none())
+}

@@ -1,0 +1,63 @@
+//! What is known of an archived generation of a window: in the ledger, and in the partition's parameters.
+
+use lake::name::Location;
+use serde::{Deserialize, Serialize};
+
+use crate::checksum::Figures;
+
+/// An archived object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchivedFile {
+    /// Where it is.
+    pub location: Location,
+    /// Its bytes.
+    pub bytes: u64,
+    /// `xxhash64` of its bytes with seed 0, as 16 hexadecimal digits.
+    pub hash: String,
+    /// The first series in it.
+    pub first: String,
+    /// The last series in it.
+    pub last: String,
+}
+
+/// A finer window that a roll-up was made from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MadeFrom {
+    /// Its tier.
+    pub tier: String,
+    /// Its label.
+    pub window: String,
+    /// Its generation.
+    pub generation: u32,
+}
+
+/// A generation of a window: what it holds, and what it was made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archived {
+    /// Which one, from 1.
+    pub generation: u32,
+    /// The prefix of its objects.
+    pub prefix: Location,
+    /// Its objects, in the order of the series in them.
+    pub files: Vec<ArchivedFile>,
+    /// What the objects hold, as read back from the storage.
+    pub figures: Figures,
+    /// What the store held of the window when it was dumped; of a roll-up, what the finer tier held.
+    pub source: Figures,
+    /// The finer windows, of a roll-up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made_from: Vec<MadeFrom>,
+    /// How often the window had been touched when the dump began.
+    pub touched: u64,
+    /// The attempt that made it.
+    pub attempt: String,
+    /// When, in milliseconds since 1970.
+    pub made_ms: i64,
+}
+
+impl Archived {
+    /// Returns the bytes of all objects.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+}

@@ -1,0 +1,114 @@
+//! A row of the ledger.
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use lake::Result;
+
+use super::{Archived, damaged, unit_of};
+use crate::window::{PartitionUnit, Window};
+
+/// How far a window is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WindowState {
+    /// Its points are in stores alone.
+    Open,
+    /// Its points are archived too.
+    Written,
+    /// What is archived was read back and compared with the store.
+    Verified,
+    /// The stores hold nothing of it any more.
+    Expired,
+}
+
+impl WindowState {
+    /// Returns its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Written => "written",
+            Self::Verified => "verified",
+            Self::Expired => "expired",
+        }
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        [Self::Open, Self::Written, Self::Verified, Self::Expired].into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// What the ledger knows of a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerRow {
+    /// The window.
+    pub window: Window,
+    /// How far it is.
+    pub state: WindowState,
+    /// The number of the last generation that was begun; 0 for none.
+    pub generation: u32,
+    /// How many writes began.
+    pub begun: u64,
+    /// How many writes ended.
+    pub ended: u64,
+    /// [`LedgerRow::touched`] when the dump of what stands began.
+    pub dumped_touched: Option<u64>,
+    /// Whether points are being deleted from a store.
+    pub expiring: bool,
+    /// What readers are pointed to.
+    pub standing: Option<Archived>,
+    /// What is being made.
+    pub making: Option<Archived>,
+}
+
+impl LedgerRow {
+    /// Returns how often writes touched it.
+    pub fn touched(&self) -> u64 {
+        self.begun + self.ended
+    }
+
+    /// Tells whether points may have come in since its dump began.
+    pub fn is_late(&self) -> bool {
+        self.state != WindowState::Open && self.dumped_touched != Some(self.touched())
+    }
+
+    /// Tells whether all its points are archived and verified: a reader needs no store.
+    pub fn is_settled(&self) -> bool {
+        matches!(self.state, WindowState::Verified | WindowState::Expired) && !self.is_late()
+    }
+
+    /// Tells whether a write began that never said that it ended: it is under way, or its process stopped.
+    pub fn has_unfinished_write(&self) -> bool {
+        self.begun != self.ended
+    }
+}
+
+pub(super) fn read(row: &SqliteRow) -> Result<LedgerRow> {
+    let key: &str = row.get("unit");
+    let start_ms: i64 = row.get("start_ms");
+    let window = Window::of(unit_of(key).unwrap_or(PartitionUnit::Day), start_ms);
+    let archived = |column: &str| {
+        let text: Option<&str> = row.get(column);
+        text.map(|text| serde_json::from_str::<Archived>(text).map_err(|error| damaged(window, &error.to_string())))
+            .transpose()
+    };
+    let number = |column: &str| {
+        let number: i64 = row.get(column);
+        u64::try_from(number).map_err(|_| damaged(window, &format!("`{column}` is {number}")))
+    };
+    let dumped: Option<i64> = row.get("dumped_touched");
+    let word: &str = row.get("state");
+    if unit_of(key).is_none() || window.range().start_ms != start_ms {
+        return Err(damaged(window, &format!("its unit is `{key}`")));
+    }
+    Ok(LedgerRow {
+        window,
+        state: WindowState::of(word).ok_or_else(|| damaged(window, &format!("its state is `{word}`")))?,
+        generation: u32::try_from(number("generation")?).map_err(|_| damaged(window, "its generation"))?,
+        begun: number("begun")?,
+        ended: number("ended")?,
+        dumped_touched: dumped.map(|dumped| u64::try_from(dumped).unwrap_or_default()),
+        expiring: row.get("expiring"),
+        standing: archived("standing")?,
+        making: archived("making")?,
+    })
+}

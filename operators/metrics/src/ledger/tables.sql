@@ -1,0 +1,26 @@
+-- A window of a Parquet tier. "standing" is the generation that readers are pointed to, "making" the one that is being made
+-- ("made": read back, and ready to be published): both are the JSON of `Archived`. The blobs beside them are the 256 sums.
+-- A write counts in "begun" before and in "ended" after it; "dumped_touched" is what both were when the dump of what stands
+-- began. A later write makes the window late.
+CREATE TABLE IF NOT EXISTS metric_window (
+    tier TEXT NOT NULL,
+    start_ms INTEGER NOT NULL,
+    end_ms INTEGER NOT NULL,
+    unit TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'written', 'verified', 'expired')),
+    generation INTEGER NOT NULL DEFAULT 0,
+    begun INTEGER NOT NULL DEFAULT 0,
+    ended INTEGER NOT NULL DEFAULT 0,
+    dumped_touched INTEGER,
+    expiring INTEGER NOT NULL DEFAULT 0,
+    standing TEXT,
+    standing_target BLOB,
+    standing_source BLOB,
+    making TEXT,
+    making_target BLOB,
+    making_source BLOB,
+    made INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (tier, start_ms)
+) STRICT;
+
+PRAGMA user_version = 1;

@@ -1,0 +1,123 @@
+use super::*;
+use crate::checksum::Figures;
+
+fn day(text: &str) -> Window {
+    Window::parse(PartitionUnit::Day, text).unwrap()
+}
+
+fn archived(generation: u32, touched: u64) -> Archived {
+    Archived {
+        generation,
+        prefix: lake::name::Location::parse(&format!("s3://b/v/g{generation}/")).unwrap(),
+        files: Vec::new(),
+        figures: Figures { count: 3, ..Figures::default() },
+        source: Figures::default(),
+        made_from: Vec::new(),
+        touched,
+        attempt: "1".to_owned(),
+        made_ms: 7,
+    }
+}
+
+struct World {
+    _folder: tempfile::TempDir,
+    ledger: Ledger,
+    tier: TierName,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join(FILE)).await.unwrap();
+        Self { _folder: folder, ledger, tier: TierName::new("cold").unwrap() }
+    }
+
+    async fn row(&self, window: Window) -> LedgerRow {
+        self.ledger.row(&self.tier, window).await.unwrap().unwrap()
+    }
+
+    async fn touch(&self, window: Window, touch: Touch) {
+        self.ledger.touch(&self.tier, &[window], touch).await.unwrap();
+    }
+
+    async fn make(&self, window: Window) -> Archived {
+        let row = self.row(window).await;
+        let made = archived(row.generation + 1, row.touched());
+        self.ledger.intend(&self.tier, window, &made).await.unwrap();
+        self.ledger.made(&self.tier, window, &made, &Tally::default(), &Tally::default()).await.unwrap();
+        made
+    }
+}
+
+#[tokio::test]
+async fn a_window_goes_its_way_and_a_write_makes_it_late() {
+    let world = World::new().await;
+    let (ledger, tier) = (&world.ledger, &world.tier);
+    let window = day("2026-01-02");
+    assert!(!ledger.knows_any().await.unwrap());
+    assert_eq!(ledger.row(tier, window).await.unwrap(), None);
+    world.touch(window, Touch::Before).await;
+    assert!(world.row(window).await.has_unfinished_write());
+    world.touch(window, Touch::After).await;
+    let row = world.row(window).await;
+    assert_eq!((row.state, row.touched(), row.is_late(), row.is_settled()), (WindowState::Open, 2, false, false));
+
+    let made = world.make(window).await;
+    world.touch(window, Touch::Found).await;
+    ledger.promote(tier, window, &made).await.unwrap();
+    let row = world.row(window).await;
+    assert_eq!((row.state, row.generation, row.making.is_none()), (WindowState::Written, 1, true));
+    assert!(row.is_late(), "a write came while it was made");
+    assert_eq!(row.standing.unwrap(), made);
+    assert!(ledger.parts(tier, window).await.unwrap().is_some());
+
+    let made = world.make(window).await;
+    ledger.promote(tier, window, &made).await.unwrap();
+    let row = world.row(window).await;
+    assert!(!row.is_late());
+    assert!(!ledger.begin_expiry(tier, &row).await.unwrap(), "it is not verified");
+    assert!(ledger.verified(tier, &row).await.unwrap());
+    let row = world.row(window).await;
+    assert!(row.is_settled());
+    world.touch(window, Touch::Before).await;
+    assert!(!ledger.begin_expiry(tier, &row).await.unwrap(), "it was touched since it was read");
+    assert!(!ledger.verified(tier, &row).await.unwrap());
+    assert!(!ledger.begin_expiry(tier, &world.row(window).await).await.unwrap(), "it is late");
+}
+
+#[tokio::test]
+async fn only_what_was_read_back_is_promoted_and_only_once() {
+    let world = World::new().await;
+    let window = day("2026-01-02");
+    world.touch(window, Touch::Found).await;
+    let made = archived(1, 2);
+    world.ledger.intend(&world.tier, window, &made).await.unwrap();
+    let error = world.ledger.promote(&world.tier, window, &made).await.unwrap_err();
+    assert_eq!(error.message, "another process moved the points of the window 2026-01-02 meanwhile");
+    assert!(world.ledger.intend(&world.tier, window, &made).await.is_err(), "the generation is taken");
+    world.ledger.give_up(&world.tier, window, 1).await.unwrap();
+    let row = world.row(window).await;
+    assert_eq!((row.making, row.generation, row.state), (None, 1, WindowState::Open));
+    let made = world.make(window).await;
+    assert_eq!(made.generation, 2);
+    world.ledger.promote(&world.tier, window, &made).await.unwrap();
+    assert!(world.ledger.promote(&world.tier, window, &made).await.is_err());
+}
+
+#[tokio::test]
+async fn a_restored_window_is_late_and_one_that_stands_stays() {
+    let world = World::new().await;
+    let (window, other) = (day("2026-01-02"), day("2026-01-03"));
+    assert!(world.ledger.restore(&world.tier, window, &archived(4, 9), None, true).await.unwrap());
+    assert!(!world.ledger.restore(&world.tier, window, &archived(3, 9), None, true).await.unwrap());
+    let row = world.row(window).await;
+    assert!(row.is_late());
+    assert_eq!((row.generation, row.state), (4, WindowState::Written));
+    assert_eq!(world.ledger.parts(&world.tier, window).await.unwrap(), None);
+    assert!(
+        world.ledger.restore(&world.tier, other, &archived(1, 9), Some(&PartSums::default()), false).await.unwrap()
+    );
+    assert!(!world.row(other).await.is_late());
+    let rows = world.ledger.rows(&world.tier, other.range()).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.window).collect::<Vec<_>>(), [other]);
+}

@@ -1,0 +1,54 @@
+//! Metric tiers: time series that move from a hot store to a warm one and on to Parquet in the lake, are rolled up,
+//! verified, expired, and read as one.
+//!
+//! It knows the lake, and nothing of tasks, attempts, workflows or the command line. The four words: a *tier* keeps points
+//! of one step; a *window* is one partition's span of time; the *ledger* knows how far each window is; a *reader* asks each
+//! window's owner.
+
+mod archive;
+mod bucket;
+mod checksum;
+pub mod config;
+mod dump;
+pub mod duplicate;
+mod expire;
+mod flush;
+pub mod ledger;
+mod make;
+mod merge;
+mod metrics;
+mod moving;
+pub mod point;
+mod read;
+mod rebuild;
+pub mod replay;
+mod report;
+mod rollup;
+mod status;
+pub mod store;
+pub mod stream;
+#[cfg(test)]
+mod tests;
+pub mod tiers;
+pub mod time;
+mod verify;
+pub mod window;
+mod write;
+
+pub use bucket::{Bucket, SeriesBuckets};
+pub use checksum::{Figures, checksum_of};
+pub use dump::{MakeOptions, OnLate};
+pub use duplicate::DuplicateRule;
+pub use flush::FlushReport;
+pub use ledger::{Ledger, LedgerRow, WindowState};
+pub use metrics::Metrics;
+pub use point::{Merged, PointBatch, Points, SeriesName, SeriesPoints};
+pub use read::{Aggregate, Gap, OnGap, ReadAnswer, ReadRequest, ReadRow, Segment, SeriesAnswer};
+pub use report::{Outcome, WindowReport};
+pub use rollup::RollupSource;
+pub use status::WindowStatus;
+pub use store::{EmbeddedStore, EmbeddedStores, PointStore, StoreOpener};
+pub use stream::ReplayStream;
+pub use tiers::{FlushRule, Step, Tier, TierKind, TierName, Tiers};
+pub use time::TimeRange;
+pub use window::{PartitionUnit, Window};

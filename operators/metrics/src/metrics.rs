@@ -1,0 +1,135 @@
+//! The tiers of a project, opened: what all steps stand on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use lake::crash::CrashPoints;
+use lake::{Error, ErrorKind, Lake, Result};
+use tokio::sync::OnceCell;
+
+use crate::ledger::{Ledger, LedgerRow, WindowState};
+use crate::moving::Movers;
+use crate::report::{Outcome, WindowReport};
+use crate::store::{PointStore, Selection, StoreOpener};
+use crate::tiers::{Tier, TierName, Tiers};
+use crate::time::TimeRange;
+use crate::window::{PartitionUnit, Window};
+
+/// The tiers of a project, opened. Stores are opened when they are needed for the first time.
+#[derive(Debug)]
+pub struct Metrics {
+    pub(crate) lake: Lake,
+    pub(crate) tiers: Tiers,
+    pub(crate) ledger: Ledger,
+    pub(crate) movers: Movers,
+    opener: Arc<dyn StoreOpener>,
+    stores: BTreeMap<TierName, OnceCell<Arc<dyn PointStore>>>,
+}
+
+impl Metrics {
+    /// Opens the tiers: the ledger in `STATE_DIR/metrics.sqlite`, which is rebuilt from the catalog when it is not there.
+    ///
+    /// # Errors
+    /// Those of the ledger's file, and of the catalog when the ledger is rebuilt.
+    pub async fn open(lake: &Lake, tiers: Tiers, opener: Arc<dyn StoreOpener>) -> Result<Self> {
+        let state_dir = &lake.settings.state_dir;
+        let file = state_dir.join(crate::ledger::FILE);
+        let ledger = lake.settings.crash_points.around("metrics: open the ledger", Ledger::open(&file)).await?;
+        let stores = tiers.stores().map(|tier| (tier.name.clone(), OnceCell::new())).collect();
+        let movers = Movers::new(state_dir.join(crate::moving::FILE));
+        let metrics = Self { lake: lake.clone(), tiers, ledger, movers, opener, stores };
+        if !metrics.ledger.knows_any().await? {
+            metrics.rebuild_from_catalog().await?;
+        }
+        Ok(metrics)
+    }
+
+    /// Returns the tiers.
+    pub fn tiers(&self) -> &Tiers {
+        &self.tiers
+    }
+
+    pub(crate) fn points(&self) -> &CrashPoints {
+        &self.lake.settings.crash_points
+    }
+
+    /// Returns the store of a tier.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a Parquet tier; those of opening the store.
+    pub async fn store(&self, name: &TierName) -> Result<Arc<dyn PointStore>> {
+        let tier = self.tiers.tier(name)?;
+        let cell = self
+            .stores
+            .get(name)
+            .ok_or_else(|| invalid(format!("expected a store, found the Parquet tier `{name}`")))?;
+        let opened = cell.get_or_try_init(|| self.opener.open(tier)).await;
+        opened.map(Arc::clone).map_err(|error| error.with("tier", name.as_str()))
+    }
+
+    /// Finds a store and the archive of its points.
+    pub(crate) fn raw_pair(&self, from: &TierName, to: &TierName) -> Result<(&Tier, &Tier, PartitionUnit)> {
+        let (store, archive) = (self.tiers.tier(from)?, self.tiers.tier(to)?);
+        if !store.is_store() {
+            return Err(invalid(format!("expected a store, found the Parquet tier `{from}`")));
+        }
+        match (self.tiers.archive(), archive.unit()) {
+            (Some(raw), Some(unit)) if raw.name == archive.name => Ok((store, archive, unit)),
+            (Some(raw), _) => {
+                Err(invalid(format!("expected the archive of `{from}`, which is `{}`, found `{to}`", raw.name)))
+            }
+            (None, _) => Err(invalid(format!("expected a Parquet tier of the step {}, found none", store.step))),
+        }
+    }
+
+    /// Tells whether a store holds a point of a span.
+    pub(crate) async fn holds(&self, store: &dyn PointStore, range: TimeRange) -> Result<bool> {
+        let mut batches = store.scan(range, Selection::All);
+        while let Some(batch) = batches.next().await {
+            if !batch?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Returns the row of a window after a step, as a report.
+    pub(crate) async fn report(&self, tier: &Tier, window: Window, outcome: Outcome) -> Result<WindowReport> {
+        let row = self.ledger.row(&tier.name, window).await?;
+        Ok(report_of(tier, window, row.as_ref(), outcome))
+    }
+
+    /// Lists the windows of a Parquet tier that the ledger knows, by time.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn windows(&self, tier: &TierName, range: Option<TimeRange>) -> Result<Vec<LedgerRow>> {
+        let tier = self.tiers.tier(tier)?;
+        let Some(unit) = tier.unit() else {
+            return Err(invalid(format!("expected a Parquet tier, found the store `{}`", tier.name)));
+        };
+        let range = range.map_or(TimeRange::ALL, |range| Window::widened(unit, &range));
+        self.ledger.rows(&tier.name, range).await
+    }
+}
+
+/// Makes a report of a row.
+pub(crate) fn report_of(tier: &Tier, window: Window, row: Option<&LedgerRow>, outcome: Outcome) -> WindowReport {
+    let standing = row.and_then(|row| row.standing.as_ref());
+    WindowReport {
+        tier: tier.name.clone(),
+        window,
+        generation: standing.map_or(0, |standing| standing.generation),
+        figures: standing.map(|standing| standing.figures).unwrap_or_default(),
+        bytes: standing.map_or(0, crate::ledger::Archived::bytes),
+        state: row.map_or(WindowState::Open, |row| row.state),
+        outcome,
+        mismatches: Vec::new(),
+        moved: 0,
+    }
+}
+
+pub(crate) fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidInput, "move points", message)
+}

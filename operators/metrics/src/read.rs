@@ -1,0 +1,204 @@
+//! Reading: one answer from all tiers, in which every time has one owner.
+//!
+//! The stores are read from the top down, and the archive after them: points move only downwards, so what was not yet in a
+//! lower tier when an upper one was read is read there. The ledger is asked before (which windows need no store) and after
+//! (which windows have been archived meanwhile).
+
+mod coarse;
+mod owned;
+mod raw;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use lake::{ErrorKind, Result};
+
+use crate::bucket::Bucket;
+use crate::metrics::{Metrics, invalid};
+use crate::point::SeriesName;
+use crate::tiers::{Step, TierName};
+use crate::time::TimeRange;
+use owned::Owned;
+
+/// Rows of a series at most, when the step is chosen for the reader: more than a screen or a spreadsheet shows.
+const MOST_ROWS: i64 = 12_000;
+
+/// How often a read begins anew when an object went while it was read: its window was archived anew.
+const TRIES: usize = 3;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadRequest {
+    /// The series.
+    pub names: Vec<SeriesName>,
+    /// The span. With a coarser step it is widened to whole buckets.
+    pub range: TimeRange,
+    /// The distance of the rows; none for one that the span makes sense with.
+    pub step: Option<Step>,
+    /// What a row of a coarser step says.
+    pub aggregate: Aggregate,
+    /// What to do about a tier that cannot be reached.
+    pub on_gap: OnGap,
+}
+
+/// What a row of a coarser step says of the points in its bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Aggregate {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// Their sum.
+    Sum,
+    /// The smallest.
+    Min,
+    /// The largest.
+    Max,
+    /// How many.
+    Count,
+    /// The first.
+    First,
+    /// The last.
+    Last,
+}
+
+/// What to do about a tier that cannot be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnGap {
+    /// Nothing is answered.
+    #[default]
+    Fail,
+    /// The answer names the gap.
+    Name,
+}
+
+/// A row.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadRow {
+    /// The time, in milliseconds since 1970.
+    pub time_ms: i64,
+    /// The value.
+    pub value: f64,
+    /// The tier it comes from: its place in [`ReadAnswer::tiers`]. Of a bucket that was made while reading: that of its last
+    /// point.
+    pub tier: usize,
+}
+
+/// A run of rows of one tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// From the first row to behind the last one.
+    pub range: TimeRange,
+    /// The tier: its place in [`ReadAnswer::tiers`].
+    pub tier: usize,
+    /// How many rows.
+    pub rows: u64,
+}
+
+/// A span that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The span.
+    pub range: TimeRange,
+    /// The tier that could not be reached.
+    pub tier: TierName,
+    /// Why.
+    pub why: String,
+}
+
+/// The answer for a series.
+#[derive(Debug, Clone)]
+pub struct SeriesAnswer {
+    /// The series.
+    pub name: SeriesName,
+    /// Its rows, by time; none for a series that no tier has.
+    pub rows: Vec<ReadRow>,
+    /// Where they come from.
+    pub segments: Vec<Segment>,
+}
+
+/// The answer.
+#[derive(Debug, Clone)]
+pub struct ReadAnswer {
+    /// The distance of the rows.
+    pub step: Step,
+    /// The names of the tiers, upper ones first.
+    pub tiers: Vec<TierName>,
+    /// The series, in the order of the request.
+    pub series: Vec<SeriesAnswer>,
+    /// What could not be read.
+    pub gaps: Vec<Gap>,
+}
+
+impl Metrics {
+    /// Reads series from all tiers.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a step that is no multiple of the raw one; those of the tiers, unless gaps are named; `InvalidData` for
+    /// objects that are damaged.
+    pub async fn read(&self, request: &ReadRequest, _now: Timestamp) -> Result<ReadAnswer> {
+        let raw_step = self.tiers.raw_step();
+        let step = request.step.unwrap_or_else(|| self.step_for(&request.range));
+        if step.ms() % raw_step.ms() != 0 {
+            return Err(invalid(format!("cannot read with the step {step}: expected a multiple of {raw_step}")));
+        }
+        let mut tries = 1;
+        let (owned, gaps) = loop {
+            let read = if step == raw_step {
+                self.read_raw(&request.names, &[request.range], request.on_gap).await
+            } else {
+                self.read_coarse(request, step).await
+            };
+            match read {
+                Err(error) if error.kind == ErrorKind::NotFound && tries < TRIES => tries += 1,
+                read => break read?,
+            }
+        };
+        let mut owned: BTreeMap<SeriesName, Owned> = owned;
+        let series = request.names.iter().map(|name| {
+            let rows = owned.remove(name).unwrap_or_default().into_rows();
+            SeriesAnswer { name: name.clone(), segments: segments(&rows), rows }
+        });
+        Ok(ReadAnswer {
+            step,
+            series: series.collect(),
+            tiers: self.tiers.all().iter().map(|tier| tier.name.clone()).collect(),
+            gaps,
+        })
+    }
+
+    /// Chooses a step for a span: the finest tier's that gives few enough rows.
+    fn step_for(&self, range: &TimeRange) -> Step {
+        let span_ms = range.end_ms.saturating_sub(range.start_ms);
+        let mut steps = self.tiers.all().iter().map(|tier| tier.step);
+        steps
+            .find(|step| span_ms / step.ms() <= MOST_ROWS)
+            .or_else(|| self.tiers.all().last().map(|tier| tier.step))
+            .unwrap_or_else(|| self.tiers.raw_step())
+    }
+}
+
+impl Aggregate {
+    /// Returns what a row says of a bucket.
+    #[expect(clippy::cast_precision_loss, reason = "a bucket has fewer points than a double has whole numbers")]
+    fn of(self, bucket: &Bucket) -> f64 {
+        match self {
+            Self::Mean => bucket.mean(),
+            Self::Sum => bucket.sum,
+            Self::Min => bucket.min,
+            Self::Max => bucket.max,
+            Self::Count => bucket.count as f64,
+            Self::First => bucket.first,
+            Self::Last => bucket.last,
+        }
+    }
+}
+
+fn segments(rows: &[ReadRow]) -> Vec<Segment> {
+    rows.chunk_by(|left, right| left.tier == right.tier)
+        .filter_map(|run| {
+            let (first, last) = (run.first()?, run.last()?);
+            let range = TimeRange::new(first.time_ms, last.time_ms + 1);
+            Some(Segment { range, tier: first.tier, rows: run.len() as u64 })
+        })
+        .collect()
+}

@@ -1,0 +1,141 @@
+//! Reading with a coarser step: from roll-ups where they are made of what is archived now, else from the raw points.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt as _;
+use lake::Result;
+
+use super::owned::Owned;
+use super::raw::{note_gap, without};
+use super::{Gap, ReadRequest, ReadRow};
+use crate::archive::scan;
+use crate::bucket::{Bucket, Gather, SeriesBuckets};
+use crate::ledger::{Archived, MadeFrom};
+use crate::metrics::Metrics;
+use crate::point::{Points, SeriesName};
+use crate::store::Selection;
+use crate::tiers::{Step, Tier};
+use crate::time::TimeRange;
+use crate::window::{PartitionUnit, Window};
+
+/// Finer buckets of a series with the tiers that they are of.
+type Pieces = BTreeMap<SeriesName, Vec<(i64, Bucket, usize)>>;
+
+impl Metrics {
+    pub(super) async fn read_coarse(
+        &self,
+        request: &ReadRequest,
+        step: Step,
+    ) -> Result<(BTreeMap<SeriesName, Owned>, Vec<Gap>)> {
+        let end_ms = step.floor(request.range.end_ms.saturating_sub(1)).saturating_add(step.ms());
+        let range = TimeRange::new(step.floor(request.range.start_ms), end_ms).intersection(&TimeRange::ALL);
+        let (mut pieces, mut gaps) = (Pieces::new(), Vec::new());
+        let mut rolled_up = Vec::new();
+        if let Some((number, tier)) = self.rollup_for(step) {
+            for (window, standing, ranges) in self.fresh(tier, &range).await? {
+                let batches =
+                    scan::<SeriesBuckets>(&self.lake.storage, &standing.files, Selection::Names(&request.names));
+                match batches.try_concat().await {
+                    Ok(series) => {
+                        for SeriesBuckets { name, buckets } in series {
+                            let wanted = buckets
+                                .into_iter()
+                                .filter(|(time_ms, _)| ranges.iter().any(|range| range.contains(*time_ms)));
+                            pieces
+                                .entry(name)
+                                .or_default()
+                                .extend(wanted.map(|(time_ms, bucket)| (time_ms, bucket, number)));
+                        }
+                    }
+                    Err(error) => note_gap(&mut gaps, request.on_gap, tier, &[window.range()], error)?,
+                }
+                rolled_up.extend(ranges);
+            }
+        }
+        rolled_up.sort();
+        let rest = without(range, &rolled_up);
+        let (raw, more) = self.read_raw(&request.names, &rest, request.on_gap).await?;
+        gaps.extend(more);
+        for (name, owned) in raw {
+            let pieces = pieces.entry(name).or_default();
+            for run in owned.rows().chunk_by(|left, right| {
+                left.tier == right.tier && step.floor(left.time_ms) == step.floor(right.time_ms)
+            }) {
+                pieces.extend(bucket_of(run, step));
+            }
+            pieces.sort_by_key(|(_, bucket, _)| bucket.first_ms);
+        }
+        let owned = pieces.into_iter().map(|(name, pieces)| {
+            let mut owned = Owned::default();
+            for run in pieces.chunk_by(|left, right| step.floor(left.0) == step.floor(right.0)) {
+                let buckets: Vec<(i64, Bucket)> = run.iter().map(|(time_ms, bucket, _)| (*time_ms, *bucket)).collect();
+                let mut gather = Gather::new(step);
+                gather.buckets(&buckets);
+                let tier = run.last().map(|(.., tier)| *tier).unwrap_or_default();
+                for (time_ms, bucket) in gather.finish() {
+                    owned.push(ReadRow { time_ms, value: request.aggregate.of(&bucket), tier });
+                }
+            }
+            (name, owned)
+        });
+        Ok((owned.collect(), gaps))
+    }
+
+    /// Finds the coarsest roll-up that a step can be made of.
+    fn rollup_for(&self, step: Step) -> Option<(usize, &Tier)> {
+        let raw = self.tiers.archive()?;
+        // A bucket must not reach into windows that are not rolled up.
+        if raw.unit() == Some(PartitionUnit::Hour) && step.ms() > 3_600_000 {
+            return None;
+        }
+        let raw_number = self.tiers.all().iter().position(|tier| tier.name == raw.name)?;
+        let mut rollups = self.tiers.all().iter().enumerate().skip(raw_number + 1).rev();
+        rollups.find(|(_, tier)| tier.step <= step && step.ms() % tier.step.ms() == 0)
+    }
+
+    /// Lists the windows of a roll-up with the spans in which it holds what is archived now.
+    async fn fresh(&self, tier: &Tier, range: &TimeRange) -> Result<Vec<(Window, Archived, Vec<TimeRange>)>> {
+        let mut fresh = Vec::new();
+        // Which generation of which window holds which spans of the raw points as they are now, from fine to coarse.
+        let mut holds: BTreeMap<MadeFrom, Vec<TimeRange>> = BTreeMap::new();
+        for (place, link) in self.tiers.all().iter().filter(|tier| !tier.is_store()).enumerate() {
+            let span = link.unit().map_or(*range, |unit| Window::widened(unit, range));
+            for row in self.ledger.rows(&link.name, span).await? {
+                let is_usable = if place == 0 { row.is_settled() } else { !row.is_late() };
+                let Some(standing) = row.standing.filter(|_| is_usable) else { continue };
+                let spans: Vec<TimeRange> = if place == 0 {
+                    vec![row.window.range()]
+                } else {
+                    standing.made_from.iter().filter_map(|from| holds.get(from)).flatten().copied().collect()
+                };
+                if link.name == tier.name {
+                    let spans = spans.iter().map(|span| span.intersection(range));
+                    let spans: Vec<TimeRange> = spans.filter(|span| !span.is_empty()).collect();
+                    fresh.push((row.window, standing, spans));
+                } else {
+                    let generation = standing.generation;
+                    holds.insert(
+                        MadeFrom { tier: link.name.to_string(), window: row.window.label(), generation },
+                        spans,
+                    );
+                }
+            }
+            if link.name == tier.name {
+                break;
+            }
+        }
+        fresh.retain(|(.., spans)| !spans.is_empty());
+        Ok(fresh)
+    }
+}
+
+/// Makes the bucket of a run of raw points of one tier.
+fn bucket_of(run: &[ReadRow], step: Step) -> Option<(i64, Bucket, usize)> {
+    let points =
+        Points::of_sorted(run.iter().map(|row| row.time_ms).collect(), run.iter().map(|row| row.value).collect())
+            .ok()?;
+    let mut gather = Gather::new(step);
+    gather.points(&points);
+    let (time_ms, bucket) = gather.finish().pop()?;
+    Some((time_ms, bucket, run.last()?.tier))
+}

@@ -1,0 +1,78 @@
+//! Rebuilding a lost ledger: what the catalog's partitions tell of themselves, and what the stores hold.
+
+use lake::Result;
+
+use crate::archive::{parts_of, standing_of};
+use crate::ledger::Touch;
+use crate::metrics::Metrics;
+use crate::tiers::{Tier, TierKind};
+use crate::window::Window;
+
+impl Metrics {
+    /// Takes into the ledger what it does not know: windows that the catalog's partitions tell of, and those that the stores
+    /// hold points of. Returns how many windows were found in the catalog.
+    ///
+    /// Those of the raw points are late: what was written since they were dumped is not known, so each is looked at once more.
+    ///
+    /// # Errors
+    /// Those of the catalog, the stores and the ledger. Repeating it goes on.
+    pub async fn rebuild(&self) -> Result<u64> {
+        let found = self.rebuild_from_catalog().await?;
+        if let Some(archive) = self.tiers.archive() {
+            self.find_stored(archive).await?;
+        }
+        Ok(found)
+    }
+
+    /// Takes windows into the ledger that the catalog's partitions tell of.
+    pub(crate) async fn rebuild_from_catalog(&self) -> Result<u64> {
+        let mut found = 0;
+        for tier in self.tiers.all() {
+            let TierKind::Archive { table, unit, .. } = &tier.kind else { continue };
+            if self.lake.catalog.table(table).await?.is_none() {
+                continue;
+            }
+            let is_raw = self.tiers.archive().is_some_and(|archive| archive.name == tier.name);
+            for partition in self.lake.catalog.partitions(table).await? {
+                let [step, label] = partition.values.as_slice() else { continue };
+                let archived = standing_of(&partition)?.filter(|_| *step == tier.step.to_string());
+                let Some(archived) = archived else { continue };
+                let window = Window::parse(*unit, label)?;
+                let sums = parts_of(&partition);
+                let restore = self.ledger.restore(&tier.name, window, &archived, sums.as_ref(), is_raw);
+                found += u64::from(self.points().around("metrics: take a window from the catalog", restore).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Notes the windows of points in stores.
+    async fn find_stored(&self, archive: &Tier) -> Result<()> {
+        let mut windows = Vec::new();
+        for tier in self.tiers.stores() {
+            let days = self.store(&tier.name).await?.days().await?;
+            let of_day = |day_ms: i64| {
+                let day = crate::TimeRange::new(day_ms, day_ms.saturating_add(86_400_000));
+                archive.unit().map(|unit| Window::all_in(unit, &day)).unwrap_or_default()
+            };
+            windows.extend(days.into_iter().flat_map(of_day));
+        }
+        windows.sort();
+        windows.dedup();
+        let known = self.ledger.rows(&archive.name, crate::TimeRange::ALL).await?;
+        windows.retain(|window| known.binary_search_by_key(window, |row| row.window).is_err());
+        let touch = self.ledger.touch(&archive.name, &windows, Touch::Found);
+        self.points().around("metrics: note windows that were found", touch).await
+    }
+
+    /// Makes a window late, so that its next dump looks at it once more.
+    ///
+    /// # Errors
+    /// Those of the ledger; `InvalidInput` for a tier that is not the archive.
+    pub async fn reopen(&self, tier: &crate::TierName, window: Window) -> Result<()> {
+        match self.tiers.archive() {
+            Some(archive) if archive.name == *tier => self.found_late(archive, window).await,
+            _ => Err(crate::metrics::invalid(format!("cannot reopen a window of `{tier}`: it is not the archive"))),
+        }
+    }
+}

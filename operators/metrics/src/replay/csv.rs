@@ -1,0 +1,395 @@
+//! Time series in CSV files: `timestamp,value`, one series a file, named for it.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use lake::{Error, ErrorKind, Result};
+
+use crate::duplicate::DuplicateRule;
+use crate::point::{SeriesName, canonical, same_value};
+use crate::time::check_time;
+
+/// How many lines that cannot be read are named.
+const NAMED_LINES: usize = 10;
+
+/// The longest line, in bytes: a longer one is no line of CSV.
+const LINE_BYTES: u64 = 1 << 20;
+
+/// A file of one series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The series: the file's name without `.csv`.
+    pub name: SeriesName,
+}
+
+/// Lists the files of series: a file itself, or the `.csv` files of a folder in the order of their names.
+///
+/// # Errors
+/// `NotFound` when there is none; `InvalidData` for a file whose name is no series' name.
+pub fn list(path: &Path) -> Result<Vec<SeriesFile>> {
+    let read = |error| Error::io("list files of series", path, error);
+    let mut paths = Vec::new();
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).map_err(read)? {
+            let path = entry.map_err(read)?.path();
+            let is_hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with(['.', '_']));
+            let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+            if is_csv && !is_hidden && path.is_file() {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        if paths.is_empty() {
+            let message = format!("there are no `.csv` files in `{}`", path.display());
+            return Err(Error::new(ErrorKind::NotFound, "list files of series", message)
+                .help("each file is one series, its first line `timestamp,value`"));
+        }
+    } else {
+        std::fs::metadata(path).map_err(read)?;
+        paths.push(path.to_owned());
+    }
+    let file = |path: PathBuf| {
+        let stem = path.file_stem().unwrap_or_default();
+        let Some(text) = stem.to_str() else {
+            let message = format!("expected a file name in UTF-8, as it names the series, found `{}`", path.display());
+            return Err(Error::new(ErrorKind::InvalidData, "list files of series", message));
+        };
+        let name = SeriesName::new(text).map_err(|error| error.with("file", path.display().to_string()))?;
+        Ok(SeriesFile { name, path })
+    };
+    paths.into_iter().map(file).collect()
+}
+
+/// Rows that are not in the order of time, one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// The first line, from 1.
+    pub first_line: u64,
+    /// The last line.
+    pub last_line: u64,
+    /// What they are.
+    pub what: Disorder,
+}
+
+/// What is not in order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Disorder {
+    /// The rows repeat a time.
+    Repeats {
+        /// The time.
+        time_ms: i64,
+        /// The line that had it first.
+        of_line: u64,
+        /// How many of them have another value than the row before.
+        changed: u64,
+    },
+    /// The rows are earlier than one above them.
+    Earlier {
+        /// The time of the first of them.
+        time_ms: i64,
+        /// The latest time above.
+        latest_ms: i64,
+        /// The line of the latest time.
+        of_line: u64,
+    },
+}
+
+impl Place {
+    /// Says what stands there, and what becomes of it by a rule; the file stands before it.
+    #[must_use]
+    pub fn tell(&self, rule: DuplicateRule) -> String {
+        let lines = if self.first_line == self.last_line {
+            self.first_line.to_string()
+        } else {
+            format!("{}-{}", self.first_line, self.last_line)
+        };
+        let rows = self.last_line - self.first_line + 1;
+        let (rows, s) = if rows == 1 { ("1 row".to_owned(), "s") } else { (format!("{rows} rows"), "") };
+        match self.what {
+            Disorder::Repeats { time_ms, of_line, changed } => {
+                let kept = match (changed, rule) {
+                    (0, _) => "with the same value: one point".to_owned(),
+                    (_, DuplicateRule::Last) => format!("{changed} with another value: the last one is kept"),
+                    (_, DuplicateRule::Max) => format!("{changed} with another value: the largest one is kept"),
+                    (_, DuplicateRule::Error) => format!("{changed} with another value"),
+                };
+                format!("{lines}: {rows} repeat{s} the time {} of line {of_line}, {kept}", moment(time_ms))
+            }
+            Disorder::Earlier { time_ms, latest_ms, of_line } => {
+                let is = if s.is_empty() { "are" } else { "is" };
+                let (time, latest) = (moment(time_ms), moment(latest_ms));
+                format!("{lines}: {rows} {is} out of order: {time} stands below {latest} of line {of_line}")
+            }
+        }
+    }
+}
+
+/// Writes a time of a point.
+fn moment(time_ms: i64) -> String {
+    Timestamp::from_millisecond(time_ms).map_or_else(|_| format!("{time_ms} ms"), |time| time.to_string())
+}
+
+/// The latest row so far.
+#[derive(Debug, Clone, Copy)]
+struct Latest {
+    time_ms: i64,
+    line: u64,
+}
+
+/// Reads the file of a series, piece by piece.
+#[derive(Debug)]
+pub struct Reader<R> {
+    input: R,
+    /// What messages call the file.
+    shown: String,
+    line: u64,
+    time_column: usize,
+    value_column: usize,
+    latest: Option<Latest>,
+    before: Option<f64>,
+    places: Vec<Place>,
+}
+
+impl Reader<BufReader<File>> {
+    /// Opens a file that messages call `shown`.
+    ///
+    /// # Errors
+    /// `NotFound`, `PermissionDenied`, `External`; `InvalidData` when its first line names no `timestamp` and `value`.
+    pub fn open(path: &Path, shown: &str) -> Result<Self> {
+        let file = File::open(path).map_err(|error| Error::io("read a file of a series", path, error))?;
+        Self::new(BufReader::with_capacity(1 << 16, file), shown)
+    }
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn new(input: R, shown: &str) -> Result<Self> {
+        let mut reader = Self {
+            input,
+            shown: shown.to_owned(),
+            line: 0,
+            time_column: 0,
+            value_column: 0,
+            latest: None,
+            before: None,
+            places: Vec::new(),
+        };
+        let header = reader.next_line()?.unwrap_or_default();
+        let names: Vec<String> = fields(header.trim_start_matches('\u{feff}')).unwrap_or_default();
+        let column = |wanted: &str| names.iter().position(|name| name.trim().eq_ignore_ascii_case(wanted));
+        let (Some(time_column), Some(value_column)) = (column("timestamp"), column("value")) else {
+            let message = format!(
+                "{shown}:1: expected the header `timestamp,value`, found `{}`",
+                header.chars().take(100).collect::<String>().escape_debug()
+            );
+            return Err(Error::new(ErrorKind::InvalidData, "read a file of a series", message));
+        };
+        (reader.time_column, reader.value_column) = (time_column, value_column);
+        Ok(reader)
+    }
+
+    /// Reads the next rows, at most so many, in the order in which they are written; none when there are no more.
+    ///
+    /// # Errors
+    /// `UnreadableLines` with the first ten lines that cannot be read; `External` when the file cannot be read.
+    pub fn next_rows(&mut self, most: usize) -> Result<Option<Vec<(i64, f64)>>> {
+        let mut rows = Vec::new();
+        let (mut wrong, mut n_wrong) = (Vec::new(), 0_u64);
+        while rows.len() < most {
+            let Some(line) = self.next_line()? else { break };
+            if line.trim().is_empty() {
+                continue;
+            }
+            match self.row(&line) {
+                Ok((time_ms, value)) => {
+                    self.note(time_ms, value);
+                    rows.push((time_ms, value));
+                }
+                Err(why) => {
+                    n_wrong += 1;
+                    if wrong.len() < NAMED_LINES {
+                        wrong.push(format!("{}:{}: {why}", self.shown, self.line));
+                    }
+                }
+            }
+        }
+        if n_wrong > 0 {
+            let mut message = wrong.join("\n");
+            if n_wrong > NAMED_LINES as u64 {
+                message.push_str("\n… and more");
+            }
+            return Err(Error::new(ErrorKind::UnreadableLines, "read a file of a series", message));
+        }
+        Ok(Some(rows).filter(|rows| !rows.is_empty()))
+    }
+
+    /// Returns the places that are not in order, as far as the file was read.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    fn next_line(&mut self) -> Result<Option<String>> {
+        let wrong = |line: u64, shown: &str, why: &str| {
+            Error::new(ErrorKind::InvalidData, "read a file of a series", format!("{shown}:{line}: {why}"))
+        };
+        let mut bytes = Vec::new();
+        let read = std::io::Read::take(&mut self.input, LINE_BYTES).read_until(b'\n', &mut bytes);
+        read.map_err(|error| Error::io("read a file of a series", Path::new(&self.shown), error))?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        self.line += 1;
+        if bytes.len() as u64 == LINE_BYTES && !bytes.ends_with(b"\n") {
+            return Err(wrong(self.line, &self.shown, "expected a line of less than 1 MiB, found a longer one"));
+        }
+        let text = String::from_utf8(bytes)
+            .map_err(|_| wrong(self.line, &self.shown, "expected text in UTF-8, found other bytes"))?;
+        Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned()))
+    }
+
+    fn row(&self, line: &str) -> Result<(i64, f64), String> {
+        let fields = fields(line).ok_or_else(|| "a quote is never closed".to_owned())?;
+        let field = |column: usize, what: &str| {
+            let missing = || format!("expected a {what}, found only {} fields", fields.len());
+            fields.get(column).map(|field| field.trim()).ok_or_else(missing)
+        };
+        let (time, value) = (field(self.time_column, "timestamp")?, field(self.value_column, "value")?);
+        let time_ms = parse_time(time)
+            .ok_or_else(|| format!("expected a time such as `2014-02-14 14:30:00`, found `{}`", time.escape_debug()))?;
+        check_time(time_ms).map_err(|error| error.message)?;
+        let value = value.parse::<f64>().map_err(|_| format!("expected a number, found `{}`", value.escape_debug()))?;
+        Ok((time_ms, canonical(value)))
+    }
+
+    /// Remembers a row that is not in order.
+    fn note(&mut self, time_ms: i64, value: f64) {
+        let line = self.line;
+        let changed = u64::from(self.before.is_some_and(|before| !same_value(before, value)));
+        self.before = Some(value);
+        let Some(latest) = self.latest.filter(|latest| latest.time_ms >= time_ms) else {
+            self.latest = Some(Latest { time_ms, line });
+            return;
+        };
+        let last = self.places.last_mut().filter(|place| place.last_line + 1 == line);
+        match last {
+            Some(Place { last_line, what: Disorder::Repeats { time_ms: of, changed: so_far, .. }, .. })
+                if *of == time_ms && latest.time_ms == time_ms =>
+            {
+                (*last_line, *so_far) = (line, *so_far + changed);
+            }
+            Some(Place { last_line, what: Disorder::Earlier { .. }, .. }) if latest.time_ms > time_ms => {
+                *last_line = line;
+            }
+            _ => {
+                let what = if latest.time_ms == time_ms {
+                    Disorder::Repeats { time_ms, of_line: latest.line, changed }
+                } else {
+                    Disorder::Earlier { time_ms, latest_ms: latest.time_ms, of_line: latest.line }
+                };
+                self.places.push(Place { first_line: line, last_line: line, what });
+            }
+        }
+    }
+}
+
+/// Takes a line of CSV apart; none when a quote is never closed.
+fn fields(line: &str) -> Option<Vec<String>> {
+    let (mut fields, mut field, mut is_quoted) = (Vec::new(), String::new(), false);
+    let mut characters = line.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if is_quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                field.push('"');
+            }
+            '"' if is_quoted || field.trim().is_empty() => is_quoted = !is_quoted,
+            ',' if !is_quoted => fields.push(std::mem::take(&mut field)),
+            other => field.push(other),
+        }
+    }
+    fields.push(field);
+    (!is_quoted).then_some(fields)
+}
+
+/// Reads a time: ISO 8601 with a zone, or a date and time in UTC.
+pub fn parse_time(text: &str) -> Option<i64> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some(time.as_millisecond());
+    }
+    let time = text.parse::<DateTime>().ok()?;
+    Some(TimeZone::UTC.to_timestamp(time).ok()?.as_millisecond())
+}
+
+impl<R> fmt::Display for Reader<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<(Vec<(i64, f64)>, Vec<String>)> {
+        let mut reader = Reader::new(text.as_bytes(), "a.csv")?;
+        let mut rows = Vec::new();
+        while let Some(more) = reader.next_rows(3)? {
+            rows.extend(more);
+        }
+        Ok((rows, reader.places().iter().map(|place| place.tell(DuplicateRule::Last)).collect()))
+    }
+
+    #[test]
+    fn what_is_not_in_order_is_named_and_nothing_is_left_out() {
+        let (rows, places) = read(
+            "timestamp,value\n2014-03-09 02:55:00,1\n2014-03-09 03:00:00,2\n2014-03-09 03:00:00,2\n2014-03-09 03:00:00,5\n\
+             2014-03-09 03:05:00,3\n2014-03-09 02:50:00,4\n2014-03-09 02:51:00,4\n2014-03-09T03:10:00Z,-0.0\n\n",
+        )
+        .unwrap();
+        assert_eq!(rows.len(), 8);
+        assert!(rows.last().is_some_and(|(_, value)| same_value(*value, 0.0)));
+        assert_eq!(
+            places,
+            [
+                "4-5: 2 rows repeat the time 2014-03-09T03:00:00Z of line 3, 1 with another value: the last one is kept",
+                "7-8: 2 rows are out of order: 2014-03-09T02:50:00Z stands below 2014-03-09T03:05:00Z of line 6",
+            ]
+        );
+    }
+
+    #[test]
+    fn columns_are_found_by_their_names() {
+        let (rows, _) =
+            read("tier,Value,\"timestamp\"\n\"a,\"\"b\",NaN,2014-03-09T00:00:00+09:00\nx,inf,1970-01-01\n").unwrap();
+        assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), [1_394_290_800_000, 0]);
+        assert!(rows[0].1.is_nan() && rows[1].1.is_infinite());
+    }
+
+    #[test]
+    fn lines_that_cannot_be_read_are_named() {
+        let error =
+            read("timestamp,value\n2014-03-09,1\nyesterday,1\n2014-03-09,\n1969-12-31,1\n2014-03-09\n").unwrap_err();
+        assert_eq!(error.kind, ErrorKind::UnreadableLines);
+        assert_eq!(
+            error.message,
+            "a.csv:3: expected a time such as `2014-02-14 14:30:00`, found `yesterday`\n\
+             a.csv:4: expected a number, found ``\n\
+             a.csv:5: expected a time from 1970 to 9999, found -86400000 milliseconds since 1970\n\
+             a.csv:6: expected a value, found only 1 fields"
+        );
+        for header in ["", "time,value\n", "a\n"] {
+            let error = read(header).unwrap_err();
+            assert!(error.message.starts_with("a.csv:1: expected the header `timestamp,value`, found `"), "{error}");
+        }
+    }
+}

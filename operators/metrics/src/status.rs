@@ -1,0 +1,60 @@
+//! How far the windows are: what figures and alerts are made of.
+
+use jiff::Timestamp;
+use lake::Result;
+
+use crate::checksum::Figures;
+use crate::ledger::{Archived, WindowState};
+use crate::metrics::Metrics;
+use crate::tiers::TierName;
+use crate::time::TimeRange;
+use crate::window::Window;
+
+/// How far a window is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowStatus {
+    /// The Parquet tier.
+    pub tier: TierName,
+    /// The window.
+    pub window: Window,
+    /// How far it is.
+    pub state: WindowState,
+    /// Whether points came in since it was dumped.
+    pub is_late: bool,
+    /// Whether it waits for something: for its dump, or for its verification.
+    pub is_due: bool,
+    /// The generation that readers are pointed to; 0 for none.
+    pub generation: u32,
+    /// Its figures.
+    pub figures: Figures,
+    /// The bytes of its objects.
+    pub bytes: u64,
+}
+
+impl Metrics {
+    /// Lists all windows of all Parquet tiers, by tier and time.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn status(&self, now: Timestamp) -> Result<Vec<WindowStatus>> {
+        let mut list = Vec::new();
+        for tier in self.tiers.all().iter().filter(|tier| !tier.is_store()) {
+            let rows = self.ledger.rows(&tier.name, TimeRange::ALL).await?;
+            list.extend(rows.into_iter().map(|row| {
+                let is_late = row.is_late();
+                let waits = is_late || matches!(row.state, WindowState::Open | WindowState::Written);
+                WindowStatus {
+                    tier: tier.name.clone(),
+                    window: row.window,
+                    state: row.state,
+                    is_late,
+                    is_due: waits && row.window.is_closed(self.tiers.lateness_ms, now.as_millisecond()),
+                    generation: row.standing.as_ref().map_or(0, |standing| standing.generation),
+                    figures: row.standing.as_ref().map(|standing| standing.figures).unwrap_or_default(),
+                    bytes: row.standing.as_ref().map_or(0, Archived::bytes),
+                }
+            }));
+        }
+        Ok(list)
+    }
+}

@@ -1,0 +1,112 @@
+//! The stores of points: where hot and warm tiers keep them.
+
+#[cfg(test)]
+pub(crate) mod conformance;
+pub mod dynamodb;
+mod embedded;
+#[cfg(test)]
+pub(crate) mod memory;
+mod opener;
+pub mod redis;
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use lake::{Error, ErrorKind, Result};
+
+use crate::duplicate::DuplicateRule;
+use crate::point::{Contradiction, Merged, PointBatch, SeriesName};
+use crate::time::TimeRange;
+
+pub use dynamodb::{DynamoDbSettings, DynamoDbStore};
+pub use embedded::EmbeddedStore;
+pub use opener::{EmbeddedStores, StoreOpener};
+pub use redis::{KeyTemplate, RedisSettings, RedisStore};
+
+/// How many points a batch of a scan holds, about: 16 bytes each, so that a few batches on their way take some megabytes.
+pub const SCAN_POINTS: usize = 100_000;
+
+/// What a store holds of one series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesSummary {
+    /// The series.
+    pub name: SeriesName,
+    /// How many points.
+    pub count: u64,
+    /// The time of the first.
+    pub oldest_ms: i64,
+    /// The time of the last.
+    pub newest_ms: i64,
+}
+
+/// Which series are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection<'a> {
+    /// All of them.
+    All,
+    /// These, in any order; those that are not there are passed over.
+    Names(&'a [SeriesName]),
+}
+
+/// A store of points: embedded, Redis, or `DynamoDB`. All behave alike: one conformance suite runs on each of them.
+///
+/// A store is a set of points: of one series and time it holds one value. Every call may be repeated after a lost answer, and
+/// two processes may call at the same time: what one of them has written is never lost by what the other one does.
+#[async_trait]
+pub trait PointStore: Debug + Send + Sync + 'static {
+    /// Writes points; when it returns, they survive a restart of this process, and of the store as far as it promises.
+    ///
+    /// Writing the same points again changes nothing. Of two values of one time the rule chooses.
+    ///
+    /// # Errors
+    /// `Conflict` with the series, the time and both values under [`DuplicateRule::Error`]; `ResourcesExhausted` where the store
+    /// is full or throws points away by itself; `External`, `PermissionDenied`. Some of the points may be written by then.
+    async fn write(&self, batch: &PointBatch, rule: DuplicateRule) -> Result<Merged>;
+
+    /// Deletes points that are there with exactly this time and value; returns how many went. A point that was written since
+    /// with another value stays, and so does every other one.
+    ///
+    /// # Errors
+    /// `External`, `PermissionDenied`. Some of the points may be gone by then.
+    async fn delete_exact(&self, batch: &PointBatch) -> Result<u64>;
+
+    /// Reads the points of a span of time, in the order of the names' bytes; each series is whole in one batch of about
+    /// [`SCAN_POINTS`].
+    ///
+    /// Points that were there before the call are in it, whatever is written meanwhile. Items past their time to live that the
+    /// store still holds are points like others: whether they count is not the store's business.
+    fn scan<'a>(&'a self, range: TimeRange, selection: Selection<'a>) -> BoxStream<'a, Result<PointBatch>>;
+
+    /// Returns what there is of each series, in the order of the names' bytes; series without points are left out.
+    ///
+    /// # Errors
+    /// `External`, `PermissionDenied`, `InvalidData` for what is no point of ours.
+    async fn summaries(&self) -> Result<Vec<SeriesSummary>>;
+
+    /// Returns the UTC days that hold points, as the times of their first milliseconds. A store that keeps larger pieces may name
+    /// more days, never fewer.
+    ///
+    /// # Errors
+    /// As [`PointStore::summaries`].
+    async fn days(&self) -> Result<BTreeSet<i64>>;
+}
+
+/// How long a UTC day is.
+const DAY_MS: i64 = 86_400_000;
+
+/// Returns the first millisecond of the UTC day of a time.
+fn day_of(time_ms: i64) -> i64 {
+    time_ms - time_ms.rem_euclid(DAY_MS)
+}
+
+/// Makes the error of a second value of one time where the rule allows one.
+pub(crate) fn contradiction(name: &SeriesName, found: &Contradiction) -> Error {
+    let Contradiction { time_ms, stands, written } = found;
+    let time = Timestamp::from_millisecond(*time_ms).map_or_else(|_| format!("{time_ms} ms"), |time| time.to_string());
+    let message = format!("expected one value of `{name}` at {time}, found {written} where {stands} stands");
+    Error::new(ErrorKind::Conflict, "write points", message)
+        .help("the tiers say `duplicate: error`: `last` keeps the later one, `max` the larger")
+}

@@ -1,0 +1,76 @@
+//! Streams of points that are read again: from where a replay was, to a time, with nothing left out.
+
+mod kinesis;
+mod record;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use lake::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::point::SeriesName;
+
+pub use kinesis::{KinesisSettings, KinesisStream, StreamStart};
+
+/// A point as a stream brings it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamPoint {
+    /// The series.
+    pub name: SeriesName,
+    /// The time.
+    pub time_ms: i64,
+    /// The value.
+    pub value: f64,
+}
+
+/// How far a replay is, shard by shard. Whoever replays stores it after the points of a piece are written, and begins with it
+/// after a stop; empty at first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamPosition {
+    /// The shards that were begun.
+    pub shards: BTreeMap<String, ShardPosition>,
+}
+
+/// What was read of a shard: everything from `first` to `last`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardPosition {
+    /// The sequence number of the first record that was read; none when there was none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+    /// That of the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
+    /// How many records.
+    #[serde(default)]
+    pub records: u64,
+    /// Whether the shard was closed and is read to its end.
+    #[serde(default)]
+    pub is_ended: bool,
+    /// When nothing was left to read, in milliseconds since 1970: what came later is there as long as the stream keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caught_up_at_ms: Option<i64>,
+}
+
+/// What a replay reads in one step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamPiece {
+    /// The points: those of one shard in their order.
+    pub points: Vec<StreamPoint>,
+    /// Where the replay is when they are written.
+    pub position: StreamPosition,
+    /// Whether nothing is left to read.
+    pub is_end: bool,
+}
+
+/// A stream that is read again.
+#[async_trait]
+pub trait ReplayStream: Debug + Send + Sync + 'static {
+    /// Reads what follows a position.
+    ///
+    /// # Errors
+    /// `InvalidData` for a record that holds no points, and for a gap: records between the position and what the stream still
+    /// has are gone. `NotFound`, `PermissionDenied`, `External`.
+    async fn next(&self, position: &StreamPosition) -> Result<StreamPiece>;
+}

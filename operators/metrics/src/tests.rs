@@ -1,0 +1,5 @@
+mod crash;
+mod model;
+mod path;
+mod sabotage;
+mod world;

@@ -1,0 +1,202 @@
+//! Every durable effect is stopped before and after it; the same step is then done again by a new process, and in the end all
+//! points are where they belong. Readers find all of them all the while.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use lake::crash::CrashPoints;
+use lake::{ErrorKind, Result};
+
+use super::world::*;
+use crate::*;
+
+/// Where a run is stopped: after so many passes of crash points, again and again.
+#[derive(Debug, Default)]
+struct Fuses {
+    left: VecDeque<u64>,
+    passed: u64,
+    /// The points at which it was stopped.
+    stopped: BTreeSet<String>,
+}
+
+const STEPS: usize = 9;
+
+struct Run {
+    world: World,
+    fuses: Arc<Mutex<Fuses>>,
+}
+
+impl Run {
+    fn new(fuses: &[u64]) -> Self {
+        let memory = std::path::Path::new("/dev/shm");
+        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let world = World { folder: folder.unwrap(), ..World::new() };
+        let fuses = Fuses { left: fuses.iter().copied().collect(), ..Fuses::default() };
+        Self { world, fuses: Arc::new(Mutex::new(fuses)) }
+    }
+
+    async fn open(&self) -> Result<Metrics> {
+        let fuses = Arc::clone(&self.fuses);
+        let crash_points = CrashPoints::new(Arc::new(move |point: &str| {
+            let mut fuses = fuses.lock().unwrap();
+            fuses.passed += 1;
+            if fuses.left.front() == Some(&(fuses.passed - 1)) {
+                fuses.left.pop_front();
+                fuses.passed = 0;
+                fuses.stopped.insert(point.to_owned());
+                return false;
+            }
+            true
+        }));
+        // Opening a lake has points of its own, which other tests stop at.
+        let mut lake = self.world.lake(CrashPoints::default()).await;
+        lake.settings.crash_points = crash_points.clone();
+        let opener = EmbeddedStores { folder: lake.settings.state_dir.join("metrics"), crash_points };
+        Metrics::open(&lake, tiers(DuplicateRule::Last), Arc::new(opener)).await
+    }
+
+    /// Does all steps, each again until it is done; returns what a reader finds in the end.
+    async fn to_the_end(&self) -> AllPoints {
+        let mut metrics = None;
+        for step in 0..STEPS {
+            loop {
+                match self.step(&mut metrics, step).await {
+                    Ok(()) => break,
+                    Err(error) => {
+                        assert_eq!(error.kind, ErrorKind::Canceled, "{error}");
+                        metrics = None;
+                    }
+                }
+            }
+        }
+        let metrics = metrics.unwrap();
+        assert_eq!((stored(&metrics, "hot").await, stored(&metrics, "warm").await), (0, 0));
+        read_all(&metrics, &names()).await
+    }
+
+    async fn step(&self, opened: &mut Option<Metrics>, step: usize) -> Result<()> {
+        let metrics = match opened {
+            Some(metrics) => metrics,
+            None => opened.insert(self.open().await?),
+        };
+        if step >= 2 {
+            let found = read_all(metrics, &names()).await;
+            assert!(written(0).keys().all(|key| found.contains_key(key)), "step {step}");
+        }
+        let (hot, warm, cold) = (tier("hot"), tier("warm"), tier("cold"));
+        let now = at("2026-02-10T00:00:00Z");
+        match step {
+            0 | 4 | 6 => drop(metrics.write(&hot, &points(step), now).await?),
+            1 | 5 => drop(metrics.flush(&hot, &warm, FlushRule::default(), now).await?),
+            2 | 3 | 7 => {
+                metrics.flush(&hot, &warm, FlushRule::default(), now).await?;
+                for window in metrics.due_dumps(&warm, &cold, None, now).await? {
+                    metrics.dump(&warm, &cold, window, &options(), now).await?;
+                }
+                for window in metrics.due_verifications(&cold, None).await? {
+                    let report = metrics.verify(&warm, &cold, window, now).await?;
+                    assert!(report.mismatches.is_empty(), "{report:?}");
+                }
+                for (from, to) in [("cold", "hourly"), ("hourly", "daily")] {
+                    let (from, to) = (tier(from), tier(to));
+                    for window in metrics.due_rollups(&from, &to, None, RollupSource::Verified).await? {
+                        metrics.rollup(&from, &to, window, RollupSource::Verified, &options(), now).await?;
+                    }
+                    for window in metrics.due_verifications(&to, None).await? {
+                        let report = metrics.verify(&from, &to, window, now).await?;
+                        assert!(report.mismatches.is_empty(), "{report:?}");
+                    }
+                }
+                if step == 3 {
+                    // A writer that knows no ledger.
+                    let foreign = batch(&[("b", &[(ms("2026-02-05T01:00:00Z"), 8.0)])]);
+                    metrics.store(&warm).await?.write(&foreign, DuplicateRule::Last).await?;
+                }
+                for window in metrics.due_expiries(&warm, None, 0, now).await? {
+                    metrics.expire(&warm, window, 0, now).await?;
+                }
+            }
+            _ => {
+                // The ledger is lost.
+                *opened = None;
+                for end in ["", "-wal", "-shm"] {
+                    let file = self.world.folder.path().join(format!(".suiro/{}{end}", crate::ledger::FILE));
+                    if file.try_exists().unwrap() {
+                        std::fs::remove_file(file).unwrap();
+                    }
+                }
+                let metrics = opened.insert(self.open().await?);
+                metrics.rebuild().await?;
+                Box::pin(self.step(opened, 2)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn names() -> [SeriesName; 2] {
+    [name("a"), name("b")]
+}
+
+fn points(step: usize) -> PointBatch {
+    let minute = |day: &str, minute: i64| ms(day) + minute * 60_000;
+    let (first, second) = ("2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z");
+    match step {
+        0 => batch(&[("a", &[(minute(first, 0), 1.0), (minute(second, 5), 2.0)]), ("b", &[(minute(first, 90), 3.0)])]),
+        // Late ones, then the same again.
+        _ => batch(&[("a", &[(minute(first, 1), 4.0)]), ("b", &[(minute(second, 0), 5.0)])]),
+    }
+}
+
+fn written(step: usize) -> AllPoints {
+    let batch = points(step);
+    let points = batch.series().iter().flat_map(|series| {
+        series.points.iter().map(|(time_ms, value)| ((series.name.to_string(), time_ms), value.to_bits()))
+    });
+    points.collect()
+}
+
+/// The names of the points of this crate, as they stand in the sources.
+fn in_the_sources() -> BTreeSet<String> {
+    fn walk(folder: &std::path::Path, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let points = text.split("around(\"").skip(1).filter_map(|rest| rest.split('"').next());
+            found.extend(points.filter(|point| point.starts_with("metrics: ")).map(str::to_owned));
+        }
+    }
+    let mut found = BTreeSet::new();
+    walk(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_before_or_after_any_effect_loses_nothing() {
+    let undisturbed = Run::new(&[]);
+    let mut expected = written(0);
+    expected.extend(written(4));
+    expected.insert(("b".to_owned(), ms("2026-02-05T01:00:00Z")), 8.0_f64.to_bits());
+    assert_eq!(undisturbed.to_the_end().await, expected);
+    let passes = undisturbed.fuses.lock().unwrap().passed;
+    let mut stopped = BTreeSet::new();
+    for pass in 0..passes {
+        // What comes after the first stop is stopped too, here or there.
+        let run = Run::new(&[pass, pass % 13, pass % 7]);
+        assert_eq!(run.to_the_end().await, expected, "stopped at pass {pass}: {:?}", run.fuses.lock().unwrap().stopped);
+        stopped.append(&mut run.fuses.lock().unwrap().stopped);
+    }
+    let mut missing = Vec::new();
+    for point in in_the_sources() {
+        for moment in ["before", "after"] {
+            if !stopped.contains(&format!("{moment} {point}")) {
+                missing.push(format!("{moment} {point}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no run was stopped at {missing:#?}");
+}

@@ -1,0 +1,68 @@
+//! Writing: touch the windows, write the points, touch the windows again.
+//!
+//! The first touch is the intent: a window that nobody knew is in the ledger before its first point is in a store. The second
+//! makes a dump late that read the store meanwhile. Only then a write has been taken.
+
+use jiff::Timestamp;
+use lake::Result;
+
+use crate::ledger::Touch;
+use crate::metrics::{Metrics, invalid};
+use crate::point::{Merged, PointBatch};
+use crate::tiers::{TierKind, TierName};
+use crate::window::Window;
+
+impl Metrics {
+    /// Writes points into a store. Writing the same points again changes nothing.
+    ///
+    /// When the tier says so, series with enough points are flushed to the store below, unless points are being moved.
+    ///
+    /// # Errors
+    /// As [`crate::PointStore::write`]; `InvalidInput` for a Parquet tier; those of the ledger.
+    pub async fn write(&self, tier: &TierName, batch: &PointBatch, now: Timestamp) -> Result<Merged> {
+        let TierKind::Store { flush } = &self.tiers.tier(tier)?.kind else {
+            return Err(invalid(format!(
+                "cannot write into `{tier}`: it is a Parquet tier, which dumps and roll-ups make"
+            )));
+        };
+        let merged = self.take(tier, batch).await?;
+        if let Some(rule) = flush {
+            let below = self.tiers.stores().skip_while(|other| other.name != *tier).nth(1);
+            if let (Some(below), Some(_moving)) = (below, self.movers.now()?) {
+                self.move_down(tier, &below.name, *rule, now).await?;
+            }
+        }
+        Ok(merged)
+    }
+
+    /// Writes points into a store by the protocol.
+    pub(crate) async fn take(&self, tier: &TierName, batch: &PointBatch) -> Result<Merged> {
+        let store = self.store(tier).await?;
+        let Some(archive) = self.tiers.archive() else {
+            return store.write(batch, self.tiers.duplicate).await;
+        };
+        let windows = self.windows_of(batch);
+        let (name, points) = (&archive.name, self.points());
+        let touch = |touch| self.ledger.touch(name, &windows, touch);
+        points.around("metrics: touch the windows before a write", touch(Touch::Before)).await?;
+        let merged = points.around("metrics: write points", store.write(batch, self.tiers.duplicate)).await?;
+        points.around("metrics: touch the windows after a write", touch(Touch::After)).await?;
+        Ok(merged)
+    }
+
+    /// Lists the windows that points belong to, by time.
+    fn windows_of(&self, batch: &PointBatch) -> Vec<Window> {
+        let mut windows: Vec<Window> = Vec::new();
+        for series in batch.series() {
+            let times_ms = series.points.times_ms();
+            let mut at = 0;
+            while let Some(window) = times_ms.get(at).and_then(|time_ms| self.tiers.raw_window(*time_ms)) {
+                if let Err(place) = windows.binary_search(&window) {
+                    windows.insert(place, window);
+                }
+                at = times_ms.partition_point(|time_ms| *time_ms < window.range().end_ms);
+            }
+        }
+        windows
+    }
+}

@@ -1,0 +1,136 @@
+//! `metrics.dump>`: closed windows of a store become Parquet.
+
+use std::sync::Arc;
+
+use engine::diagnostic::code;
+use engine::operator::error::Retry;
+use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TypedOperator};
+use engine::params::Params as EngineParams;
+use metrics::{MakeOptions, Outcome, WindowReport};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::door::{MetricsDoor, tier};
+use super::inspect;
+use super::params::{TiersParams, WindowParams};
+use super::route::Work;
+use super::windows::{Doing, Windows};
+use crate::error::task_error;
+use crate::state;
+
+/// The operator.
+#[derive(Debug)]
+pub(crate) struct Dump {
+    door: Arc<MetricsDoor>,
+}
+
+impl Dump {
+    pub(crate) fn new(door: Arc<MetricsDoor>) -> Self {
+        Self { door }
+    }
+}
+
+/// The parameters of `metrics.dump>`.
+///
+/// Unknown keys are refused by the schema: serde cannot do that beside `flatten`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// The store whose windows are written.
+    #[serde(rename = "_command")]
+    command: String,
+    /// The `parquet` tier of the same step.
+    to: String,
+    /// What becomes of a window that is archived already and to which points came since.
+    #[serde(default)]
+    on_late: OnLate,
+    #[serde(flatten)]
+    window: WindowParams,
+    #[serde(flatten)]
+    tiers: TiersParams,
+}
+
+/// What becomes of a window to which points came after it was archived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnLate {
+    /// It is written again, whole, as a new version.
+    #[default]
+    Rewrite,
+    /// The task fails, and nothing is changed.
+    Fail,
+}
+
+impl TypedOperator for Dump {
+    const NAME: &'static str = "metrics.dump";
+    const SUMMARY: &'static str = "Writes closed windows of a store to Parquet, each as a version of its partition.";
+    const COMMAND: Option<&'static str> = Some("the store whose windows are written");
+    const DETAILS: &'static str = "\
+A window is a partition of the `parquet` tier: a day, unless the tier says another. It is closed when its end and the lateness have \
+passed; open windows are not touched, and neither are windows of which a store above still holds points (`metrics.flush>` first).
+
+What is written is read back from the storage and compared before readers are pointed to it by one catalog call. Points that were \
+expired from the store stay: they are taken over from the version that stands. Running it again publishes nothing new when nothing \
+has changed; points that came late make their window due again.
+
+Stores `metrics.last_dump`: `windows` (the values of their partitions), `made`, `unchanged`, `late`, `not_due`, `points`, `bytes`.
+
+IAM actions on AWS: those of `athena.apas>`.";
+    const EXAMPLE: &'static str = "\
++dump:
+  metrics.dump>: warm
+  to: cold
+  window: -3d .. now
+";
+
+    type Params = Params;
+
+    fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
+        inspect::task(Some(Work::Dump), &["_command", "to"], params, surroundings)
+    }
+
+    async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
+        let named = [("_command", params.command.as_str()), ("to", params.to.as_str())];
+        let opened = self.door.open(context, &params.tiers, Work::Dump, &named).await?;
+        let (from, to) = (tier(&params.command)?, tier(&params.to)?);
+        let range = params.window.range(opened.now)?;
+        let table = opened.table(&params.to);
+        let doing = Doing {
+            key: "last_dump",
+            done: "dumped",
+            thing: "point",
+            table: table.as_ref().map(|(step, table)| (step.as_str(), table.as_str())),
+            counts_moved: false,
+            says: false,
+        };
+        let Some(windows) = state::read::<Windows>(context)? else {
+            let due = opened.metrics.due_dumps(&from, &to, range, opened.now).await.map_err(task_error)?;
+            return Windows::begin(opened.unit(&params.to), &due).start(context, doing);
+        };
+        let Some(window) = windows.current()? else { return windows.end(doing) };
+        let on_late = match params.on_late {
+            OnLate::Rewrite => metrics::OnLate::Rewrite,
+            OnLate::Fail => metrics::OnLate::Leave,
+        };
+        let options = MakeOptions { attempt: context.token("dump", 1, &window.label()), on_late };
+        let report = opened.metrics.dump(&from, &to, window, &options, opened.now).await.map_err(task_error)?;
+        if report.outcome == Outcome::Late {
+            return Err(late(&report));
+        }
+        windows.note(context, &report, doing)
+    }
+
+    async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
+        // The work runs inside the step and ends with it; what it wrote and did not publish is given up by the next one.
+        Ok(())
+    }
+}
+
+/// A window that is archived has more points now, and the task was told to stop then.
+fn late(report: &WindowReport) -> TaskError {
+    let message =
+        format!("points came to the window {} of `{}` after it was archived", report.window.label(), report.tier);
+    TaskError::new(TaskErrorKind::DataQuality, Retry::Never, code::DATA_QUALITY, message)
+        .param(ParamProblem::new("on_late".into(), "`on_late: fail` stops here".to_owned()))
+        .help("`on_late: rewrite` writes the window again as a new version")
+}

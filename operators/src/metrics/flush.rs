@@ -1,0 +1,115 @@
+//! `metrics.flush>`: points move from a store to the next one.
+
+use std::sync::Arc;
+
+use engine::operator::{
+    ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskReport, TaskResult, TypedOperator,
+};
+use engine::params::Params as EngineParams;
+use lake::words::counted;
+use metrics::FlushRule;
+use metrics::config::{FlushConfig, Period, TierConfig};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::door::{MetricsDoor, tier};
+use super::inspect;
+use super::output::{path, store};
+use super::params::TiersParams;
+use super::route::Work;
+use crate::error::task_error;
+
+/// The operator.
+#[derive(Debug)]
+pub(crate) struct Flush {
+    door: Arc<MetricsDoor>,
+}
+
+impl Flush {
+    pub(crate) fn new(door: Arc<MetricsDoor>) -> Self {
+        Self { door }
+    }
+}
+
+/// The parameters of `metrics.flush>`.
+///
+/// Unknown keys are refused by the schema: serde cannot do that beside `flatten`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// The store that points leave.
+    #[serde(rename = "_command")]
+    command: String,
+    /// The store below it that takes them.
+    to: String,
+    /// Series with so many points are moved. Default: the tier's `flush`.
+    #[serde(default)]
+    count: Option<u64>,
+    /// Series whose oldest point is older than this are moved. Default: the tier's `flush`; `0s` moves everything, as it is where
+    /// neither is given anywhere.
+    #[serde(default)]
+    age: Option<Period>,
+    #[serde(flatten)]
+    tiers: TiersParams,
+}
+
+impl TypedOperator for Flush {
+    const NAME: &'static str = "metrics.flush";
+    const SUMMARY: &'static str =
+        "Moves points from a store to the next one; deletes only what it has read and written.";
+    const COMMAND: Option<&'static str> = Some("the store that points leave");
+    const DETAILS: &'static str = "\
+A series is moved when it has `count` points, or when its oldest point is older than `age`: both together keep the lower store's load \
+flat. The points are read, written below, and then deleted above, each by its time and value: a point that comes in between stays. A \
+stop anywhere leaves a point in both stores at worst, and the same flush again makes it right.
+
+Stores `metrics.last_flush`: `series` and `points` that were moved.";
+    const EXAMPLE: &'static str = "\
++flush:
+  metrics.flush>: hot
+  to: warm
+";
+
+    type Params = Params;
+
+    fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
+        inspect::task(Some(Work::Flush), &["_command", "to"], params, surroundings)
+    }
+
+    async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
+        let named = [("_command", params.command.as_str()), ("to", params.to.as_str())];
+        let opened = self.door.open(context, &params.tiers, Work::Flush, &named).await?;
+        let (from, to) = (tier(&params.command)?, tier(&params.to)?);
+        let of_tier = opened.config.tiers.get(&params.command).and_then(TierConfig::flush);
+        let rule = rule(&params, of_tier);
+        let report = opened.metrics.flush(&from, &to, rule, opened.now).await.map_err(task_error)?;
+        context.host.log(&format!(
+            "moved {} of {} from `{from}` to `{to}`",
+            counted(report.points, "point"),
+            if report.series == 1 { "1 series".to_owned() } else { format!("{} series", report.series) }
+        ));
+        Ok(TaskResult {
+            store: store("last_flush", json!({"series": report.series, "points": report.points})),
+            reset: vec![path("last_flush")],
+            report: TaskReport { rows: Some(report.points), ..TaskReport::default() },
+            ..TaskResult::default()
+        }
+        .done())
+    }
+
+    async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
+        // A point is in both stores at worst.
+        Ok(())
+    }
+}
+
+/// Decides which series are moved: what the task says, else the tier, else all.
+fn rule(params: &Params, of_tier: Option<&FlushConfig>) -> FlushRule {
+    let (count, age) = match (params.count, params.age, of_tier) {
+        (None, None, Some(tier)) => (tier.count, tier.age),
+        // A rule that names none moves all.
+        (count, age, _) => (count, age),
+    };
+    FlushRule { count, age_ms: age.map(Period::as_millis) }
+}

@@ -1,0 +1,143 @@
+//! What `check` says of tiers and of the tasks that move points between them, before anything runs.
+
+use engine::diagnostic::code;
+use engine::operator::surroundings::{WrittenTask, constant};
+use engine::operator::{ParamProblem, Surroundings};
+use engine::params::{ParamPath, Params};
+use metrics::config::TiersConfig;
+use serde_json::Value;
+
+use super::params::{TIERS_FILE, text_problems};
+use super::route::Work;
+use super::window::WrittenWindow;
+use crate::config;
+
+/// Looks at a task; `named` are the parameters that name tiers.
+pub(super) fn task(
+    work: Option<Work>,
+    named: &[&str],
+    params: &Params,
+    surroundings: &Surroundings<'_>,
+) -> Vec<ParamProblem> {
+    let mut problems = Vec::new();
+    text_problems(params, &mut problems);
+    let Some(file) = tiers_file(params) else { return problems };
+    // What is wrong in the file is said once.
+    let is_first = !surroundings.tasks_above().iter().any(|task| names_file(task, &file));
+    if is_first {
+        problems.extend(config::in_file::<TiersConfig>(&file, "tiers", surroundings, &|_| Vec::new()));
+    }
+    let Some(config) = known_config(&file, surroundings) else { return problems };
+    let above = || surroundings.tasks_above().iter().filter(|task| names_file(task, &file));
+    if let Some(work) = work {
+        let tiers: Option<Vec<(ParamPath, String)>> = named
+            .iter()
+            .map(|name| tiers_of(params, name))
+            .collect::<Option<Vec<_>>>()
+            .map(|all| all.into_iter().flatten().collect());
+        let Some(tiers) = tiers else { return problems };
+        let borrowed: Vec<(ParamPath, &str)> = tiers.iter().map(|(path, tier)| (path.clone(), tier.as_str())).collect();
+        let wrong = work.problems(&config, &file, &borrowed);
+        if !wrong.is_empty() {
+            problems.extend(wrong);
+            return problems;
+        }
+        match (work, borrowed.as_slice()) {
+            (Work::Expire, [(_, tier)]) => {
+                let calls = surroundings.tasks_above().iter().any(|task| task.operator == "call");
+                problems.extend((!calls).then(|| unverified(tier, above())).flatten());
+            }
+            (Work::Dump | Work::Rollup, [(_, from), (path, to)]) => {
+                problems.extend(second_writer(from, (path, to), above()));
+                if work == Work::Rollup {
+                    problems.extend(behind_expiry(&config, params, from));
+                }
+            }
+            _ => {}
+        }
+    }
+    problems
+}
+
+/// Returns the file of tiers of a task, when it can be known.
+fn tiers_file(params: &Params) -> Option<String> {
+    match params.get("tiers") {
+        None => Some(TIERS_FILE.to_owned()),
+        Some(value) => constant(value.as_str()?),
+    }
+}
+
+fn names_file(task: &WrittenTask, file: &str) -> bool {
+    task.operator.starts_with("metrics.") && tiers_file(&task.params).is_some_and(|named| named == file)
+}
+
+/// Reads the file of tiers when nothing is wrong in it and nothing is left to evaluate in it.
+fn known_config(file: &str, surroundings: &Surroundings<'_>) -> Option<TiersConfig> {
+    let known = config::known_file::<TiersConfig>(file, "tiers", surroundings).ok()??;
+    let value = known.value()?;
+    // Secrets are texts of their own: what they hold changes nothing here.
+    let config: TiersConfig = config::read_value(&value).ok()?;
+    TiersConfig::problems(&config).is_empty().then_some(config)
+}
+
+/// Returns the tiers that a parameter names; none when they cannot be known.
+fn tiers_of(params: &Params, name: &str) -> Option<Vec<(ParamPath, String)>> {
+    let path = ParamPath::from(name);
+    match params.get(name)? {
+        Value::String(tier) => Some(vec![(path, constant(tier)?)]),
+        Value::Array(tiers) => {
+            let tier = |(index, tier): (usize, &Value)| Some((path.index(index), constant(tier.as_str()?)?));
+            tiers.iter().enumerate().map(tier).collect()
+        }
+        _ => None,
+    }
+}
+
+/// Says that a tier is expired that no task above verifies.
+fn unverified<'a>(tier: &str, mut above: impl Iterator<Item = &'a WrittenTask>) -> Option<ParamProblem> {
+    let verifies = |task: &WrittenTask| {
+        task.operator == "metrics.verify"
+            // What cannot be known may be it.
+            && tiers_of(&task.params, "_command").is_none_or(|tiers| tiers.iter().any(|(_, named)| named == tier))
+    };
+    if above.any(verifies) {
+        return None;
+    }
+    let message =
+        format!("`{tier}` is expired, and no `metrics.verify>` above has looked whether its points are archived");
+    let help = format!("add a task above: `+verify: {{metrics.verify>: [{tier}, …]}}`");
+    Some(ParamProblem::new("_command".into(), message).code(code::POINTS_LOST).help(help))
+}
+
+/// Says that a task above writes the same tier from another one.
+fn second_writer<'a>(
+    from: &str,
+    (path, to): (&ParamPath, &str),
+    above: impl Iterator<Item = &'a WrittenTask>,
+) -> Option<ParamProblem> {
+    let named = |task: &WrittenTask, name: &str| Some(tiers_of(&task.params, name)?.first()?.1.clone());
+    let mut writers = above.filter(|task| matches!(task.operator.as_str(), "metrics.dump" | "metrics.rollup"));
+    let other = writers.find_map(|task| {
+        let same = named(task, "to").is_some_and(|other| other == to);
+        named(task, "_command").filter(|other| same && other != from)
+    })?;
+    let message = format!("`{to}` is written from `{other}` by a task above already, and from `{from}` here");
+    Some(
+        ParamProblem::new(path.clone(), message)
+            .code(code::TWO_WRITERS)
+            .help("each window of a tier has one writer: move points down one tier after the other"),
+    )
+}
+
+/// Says that a roll-up begins where the finer tier has given up its points already.
+fn behind_expiry(config: &TiersConfig, params: &Params, from: &str) -> Option<ParamProblem> {
+    let text = constant(params.get("window")?.as_str()?)?;
+    let keep = config.tiers.get(from)?.keep();
+    let start = WrittenWindow::parse(&text).ok()?.starts_before().filter(|start| *start > keep)?;
+    let message = format!(
+        "the window begins {start} before the session, and `{from}` keeps points for {keep}: the roll-up would be made of what is \
+         left"
+    );
+    let help = format!("begin at `-{keep}` or later");
+    Some(ParamProblem::new("window".into(), message).code(code::POINTS_LOST).help(help))
+}

@@ -1,0 +1,226 @@
+//! `metrics.read>`: a series from all tiers at once, for the tasks that follow.
+
+use std::fmt::Write as _;
+use std::path::{Component, Path};
+use std::sync::Arc;
+
+use engine::diagnostic::code;
+use engine::operator::{
+    ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskReport, TaskResult, TypedOperator,
+};
+use engine::params::Params as EngineParams;
+use jiff::Timestamp;
+use metrics::config::Period;
+use metrics::{Aggregate, OnGap, ReadAnswer, ReadRequest, SeriesName, Step};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::door::MetricsDoor;
+use super::inspect;
+use super::output::{number, path, store};
+use super::params::{TiersParams, wrong};
+use super::route::Work;
+use super::window::WrittenWindow;
+use crate::error::{AtParam as _, task_error};
+
+/// The operator.
+#[derive(Debug)]
+pub(crate) struct Read {
+    door: Arc<MetricsDoor>,
+}
+
+impl Read {
+    pub(crate) fn new(door: Arc<MetricsDoor>) -> Self {
+        Self { door }
+    }
+}
+
+/// The parameters of `metrics.read>`.
+///
+/// Unknown keys are refused by the schema: serde cannot do that beside `flatten`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// The series.
+    #[serde(rename = "_command")]
+    command: String,
+    /// The span of time, `a .. b`: times as `2024-03-01` or `2024-03-01T05:00:00Z` (UTC unless they say a zone), `now`, `-3h`
+    /// (before now), and for the end `+1h` (after the start).
+    window: String,
+    /// One value for each so much time, such as `5m` or `1h`; default: chosen by the span.
+    #[serde(default)]
+    step: Option<Period>,
+    /// What is made of the points of a step.
+    #[serde(default)]
+    aggregate: What,
+    /// Leave out what tiers hold that cannot be reached, and name it, where it would be an error.
+    #[serde(default)]
+    partial: bool,
+    /// A CSV file of the project that takes the rows: `timestamp,value,tier`.
+    #[serde(default)]
+    to: Option<String>,
+    #[serde(flatten)]
+    tiers: TiersParams,
+}
+
+/// What is made of the points of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum What {
+    /// Their mean.
+    #[default]
+    Avg,
+    /// Their sum.
+    Sum,
+    /// The smallest.
+    Min,
+    /// The largest.
+    Max,
+    /// How many there are.
+    Count,
+    /// The first.
+    First,
+    /// The last.
+    Last,
+}
+
+impl From<What> for Aggregate {
+    fn from(what: What) -> Self {
+        match what {
+            What::Avg => Self::Mean,
+            What::Sum => Self::Sum,
+            What::Min => Self::Min,
+            What::Max => Self::Max,
+            What::Count => Self::Count,
+            What::First => Self::First,
+            What::Last => Self::Last,
+        }
+    }
+}
+
+impl TypedOperator for Read {
+    const NAME: &'static str = "metrics.read";
+    const SUMMARY: &'static str = "Reads a series from all tiers at once, for later tasks or into a CSV file.";
+    const COMMAND: Option<&'static str> = Some("the series");
+    const DETAILS: &'static str = "\
+Each time has one owner: the upper tier until its window is archived and verified, then the archive. What moves meanwhile is seen once. \
+With a step, roll-ups are used where they are made and fresh, and points elsewhere.
+
+Stores `metrics.last_read`: `name`, `step`, `rows`, `min`, `max`, `avg`, `first` and `last` of the rows' values (none when there is no \
+row), `segments` (a list of `{from, to, tier, rows}`), `gaps` (a list of `{from, to, tier, why}`).";
+    const EXAMPLE: &'static str = "\
++read:
+  metrics.read>: web-1.cpu
+  window: -1d .. now
+  step: 1h
++tell:
+  echo>: the mean of a day is ${metrics.last_read.avg}
+";
+
+    type Params = Params;
+
+    fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
+        inspect::task(None, &[], params, surroundings)
+    }
+
+    async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
+        let opened = self.door.open(context, &params.tiers, Work::Look, &[]).await?;
+        let window = WrittenWindow::parse(&params.window).and_then(|window| window.at(opened.now));
+        let range = window.map_err(|message| wrong("window", message))?;
+        let name = SeriesName::new(&params.command).map_err(task_error).at_param("_command")?;
+        let step = params.step.map(|step| Step::from_ms(step.as_millis())).transpose();
+        let request = ReadRequest {
+            names: vec![name],
+            range,
+            step: step.map_err(task_error).at_param("step")?,
+            aggregate: params.aggregate.into(),
+            on_gap: if params.partial { OnGap::Name } else { OnGap::Fail },
+        };
+        let answer = opened.metrics.read(&request, opened.now).await.map_err(task_error)?;
+        for gap in &answer.gaps {
+            context.host.warn(&format!("{} of `{}` is not read: {}", gap.range, gap.tier, gap.why));
+        }
+        if let Some(to) = &params.to {
+            write(context, to, &answer).await.at_param("to")?;
+        }
+        Ok(done(&params.command, &answer))
+    }
+
+    async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
+        Ok(())
+    }
+}
+
+/// Writes the rows into a file of the project: under another name first, so that nobody reads half of it.
+async fn write(context: &TaskContext, to: &str, answer: &ReadAnswer) -> Result<(), TaskError> {
+    let is_inside = Path::new(to).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if !is_inside {
+        return Err(wrong("to", format!("expected a file inside the project, found `{}`", to.escape_debug())));
+    }
+    let mut text = String::from("timestamp,value,tier\n");
+    for row in answer.series.iter().flat_map(|series| &series.rows) {
+        let tier = answer.tiers.get(row.tier).map_or("", |tier| tier.as_str());
+        let _infallible = writeln!(text, "{},{},{tier}", moment(row.time_ms), row.value);
+    }
+    let file = context.work_dir.join(to);
+    let unfinished = file.with_extension("csv.part");
+    let written = async {
+        if let Some(folder) = file.parent() {
+            tokio::fs::create_dir_all(folder).await?;
+        }
+        tokio::fs::write(&unfinished, text).await?;
+        tokio::fs::rename(&unfinished, &file).await
+    };
+    written.await.map_err(|error| TaskError::failed(code::STORAGE, format!("cannot write `{to}`: {error}")))
+}
+
+/// Tells what was read.
+fn done(name: &str, answer: &ReadAnswer) -> TaskOutcome {
+    let rows = || answer.series.iter().flat_map(|series| &series.rows);
+    let values = || rows().map(|row| row.value).filter(|value| !value.is_nan());
+    let n_rows = number(rows().count());
+    #[expect(clippy::cast_precision_loss, reason = "a mean for people")]
+    let mean = |sum: f64| sum / values().count() as f64;
+    let tier = |index: usize| answer.tiers.get(index).map_or("", |tier| tier.as_str());
+    let segments = answer.series.iter().flat_map(|series| &series.segments);
+    let last_read = json!({
+        "name": name,
+        "step": answer.step.to_string(),
+        "rows": n_rows,
+        "min": figure(values().reduce(f64::min)),
+        "max": figure(values().reduce(f64::max)),
+        "avg": figure(values().reduce(|left, right| left + right).map(mean)),
+        "first": figure(rows().next().map(|row| row.value)),
+        "last": figure(rows().last().map(|row| row.value)),
+        "segments": segments.map(|segment| json!({
+            "from": moment(segment.range.start_ms),
+            "to": moment(segment.range.end_ms),
+            "tier": tier(segment.tier),
+            "rows": segment.rows,
+        })).collect::<Vec<_>>(),
+        "gaps": answer.gaps.iter().map(|gap| json!({
+            "from": moment(gap.range.start_ms),
+            "to": moment(gap.range.end_ms),
+            "tier": gap.tier.as_str(),
+            "why": gap.why,
+        })).collect::<Vec<_>>(),
+    });
+    TaskResult {
+        store: store("last_read", last_read),
+        reset: vec![path("last_read")],
+        report: TaskReport { rows: Some(n_rows), ..TaskReport::default() },
+        ..TaskResult::default()
+    }
+    .done()
+}
+
+/// A number of JSON; null for what is none there.
+fn figure(value: Option<f64>) -> Value {
+    value.and_then(serde_json::Number::from_f64).map_or(Value::Null, Value::Number)
+}
+
+/// Writes a time.
+fn moment(time_ms: i64) -> String {
+    Timestamp::from_millisecond(time_ms).map_or_else(|_| format!("{time_ms} ms"), |time| time.to_string())
+}

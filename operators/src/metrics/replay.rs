@@ -1,0 +1,258 @@
+//! `metrics.replay>`: points that were written once come again, from files or from a stream.
+
+mod stream;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::operator::{
+    ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskProgress, TaskReport, TaskResult,
+    TypedOperator,
+};
+use engine::params::Params as EngineParams;
+use lake::words::counted;
+use metrics::Merged;
+use metrics::SeriesName;
+use metrics::replay::csv::{self, Reader};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::batch::{BATCH_ROWS, Rows};
+use super::door::{MetricsDoor, Opened, tier};
+use super::output::{path, store};
+use super::params::TiersParams;
+use super::route::Work;
+use super::{inspect, output};
+use crate::error::{AtParam as _, task_error};
+use crate::state;
+
+/// Where a stream begins that is read whole.
+const TRIM_HORIZON: &str = "trim_horizon";
+
+/// How many places of a file that are not in order are named at once; the log and the result name all of them.
+const NAMED_PLACES: usize = 10;
+
+/// The operator.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    door: Arc<MetricsDoor>,
+}
+
+impl Replay {
+    pub(crate) fn new(door: Arc<MetricsDoor>) -> Self {
+        Self { door }
+    }
+}
+
+/// The parameters of `metrics.replay>`.
+///
+/// Unknown keys are refused by the schema: serde cannot do that beside `flatten`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// A folder of `.csv` files, or one file: each is a series, named for the file, its first line `timestamp,value`. Paths
+    /// start at the workflow's folder. Times are ISO 8601 with a zone, or UTC without; other columns are passed over.
+    ///
+    /// Or a stream of Kinesis, `kinesis://NAME`, whose records are points as JSON.
+    #[serde(rename = "_command")]
+    command: String,
+    /// Of a stream: the time at which it begins, or `trim_horizon` for the oldest record that it has.
+    #[serde(default = "trim_horizon")]
+    start: String,
+    /// Of a stream: its region; the profile's unless given.
+    #[serde(default)]
+    region: Option<String>,
+    /// Of a stream: the address of a server in place of AWS.
+    #[serde(default)]
+    endpoint: Option<String>,
+    /// The tier that takes the points: a store.
+    to: String,
+    #[serde(flatten)]
+    tiers: TiersParams,
+}
+
+/// The default of `start`.
+fn trim_horizon() -> String {
+    TRIM_HORIZON.to_owned()
+}
+
+/// A file that is replayed.
+#[derive(Debug, Serialize, Deserialize)]
+struct File {
+    path: PathBuf,
+    name: String,
+    bytes: u64,
+}
+
+/// How far the task is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Progress {
+    files: Vec<File>,
+    /// How many files are done.
+    next: usize,
+    rows: u64,
+    added: u64,
+    same: u64,
+    changed: u64,
+    bytes: u64,
+    /// The places that are not in order: `file:lines: what`.
+    places: Vec<String>,
+}
+
+impl TypedOperator for Replay {
+    const NAME: &'static str = "metrics.replay";
+    const SUMMARY: &'static str =
+        "Writes time series from files or a stream into a tier; again and again without harm.";
+    const COMMAND: Option<&'static str> = Some("the folder of CSV files, one file, or `kinesis://STREAM`");
+    const DETAILS: &'static str = "\
+The same series, time and value any number of times is one point, so a replay may be repeated after any failure. Rows that repeat a \
+time, or stand below a later one, are taken all the same and named as `file:line`; of two values of one time `duplicate` in the file \
+of tiers chooses. A line that cannot be read is an error of the input (exit code 2), with the first ten named.
+
+Points are moved on to the next tier meanwhile when the tier's `flush` says so.
+
+Of a stream everything up to the time at which the task began is read, shard by shard; how far it is is stored after each piece, with \
+the first and last sequence number of every shard, and records that the stream no longer has are an error: the gap is named, and never \
+passed over.
+
+Stores `metrics.last_replay`: `shards` (of a stream: the sequence numbers by shard), `files`, `series`, `rows`, `added`, `same` (times that had the value already), `changed` (times that \
+had another one), and `places`, the list of what is not in order.";
+    const EXAMPLE: &'static str = "\
++replay:
+  metrics.replay>: data/cloudwatch
+  to: hot
+";
+
+    type Params = Params;
+
+    fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
+        inspect::task(Some(Work::Write), &["to"], params, surroundings)
+    }
+
+    async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
+        let opened = self.door.open(context, &params.tiers, Work::Write, &[("to", &params.to)]).await?;
+        if let Some(stream) = params.command.strip_prefix("kinesis://") {
+            return stream::replay(context, &opened, &params, stream).await;
+        }
+        let Some(mut progress) = state::read::<Progress>(context)? else {
+            let progress = Progress::begin(&context.work_dir, &params.command).at_param("_command")?;
+            let bytes: u64 = progress.files.iter().map(|file| file.bytes).sum();
+            context.host.log(&format!(
+                "replaying {} with {} into `{}`",
+                counted(output::number(progress.files.len()), "file"),
+                counted(bytes, "byte"),
+                params.to
+            ));
+            return state::wait(&progress, Duration::ZERO);
+        };
+        if progress.next >= progress.files.len() {
+            return Ok(progress.done());
+        }
+        progress.replay_next(context, &opened, &params.to).await?;
+        state::wait(&progress, Duration::ZERO)
+    }
+
+    async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
+        // What is written is written, and writing it again changes nothing.
+        Ok(())
+    }
+}
+
+impl Progress {
+    /// Lists the files.
+    fn begin(work_dir: &Path, folder: &str) -> Result<Self, TaskError> {
+        let listed = csv::list(&work_dir.join(folder)).map_err(task_error)?;
+        let files = listed.into_iter().map(|file| {
+            let bytes = std::fs::metadata(&file.path).map_or(0, |found| found.len());
+            let path = Path::new(folder);
+            // The folder as it was written, so that messages name files as users do.
+            let path = if work_dir.join(folder).is_dir() {
+                path.join(file.path.file_name().unwrap_or_default())
+            } else {
+                path.to_owned()
+            };
+            File { path, name: file.name.as_str().to_owned(), bytes }
+        });
+        Ok(Self {
+            files: files.collect(),
+            next: 0,
+            rows: 0,
+            added: 0,
+            same: 0,
+            changed: 0,
+            bytes: 0,
+            places: Vec::new(),
+        })
+    }
+
+    /// Replays one file.
+    async fn replay_next(&mut self, context: &TaskContext, opened: &Opened, to: &str) -> Result<(), TaskError> {
+        let Some(file) = self.files.get(self.next) else { return Ok(()) };
+        let shown = file.path.display().to_string();
+        let name = SeriesName::new(&file.name).map_err(task_error)?;
+        let to = tier(to)?;
+        let rule = opened.config.duplicate;
+        let mut reader =
+            Reader::open(&context.work_dir.join(&file.path), &shown).map_err(task_error).at_param("_command")?;
+        let (mut rows, mut total, mut merged) = (Rows::default(), 0_u64, Merged::default());
+        while let Some(read) = reader.next_rows(BATCH_ROWS).map_err(task_error).at_param("_command")? {
+            if context.cancellation.is_cancelled() {
+                return Err(task_error(lake::Error::new(
+                    lake::ErrorKind::Canceled,
+                    "replay",
+                    "the replay was cancelled",
+                )));
+            }
+            total += output::number(read.len());
+            rows.add(&name, &read);
+            let (batch, repeated) = rows.take(rule).map_err(task_error)?;
+            merged += repeated;
+            merged += opened.metrics.write(&to, &batch, opened.now).await.map_err(task_error)?;
+            context.host.progress(TaskProgress { rows: self.rows + total, bytes: self.bytes, bytes_total: None });
+        }
+        context.host.log(&format!("{shown}: {}, {} new", counted(total, "row"), merged.added));
+        for (index, place) in reader.places().iter().enumerate() {
+            let place = format!("{shown}:{}", place.tell(rule));
+            if index < NAMED_PLACES {
+                context.host.warn(&place)
+            } else {
+                context.host.log(&place)
+            }
+            self.places.push(place);
+        }
+        if reader.places().len() > NAMED_PLACES {
+            context.host.warn(&format!(
+                "{shown}: … and {} more places; the log names them",
+                reader.places().len() - NAMED_PLACES
+            ));
+        }
+        self.next += 1;
+        self.bytes += file.bytes;
+        self.rows += total;
+        self.added += merged.added;
+        self.same += merged.same;
+        self.changed += merged.changed;
+        Ok(())
+    }
+
+    fn done(self) -> TaskOutcome {
+        let last_replay = json!({
+            "files": self.files.len(),
+            "series": self.files.len(),
+            "rows": self.rows,
+            "added": self.added,
+            "same": self.same,
+            "changed": self.changed,
+            "places": self.places,
+        });
+        TaskResult {
+            store: store("last_replay", last_replay),
+            reset: vec![path("last_replay")],
+            report: TaskReport { rows: Some(self.rows), scanned_bytes: Some(self.bytes), ..TaskReport::default() },
+            ..TaskResult::default()
+        }
+        .done()
+    }
+}

@@ -1,0 +1,133 @@
+//! A stream that is read again: everything up to the time at which the task began.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskProgress, TaskReport, TaskResult};
+use jiff::Timestamp;
+use metrics::replay::csv::parse_time;
+use metrics::stream::{KinesisSettings, KinesisStream, StreamPosition, StreamStart};
+use metrics::{Merged, ReplayStream as _};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Params, TRIM_HORIZON};
+use crate::error::{AtParam as _, task_error};
+use crate::metrics::batch::{BATCH_ROWS, Rows};
+use crate::metrics::door::{Opened, tier};
+use crate::metrics::output::{number, path, store};
+use crate::metrics::params::wrong;
+use crate::metrics::stores::aws;
+use crate::state;
+
+/// How far the task is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Progress {
+    /// Where it ends: records that came later are left.
+    until_ms: i64,
+    position: StreamPosition,
+    rows: u64,
+    added: u64,
+    same: u64,
+    changed: u64,
+}
+
+/// Replays the next piece of a stream.
+pub(super) async fn replay(
+    context: &TaskContext,
+    opened: &Opened,
+    params: &Params,
+    stream: &str,
+) -> Result<TaskOutcome, TaskError> {
+    let Some(mut progress) = state::read::<Progress>(context)? else {
+        let until_ms = context.clock.now().as_millisecond();
+        context.host.log(&format!("replaying the stream `{stream}` into `{}`", params.to));
+        let progress =
+            Progress { until_ms, position: StreamPosition::default(), rows: 0, added: 0, same: 0, changed: 0 };
+        return state::wait(&progress, Duration::ZERO);
+    };
+    let settings = KinesisSettings {
+        stream: stream.to_owned(),
+        start: start(&params.start)?,
+        until: Timestamp::from_millisecond(progress.until_ms).unwrap_or(Timestamp::MAX),
+        endpoint: params.endpoint.clone(),
+        aws: aws(&opened.lake, params.region.as_ref()),
+    };
+    let clock = Arc::clone(&opened.lake.settings.clock);
+    let opening = Box::pin(KinesisStream::open(&settings, clock));
+    let source = opening.await.map_err(task_error).at_param("_command")?;
+    // Several pieces a step: what was written is written, and the position is stored when all of it is.
+    let mut taken = 0;
+    loop {
+        let piece = source.next(&progress.position).await.map_err(task_error).at_param("_command")?;
+        taken += piece.points.len();
+        progress.write(context, opened, &params.to, &piece.points).await?;
+        progress.position = piece.position;
+        if piece.is_end {
+            return Ok(progress.done());
+        }
+        if taken >= BATCH_ROWS || context.cancellation.is_cancelled() {
+            return state::wait(&progress, Duration::ZERO);
+        }
+        state::write(context, &progress).await?;
+    }
+}
+
+/// Reads where a stream begins.
+fn start(text: &str) -> Result<StreamStart, TaskError> {
+    if text.eq_ignore_ascii_case(TRIM_HORIZON) {
+        return Ok(StreamStart::TrimHorizon);
+    }
+    let time = parse_time(text).and_then(|time_ms| Timestamp::from_millisecond(time_ms).ok());
+    time.map(StreamStart::At).ok_or_else(|| {
+        let message = format!(
+            "expected `trim_horizon` or a time such as `2024-03-01 05:00:00` for `start`, found `{}`",
+            text.escape_debug()
+        );
+        wrong("start", message)
+    })
+}
+
+impl Progress {
+    async fn write(
+        &mut self,
+        context: &TaskContext,
+        opened: &Opened,
+        to: &str,
+        points: &[metrics::stream::StreamPoint],
+    ) -> Result<(), TaskError> {
+        let mut rows = Rows::default();
+        for point in points {
+            rows.add(&point.name, &[(point.time_ms, point.value)]);
+        }
+        let (batch, repeated) = rows.take(opened.config.duplicate).map_err(task_error)?;
+        let mut merged: Merged = repeated;
+        if !batch.is_empty() {
+            merged += opened.metrics.write(&tier(to)?, &batch, opened.now).await.map_err(task_error)?;
+        }
+        self.rows += number(points.len());
+        self.added += merged.added;
+        self.same += merged.same;
+        self.changed += merged.changed;
+        context.host.progress(TaskProgress { rows: self.rows, bytes: 0, bytes_total: None });
+        Ok(())
+    }
+
+    fn done(self) -> TaskOutcome {
+        let last_replay = json!({
+            "shards": self.position.shards,
+            "rows": self.rows,
+            "added": self.added,
+            "same": self.same,
+            "changed": self.changed,
+            "places": [],
+        });
+        TaskResult {
+            store: store("last_replay", last_replay),
+            reset: vec![path("last_replay")],
+            report: TaskReport { rows: Some(self.rows), ..TaskReport::default() },
+            ..TaskResult::default()
+        }
+        .done()
+    }
+}

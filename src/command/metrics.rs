@@ -1,0 +1,235 @@
+//! `suiro metrics`: time series from all tiers at once, and how far their windows are.
+
+mod plot;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+use engine::diagnostic::code;
+use engine::operator::TaskError;
+use engine::params::template::TemplateSettings;
+use engine::params::{Params, scope};
+use jiff::Timestamp;
+use metrics::config::{Period, TiersConfig};
+use metrics::{
+    Aggregate, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step, TimeRange, WindowStatus,
+};
+use operators::Purpose;
+use serde_json::json;
+
+use crate::cli::{self, MetricsAggregate, MetricsFormat};
+use crate::compose::Base;
+use crate::failure::Failure;
+use crate::output::{bytes, count, counted, right, table, text};
+
+/// How many rows a table for people shows at most.
+const TABLE_ROWS: usize = 1_000;
+
+/// How wide a drawing is where the terminal does not say.
+const WIDTH: usize = 100;
+
+/// Runs the command.
+pub(crate) async fn run(base: &Base, command: &cli::Metrics) -> Result<(), Failure> {
+    match command {
+        cli::Metrics::Read(command) => Box::pin(read(base, command)).await,
+        cli::Metrics::Status { tiers } => Box::pin(status(base, tiers)).await,
+    }
+}
+
+/// Opens the tiers of a file.
+async fn open(base: &Base, file: &Path) -> Result<(TiersConfig, Metrics), Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let message = format!("cannot read the file of tiers `{}`: {error}", file.display());
+        Failure::of_code(code::UNREADABLE_FILE, message).help("say which one: `--tiers FILE`")
+    })?;
+    let templates = TemplateSettings { zone: jiff::tz::TimeZone::UTC, now: Timestamp::UNIX_EPOCH, seed: 0 };
+    let values = scope::Scope::new().task("metrics", &Params::new(), &Params::new(), templates);
+    let mut evaluate = |text: &str| values.render_text(text).map_err(|error| TaskError::from(*error));
+    let config = operators::read_tiers_config(&file.to_string_lossy(), &text, &mut evaluate)?;
+    let settings = base.settings(Some(file))?;
+    let Some(lake) = base.existing_lake(&settings, Purpose::Work).await? else {
+        let message = format!("nothing was written to the tiers of `{}` yet", file.display());
+        return Err(Failure::of_code(code::NOT_FOUND, message).help("run the workflow that fills them first"));
+    };
+    let metrics = operators::open_metrics(&lake, &config, &base.environment.secrets.secrets()).await?;
+    Ok((config, metrics))
+}
+
+async fn read(base: &Base, command: &cli::MetricsRead) -> Result<(), Failure> {
+    let now = Timestamp::now();
+    let time = |text: &str| operators::read_metrics_time(text, now).map_err(Failure::usage);
+    let range = TimeRange::new(time(&command.from)?, time(&command.to)?);
+    if range.is_empty() {
+        return Err(Failure::usage(format!("expected `--to` after `--from`, found {range}")));
+    }
+    let name = SeriesName::new(&command.name)?;
+    let (_, metrics) = open(base, &command.tiers).await?;
+    let step = match command.step.as_deref() {
+        None => None,
+        Some("raw") => Some(metrics.tiers().raw_step()),
+        Some(text) => {
+            let period = Period::parse(text).ok_or_else(|| {
+                Failure::usage(format!("expected {} or `raw` for `--step`, found `{text}`", Period::EXPECTED))
+            })?;
+            Some(Step::from_ms(period.as_millis())?)
+        }
+    };
+    let request = ReadRequest {
+        names: vec![name],
+        range,
+        step,
+        aggregate: aggregate(command.aggregate),
+        on_gap: if command.partial { OnGap::Name } else { OnGap::Fail },
+    };
+    let answer = metrics.read(&request, now).await?;
+    let Some(series) = answer.series.first() else { return Ok(()) };
+    let format = command.format.unwrap_or_else(|| {
+        if base.output.json {
+            MetricsFormat::Json
+        } else if io::stdout().is_terminal() {
+            MetricsFormat::Plot
+        } else {
+            MetricsFormat::Csv
+        }
+    });
+    print(format, &command.name, range, &answer, series)?;
+    tell(base, &command.name, &answer, series);
+    Ok(())
+}
+
+fn aggregate(aggregate: MetricsAggregate) -> Aggregate {
+    match aggregate {
+        MetricsAggregate::Avg => Aggregate::Mean,
+        MetricsAggregate::Sum => Aggregate::Sum,
+        MetricsAggregate::Min => Aggregate::Min,
+        MetricsAggregate::Max => Aggregate::Max,
+        MetricsAggregate::Count => Aggregate::Count,
+        MetricsAggregate::First => Aggregate::First,
+        MetricsAggregate::Last => Aggregate::Last,
+    }
+}
+
+/// Prints the rows.
+fn print(
+    format: MetricsFormat,
+    name: &str,
+    range: TimeRange,
+    answer: &ReadAnswer,
+    series: &SeriesAnswer,
+) -> Result<(), Failure> {
+    let mut out = io::BufWriter::new(io::stdout());
+    let tier = |index: usize| answer.tiers.get(index).map_or("", |tier| tier.as_str());
+    match format {
+        MetricsFormat::Csv => {
+            writeln!(out, "timestamp,value,tier")?;
+            for row in &series.rows {
+                writeln!(out, "{},{},{}", moment(row.time_ms), row.value, tier(row.tier))?;
+            }
+        }
+        MetricsFormat::Json => {
+            for row in &series.rows {
+                // What JSON has no number for is a text.
+                let value = if row.value.is_finite() { json!(row.value) } else { json!(row.value.to_string()) };
+                let row = json!({"timestamp": moment(row.time_ms), "value": value, "tier": tier(row.tier)});
+                serde_json::to_writer(&mut out, &row).map_err(io::Error::from)?;
+                out.write_all(b"\n")?;
+            }
+        }
+        MetricsFormat::Table => {
+            let mut rows = table(&["timestamp", "value", "tier"]);
+            for row in series.rows.iter().take(TABLE_ROWS) {
+                rows.add_row(vec![moment(row.time_ms), row.value.to_string(), tier(row.tier).to_owned()]);
+            }
+            right(&mut rows, &[1]);
+            writeln!(out, "{}", text(&rows))?;
+            if series.rows.len() > TABLE_ROWS {
+                let more = u64::try_from(series.rows.len() - TABLE_ROWS).unwrap_or(u64::MAX);
+                writeln!(out, "… and {}; `--format csv` prints all", counted(more, "more row"))?;
+            }
+        }
+        MetricsFormat::Plot => {
+            let points: Vec<(i64, f64)> = series.rows.iter().map(|row| (row.time_ms, row.value)).collect();
+            let width = console::Term::stdout().size_checked().map_or(WIDTH, |(_, columns)| usize::from(columns));
+            writeln!(out, "{name}, one value each {}", answer.step)?;
+            match plot::draw(&points, (range.start_ms, range.end_ms), width) {
+                Some(drawing) => writeln!(out, "{drawing}")?,
+                None => writeln!(out, "there is nothing to draw")?,
+            }
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Says where the rows come from, and what could not be read.
+fn tell(base: &Base, name: &str, answer: &ReadAnswer, series: &SeriesAnswer) {
+    let tier = |index: usize| answer.tiers.get(index).map_or("", |tier| tier.as_str());
+    if series.rows.is_empty() && answer.gaps.is_empty() {
+        base.output.note(&format!("there are no points of `{name}` in that time"));
+    }
+    for segment in &series.segments {
+        let (first, last) = (moment(segment.range.start_ms), moment(segment.range.end_ms - 1));
+        base.output.note(&format!("{first} … {last}  {}  {}", tier(segment.tier), counted(segment.rows, "row")));
+    }
+    for gap in &answer.gaps {
+        base.output.note(&format!("{}  {}  NOT READ: {}", gap.range, gap.tier, gap.why));
+    }
+}
+
+async fn status(base: &Base, file: &Path) -> Result<(), Failure> {
+    let (_, metrics) = open(base, file).await?;
+    let windows = metrics.status(Timestamp::now()).await?;
+    if windows.is_empty() && !base.output.json {
+        base.output.note("there are no windows yet");
+        return Ok(());
+    }
+    let mut rows = table(&["tier", "window", "points", "series", "bytes", "checksum", "state"]);
+    for status in &windows {
+        if base.output.json {
+            base.output.json_line(&json!({
+                "tier": status.tier.as_str(),
+                "window": status.window.label(),
+                "state": status.state.word(),
+                "late": status.is_late,
+                "due": status.is_due,
+                "generation": status.generation,
+                "points": status.figures.count,
+                "series": status.figures.series,
+                "bytes": status.bytes,
+                "checksum": status.figures.checksum.to_string(),
+            }))?;
+            continue;
+        }
+        let is_archived = status.generation > 0;
+        let figure = |number: u64| if is_archived { count(number) } else { String::new() };
+        rows.add_row(vec![
+            status.tier.to_string(),
+            status.window.label(),
+            figure(status.figures.count),
+            figure(status.figures.series),
+            if is_archived { bytes(status.bytes) } else { String::new() },
+            if is_archived { status.figures.checksum.to_string() } else { String::new() },
+            state(status),
+        ]);
+    }
+    if !base.output.json {
+        right(&mut rows, &[2, 3, 4, 5]);
+        base.output.line(&text(&rows))?;
+    }
+    Ok(())
+}
+
+/// Says how far a window is.
+fn state(status: &WindowStatus) -> String {
+    let word = status.state.word();
+    match (status.is_late, status.is_due) {
+        (true, _) => format!("{word}, late: points came since"),
+        (false, true) => format!("{word}, due"),
+        (false, false) => word.to_owned(),
+    }
+}
+
+/// Writes a time.
+fn moment(time_ms: i64) -> String {
+    Timestamp::from_millisecond(time_ms).map_or_else(|_| format!("{time_ms} ms"), |time| time.to_string())
+}
