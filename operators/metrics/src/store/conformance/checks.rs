@@ -234,7 +234,7 @@ pub(super) async fn series_are_chosen_by_name(store: &impl PointStore) {
 
 pub(super) async fn many_points_come_in_whole_series(store: &impl PointStore) {
     let names: Vec<String> = (0..130).map(|number| format!("series {number:03}")).collect();
-    let points = |_| (0..1_000_u16).map(|n| (START + i64::from(n) * MINUTE, f64::from(n) / 3.0)).collect();
+    let points = |_| (0..1_000_u16).map(|n| (START + i64::from(n) * 1_000, f64::from(n) / 3.0)).collect();
     let written = batch(names.iter().map(|name| (name.as_str(), points(name))));
     let merged = store.write(&written, DuplicateRule::Last).await.unwrap();
     assert_eq!(merged, Merged { added: 130_000, same: 0, changed: 0 });

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::store::conformance::http::Busy;
 use crate::store::conformance::proxy::Proxy;
-use crate::store::conformance::{Fixture, batch, everything, keeps_its_promises};
+use crate::store::conformance::{Fixture, batch, everything, keeps_its_promises, keeps_its_promises_with_few_points};
 
 const START: i64 = 1_709_164_800_000;
 const HOUR: i64 = 3_600_000;
@@ -107,9 +107,9 @@ async fn dynamodb_keeps_the_promises_of_a_store() {
 async fn a_service_that_throttles_every_second_call_keeps_them_too() {
     let Some(url) = server() else { return };
     let busy = Busy::before(&url).await;
-    keeps_its_promises(&NewTables { url: busy.url.clone() }).await;
+    keeps_its_promises_with_few_points(&NewTables { url: busy.url.clone() }).await;
     let (refused, left_over) = busy.figures();
-    assert!(refused > 100 && left_over > 100, "{refused} {left_over}");
+    assert!(refused > 100 && left_over > 20, "{refused} {left_over}");
 }
 
 #[tokio::test]

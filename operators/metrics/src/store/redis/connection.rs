@@ -46,10 +46,15 @@ impl std::fmt::Debug for Connection {
 }
 
 /// A script that runs in the server.
-#[derive(Debug)]
 pub(super) struct Script {
     text: &'static str,
     hash: String,
+}
+
+impl std::fmt::Debug for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Script").field("hash", &self.hash).finish_non_exhaustive()
+    }
 }
 
 impl Script {
