@@ -3,7 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Cell, ContentArrangement, Row, Table, presets};
+use console::{Term, measure_text_width};
 use serde::Serialize;
 
 use crate::cli::Color;
@@ -76,15 +77,45 @@ pub(crate) fn right(table: &mut Table, columns: &[usize]) {
     }
 }
 
-/// Returns a table's text, its lines without blanks at the end.
-pub(crate) fn text(table: &Table) -> String {
+/// Returns the columns of the terminal that is stdout; none when it is none.
+pub(crate) fn stdout_width() -> Option<usize> {
+    Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))
+}
+
+/// Returns the columns of the terminal that is stderr; none when it is none.
+pub(crate) fn stderr_width() -> Option<usize> {
+    Term::stderr().size_checked().map(|(_, columns)| usize::from(columns))
+}
+
+/// Returns a table's text, its lines without blanks at the end. `width` is what a terminal has for them; none elsewhere.
+///
+/// Lines that a terminal breaks are no table any more: where there is not enough room, each row is a paragraph, with a line for
+/// each of its values.
+pub(crate) fn text(table: &Table, width: Option<usize>) -> String {
     let mut text = String::new();
     for line in table.to_string().lines() {
         text.push_str(line.strip_prefix(' ').unwrap_or(line).trim_end());
         text.push('\n');
     }
     text.pop();
-    text
+    let has_room = width.is_none_or(|width| text.lines().all(|line| measure_text_width(line) <= width));
+    if has_room { text } else { paragraphs(table) }
+}
+
+/// Writes a paragraph for each row of a table.
+fn paragraphs(table: &Table) -> String {
+    let names: Vec<String> =
+        table.header().into_iter().flat_map(|header| header.cell_iter().map(Cell::content)).collect();
+    let columns = names.iter().map(|name| measure_text_width(name)).max().unwrap_or_default();
+    let paragraph = |row: &Row| {
+        let line = |(name, cell): (&String, &Cell)| {
+            let blanks = " ".repeat(columns - measure_text_width(name));
+            let value = cell.content().replace('\n', &format!("\n{:columns$}  ", ""));
+            format!("{name}{blanks}  {value}").trim_end().to_owned()
+        };
+        names.iter().zip(row.cell_iter()).map(line).collect::<Vec<_>>().join("\n")
+    };
+    table.row_iter().map(paragraph).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Writes a number with a comma every three digits.
@@ -152,6 +183,32 @@ pub(crate) fn duration(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_that_has_no_room_is_a_paragraph_a_row() {
+        let mut rows = table(&["table", "partition keys", "location"]);
+        rows.add_row(vec!["web.access_log", "dt", "s3://warehouse/web/access_log/"]);
+        rows.add_row(vec!["web.t", "", "two\nlines"]);
+        let whole = "\
+table           partition keys  location
+web.access_log  dt              s3://warehouse/web/access_log/
+web.t                           two
+                                lines";
+        assert_eq!(text(&rows, None), whole);
+        assert_eq!(text(&rows, Some(62)), whole);
+        assert_eq!(
+            text(&rows, Some(61)),
+            "\
+table           web.access_log
+partition keys  dt
+location        s3://warehouse/web/access_log/
+
+table           web.t
+partition keys
+location        two
+                lines"
+        );
+    }
 
     #[test]
     fn figures_read_well() {

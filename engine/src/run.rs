@@ -138,7 +138,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Makes an engine to look at what ran: over the state as it is, also where it cannot be written. Nothing is made or changed,
+    /// Makes an engine to look at what ran: over the state as it is, also where it cannot be written. Nothing of it is changed,
     /// and what would change something fails. None when nothing ever ran.
     ///
     /// # Errors

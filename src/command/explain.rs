@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cli;
 use crate::compose::Base;
 use crate::failure::Failure;
-use crate::output::{table, text};
+use crate::output::{stdout_width, table, text};
 
 /// Runs the command.
 pub(crate) fn run(base: &Base, command: &cli::Explain) -> Result<(), Failure> {
@@ -19,7 +19,7 @@ pub(crate) fn run(base: &Base, command: &cli::Explain) -> Result<(), Failure> {
             rows.add_row(vec![entry.code.0, entry.title]);
         }
         if !base.output.json {
-            base.output.line(&text(&rows))?;
+            base.output.line(&text(&rows, stdout_width()))?;
         }
         return Ok(());
     };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cli;
 use crate::compose::Base;
 use crate::failure::Failure;
-use crate::output::{table, text};
+use crate::output::{stdout_width, table, text};
 use crate::settings;
 use engine::diagnostic::code;
 
@@ -53,7 +53,7 @@ pub(crate) fn run(base: &Base, command: &cli::Init) -> Result<(), Failure> {
             rows.add_row(vec![ready_made.name, ready_made.summary]);
         }
         if !base.output.json {
-            base.output.line(&text(&rows))?;
+            base.output.line(&text(&rows, stdout_width()))?;
         }
         return Ok(());
     }

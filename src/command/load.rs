@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::cli;
 use crate::compose::Base;
 use crate::failure::{Exit, Failure};
-use crate::output::{Output, bytes, count, counted, duration, right, table, text};
+use crate::output::{Output, bytes, count, counted, duration, right, stderr_width, table, text};
 use crate::progress::{Every, Pace};
 use crate::signals::Signals;
 
@@ -173,7 +173,7 @@ fn tell(base: &Base, report: &LoadReport, took: Duration) -> Result<(), Failure>
         ]);
     }
     right(&mut rows, &[2, 3]);
-    base.output.note(&text(&rows));
+    base.output.note(&text(&rows, stderr_width()));
     for line in &report.first_rejected {
         base.output.note(&format!("rejected {line}\n  | {}", line.line));
     }

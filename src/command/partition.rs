@@ -13,7 +13,7 @@ use super::table::{find, name};
 use crate::cli;
 use crate::compose::Base;
 use crate::failure::Failure;
-use crate::output::{bytes, count, right, table, text};
+use crate::output::{bytes, count, right, stdout_width, table, text};
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Partition) -> Result<(), Failure> {
@@ -91,7 +91,7 @@ async fn list(base: &Base, lake: &Lake, found: &catalog::Table) -> Result<(), Fa
     }
     if !base.output.json {
         right(&mut rows, &[1, 2]);
-        base.output.line(&text(&rows))?;
+        base.output.line(&text(&rows, stdout_width()))?;
     }
     Ok(())
 }
@@ -120,7 +120,7 @@ async fn show(base: &Base, lake: &Lake, found: &catalog::Table, values: &[String
         for (key, value) in &partition.parameters {
             rows.add_row(vec![key, value]);
         }
-        base.output.line(&text(&rows))?;
+        base.output.line(&text(&rows, stdout_width()))?;
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use crate::cli::{self, QueryFormat};
 use crate::compose::{Base, door_to, has_lake, lake_settings, no_project, state_is_a_folder};
 use crate::failure::{Exit, Failure};
-use crate::output::{bytes, counted, dollars, duration, table, text};
+use crate::output::{bytes, counted, dollars, duration, stdout_width, table, text};
 use crate::settings::{Settings, is_marked};
 use crate::signals::Signals;
 
@@ -173,7 +173,7 @@ fn statement(text: &str) -> Result<String, Failure> {
 
 /// Where rows go.
 enum Sink {
-    Table { rows: Vec<Vec<Option<String>>>, n_more: usize, out: Box<dyn Write> },
+    Table { rows: Vec<Vec<Option<String>>>, n_more: usize, width: Option<usize>, out: Box<dyn Write> },
     Csv(Box<dyn Write>),
     Json { names: Vec<String>, out: Box<dyn Write> },
     Parquet(Box<ParquetFile>),
@@ -188,7 +188,10 @@ impl Sink {
             })
         };
         Ok(match (format, output) {
-            (QueryFormat::Table, _) => Self::Table { rows: Vec::new(), n_more: 0, out: out()? },
+            (QueryFormat::Table, _) => {
+                let width = if output.is_none() { stdout_width() } else { None };
+                Self::Table { rows: Vec::new(), n_more: 0, width, out: out()? }
+            }
             (QueryFormat::Json, _) => Self::Json { names: distinct_names(columns), out: out()? },
             (QueryFormat::Parquet, Some(path)) => Self::Parquet(Box::new(ParquetFile::create(create(path)?, columns)?)),
             (QueryFormat::Csv | QueryFormat::Parquet, _) => {
@@ -239,7 +242,7 @@ impl Sink {
 
     fn finish(self, columns: &[ResultColumn]) -> Result<(), Failure> {
         match self {
-            Self::Table { rows, n_more, mut out } => {
+            Self::Table { rows, n_more, width, mut out } => {
                 let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
                 let mut drawn = table(&names);
                 for row in &rows {
@@ -251,7 +254,7 @@ impl Sink {
                         drawn.set_cell_alignment(CellAlignment::Right);
                     }
                 }
-                writeln!(out, "{}", text(&drawn))?;
+                writeln!(out, "{}", text(&drawn, width))?;
                 if n_more > 0 {
                     writeln!(
                         out,

@@ -16,7 +16,7 @@ use super::workflow;
 use crate::cli;
 use crate::compose::{Base, door, registry, was_opened};
 use crate::failure::{Exit, Failure};
-use crate::output::{bytes, count, duration, read_or_not, right, table, text};
+use crate::output::{bytes, count, duration, read_or_not, right, stderr_width, table, text};
 use crate::progress::{self, Beside, Show};
 use crate::settings::{Settings, find_project};
 use crate::signals::Signals;
@@ -233,7 +233,7 @@ fn finish(base: &Base, settings: &Settings, summary: &RunSummary, progress: Prog
             rows.add_row(vec![what.clone(), entry.partition.clone(), count(entry.rows), bytes(entry.bytes)]);
         }
         right(&mut rows, &[2, 3]);
-        output.note(&text(&rows));
+        output.note(&text(&rows, stderr_width()));
         let last = published
             .iter()
             .rfind(|entry| !entry.table.is_empty() && !entry.table.ends_with("__rejected"))

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::cli;
 use crate::compose::Base;
 use crate::failure::{Exit, Failure};
-use crate::output::{bytes, count, counted, right, table, text};
+use crate::output::{bytes, count, counted, right, stdout_width, table, text};
 use crate::settings::Settings;
 
 /// Runs the command.
@@ -114,7 +114,7 @@ async fn list(base: &Base, lake: &Lake, database: Option<&str>) -> Result<(), Fa
         base.output.note("there are no tables");
     } else if !base.output.json {
         right(&mut rows, &[1, 3]);
-        base.output.line(&text(&rows))?;
+        base.output.line(&text(&rows, stdout_width()))?;
     }
     Ok(())
 }
@@ -136,7 +136,7 @@ async fn show(base: &Base, lake: &Lake, name: &TableName) -> Result<(), Failure>
     for key in &found.partition_keys {
         rows.add_row(vec![key.name.clone(), key.hive_type.clone(), "partition key".to_owned()]);
     }
-    base.output.line(&text(&rows))?;
+    base.output.line(&text(&rows, stdout_width()))?;
     let partitions = lake.catalog.partitions(name).await?;
     if !found.partition_keys.is_empty() {
         let (mut total_rows, mut total_bytes) = (0, 0);
@@ -159,7 +159,7 @@ async fn show(base: &Base, lake: &Lake, name: &TableName) -> Result<(), Failure>
         for (key, value) in &found.parameters {
             rows.add_row(vec![key, value]);
         }
-        base.output.line(&text(&rows))?;
+        base.output.line(&text(&rows, stdout_width()))?;
     }
     Ok(())
 }

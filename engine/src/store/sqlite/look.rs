@@ -17,8 +17,9 @@ use super::{BUSY_TIMEOUT, SqliteStore, format_of, primary_code, supported_format
 use crate::store::{StoreError, Trouble};
 
 impl SqliteStore {
-    /// Opens a file that is there, to read it; nothing beside it is made for good and nothing in it changed. Whatever would
-    /// change it fails.
+    /// Opens a file that is there, to read it; nothing in it is changed, and whatever would change it fails. Where its directory
+    /// can be written, `SQLite` may leave an index and an empty log beside it, as after a writer that was killed; the next writer
+    /// takes them away.
     ///
     /// What a writer has committed and not moved into the file yet is read too. A file of an earlier format is brought to the
     /// current one in a copy, in the system's folder for temporary files.
