@@ -46,7 +46,7 @@ struct Reader<'c> {
 }
 
 impl Reader<'_> {
-    fn array(&self, data_type: &Type, values: &[Option<&Value>]) -> Result<ArrayRef, String> {
+    fn array(self, data_type: &Type, values: &[Option<&Value>]) -> Result<ArrayRef, String> {
         macro_rules! integers {
             ($array:ty, $number:ty) => {
                 Arc::new(collected::<$array, _>(values, |value| {
@@ -84,7 +84,7 @@ impl Reader<'_> {
         })
     }
 
-    fn list(&self, data_type: &Type, element: &Type, values: &[Option<&Value>]) -> Result<ArrayRef, String> {
+    fn list(self, data_type: &Type, element: &Type, values: &[Option<&Value>]) -> Result<ArrayRef, String> {
         let mut items = Vec::new();
         let mut lengths = Vec::with_capacity(values.len());
         for value in values {
@@ -101,7 +101,7 @@ impl Reader<'_> {
         Ok(Arc::new(list.map_err(|error| error.to_string())?))
     }
 
-    fn map(&self, data_type: &Type, key: &Type, value: &Type, values: &[Option<&Value>]) -> Result<ArrayRef, String> {
+    fn map(self, data_type: &Type, key: &Type, value: &Type, values: &[Option<&Value>]) -> Result<ArrayRef, String> {
         let mut keys = Vec::new();
         let mut items = Vec::new();
         let mut lengths = Vec::with_capacity(values.len());
@@ -127,7 +127,7 @@ impl Reader<'_> {
     }
 
     fn row(
-        &self,
+        self,
         data_type: &Type,
         fields: &[(Option<String>, Type)],
         values: &[Option<&Value>],
