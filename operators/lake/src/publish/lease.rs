@@ -162,8 +162,7 @@ impl Leases {
         })
     }
 
-    /// Says whose the lease of the partition (or table) of a version is, and until when if it is not renewed, by the clock of
-    /// its holder; none when nobody has it.
+    /// Returns the version that holds the lease of the partition (or table) which a version is of; none when nobody has it.
     ///
     /// # Errors
     /// Those of the storage.

@@ -28,8 +28,11 @@ const LISTED_AT_ONCE: usize = 8;
 /// What is remembered of databases that no version was written for.
 #[derive(Debug, Default)]
 pub(crate) struct Elsewhere {
-    tables: Mutex<HashMap<String, (Instant, Arc<Vec<Place>>)>>,
+    tables: Mutex<Remembered>,
 }
+
+/// The tables of databases, with the time they were listed at.
+type Remembered = HashMap<String, (Instant, Arc<Vec<Place>>)>;
 
 /// Where a table is.
 #[derive(Debug, Clone)]
@@ -56,7 +59,7 @@ impl Place {
 }
 
 impl Elsewhere {
-    fn tables(&self) -> MutexGuard<'_, HashMap<String, (Instant, Arc<Vec<Place>>)>> {
+    fn tables(&self) -> MutexGuard<'_, Remembered> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
