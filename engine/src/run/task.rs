@@ -391,7 +391,7 @@ fn redacted(mut ending: Ending, secrets: &Secrets) -> Ending {
                 error.source = None;
             }
         }
-        Ending::Stopped => {}
+        Ending::Stopped | Ending::Left => {}
     }
     ending
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::clients::{Account, endpoint_of};
 use super::credentials::KeptCredentials;
-use super::error::{Call, answered, of_credentials, root_cause, unreachable_service};
+use super::error::{Call, answered, of_credentials, unreachable_service};
 use super::settings::AwsSettings;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result, Retryable};
@@ -156,8 +156,8 @@ impl JsonApi {
         let unanswered = |error: Error| Refusal { code: None, error };
         let request = self.signed(call, name, body).await.map_err(unanswered)?;
         let lost = |error: reqwest::Error| {
-            let cause = root_cause(&error);
-            unanswered(unreachable_service(call.operation, cause.trim_end_matches('.')).source(error.without_url()))
+            let error = error.without_url();
+            unanswered(unreachable_service(call.operation, &error).source(error))
         };
         let response = self.http.execute(request).await.map_err(lost)?;
         let status = response.status();

@@ -208,6 +208,10 @@ impl PublishState {
     pub fn open_query(&self) -> Option<&QueryId> {
         match self {
             Self::Submitted(submitted) => Some(&submitted.query_id),
+            // Before the first batch, the query that lists them.
+            Self::Batching(batching) => {
+                batching.running.as_ref().or_else(|| batching.written.is_empty().then_some(&batching.listing))
+            }
             Self::Written(written) => written.check_query.as_ref(),
             Self::Planned(_) | Self::Probed(_) | Self::Validated(_) | Self::Published(_) => None,
         }
