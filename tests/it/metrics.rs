@@ -67,8 +67,8 @@ fn recorded_series_are_whole_in_every_tier() {
     let project = project_of(&data);
     let run = project.succeed(&[&["run", "tiers.dig"][..], &SESSION].concat());
     for place in [
-        "data/ec2_disk_write_bytes_1ef3de.csv:2121-2131: 11 rows repeat the time 2014-03-09T03:00:00Z of line 2120",
-        "data/ec2_network_in_5abac7.csv:2120-2130: 11 rows repeat the time 2014-03-09T03:00:00Z of line 2119",
+        "data/ec2_disk_write_bytes_1ef3de.csv:2121-2131: 11 rows repeat the time [MOMENT] of line 2120",
+        "data/ec2_network_in_5abac7.csv:2120-2130: 11 rows repeat the time [MOMENT] of line 2119",
     ] {
         assert!(run.stderr.contains(place), "{run}");
     }
