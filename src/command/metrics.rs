@@ -10,7 +10,7 @@ use engine::operator::TaskError;
 use engine::params::template::TemplateSettings;
 use engine::params::{Params, scope};
 use jiff::Timestamp;
-use metrics::config::{Period, TiersConfig};
+use metrics::config::Period;
 use metrics::{
     Aggregate, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step, TimeRange, WindowStatus,
 };
@@ -37,7 +37,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Metrics) -> Result<(), Failu
 }
 
 /// Opens the tiers of a file.
-async fn open(base: &Base, file: &Path) -> Result<(TiersConfig, Metrics), Failure> {
+async fn open(base: &Base, file: &Path) -> Result<Metrics, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         let message = format!("cannot read the file of tiers `{}`: {error}", file.display());
         Failure::of_code(code::UNREADABLE_FILE, message).help("say which one: `--tiers FILE`")
@@ -51,8 +51,7 @@ async fn open(base: &Base, file: &Path) -> Result<(TiersConfig, Metrics), Failur
         let message = format!("nothing was written to the tiers of `{}` yet", file.display());
         return Err(Failure::of_code(code::NOT_FOUND, message).help("run the workflow that fills them first"));
     };
-    let metrics = operators::open_metrics(&lake, &config, &base.environment.secrets.secrets()).await?;
-    Ok((config, metrics))
+    Ok(operators::open_metrics(&lake, &config, &base.environment.secrets.secrets()).await?)
 }
 
 async fn read(base: &Base, command: &cli::MetricsRead) -> Result<(), Failure> {
@@ -63,7 +62,7 @@ async fn read(base: &Base, command: &cli::MetricsRead) -> Result<(), Failure> {
         return Err(Failure::usage(format!("expected `--to` after `--from`, found {range}")));
     }
     let name = SeriesName::new(&command.name)?;
-    let (_, metrics) = open(base, &command.tiers).await?;
+    let metrics = open(base, &command.tiers).await?;
     let step = match command.step.as_deref() {
         None => None,
         Some("raw") => Some(metrics.tiers().raw_step()),
@@ -177,7 +176,7 @@ fn tell(base: &Base, name: &str, answer: &ReadAnswer, series: &SeriesAnswer) {
 }
 
 async fn status(base: &Base, file: &Path) -> Result<(), Failure> {
-    let (_, metrics) = open(base, file).await?;
+    let metrics = open(base, file).await?;
     let windows = metrics.status(Timestamp::now()).await?;
     if windows.is_empty() && !base.output.json {
         base.output.note("there are no windows yet");

@@ -60,6 +60,7 @@ fn index(infos: &[&OperatorInfo]) -> String {
             "workflow" => "Workflow",
             "load" => "Loading",
             "athena" => "Athena",
+            "metrics" => "Metrics",
             other => other,
         };
         write!(text, "\n## {title}\n\n| operator | what it does |\n|---|---|\n").unwrap();

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use engine::secret::Secrets;
+use jiff::Timestamp;
 use lake::name::Location;
+use lake::{Lake, LakeSettings};
+use metrics::{Aggregate, OnGap, ReadRequest, SeriesName, TimeRange};
 use regex::Regex;
 
 use crate::crash::{in_pairs, traced};
@@ -63,8 +67,8 @@ fn recorded_series_are_whole_in_every_tier() {
     let project = project_of(&data);
     let run = project.succeed(&[&["run", "tiers.dig"][..], &SESSION].concat());
     for place in [
-        "data/ec2_disk_write_bytes_1ef3de.csv:2121-2131: 11 rows repeat the time 2014-03-09T03:00:00Z of line 2120",
-        "data/ec2_network_in_5abac7.csv:2120-2130: 11 rows repeat the time 2014-03-09T03:00:00Z of line 2119",
+        "data/ec2_disk_write_bytes_1ef3de.csv:2121-2131: 11 rows repeat the time [MOMENT] of line 2120",
+        "data/ec2_network_in_5abac7.csv:2120-2130: 11 rows repeat the time [MOMENT] of line 2119",
     ] {
         assert!(run.stderr.contains(place), "{run}");
     }
@@ -93,29 +97,32 @@ fn recorded_series_are_whole_in_every_tier() {
 /// The series of the example.
 const SERIES: [&str; 4] = ["db-1.disk used %", "rack-4.temperature", "web-1.cpu", "web-1.requests"];
 
-/// What all tiers together hold: a line `series,timestamp,value` for each point.
+/// What all tiers together hold, read as one: a line `series,timestamp,value` for each point. Read in a copy: a lost ledger is
+/// made again by whoever looks first.
 fn union(project: &Project) -> BTreeSet<String> {
+    let project = copy_with_state(project);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let answer = runtime.block_on(async {
+        let text = std::fs::read_to_string(project.path().join("tiers.yml")).unwrap();
+        let config = operators::read_tiers_config("tiers.yml", &text, &mut |text| Ok(text.to_owned())).unwrap();
+        let state = project.path().join(".suiro");
+        let warehouse = state.join("warehouse");
+        let lake = Box::pin(Lake::open(LakeSettings::new(state, warehouse))).await.unwrap();
+        let tiers = Box::pin(operators::open_metrics(&lake, &config, &Secrets::none())).await.unwrap();
+        let request = ReadRequest {
+            names: SERIES.iter().map(|name| SeriesName::new(name).unwrap()).collect(),
+            range: TimeRange::ALL,
+            step: Some(tiers.tiers().raw_step()),
+            aggregate: Aggregate::Last,
+            on_gap: OnGap::Fail,
+        };
+        Box::pin(tiers.read(&request, Timestamp::now())).await.unwrap()
+    });
     let mut points = BTreeSet::new();
-    for series in SERIES {
-        let mut command = project.command(&[
-            "metrics",
-            "read",
-            "--name",
-            series,
-            "--from",
-            "2024-02-01",
-            "--to",
-            "2024-04-01",
-            "--step",
-            "raw",
-            "--format",
-            "csv",
-        ]);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        for line in String::from_utf8(output.stdout).unwrap().lines().skip(1) {
-            let (point, _tier) = line.rsplit_once(',').unwrap();
-            assert!(points.insert(format!("{series},{point}")), "{point} of {series} has two owners");
+    for series in answer.series {
+        for row in series.rows {
+            let time = Timestamp::from_millisecond(row.time_ms).unwrap();
+            assert!(points.insert(format!("{},{time},{}", series.name, row.value)), "{time} has two owners");
         }
     }
     points
@@ -161,14 +168,34 @@ struct Scenario {
     command: &'static [&'static str],
     /// Whether the points of the files are written by the command itself.
     writes: bool,
+    /// Whether it is stopped also where an earlier scenario was.
+    stops_everywhere: bool,
 }
 
 const SCENARIOS: [Scenario; 5] = [
-    Scenario { name: "from nothing", before: example, command: &RUN, writes: true },
-    Scenario { name: "from the replay on", before: replayed, command: &RUN, writes: false },
-    Scenario { name: "late points", before: with_late_points, command: &NEXT_RUN, writes: false },
-    Scenario { name: "a forgotten try", before: stopped_while_it_wrote, command: &NEXT_RUN, writes: false },
-    Scenario { name: "a lost ledger", before: without_ledger, command: &NEXT_RUN, writes: false },
+    Scenario { name: "from the replay on", before: replayed, command: &RUN, writes: false, stops_everywhere: true },
+    Scenario { name: "from nothing", before: example, command: &RUN, writes: true, stops_everywhere: false },
+    Scenario {
+        name: "late points",
+        before: with_late_points,
+        command: &NEXT_RUN,
+        writes: false,
+        stops_everywhere: false,
+    },
+    Scenario {
+        name: "a forgotten try",
+        before: stopped_while_it_wrote,
+        command: &NEXT_RUN,
+        writes: false,
+        stops_everywhere: false,
+    },
+    Scenario {
+        name: "a lost ledger",
+        before: without_ledger,
+        command: &NEXT_RUN,
+        writes: false,
+        stops_everywhere: false,
+    },
 ];
 
 fn example() -> Project {
@@ -223,6 +250,10 @@ fn a_stop_anywhere_loses_no_point() {
         }
         let mut stops = Vec::new();
         for (point, count) in passes(&before, scenario.command) {
+            // A point that an earlier scenario stopped at is passed in the same way by the later ones.
+            if reached.contains_key(&point) && !scenario.stops_everywhere {
+                continue;
+            }
             let mut numbers = vec![1, count];
             numbers.dedup();
             for number in numbers {

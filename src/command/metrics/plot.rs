@@ -78,7 +78,12 @@ fn cells(reaches: &[Reach], (low, high): (f64, f64), columns: usize) -> Vec<Vec<
 }
 
 /// Returns the row of dots of a value, the uppermost first.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of the height, from 0 to 1")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a share of the height, from 0 to 1"
+)]
 fn dot(value: f64, low: f64, high: f64) -> usize {
     const LAST: usize = ROWS * 4 - 1;
     // Halves keep the difference of the largest numbers finite.
