@@ -166,7 +166,7 @@ impl Forgetful {
                     json!({"SequenceNumber": number.to_string(), "ApproximateArrivalTimestamp": arrived, "Data": data})
                 });
                 let behind = if left.len() > 2 { 1_000 } else { 0 };
-                let next = left.iter().take(2).last().map_or(from, |(number, ..)| number + 1);
+                let next = left.iter().take(2).next_back().map_or(from, |(number, ..)| number + 1);
                 let is_ended = shard.is_closed && left.len() <= 2;
                 let next = (!is_ended).then(|| format!("{id} {next}"));
                 json!({
