@@ -229,7 +229,7 @@ impl DynamoDbStore {
             }
         }
         let series = found.into_iter().map(|(name, pieces)| {
-            let mut points: Vec<(i64, f64)> = pieces.iter().flat_map(|piece| piece.iter()).collect();
+            let mut points: Vec<(i64, f64)> = pieces.iter().flat_map(Points::iter).collect();
             points.sort_unstable_by_key(|(time_ms, _)| *time_ms);
             let (times_ms, values) = points.into_iter().unzip();
             Ok(SeriesPoints { name, points: Points::of_sorted(times_ms, values)?.within(&range) })

@@ -130,7 +130,7 @@ impl KinesisStream {
                 let kept_since = self.kept_since(known).await?;
                 if time < kept_since {
                     return Err(self
-                        .gap(format!("records of {time} to {kept_since:.0} are gone: the stream does not keep them so long"))
+                        .gap(&format!("records of {time} to {kept_since:.0} are gone: the stream does not keep them so long"))
                         .help("begin at the oldest record that is there (`from: trim_horizon`), if the rest is not missed"));
                 }
             }
@@ -141,21 +141,21 @@ impl KinesisStream {
             && !is_caught_up(of, self.kept_since(known).await?)
         {
             let last = of.last.as_deref().unwrap_or("its begin");
-            return Err(self.gap(format!("the shard `{id}` is gone, which was read up to {last}")));
+            return Err(self.gap(&format!("the shard `{id}` is gone, which was read up to {last}")));
         }
         for shard in shards.iter().filter(|shard| !position.shards.contains_key(&shard.id)) {
             let is_known = |parent: &&String| position.shards.contains_key(*parent) || listed.contains(parent.as_str());
             if let Some(parent) = shard.parents.iter().find(|parent| !is_known(parent)) {
                 let id = &shard.id;
                 return Err(
-                    self.gap(format!("the shard `{parent}`, which `{id}` was made of, was never read and is gone"))
+                    self.gap(&format!("the shard `{parent}`, which `{id}` was made of, was never read and is gone"))
                 );
             }
         }
         Ok(())
     }
 
-    fn gap(&self, what: String) -> Error {
+    fn gap(&self, what: &str) -> Error {
         let message = format!("the stream has a gap: {what}");
         Error::new(ErrorKind::InvalidData, "replay a stream", message)
             .with("stream", self.api.stream())
@@ -239,7 +239,7 @@ impl KinesisStream {
         // The last record is older than the stream keeps any.
         self.refuse_unless_caught_up(shard, position, kept_since)?;
         let oldest = self.api.iterator(&shard.id, &From::TrimHorizon).await?;
-        oldest.ok_or_else(|| self.gap(format!("the shard `{}` cannot be read", shard.id)))
+        oldest.ok_or_else(|| self.gap(&format!("the shard `{}` cannot be read", shard.id)))
     }
 
     /// Refuses to go on behind a record that is gone, unless there was nothing behind it when the stream still had it.
@@ -248,7 +248,7 @@ impl KinesisStream {
             return Ok(());
         }
         let last = position.last.as_deref().unwrap_or("its begin");
-        Err(self.gap(format!("the shard `{}` was read up to {last}, which is gone", shard.id)))
+        Err(self.gap(&format!("the shard `{}` was read up to {last}, which is gone", shard.id)))
     }
 
     fn points(&self, shard: &Shard, record: &Record) -> Result<Vec<StreamPoint>> {

@@ -63,7 +63,7 @@ pub(super) async fn behaves_like_a_map(store: &impl PointStore) {
 fn points(chance: &mut Chance) -> Model {
     let names = ["a", "b:{c}", "é"];
     let values = [0.0, 1.0, -1.5, f64::NAN, f64::INFINITY];
-    (0..1 + chance.below(12))
+    (0..=chance.below(12))
         .map(|_| {
             let name = names[usize::try_from(chance.below(3)).unwrap()];
             // Around the border of an hour and of a day.

@@ -51,7 +51,9 @@ type Item = Map<String, Value>;
 
 impl Table {
     pub(super) async fn open(settings: &DynamoDbSettings, items: Items, clock: Arc<dyn Clock>) -> Result<Self> {
-        let api = JsonApi::open(JsonService::DYNAMODB, &settings.aws, settings.endpoint.as_ref(), clock).await?;
+        // Finding credentials knows many ways, and all of them are in its future.
+        let api = JsonApi::open(JsonService::DYNAMODB, &settings.aws, settings.endpoint.as_ref(), clock);
+        let api = Box::pin(api).await?;
         let capacity = settings.capacity.map(|per_second| Capacity::new(per_second, Instant::now()));
         Ok(Self { api, name: settings.table.clone(), items, capacity })
     }

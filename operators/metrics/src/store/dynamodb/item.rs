@@ -172,8 +172,7 @@ pub(super) fn partition_key(name: &SeriesName) -> String {
     if text.len() <= LONGEST_KEY && !text.starts_with(HASHED) {
         return text.to_owned();
     }
-    let hash: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{HASHED}{hash}")
+    format!("{HASHED}{:x}", Sha256::digest(text))
 }
 
 fn bytes(time_ms: i64, value: f64) -> [u8; 16] {

@@ -60,7 +60,7 @@ impl std::fmt::Debug for Script {
 impl Script {
     /// Takes the text of a script.
     pub(super) fn new(text: &'static str) -> Self {
-        Self { text, hash: Sha1::digest(text).iter().map(|byte| format!("{byte:02x}")).collect() }
+        Self { text, hash: format!("{:x}", Sha1::digest(text)) }
     }
 }
 

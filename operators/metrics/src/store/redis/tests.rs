@@ -74,7 +74,7 @@ async fn points_are_hashes_that_other_programs_read() {
     let x = batch([("x", vec![(START, 1.5), (START + 1, 0.0), (START + 2, f64::NAN), (5, 1000.0)])]);
     let names = [SeriesName::new("x").unwrap()];
     let found: Vec<PointBatch> = store.scan(TimeRange::ALL, Selection::Names(&names)).try_collect().await.unwrap();
-    assert_eq!(found, [x.clone()]);
+    assert_eq!(found, std::slice::from_ref(&x));
     let merged = store.write(&x, DuplicateRule::Error).await.unwrap();
     assert_eq!(merged, Merged { added: 0, same: 4, changed: 0 });
     assert_eq!(store.delete_exact(&x).await.unwrap(), 4);

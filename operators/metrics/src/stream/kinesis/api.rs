@@ -57,7 +57,7 @@ pub(super) struct Record {
 
 /// Some records of a shard.
 #[derive(Debug)]
-pub(super) struct Records {
+pub(super) struct Answer {
     pub(super) records: Vec<Record>,
     /// Where to read on; none at the end of a closed shard.
     pub(super) next: Option<String>,
@@ -124,7 +124,9 @@ struct ReadRecord {
 
 impl Api {
     pub(super) async fn open(settings: &KinesisSettings, clock: Arc<dyn Clock>) -> Result<Self> {
-        let api = JsonApi::open(JsonService::KINESIS, &settings.aws, settings.endpoint.as_ref(), clock).await?;
+        // Finding credentials knows many ways, and all of them are in its future.
+        let api = JsonApi::open(JsonService::KINESIS, &settings.aws, settings.endpoint.as_ref(), clock);
+        let api = Box::pin(api).await?;
         Ok(Self { api, stream: settings.stream.clone() })
     }
 
@@ -179,7 +181,7 @@ impl Api {
     }
 
     /// Reads some records; none when the iterator is too old.
-    pub(super) async fn records(&self, iterator: &str) -> Result<Option<Records>> {
+    pub(super) async fn records(&self, iterator: &str) -> Result<Option<Answer>> {
         let request = json!({"ShardIterator": iterator, "Limit": RECORDS});
         let answer = match self.api.call(READ, "GetRecords", &request).await {
             Ok(answer) => self.read::<RecordsAnswer>(READ, answer)?,
@@ -192,7 +194,7 @@ impl Api {
             let arrived = arrived.ok_or_else(|| self.unreadable(READ))?;
             Ok(Record { sequence: record.sequence_number, arrived, data: record.data })
         });
-        Ok(Some(Records {
+        Ok(Some(Answer {
             records: records.collect::<Result<_>>()?,
             next: answer.next_shard_iterator,
             is_at_tip: answer.millis_behind_latest == 0,

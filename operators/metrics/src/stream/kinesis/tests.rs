@@ -82,9 +82,8 @@ async fn a_stream_is_read_to_its_end_whatever_is_split() {
     put(3.0, low).await;
     put(4.0, high).await;
     let (values, second) = read(&open().await, first).await.unwrap();
-    // Unlike Kinesis, moto moves what a shard had to those that it is split into, and so it is read there once more.
-    let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<BTreeSet<_>>();
-    assert_eq!(bits(&values), bits(&[1.0, 2.0, 3.0, 4.0]));
+    // Unlike Kinesis, moto still puts records into a shard that is split.
+    assert_eq!(values, [3.0, 4.0]);
     assert!(second.shards["shardId-000000000000"].is_ended && second.shards.len() == 3, "{second:?}");
     let (values, _) = read(&open().await, second).await.unwrap();
     assert!(values.is_empty(), "{values:?}");
@@ -167,7 +166,7 @@ impl Forgetful {
                     json!({"SequenceNumber": number.to_string(), "ApproximateArrivalTimestamp": arrived, "Data": data})
                 });
                 let behind = if left.len() > 2 { 1_000 } else { 0 };
-                let next = left.iter().take(2).last().map_or(from, |(number, ..)| number + 1);
+                let next = left.iter().take(2).next_back().map_or(from, |(number, ..)| number + 1);
                 let is_ended = shard.is_closed && left.len() <= 2;
                 let next = (!is_ended).then(|| format!("{id} {next}"));
                 json!({
