@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::cli::{self, MetricsAggregate, MetricsFormat};
 use crate::compose::Base;
 use crate::failure::Failure;
-use crate::output::{bytes, count, counted, right, table, text};
+use crate::output::{bytes, count, counted, right, stdout_width, table, text};
 
 /// How many rows a table for people shows at most.
 const TABLE_ROWS: usize = 1_000;
@@ -140,7 +140,7 @@ fn print(
                 rows.add_row(vec![moment(row.time_ms), row.value.to_string(), tier(row.tier).to_owned()]);
             }
             right(&mut rows, &[1]);
-            writeln!(out, "{}", text(&rows))?;
+            writeln!(out, "{}", text(&rows, stdout_width()))?;
             if series.rows.len() > TABLE_ROWS {
                 let more = u64::try_from(series.rows.len() - TABLE_ROWS).unwrap_or(u64::MAX);
                 writeln!(out, "… and {}; `--format csv` prints all", counted(more, "more row"))?;
@@ -213,7 +213,7 @@ async fn status(base: &Base, file: &Path) -> Result<(), Failure> {
     }
     if !base.output.json {
         right(&mut rows, &[2, 3, 4, 5]);
-        base.output.line(&text(&rows))?;
+        base.output.line(&text(&rows, stdout_width()))?;
     }
     Ok(())
 }
