@@ -3,8 +3,7 @@
 use std::fmt;
 
 use jiff::civil::{Date, DateTime};
-use jiff::tz::Offset;
-use jiff::{Timestamp, ToSpan as _};
+use jiff::{SignedDuration, ToSpan as _};
 use lake::{Error, ErrorKind, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -157,19 +156,22 @@ impl fmt::Display for Window {
     }
 }
 
+/// The first moment of 1970.
+const EPOCH: DateTime = Date::constant(1970, 1, 1).at(0, 0, 0, 0);
+
 fn civil(time_ms: i64) -> DateTime {
-    // INVARIANT: times are between 1970 and 9999, which jiff's calendar holds.
-    let time = Timestamp::from_millisecond(time_ms).unwrap_or(Timestamp::UNIX_EPOCH);
-    Offset::UTC.to_datetime(time)
+    // INVARIANT: times are between 1970 and 9999, which jiff's calendar holds; its time stamps end a day earlier.
+    EPOCH.checked_add(SignedDuration::from_millis(time_ms)).unwrap_or(EPOCH)
 }
 
 fn millis(at: DateTime) -> i64 {
-    let epoch = Date::constant(1970, 1, 1).at(0, 0, 0, 0);
-    at.duration_since(epoch).as_secs() * 1_000
+    at.duration_since(EPOCH).as_secs() * 1_000
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     fn ms(text: &str) -> i64 {

@@ -99,30 +99,28 @@ impl Metrics {
         on_gap: OnGap,
         gaps: &mut Vec<Gap>,
     ) -> Result<BTreeMap<SeriesName, Owned>> {
-        let reads = rows.iter().filter_map(|row| {
-            let files = row.standing.as_ref()?.files.clone();
+        let mut jobs = Vec::with_capacity(rows.len());
+        for row in rows {
             let window = row.window.range();
             let wanted: Vec<TimeRange> =
                 ranges.iter().map(|range| range.intersection(&window)).filter(|range| !range.is_empty()).collect();
-            if wanted.is_empty() {
-                return None;
+            if let Some(standing) = row.standing.as_ref().filter(|_| !wanted.is_empty()) {
+                jobs.push((window, wanted, standing.files.clone(), self.lake.storage.clone(), names.to_vec()));
             }
-            let (storage, names) = (self.lake.storage.clone(), names.to_vec());
-            Some(async move {
+        }
+        let mut owned: BTreeMap<SeriesName, Owned> = BTreeMap::new();
+        let mut reads = futures::stream::iter(jobs)
+            .map(|(window, wanted, files, storage, names)| async move {
                 // In a task of its own: decoding takes processor time.
                 let read = tokio::spawn(async move {
-                    let batches = scan::<SeriesPoints>(&storage, &files, Selection::Names(&names));
-                    batches.try_concat().await
+                    scan::<SeriesPoints>(&storage, &files, Selection::Names(&names)).try_concat().await
                 });
                 let read = read.await.unwrap_or_else(|error| {
                     Err(Error::new(lake::ErrorKind::External, "read an archive", "the reading stopped").source(error))
                 });
                 (window, wanted, read)
             })
-        });
-        let reads: Vec<_> = reads.collect();
-        let mut owned: BTreeMap<SeriesName, Owned> = BTreeMap::new();
-        let mut reads = futures::stream::iter(reads).buffered(WINDOWS_AT_ONCE);
+            .buffered(WINDOWS_AT_ONCE);
         while let Some((window, wanted, read)) = reads.next().await {
             match read {
                 Ok(series) => {

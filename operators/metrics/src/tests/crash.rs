@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use lake::crash::CrashPoints;
-use lake::{ErrorKind, Result};
+use lake::{ErrorKind, Lake, Result};
 
 use super::world::*;
 use crate::*;
@@ -15,6 +15,8 @@ use crate::*;
 struct Fuses {
     left: VecDeque<u64>,
     passed: u64,
+    /// The points that were passed, in their order.
+    trace: Vec<String>,
     /// The points at which it was stopped.
     stopped: BTreeSet<String>,
 }
@@ -22,24 +24,20 @@ struct Fuses {
 const STEPS: usize = 9;
 
 struct Run {
-    world: World,
+    lake: Lake,
+    database: String,
     fuses: Arc<Mutex<Fuses>>,
 }
 
 impl Run {
-    fn new(fuses: &[u64]) -> Self {
-        let memory = std::path::Path::new("/dev/shm");
-        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-        let world = World { folder: folder.unwrap(), ..World::new() };
+    fn new(lake: &Lake, number: u64, fuses: &[u64]) -> Self {
         let fuses = Fuses { left: fuses.iter().copied().collect(), ..Fuses::default() };
-        Self { world, fuses: Arc::new(Mutex::new(fuses)) }
-    }
-
-    async fn open(&self) -> Result<Metrics> {
-        let fuses = Arc::clone(&self.fuses);
+        let fuses = Arc::new(Mutex::new(fuses));
+        let stops = Arc::clone(&fuses);
         let crash_points = CrashPoints::new(Arc::new(move |point: &str| {
-            let mut fuses = fuses.lock().unwrap();
+            let mut fuses = stops.lock().unwrap();
             fuses.passed += 1;
+            fuses.trace.push(point.to_owned());
             if fuses.left.front() == Some(&(fuses.passed - 1)) {
                 fuses.left.pop_front();
                 fuses.passed = 0;
@@ -48,11 +46,15 @@ impl Run {
             }
             true
         }));
-        // Opening a lake has points of its own, which other tests stop at.
-        let mut lake = self.world.lake(CrashPoints::default()).await;
-        lake.settings.crash_points = crash_points.clone();
-        let opener = EmbeddedStores { folder: lake.settings.state_dir.join("metrics"), crash_points };
-        Metrics::open(&lake, tiers(DuplicateRule::Last), Arc::new(opener)).await
+        let database = format!("metrics{number}");
+        Self { lake: World::part(lake, &database, crash_points), database, fuses }
+    }
+
+    async fn open(&self) -> Result<Metrics> {
+        let settings = &self.lake.settings;
+        let stores =
+            EmbeddedStores { folder: settings.state_dir.join("metrics"), crash_points: settings.crash_points.clone() };
+        Metrics::open(&self.lake, tiers_in(&self.database, DuplicateRule::Last), Arc::new(stores)).await
     }
 
     /// Does all steps, each again until it is done; returns what a reader finds in the end.
@@ -120,7 +122,7 @@ impl Run {
                 // The ledger is lost.
                 *opened = None;
                 for end in ["", "-wal", "-shm"] {
-                    let file = self.world.folder.path().join(format!(".suiro/{}{end}", crate::ledger::FILE));
+                    let file = self.lake.settings.state_dir.join(format!("{}{end}", crate::ledger::FILE));
                     if file.try_exists().unwrap() {
                         std::fs::remove_file(file).unwrap();
                     }
@@ -177,18 +179,30 @@ fn in_the_sources() -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_before_or_after_any_effect_loses_nothing() {
-    let undisturbed = Run::new(&[]);
+    let world = World::in_memory();
+    let lake = world.lake(CrashPoints::default()).await;
+    let undisturbed = Run::new(&lake, 0, &[]);
     let mut expected = written(0);
     expected.extend(written(4));
     expected.insert(("b".to_owned(), ms("2026-02-05T01:00:00Z")), 8.0_f64.to_bits());
     assert_eq!(undisturbed.to_the_end().await, expected);
-    let passes = undisturbed.fuses.lock().unwrap().passed;
+    // Where each point is passed for the first time and for the last one.
+    let trace = undisturbed.fuses.lock().unwrap().trace.clone();
+    let mut passes = BTreeSet::new();
+    for point in &trace {
+        passes.extend(trace.iter().position(|other| other == point));
+        passes.extend(trace.iter().rposition(|other| other == point));
+    }
+    println!("{} of {} passes", passes.len(), trace.len());
     let mut stopped = BTreeSet::new();
-    for pass in 0..passes {
+    for pass in passes {
+        let pass = pass as u64;
         // What comes after the first stop is stopped too, here or there.
-        let run = Run::new(&[pass, pass % 13, pass % 7]);
-        assert_eq!(run.to_the_end().await, expected, "stopped at pass {pass}: {:?}", run.fuses.lock().unwrap().stopped);
-        stopped.append(&mut run.fuses.lock().unwrap().stopped);
+        let run = Run::new(&lake, pass + 1, &[pass, pass % 13, pass % 7]);
+        let found = run.to_the_end().await;
+        let mut fuses = run.fuses.lock().unwrap();
+        assert_eq!(found, expected, "stopped at pass {pass}: {:?}", fuses.stopped);
+        stopped.append(&mut fuses.stopped);
     }
     let mut missing = Vec::new();
     for point in in_the_sources() {

@@ -11,7 +11,7 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 use lake::crash::CrashPoints;
-use lake::{ErrorKind, Result};
+use lake::{ErrorKind, Lake, Result};
 
 use super::world::*;
 use crate::point::Merged;
@@ -216,7 +216,8 @@ impl StoreOpener for Opener {
 
 /// A schedule under way.
 struct Schedule {
-    world: World,
+    lake: Lake,
+    database: String,
     shared: Arc<Shared>,
     opener: Arc<Opener>,
     metrics: Arc<Metrics>,
@@ -234,11 +235,7 @@ enum Act {
 }
 
 impl Schedule {
-    async fn new(seed: u64) -> Self {
-        // Nothing here needs a disk: what survives a stop of the process is looked at, not the loss of power.
-        let memory = std::path::Path::new("/dev/shm");
-        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-        let world = World { folder: folder.unwrap(), ..World::new() };
+    async fn new(lake: &Lake, seed: u64) -> Self {
         let shared = Arc::new(Shared {
             random: Mutex::new(Random(seed)),
             model: Mutex::default(),
@@ -249,9 +246,13 @@ impl Schedule {
         });
         let busy = || Busy { store: Arc::default(), shared: Arc::clone(&shared) };
         let opener = Arc::new(Opener(BTreeMap::from([(tier("hot"), busy()), (tier("warm"), busy())])));
-        let metrics = open(&world, &shared, &opener).await.unwrap();
+        let hook = Arc::clone(&shared);
+        let crash_points = CrashPoints::new(Arc::new(move |_: &str| hook.fuse.fetch_sub(1, Ordering::SeqCst) != 0));
+        let database = format!("metrics{seed}");
+        let lake = World::part(lake, &database, crash_points);
+        let metrics = open(&lake, &database, &opener).await;
         shared.metrics.set(Mutex::new(Arc::downgrade(&metrics))).unwrap();
-        Self { world, shared, opener, metrics }
+        Self { lake, database, shared, opener, metrics }
     }
 
     /// Does something; stops and starts anew until it is done.
@@ -290,7 +291,7 @@ impl Schedule {
 
     async fn restart(&mut self) {
         self.shared.fuse.store(-1, Ordering::SeqCst);
-        self.metrics = open(&self.world, &self.shared, &self.opener).await.unwrap();
+        self.metrics = open(&self.lake, &self.database, &self.opener).await;
         *self.shared.metrics.get().unwrap().lock().unwrap() = Arc::downgrade(&self.metrics);
     }
 
@@ -386,11 +387,9 @@ impl Schedule {
     }
 }
 
-async fn open(world: &World, shared: &Arc<Shared>, opener: &Arc<Opener>) -> Result<Arc<Metrics>> {
-    let hook = Arc::clone(shared);
-    let crash_points = CrashPoints::new(Arc::new(move |_point: &str| hook.fuse.fetch_sub(1, Ordering::SeqCst) != 0));
-    let lake = world.lake(crash_points).await;
-    Metrics::open(&lake, tiers(DuplicateRule::Last), Arc::clone(opener) as _).await.map(Arc::new)
+async fn open(lake: &Lake, database: &str, opener: &Arc<Opener>) -> Arc<Metrics> {
+    let tiers = tiers_in(database, DuplicateRule::Last);
+    Arc::new(Metrics::open(lake, tiers, Arc::clone(opener) as _).await.unwrap())
 }
 
 #[test]
@@ -402,9 +401,11 @@ fn what_was_written_is_read_whatever_is_moved_and_wherever_it_stops() {
     let next = Mutex::new(seeds.into_iter());
     let run = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let world = World::in_memory();
+        let lake = runtime.block_on(world.lake(CrashPoints::default()));
         loop {
             let Some(seed) = next.lock().unwrap().next() else { return };
-            let schedule = || runtime.block_on(async { Schedule::new(seed).await.run().await });
+            let schedule = || runtime.block_on(async { Schedule::new(&lake, seed).await.run().await });
             if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(schedule)) {
                 println!("SEED={seed} fails");
                 std::panic::resume_unwind(panic);

@@ -82,7 +82,10 @@ async fn a_truncated_a_missing_and_a_foreign_object_are_found_and_named() {
     let foreign = file.with_file_name("part-00001.parquet");
     std::fs::write(&foreign, &whole).unwrap();
     let mismatches = dumped.verify().await.mismatches;
-    assert_eq!(mismatches, [format!("the object `{}` is not one of the tier's", location.replace("00000", "00001"))]);
+    assert_eq!(
+        mismatches,
+        [format!("the object `{}` is not one of the tier's", location.replace("part-00000", "part-00001"))]
+    );
     std::fs::remove_file(&foreign).unwrap();
     assert_eq!(dumped.verify().await.outcome, Outcome::Unchanged);
 }

@@ -54,6 +54,11 @@ pub(crate) fn batch(series: &[(&str, &[(i64, f64)])]) -> PointBatch {
 
 /// hot and warm in stores, cold by days, hourly and daily by months.
 pub(crate) fn tiers(duplicate: DuplicateRule) -> Tiers {
+    tiers_in("metrics", duplicate)
+}
+
+/// The same with tables in a database of their own.
+pub(crate) fn tiers_in(database: &str, duplicate: DuplicateRule) -> Tiers {
     let step = |ms| Step::from_ms(ms).unwrap();
     let store = |text: &str| Tier {
         name: tier(text),
@@ -65,7 +70,7 @@ pub(crate) fn tiers(duplicate: DuplicateRule) -> Tiers {
         name: tier(text),
         step: step(step_ms),
         keep_ms: None,
-        kind: TierKind::Archive { table: TableName::new("metrics", text).unwrap(), unit, location: None },
+        kind: TierKind::Archive { table: TableName::new(database, text).unwrap(), unit, location: None },
     };
     let list = vec![
         store("hot"),
@@ -80,6 +85,22 @@ pub(crate) fn tiers(duplicate: DuplicateRule) -> Tiers {
 impl World {
     pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), clock: Arc::new(ManualClock::new(at("2026-03-01T00:00:00Z"))) }
+    }
+
+    /// A world that no disk is needed for: what survives a stop of the process is looked at, not the loss of power.
+    pub(crate) fn in_memory() -> Self {
+        let memory = std::path::Path::new("/dev/shm");
+        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        Self { folder: folder.unwrap(), ..Self::new() }
+    }
+
+    /// The same lake for one of many that do not know each other: its ledger and stores are in a folder of its own. Opening
+    /// a lake takes longer than all that a test does with it.
+    pub(crate) fn part(lake: &Lake, name: &str, crash_points: CrashPoints) -> Lake {
+        let mut lake = lake.clone();
+        lake.settings.state_dir = lake.settings.state_dir.join(name);
+        lake.settings.crash_points = crash_points;
+        lake
     }
 
     pub(crate) async fn lake(&self, crash_points: CrashPoints) -> Lake {
