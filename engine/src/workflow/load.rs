@@ -145,7 +145,9 @@ fn collect_tasks(node: &Node, tasks: &mut Vec<WrittenTask>) {
         }
         tasks.push(WrittenTask { operator: name.to_owned(), params, place: operator.span });
     }
-    entries.iter().for_each(|(_, value)| collect_tasks(value, tasks));
+    for (_, value) in entries {
+        collect_tasks(value, tasks);
+    }
     node.as_list().into_iter().flatten().for_each(|item| collect_tasks(item, tasks));
 }
 

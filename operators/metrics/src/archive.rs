@@ -17,3 +17,6 @@ pub(crate) use form::Form;
 pub(crate) use place::{Place, parts_of, standing_of};
 pub(crate) use rows::SeriesRows;
 pub(crate) use scan::{ArchiveBatches, scan};
+
+#[cfg(test)]
+mod tests;
