@@ -39,8 +39,13 @@ impl Metrics {
         let stores = tiers.stores().map(|tier| (tier.name.clone(), OnceCell::new())).collect();
         let movers = Movers::new(state_dir.join(crate::moving::FILE));
         let metrics = Self { lake: lake.clone(), tiers, ledger, movers, opener, stores };
-        if !metrics.ledger.knows_any().await? {
-            metrics.rebuild_from_catalog().await?;
+        for tier in metrics.tiers.all().iter().filter(|tier| !tier.is_store()) {
+            // Once, and to the end: a half of the windows would be taken for all of them.
+            if !metrics.ledger.knows(&tier.name).await? {
+                metrics.rebuild_from_catalog(tier).await?;
+                let note = metrics.ledger.note_known(&tier.name);
+                metrics.points().around("metrics: note that a tier is known", note).await?;
+            }
         }
         Ok(metrics)
     }
