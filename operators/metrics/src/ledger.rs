@@ -367,13 +367,22 @@ impl Ledger {
         Ok(done == 1)
     }
 
-    /// Tells whether there is any window in it.
+    /// Tells whether all partitions of a tier are in it.
     ///
     /// # Errors
     /// Those of the file.
-    pub async fn knows_any(&self) -> Result<bool> {
-        let any = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM metric_window)").fetch_one(&self.pool).await;
-        any.map_err(|error| failed(READ, error))
+    pub async fn knows(&self, tier: &TierName) -> Result<bool> {
+        let known = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM metric_tier WHERE tier = ?)").bind(tier.as_str());
+        known.fetch_one(&self.pool).await.map_err(|error| failed(READ, error))
+    }
+
+    /// Notes that all partitions of a tier are in it.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub async fn note_known(&self, tier: &TierName) -> Result<()> {
+        let note = sqlx::query("INSERT INTO metric_tier (tier) VALUES (?) ON CONFLICT DO NOTHING").bind(tier.as_str());
+        self.change(note).await.map(drop)
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {

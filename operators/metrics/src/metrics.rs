@@ -16,14 +16,6 @@ use crate::tiers::{Tier, TierName, Tiers};
 use crate::time::TimeRange;
 use crate::window::{PartitionUnit, Window};
 
-/// The file below the state's folder that is there while a lost ledger is rebuilt.
-const REBUILDING: &str = "metrics.rebuilding";
-
-/// A file that another process has removed already is removed.
-fn gone(error: std::io::Error) -> std::io::Result<()> {
-    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
-}
-
 /// The tiers of a project, opened. Stores are opened when they are needed for the first time.
 #[derive(Debug)]
 pub struct Metrics {
@@ -47,13 +39,13 @@ impl Metrics {
         let stores = tiers.stores().map(|tier| (tier.name.clone(), OnceCell::new())).collect();
         let movers = Movers::new(state_dir.join(crate::moving::FILE));
         let metrics = Self { lake: lake.clone(), tiers, ledger, movers, opener, stores };
-        // A rebuild that was stopped has left a part of the windows: the mark says that it is not done.
-        let mark = state_dir.join(REBUILDING);
-        if mark.exists() || !metrics.ledger.knows_any().await? {
-            let note = |error| Error::io("note that the ledger of metrics is rebuilt", &mark, error);
-            tokio::fs::write(&mark, b"").await.map_err(note)?;
-            metrics.rebuild_from_catalog().await?;
-            tokio::fs::remove_file(&mark).await.or_else(gone).map_err(note)?;
+        for tier in metrics.tiers.all().iter().filter(|tier| !tier.is_store()) {
+            // Once, and to the end: a half of the windows would be taken for all of them.
+            if !metrics.ledger.knows(&tier.name).await? {
+                metrics.rebuild_from_catalog(tier).await?;
+                let note = metrics.ledger.note_known(&tier.name);
+                metrics.points().around("metrics: note that a tier is known", note).await?;
+            }
         }
         Ok(metrics)
     }

@@ -17,31 +17,32 @@ impl Metrics {
     /// # Errors
     /// Those of the catalog, the stores and the ledger. Repeating it goes on.
     pub async fn rebuild(&self) -> Result<u64> {
-        let found = self.rebuild_from_catalog().await?;
+        let mut found = 0;
+        for tier in self.tiers.all() {
+            found += self.rebuild_from_catalog(tier).await?;
+        }
         if let Some(archive) = self.tiers.archive() {
             self.find_stored(archive).await?;
         }
         Ok(found)
     }
 
-    /// Takes windows into the ledger that the catalog's partitions tell of.
-    pub(crate) async fn rebuild_from_catalog(&self) -> Result<u64> {
+    /// Takes windows of a tier into the ledger that the catalog's partitions tell of.
+    pub(crate) async fn rebuild_from_catalog(&self, tier: &Tier) -> Result<u64> {
+        let TierKind::Archive { table, unit, .. } = &tier.kind else { return Ok(0) };
+        if self.lake.catalog.table(table).await?.is_none() {
+            return Ok(0);
+        }
         let mut found = 0;
-        for tier in self.tiers.all() {
-            let TierKind::Archive { table, unit, .. } = &tier.kind else { continue };
-            if self.lake.catalog.table(table).await?.is_none() {
-                continue;
-            }
-            let is_raw = self.tiers.archive().is_some_and(|archive| archive.name == tier.name);
-            for partition in self.lake.catalog.partitions(table).await? {
-                let [step, label] = partition.values.as_slice() else { continue };
-                let archived = standing_of(&partition)?.filter(|_| *step == tier.step.to_string());
-                let Some(archived) = archived else { continue };
-                let window = Window::parse(*unit, label)?;
-                let sums = parts_of(&partition);
-                let restore = self.ledger.restore(&tier.name, window, &archived, sums.as_ref(), is_raw);
-                found += u64::from(self.points().around("metrics: take a window from the catalog", restore).await?);
-            }
+        let is_raw = self.tiers.archive().is_some_and(|archive| archive.name == tier.name);
+        for partition in self.lake.catalog.partitions(table).await? {
+            let [step, label] = partition.values.as_slice() else { continue };
+            let archived = standing_of(&partition)?.filter(|_| *step == tier.step.to_string());
+            let Some(archived) = archived else { continue };
+            let window = Window::parse(*unit, label)?;
+            let sums = parts_of(&partition);
+            let restore = self.ledger.restore(&tier.name, window, &archived, sums.as_ref(), is_raw);
+            found += u64::from(self.points().around("metrics: take a window from the catalog", restore).await?);
         }
         Ok(found)
     }

@@ -46,8 +46,10 @@ fn name(number: usize) -> SeriesName {
 /// Series whose values do not repeat, so that they take room.
 fn series(count: usize, points: i64) -> Vec<SeriesPoints> {
     let of = |number: usize| {
-        let value =
-            |at: i64| f64::from_bits((at.cast_unsigned() + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 2 | number as u64);
+        let value = |at: i64| {
+            let mixed = (at.cast_unsigned() + 1_000_000_007 * number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            f64::from_bits((mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 2)
+        };
         let times_ms: Vec<i64> = (0..points).map(|at| at * 60_000).collect();
         let values = times_ms.iter().map(|time_ms| value(*time_ms)).collect();
         SeriesPoints { name: name(number), points: Points::of_sorted(times_ms, values).unwrap() }

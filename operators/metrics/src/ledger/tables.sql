@@ -23,4 +23,10 @@ CREATE TABLE IF NOT EXISTS metric_window (
     PRIMARY KEY (tier, start_ms)
 ) STRICT;
 
+-- The Parquet tiers whose partitions are all in the ledger. One that is not here is looked up in the catalog first: a ledger
+-- that was lost, or whose rebuilding was stopped.
+CREATE TABLE IF NOT EXISTS metric_tier (
+    tier TEXT PRIMARY KEY
+) STRICT;
+
 PRAGMA user_version = 1;
