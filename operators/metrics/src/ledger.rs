@@ -385,6 +385,12 @@ impl Ledger {
         self.change(note).await.map(drop)
     }
 
+    /// Closes the file at once: `SQLite` removes its log by name, and a test may put another file in its place.
+    #[cfg(test)]
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
         self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| failed(NOTE, error))
     }
