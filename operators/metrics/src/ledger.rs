@@ -35,6 +35,9 @@ const LEDGER: FileKind = FileKind {
 const READ: &str = "read the ledger of metrics";
 const NOTE: &str = "note a window";
 
+/// The blobs of a row, where there are any.
+type TwoBlobs = (Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// When a write touches its windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Touch {
@@ -134,7 +137,7 @@ impl Ledger {
     /// # Errors
     /// Those of the file.
     pub async fn parts(&self, tier: &TierName, window: Window) -> Result<Option<Parts>> {
-        let row: Option<(Option<Vec<u8>>, Option<Vec<u8>>)> = sqlx::query_as(
+        let row: Option<TwoBlobs> = sqlx::query_as(
             "SELECT standing_target, standing_source FROM metric_window WHERE tier = ? AND start_ms = ?",
         )
         .bind(tier.as_str())
@@ -385,11 +388,17 @@ impl Ledger {
         self.change(note).await.map(drop)
     }
 
+    /// Closes the file at once: `SQLite` removes its log by name, and a test may put another file in its place.
+    #[cfg(test)]
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
         self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| failed(NOTE, error))
     }
 
-    async fn change<'q>(&self, query: sqlx::query::Query<'q, Sqlite, sqlx::sqlite::SqliteArguments>) -> Result<u64> {
+    async fn change(&self, query: sqlx::query::Query<'_, Sqlite, sqlx::sqlite::SqliteArguments>) -> Result<u64> {
         let done = query.execute(&self.pool).await.map_err(|error| failed(NOTE, error))?;
         Ok(done.rows_affected())
     }

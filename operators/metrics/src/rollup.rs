@@ -150,7 +150,7 @@ impl Metrics {
         };
         let making = self.begin_making(pair.coarse, &row, Form::Buckets, made_from, &options.attempt).await?;
         let writer = self.start_writer::<SeriesBuckets>(&making);
-        let mut buckets = self.gather(&pair, &offer.rows)?;
+        let mut buckets = self.gather(&pair, &offer.rows);
         let (mut source, mut ready, mut count) = (Tally::default(), Vec::new(), 0);
         while let Some((series, points)) = buckets.try_next().await? {
             source.figures.series += 1;
@@ -189,7 +189,7 @@ impl Metrics {
             return self.report(pair.coarse, window, Outcome::Late).await;
         }
         let made = scan::<SeriesBuckets>(&self.lake.storage, &standing.files, Selection::All);
-        let expected = self.gather(&pair, &offer.rows)?.map_ok(|(series, _)| vec![series]).boxed();
+        let expected = self.gather(&pair, &offer.rows).map_ok(|(series, _)| vec![series]).boxed();
         let mut both = SideBySide::new([expected, made]);
         let mut wrong = Vec::new();
         while let Some((name, found)) = both.next().await? {
@@ -206,14 +206,14 @@ impl Metrics {
     }
 
     /// Gathers the buckets of finer windows, series by series, with how many rows they come from.
-    fn gather<'a>(
+    fn gather(
         &self,
-        pair: &Pair<'a>,
+        pair: &Pair<'_>,
         rows: &[LedgerRow],
-    ) -> Result<futures::stream::BoxStream<'a, Result<(SeriesBuckets, u64)>>> {
+    ) -> futures::stream::BoxStream<'static, Result<(SeriesBuckets, u64)>> {
         let files = rows.iter().filter_map(|row| row.standing.as_ref()).map(|standing| &standing.files);
         let (storage, step) = (&self.lake.storage, pair.coarse.step);
-        Ok(match pair.form {
+        match pair.form {
             Form::Points => {
                 let scans: Vec<ArchiveBatches<SeriesPoints>> =
                     files.map(|files| scan(storage, files, Selection::All)).collect();
@@ -224,16 +224,16 @@ impl Metrics {
                     files.map(|files| scan(storage, files, Selection::All)).collect();
                 gathered(scans, step, |gather: &mut Gather, series: SeriesBuckets| gather.buckets(&series.buckets))
             }
-        })
+        }
     }
 }
 
 /// Puts the series of windows, which are in the order of time, into buckets.
-fn gathered<'a, S: crate::archive::SeriesRows>(
-    scans: Vec<Batches<'a, S>>,
+fn gathered<S: crate::archive::SeriesRows>(
+    scans: Vec<Batches<'static, S>>,
     step: Step,
     add: fn(&mut Gather, S),
-) -> futures::stream::BoxStream<'a, Result<(SeriesBuckets, u64)>> {
+) -> futures::stream::BoxStream<'static, Result<(SeriesBuckets, u64)>> {
     let series = SideBySide::new(scans);
     futures::stream::try_unfold(series, move |mut series| async move {
         let Some((name, found)): Option<(SeriesName, Vec<(usize, S)>)> = series.next().await? else { return Ok(None) };

@@ -202,6 +202,7 @@ async fn a_lost_ledger_is_rebuilt_from_the_partitions() {
             batch(&[("cpu", &[(ms("2026-02-02T23:00:00Z"), 4.0)]), ("cpu2", &[(ms("2026-02-05T00:00:00Z"), 4.0)])]);
         metrics.write(&warm, &late, now).await.unwrap();
         expected.insert(("cpu".to_owned(), ms("2026-02-02T23:00:00Z")), 4.0_f64.to_bits());
+        metrics.ledger.close().await;
     }
     for end in ["", "-wal", "-shm"] {
         let file = world.folder.path().join(format!(".suiro/{}{end}", crate::ledger::FILE));
