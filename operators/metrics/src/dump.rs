@@ -111,6 +111,11 @@ impl Metrics {
             return self.report(archive, window, Outcome::NotDue(why)).await;
         }
         let _moving = self.movers.wait().await?;
+        let settled_row = self.settle(archive, window, Form::Points).await?;
+        let Some(row) = settled_row else {
+            return Ok(report_of(archive, window, None, Outcome::NotDue("nothing was written into it".to_owned())));
+        };
+        // Only now that the window's touches are known: a point that comes into an upper store after this look makes it late.
         for upper in self.tiers.above(store_tier) {
             let store = self.store(&upper.name).await?;
             if self.holds(store.as_ref(), window.range()).await? {
@@ -118,10 +123,6 @@ impl Metrics {
                 return self.report(archive, window, Outcome::NotDue(why)).await;
             }
         }
-        let settled_row = self.settle(archive, window, Form::Points).await?;
-        let Some(row) = settled_row else {
-            return Ok(report_of(archive, window, None, Outcome::NotDue("nothing was written into it".to_owned())));
-        };
         if row.state != WindowState::Open {
             if !row.is_late() {
                 return self.report(archive, window, Outcome::Unchanged).await;
