@@ -209,7 +209,7 @@ fn batch(series: u64, minutes: std::ops::Range<u64>) -> Result<PointBatch> {
         match series % 4 {
             0 => (mixed % 1_000) as f64 / 10.0,
             1 => (minute * 1_000 + mixed % 1_000) as f64,
-            2 => (if mixed % 10 == 0 { mixed / 10 % 5 } else { 0 }) as f64,
+            2 => (if mixed.is_multiple_of(10) { mixed / 10 % 5 } else { 0 }) as f64,
             _ => (mixed >> 11) as f64 / (1_u64 << 53) as f64,
         }
     };

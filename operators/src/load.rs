@@ -168,7 +168,7 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
                 return Ok(done(context, report));
             }
             let is_written = progress.state.written().is_some();
-            progress.state = answered(lake, context, load::advance(lake, progress.state, &control)).await?;
+            progress.state = Box::pin(answered(lake, context, load::advance(lake, progress.state, &control))).await?;
             if let Some(report) = progress.state.written().filter(|_| !is_written) {
                 log_written(context, report);
             }

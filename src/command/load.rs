@@ -95,13 +95,10 @@ async fn load(
             let stopped = match &lake.settings.place {
                 Place::Folder { .. } => work.await,
                 // Nobody may answer any more.
-                Place::Aws(_) => match tokio::time::timeout(STOPPING, work).await {
-                    Ok(stopped) => stopped,
-                    Err(_) => {
-                        bar.finish_and_clear();
-                        base.output.note("the load was left; what it wrote is collected by a later run");
-                        return Err(Failure::said(Exit::Interrupted));
-                    }
+                Place::Aws(_) => if let Ok(stopped) = tokio::time::timeout(STOPPING, work).await { stopped } else {
+                    bar.finish_and_clear();
+                    base.output.note("the load was left; what it wrote is collected by a later run");
+                    return Err(Failure::said(Exit::Interrupted));
                 },
             };
             bar.finish_and_clear();

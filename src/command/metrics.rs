@@ -9,6 +9,7 @@ use engine::diagnostic::code;
 use engine::operator::TaskError;
 use engine::params::template::TemplateSettings;
 use engine::params::{Params, scope};
+use engine::time::{Clock as _, SystemClock};
 use jiff::Timestamp;
 use metrics::config::Period;
 use metrics::{
@@ -55,7 +56,7 @@ async fn open(base: &Base, file: &Path) -> Result<Metrics, Failure> {
 }
 
 async fn read(base: &Base, command: &cli::MetricsRead) -> Result<(), Failure> {
-    let now = Timestamp::now();
+    let now = SystemClock.now();
     let time = |text: &str| operators::read_metrics_time(text, now).map_err(Failure::usage);
     let range = TimeRange::new(time(&command.from)?, time(&command.to)?);
     if range.is_empty() {
@@ -177,7 +178,7 @@ fn tell(base: &Base, name: &str, answer: &ReadAnswer, series: &SeriesAnswer) {
 
 async fn status(base: &Base, file: &Path) -> Result<(), Failure> {
     let metrics = open(base, file).await?;
-    let windows = metrics.status(Timestamp::now()).await?;
+    let windows = metrics.status(SystemClock.now()).await?;
     if windows.is_empty() && !base.output.json {
         base.output.note("there are no windows yet");
         return Ok(());

@@ -116,13 +116,14 @@ async fn stop(base: &Base, lake: &Lake, id: &QueryId) -> Result<Failure, Failure
     match &lake.settings.place {
         // It ends with this process, and nothing but its own work keeps it from being stopped.
         Place::Folder { .. } => cancel.await?,
-        Place::Aws(_) => match tokio::time::timeout(STOPPING, cancel).await {
-            Ok(canceled) => canceled?,
-            Err(_) => {
+        Place::Aws(_) => {
+            if let Ok(canceled) = tokio::time::timeout(STOPPING, cancel).await {
+                canceled?;
+            } else {
                 let message = format!("nobody says that the query {} has stopped: it may go on for a while", id.0);
                 return Ok(stopped(base, &message));
             }
-        },
+        }
     }
     Ok(stopped(base, "the query was stopped"))
 }

@@ -166,6 +166,7 @@ fn a_damaged_state_is_said_and_what_to_do_about_it() {
 }
 
 /// Runs lines of shell that mount small file systems, of which nothing is left afterwards; none where that cannot be had.
+#[expect(clippy::print_stdout, reason = "a test says what it skips")]
 fn with_own_mounts(project: &Project, script: &str) -> Option<Outcome> {
     let probe = project.program("unshare").args(["-rm", "true"]).output();
     if !probe.is_ok_and(|output| output.status.success()) {

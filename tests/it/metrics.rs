@@ -25,7 +25,7 @@ fn project_of(data: &Path) -> Project {
     project
 }
 
-/// The recorded series of CloudWatch, where they are.
+/// The recorded series of `CloudWatch`, where they are.
 #[expect(clippy::print_stdout, reason = "a test says what it skips")]
 fn cloudwatch() -> Option<PathBuf> {
     let data = root().join("../shared/data/cloudwatch");
@@ -237,6 +237,10 @@ fn without_ledger() -> Project {
     project
 }
 
+/// No run of this process comes here: the first only a ledger that is lost in the middle of a dump whose next try begins in the
+/// same millisecond, the second only points that somebody else writes into a store (`operators/metrics/src/tests`).
+const ELSEWHERE: [&str; 2] = ["metrics: delete objects of a forgotten try", "metrics: note that a window is late"];
+
 /// Stopped before and after every effect, the tiers together hold exactly what was written; then they go on.
 #[test]
 fn a_stop_anywhere_loses_no_point() {
@@ -266,7 +270,8 @@ fn a_stop_anywhere_loses_no_point() {
         wrong.extend(in_pairs(stops, |stop| stopped_at(scenario, &before, &expected, &stop)).into_iter().flatten());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let never: Vec<String> = points().into_iter().filter(|point| !reached.contains_key(point)).collect();
+    let is_due = |point: &String| !reached.contains_key(point) && !ELSEWHERE.contains(&point.as_str());
+    let never: Vec<String> = points().into_iter().filter(is_due).collect();
     assert!(never.is_empty(), "no process was stopped before and after {never:?}");
 }
 

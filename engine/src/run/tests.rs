@@ -584,7 +584,7 @@ async fn looking_at_what_never_ran_finds_nothing_and_makes_nothing() {
         Engine::open_to_look(Arc::clone(&project.registry), Arc::new(SystemClock), settings)
     };
     assert!(look().await.unwrap().is_none());
-    assert!(!project.path().join(".suiro").exists());
+    assert!(!project.path().join(".suiro").try_exists().unwrap());
     let (submitted, _) = project.run().await;
     let looking = look().await.unwrap().unwrap();
     assert_eq!(looking.summary(submitted.attempt()).await.unwrap().exit_class(), ExitClass::Success);

@@ -86,13 +86,12 @@ impl MetricsDoor {
         let addresses =
             addresses(&config, &|text| context.reveal(text).map(|revealed| Secret::new(revealed.reveal())))?;
         let mut opened = self.opened.lock().await;
-        let metrics = match opened.get(&key) {
-            Some(metrics) => Arc::clone(metrics),
-            None => {
-                let metrics = Arc::new(open(&lake, &config, addresses).await.map_err(task_error)?);
-                opened.insert(key, Arc::clone(&metrics));
-                metrics
-            }
+        let metrics = if let Some(metrics) = opened.get(&key) {
+            Arc::clone(metrics)
+        } else {
+            let metrics = Arc::new(open(&lake, &config, addresses).await.map_err(task_error)?);
+            opened.insert(key, Arc::clone(&metrics));
+            metrics
         };
         Ok(Opened { lake, metrics, config, now })
     }

@@ -216,9 +216,9 @@ impl Progress {
         for (index, place) in reader.places().iter().enumerate() {
             let place = format!("{shown}:{}", place.tell(rule));
             if index < NAMED_PLACES {
-                context.host.warn(&place)
+                context.host.warn(&place);
             } else {
-                context.host.log(&place)
+                context.host.log(&place);
             }
             self.places.push(place);
         }

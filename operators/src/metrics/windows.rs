@@ -19,7 +19,8 @@ use crate::state;
 pub(super) struct Windows {
     unit: PartitionUnit,
     /// The values of their partitions.
-    windows: Vec<String>,
+    #[serde(rename = "windows")]
+    labels: Vec<String>,
     /// How many are done.
     next: usize,
     points: u64,
@@ -57,7 +58,7 @@ impl Windows {
     pub(super) fn begin(unit: PartitionUnit, due: &[Window]) -> Self {
         Self {
             unit,
-            windows: due.iter().map(Window::label).collect(),
+            labels: due.iter().map(Window::label).collect(),
             next: 0,
             points: 0,
             bytes: 0,
@@ -72,9 +73,9 @@ impl Windows {
 
     /// Stores the list and comes again for the first.
     pub(super) fn start(self, context: &TaskContext, doing: Doing<'_>) -> Result<TaskOutcome, TaskError> {
-        let n_windows = output::number(self.windows.len());
+        let n_windows = output::number(self.labels.len());
         context.host.log(&format!("{} to be {}", counted(n_windows, "window"), doing.done));
-        if self.windows.is_empty() {
+        if self.labels.is_empty() {
             return Ok(self.finish(doing));
         }
         state::wait(&self, Duration::ZERO)
@@ -82,7 +83,7 @@ impl Windows {
 
     /// Returns the next window; none after the last.
     pub(super) fn current(&self) -> Result<Option<Window>, TaskError> {
-        let label = self.windows.get(self.next);
+        let label = self.labels.get(self.next);
         label.map(|label| Window::parse(self.unit, label).map_err(task_error)).transpose()
     }
 
@@ -132,7 +133,7 @@ impl Windows {
             self.mismatches.push(format!("{} {}: {mismatch}", report.tier, report.window.label()));
         }
         self.next += 1;
-        if self.next < self.windows.len() {
+        if self.next < self.labels.len() {
             return state::wait(&self, Duration::ZERO);
         }
         self.end(doing)
@@ -155,7 +156,7 @@ impl Windows {
     /// Tells what was done.
     fn finish(self, doing: Doing<'_>) -> TaskOutcome {
         let value = json!({
-            "windows": self.windows,
+            "windows": self.labels,
             "made": self.made,
             "unchanged": self.unchanged,
             "late": self.late,

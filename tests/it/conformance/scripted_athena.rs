@@ -52,7 +52,7 @@ fn answer(mut stream: TcpStream, script: Script, asked: &Mutex<Vec<String>>) {
             length = value.parse().unwrap();
         }
         if let Some(value) = line.strip_prefix("x-amz-target: amazonathena.") {
-            operation = value.to_owned();
+            value.clone_into(&mut operation);
         }
     }
     let mut body = vec![0; length];

@@ -358,11 +358,14 @@ fn column(name: String, guess: &Guess, path: Vec<String>) -> LayoutColumn {
     LayoutColumn { format: format.map(str::to_owned), path, ..LayoutColumn::new(name, column_type) }
 }
 
+/// Names that more than one text becomes, with the places (from 1) and texts of each.
+type Alike = IndexMap<String, Vec<(usize, String)>>;
+
 /// Makes column names of texts: lower case, letters, digits and `_`; `cN` for nothing.
 ///
 /// # Errors
 /// Names that more than one text becomes, with the places (from 1) and texts of each.
-fn names_of(texts: &[String]) -> Result<Vec<String>, IndexMap<String, Vec<(usize, String)>>> {
+fn names_of(texts: &[String]) -> Result<Vec<String>, Alike> {
     let name = |(index, text): (usize, &String)| {
         let clean: String = text
             .trim()
@@ -377,7 +380,7 @@ fn names_of(texts: &[String]) -> Result<Vec<String>, IndexMap<String, Vec<(usize
         }
     };
     let names: Vec<String> = texts.iter().enumerate().map(name).collect();
-    let mut columns: IndexMap<String, Vec<(usize, String)>> = IndexMap::new();
+    let mut columns = Alike::new();
     for (index, (name, text)) in names.iter().zip(texts).enumerate() {
         columns.entry(name.clone()).or_default().push((index + 1, text.clone()));
     }

@@ -60,16 +60,13 @@ pub(super) fn partitions_of(table: &Table, objects: &[WrittenObject]) -> Result<
                 format!("expected the object `{}` below `{expected}`, where its partition is", object.location),
             ));
         };
-        match known {
-            Some(found) => {
-                found.rows += object.rows;
-                found.bytes += object.bytes;
-            }
-            None => {
-                let partition = table.new_partition(object.partition.clone(), location);
-                let new = WrittenPartition { partition, rows: object.rows, bytes: object.bytes };
-                partitions.insert(&object.partition, new);
-            }
+        if let Some(found) = known {
+            found.rows += object.rows;
+            found.bytes += object.bytes;
+        } else {
+            let partition = table.new_partition(object.partition.clone(), location);
+            let new = WrittenPartition { partition, rows: object.rows, bytes: object.bytes };
+            partitions.insert(&object.partition, new);
         }
     }
     Ok(partitions.into_values().collect())

@@ -231,7 +231,7 @@ impl Inner {
                 let session = self.session(query.database.as_deref());
                 let writer =
                     PartitionedWriter::new(&self.storage, prefix, columns, partition_by, *compression, session)?;
-                Ok((self.write_partitions(running, writer, rows).await?, None))
+                Ok((Box::pin(self.write_partitions(running, writer, rows)).await?, None))
             }
         }
     }

@@ -109,7 +109,6 @@ impl TiersConfig {
                     )
                     .help("points are written to the first tier: `hot: {store: embedded, step: 1m, keep: 26h}`"),
                 ),
-                None => {}
                 Some((upper, above)) if step < above.step() => problems.push(
                     TierProblem::new(
                         format!("{path}.step"),
@@ -161,7 +160,7 @@ impl TiersConfig {
                         format!("expected a multiple of the step {} of `{upper}`, found {step}", above.step()),
                     ));
                 }
-                Some(_) => {}
+                None | Some(_) => {}
             }
             above = Some((name, tier));
         }
@@ -194,27 +193,19 @@ impl TiersConfig {
     /// Looks for points that would be gone before the next tier has read them.
     fn retention(&self, problems: &mut Vec<TierProblem>) {
         for ((name, tier), (next_name, next)) in self.tiers.iter().zip(self.tiers.iter().skip(1)) {
-            let (needed, why) = match next {
-                TierConfig::Parquet(parquet) => {
-                    let unit = parquet.unit();
-                    let pass = if parquet.step == tier.step() { "dumped to" } else { "rolled up to" };
-                    let noun = noun(unit);
-                    let why = format!(
-                        "it is {pass} `{next_name}` by the whole {noun}, {} after the {noun}'s end",
-                        self.lateness
-                    );
-                    (longest(unit).plus(self.lateness), why)
-                }
-                _ => {
-                    let Some(age) = tier.flush().and_then(|flush| flush.age) else { continue };
-                    (
-                        age.plus(self.lateness),
-                        format!(
-                            "it is flushed to `{next_name}` with an age of {age}, and may come {} late",
-                            self.lateness
-                        ),
-                    )
-                }
+            let (needed, why) = if let TierConfig::Parquet(parquet) = next {
+                let unit = parquet.unit();
+                let pass = if parquet.step == tier.step() { "dumped to" } else { "rolled up to" };
+                let noun = noun(unit);
+                let why =
+                    format!("it is {pass} `{next_name}` by the whole {noun}, {} after the {noun}'s end", self.lateness);
+                (longest(unit).plus(self.lateness), why)
+            } else {
+                let Some(age) = tier.flush().and_then(|flush| flush.age) else { continue };
+                (
+                    age.plus(self.lateness),
+                    format!("it is flushed to `{next_name}` with an age of {age}, and may come {} late", self.lateness),
+                )
             };
             if tier.keep() < needed {
                 let message =
@@ -346,7 +337,7 @@ const fn noun(unit: PartitionUnit) -> &'static str {
 mod tests {
     use super::*;
 
-    fn problems(tiers: serde_json::Value) -> Vec<String> {
+    fn problems(tiers: &serde_json::Value) -> Vec<String> {
         let config: TiersConfig = serde_json::from_value(serde_json::json!({"tiers": tiers})).unwrap();
         config.problems().into_iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect()
     }
@@ -360,12 +351,12 @@ mod tests {
             "hourly": {"store": "parquet", "table": "metrics.points_1h", "step": "1h", "keep": "10y"},
             "daily": {"store": "parquet", "table": "metrics.points_1d", "step": "1d", "keep": "10y"},
         });
-        assert_eq!(problems(tiers), Vec::<String>::new());
+        assert_eq!(problems(&tiers), Vec::<String>::new());
     }
 
     #[test]
     fn points_are_kept_until_the_next_tier_has_read_them() {
-        let found = problems(serde_json::json!({
+        let found = problems(&serde_json::json!({
             "hot": {"store": "embedded", "step": "1m", "keep": "3h", "flush": {"age": "2h"}},
             "warm": {"store": "embedded", "step": "1m", "keep": "25h"},
             "cold": {"store": "parquet", "table": "m.a", "step": "1m", "keep": "31d"},
@@ -426,7 +417,7 @@ mod tests {
                 "tiers.a.uri: expected an address such as `redis://host:6379/0` (`rediss://` with TLS), found another text",
             ),
         ] {
-            assert_eq!(problems(tiers).first().map(String::as_str), Some(wrong));
+            assert_eq!(problems(&tiers).first().map(String::as_str), Some(wrong));
         }
     }
 }

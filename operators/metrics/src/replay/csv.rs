@@ -62,7 +62,7 @@ pub fn list(path: &Path) -> Result<Vec<SeriesFile>> {
             return Err(Error::new(ErrorKind::InvalidData, "list files of series", message));
         };
         let name = SeriesName::new(text).map_err(|error| error.with("file", path.display().to_string()))?;
-        Ok(SeriesFile { name, path })
+        Ok(SeriesFile { path, name })
     };
     paths.into_iter().map(file).collect()
 }
@@ -340,7 +340,9 @@ impl<R> fmt::Display for Reader<R> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<(Vec<(i64, f64)>, Vec<String>)> {
+    type Found = (Vec<(i64, f64)>, Vec<String>);
+
+    fn read(text: &str) -> Result<Found> {
         let mut reader = Reader::new(text.as_bytes(), "a.csv")?;
         let mut rows = Vec::new();
         while let Some(more) = reader.next_rows(3)? {

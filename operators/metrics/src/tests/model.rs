@@ -383,7 +383,8 @@ impl Schedule {
         let daily = self.metrics.read(&request, self.shared.now()).await.unwrap();
         let rows = daily.series.iter().flat_map(|series| &series.rows);
         assert!(rows.clone().all(|row| daily.tiers[row.tier].as_str() == "daily"));
-        assert_eq!(rows.map(|row| row.value).sum::<f64>(), count as f64);
+        let counted = rows.map(|row| row.value).sum::<f64>();
+        assert_eq!(format!("{counted}"), count.to_string());
     }
 }
 

@@ -8,7 +8,9 @@ fn two_days() -> PointBatch {
     let points = |factor: f64| -> Vec<(i64, f64)> {
         ["2026-02-01T00:00:00Z", "2026-02-02T10:00:00Z"]
             .iter()
-            .flat_map(|start| (0..180).map(move |minute| (ms(start) + minute * 60_000, factor * minute as f64)))
+            .flat_map(|start| {
+                (0..180).map(move |minute| (ms(start) + i64::from(minute) * 60_000, factor * f64::from(minute)))
+            })
             .collect()
     };
     batch(&[("cpu", &points(1.0)), ("disk 'é🚀/..", &points(-0.5))])
@@ -181,7 +183,7 @@ async fn a_coarser_read_is_that_of_the_points_whatever_is_rolled_up() {
     // A late point is in no roll-up yet.
     metrics.write(&warm, &batch(&[("cpu", &[(ms("2026-02-01T00:00:30Z"), 1e6)])]), now).await.unwrap();
     let (rows, tiers) = read(3_600_000, Aggregate::Max).await;
-    assert_eq!(rows[0].1, 1e6);
+    assert_eq!(rows[0].1.to_bits(), 1e6_f64.to_bits());
     assert_eq!(tiers, ["warm", "hourly"], "{rows:?}");
 }
 

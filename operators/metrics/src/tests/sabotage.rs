@@ -15,7 +15,7 @@ impl Dumped {
         let metrics = world.open().await;
         let start_ms = ms("2026-02-01T00:00:00Z");
         let points: Vec<(i64, f64)> =
-            (0..100).map(|minute| (start_ms + minute * 60_000, minute as f64 * 0.37)).collect();
+            (0..100).map(|minute| (start_ms + i64::from(minute) * 60_000, f64::from(minute) * 0.37)).collect();
         let names: Vec<String> = (0..40).map(|number| format!("host{number:02}.cpu")).collect();
         let series: Vec<(&str, &[(i64, f64)])> = names.iter().map(|name| (name.as_str(), points.as_slice())).collect();
         metrics.write(&tier("warm"), &batch(&series), Self::now()).await.unwrap();
