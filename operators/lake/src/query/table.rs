@@ -16,6 +16,7 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef}
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{DataFusionError, ScalarValue, Statistics, project_schema};
+use datafusion::config::TableParquetOptions;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
@@ -189,7 +190,13 @@ impl CatalogTable {
         let keys: Vec<FieldRef> = of_places.map(|key| Arc::new(field(&key))).collect();
         let schema = TableSchema::builder(Arc::clone(&self.file_schema)).with_table_partition_cols(keys).build();
         match TableFormat::of(descriptor) {
-            Some(TableFormat::Parquet) => Ok(Arc::new(ParquetSource::new(schema))),
+            Some(TableFormat::Parquet) => {
+                let mut options = TableParquetOptions::default();
+                // Hive's connector of Trino, and Spark, write times as INT96, of years that nanoseconds cannot count (they end in
+                // 2262).
+                options.global.coerce_int96 = Some("us".to_owned());
+                Ok(Arc::new(ParquetSource::new(schema).with_table_parquet_options(options)))
+            }
             Some(format) => {
                 let form = line::LineForm::try_new(format, descriptor, &self.table.parameters)?;
                 Ok(Arc::new(text::TextSource::new(schema, self.columns.clone(), form)))
