@@ -46,7 +46,7 @@ fn workflow(number: usize) -> Result<String> {
     for step in 0..6 {
         write!(text, "\n  +step_{step}:\n    sh>: process --day ${{session_date_compact}} --step {step}\n")?;
     }
-    text.push_str("\n+table:\n  athena.table_exists?>: shop.orders\n");
+    text.push_str("\n+table:\n  athena.table_exists?>:\n  table: orders\n");
     text.push_str("\n+end:\n  echo>: \"done: ${moment(session_time).format('YYYY-MM-DD')}\"\n");
     Ok(text)
 }
