@@ -3,8 +3,6 @@
 use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
 
-use crate::Failure;
-
 /// Whether a figure keeps its budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Verdict {
@@ -52,8 +50,8 @@ impl Figure {
     }
 
     /// What stopped with an error.
-    pub(crate) fn failed(what: &str, error: &Failure) -> Self {
-        Self { what: what.to_owned(), measured: error.to_string(), budget: "–".to_owned(), verdict: Verdict::Failed }
+    pub(crate) fn failed(what: &str) -> Self {
+        Self { what: what.to_owned(), measured: "–".to_owned(), budget: "–".to_owned(), verdict: Verdict::Failed }
     }
 }
 

@@ -84,7 +84,7 @@ fn measure(arguments: &[String]) -> Result<()> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let mut out = std::io::stdout();
     writeln!(out, "{}\n", machine::describe())?;
-    let mut figures = Vec::new();
+    let (mut figures, mut failed) = (Vec::new(), Vec::new());
     for (name, group) in GROUPS {
         if !words.is_empty() && !words.iter().any(|word| name.contains(word.as_str())) {
             continue;
@@ -94,12 +94,16 @@ fn measure(arguments: &[String]) -> Result<()> {
         std::fs::create_dir(&own)?;
         match group(&own, scale) {
             Ok(measured) => figures.extend(measured),
-            Err(error) => figures.push(Figure::failed(name, &error)),
+            Err(error) => {
+                writeln!(std::io::stderr(), "error: {name}: {error}")?;
+                failed.push(name);
+                figures.push(Figure::failed(name));
+            }
         }
         std::fs::remove_dir_all(&own)?;
     }
     writeln!(out, "{}", figure::table(&figures))?;
     let load = machine::load_average();
     writeln!(out, "\nload average at the end: {load}")?;
-    Ok(())
+    if failed.is_empty() { Ok(()) } else { Err(format!("stopped before the end: {}", failed.join(", ")).into()) }
 }
