@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use comfy_table::{Cell, ContentArrangement, Row, Table, presets};
 use console::{Term, measure_text_width};
+use lake::words::figure;
 use serde::Serialize;
 
 use crate::cli::Color;
@@ -118,38 +119,10 @@ fn paragraphs(table: &Table) -> String {
     table.row_iter().map(paragraph).collect::<Vec<_>>().join("\n\n")
 }
 
-/// Writes a number with a comma every three digits.
-pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Writes a number of things: `1 row`, `1,610 rows`.
 pub(crate) fn counted(number: u64, thing: &str) -> String {
     let many = if number == 1 { "" } else { "s" };
-    format!("{} {thing}{many}", count(number))
-}
-
-/// Writes a number of bytes in the unit that keeps it short: `640 B`, `1.5 KiB`.
-pub(crate) fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut unit = 0;
-    let mut tenths = u128::from(bytes) * 10 / 1024;
-    while tenths >= 10_240 && unit + 1 < UNITS.len() {
-        tenths /= 1024;
-        unit += 1;
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+    format!("{} {thing}{many}", figure(number))
 }
 
 /// Returns an amount of millionths of a US dollar in dollars.
@@ -165,7 +138,7 @@ pub(crate) fn dollars(micro_usd: u64) -> String {
     let digits = format!("{part:06}");
     let leading = digits.bytes().take_while(|digit| *digit == b'0').count();
     let shown = if whole > 0 || leading >= digits.len() { 2 } else { (leading + 2).min(digits.len()) };
-    format!("${}.{}", count(whole), &digits[..shown])
+    format!("${}.{}", figure(whole), &digits[..shown])
 }
 
 /// Writes a duration: `8 ms`, `1.25 s`, `2 m 05 s`, `1 h 02 m`.
@@ -211,15 +184,10 @@ location        two
     }
 
     #[test]
-    fn figures_read_well() {
-        assert_eq!(count(0), "0");
-        assert_eq!(count(1_234_567), "1,234,567");
+    fn amounts_read_well() {
         assert_eq!(counted(0, "row"), "0 rows");
         assert_eq!(counted(1, "row"), "1 row");
         assert_eq!(counted(1_610, "row"), "1,610 rows");
-        assert_eq!(bytes(1023), "1023 B");
-        assert_eq!(bytes(1536), "1.5 KiB");
-        assert_eq!(bytes(5 * 1024 * 1024 * 1024), "5.0 GiB");
         assert_eq!(dollars(0), "$0.00");
         assert_eq!(dollars(48), "$0.000048");
         assert_eq!(dollars(1_350), "$0.0013");

@@ -19,8 +19,6 @@ pub(crate) use inspect::{in_file, known_file, meaning};
 pub(crate) trait Config: DeserializeOwned + JsonSchema {
     /// What messages call it: `load's config`.
     const WHAT: &'static str;
-    /// What it is called as the owner of its keys: `load`.
-    const NAME: &'static str;
     /// What its text must be: "a mapping with `in` and `out`".
     const EXPECTED: &'static str;
     /// What to do when its file cannot be read, besides mending the path.

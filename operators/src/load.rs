@@ -162,6 +162,7 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
                 });
             }),
             cancel: context.cancellation.clone(),
+            check: None,
         };
         loop {
             if let Some(report) = progress.state.report() {
@@ -188,7 +189,7 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
 const STOPPING: Duration = Duration::from_secs(1);
 
 /// Waits for a part of the work, and not for a service that does not answer when the task is told to stop.
-async fn answered<T>(
+pub(crate) async fn answered<T>(
     lake: &Lake,
     context: &TaskContext,
     work: impl Future<Output = lake::Result<T>> + Send,
@@ -215,7 +216,7 @@ fn left() -> TaskError {
 const LOGGED_FILES: usize = 100;
 
 /// Says in the task's log what is going to be read.
-fn log_files(context: &TaskContext, state: &LoadState) {
+pub(crate) fn log_files(context: &TaskContext, state: &LoadState) {
     let files = state.files();
     let bytes: u64 = files.iter().map(|file| file.bytes).sum();
     context.host.log(&format!("reading {} with {bytes} bytes", n_files(files.len())));
@@ -232,7 +233,7 @@ fn n_files(files: usize) -> String {
 }
 
 /// Says in the task's log what was read.
-fn log_written(context: &TaskContext, report: &LoadReport) {
+pub(crate) fn log_written(context: &TaskContext, report: &LoadReport) {
     context.host.log(&format!(
         "read {}: {}, {} rejected, {} skipped (headers, blank lines, comments)",
         counted(report.bytes_read, "byte"),
@@ -251,7 +252,7 @@ fn log_written(context: &TaskContext, report: &LoadReport) {
 }
 
 /// Says in the task's log what was published.
-fn log_published(context: &TaskContext, report: &LoadReport) {
+pub(crate) fn log_published(context: &TaskContext, report: &LoadReport) {
     for part in &report.published {
         let what = part.table.as_deref().unwrap_or("files");
         let what = format!("{what} {}", pairs(part));
@@ -289,13 +290,7 @@ fn done(context: &TaskContext, report: &LoadReport) -> TaskOutcome {
     });
     let mut store = EngineParams::new();
     store.insert("load".to_owned(), json!({"last_load": last_load}));
-    let published = report.published.iter().chain(&report.rejected_kept).map(|part| Published {
-        table: part.table.clone().unwrap_or_default(),
-        partition: pairs(part),
-        rows: part.rows,
-        bytes: part.bytes,
-        location: part.location.clone(),
-    });
+    let published = report.published.iter().chain(&report.rejected_kept).map(published);
     TaskResult {
         store,
         reset: vec![ParamPath("load.last_load".to_owned())],
@@ -310,4 +305,19 @@ fn done(context: &TaskContext, report: &LoadReport) -> TaskOutcome {
         ..TaskResult::default()
     }
     .done()
+}
+
+/// Says where the rejected lines of a load were kept.
+pub(crate) fn rejected_part(report: &LoadReport) -> Option<Published> {
+    report.rejected_kept.as_ref().map(published)
+}
+
+fn published(part: &PublishedPart) -> Published {
+    Published {
+        table: part.table.clone().unwrap_or_default(),
+        partition: pairs(part),
+        rows: part.rows,
+        bytes: part.bytes,
+        location: part.location.clone(),
+    }
 }

@@ -28,6 +28,7 @@ use crate::athena::apas;
 use crate::door::{Access, LakeDoor};
 use crate::error::task_error;
 use crate::load::{read_config, read_inline_config};
+use crate::metrics::{self, PlannedWindows};
 use crate::partition::{Use, check_values, table_name};
 use crate::sql_text::{self, Files};
 
@@ -45,6 +46,9 @@ pub struct LakePlan {
     pub sql: Option<String>,
     /// The bytes it would read at most, after partition pruning; none when that is not known.
     pub predicted_bytes: Option<u64>,
+    /// What it would do with windows of metric tiers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub windows: Option<PlannedWindows>,
     /// Further lines for people.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<String>,
@@ -61,13 +65,14 @@ pub struct LakePlan {
 /// `lake` is none when the project has no lake yet: then nothing is there, and none is made.
 pub async fn plan(lake: Option<&Arc<LakeDoor>>, project: &Path, task: &PlannedTask) -> Option<LakePlan> {
     let operator = task.operator.as_deref()?;
-    if operator != "load" && !operator.starts_with("athena.") {
+    if operator != "load" && !operator.starts_with("athena.") && !metrics::plan::PLANNED.contains(&operator) {
         return None;
     }
     let mut plan = LakePlan::default();
     let filled = async {
         let params = with_defaults(operator, task);
-        let access = if operator == "load" { Access::default() } else { AccessParams::of(&params).access()? };
+        let access =
+            if operator.starts_with("athena.") { AccessParams::of(&params).access()? } else { Access::default() };
         let lake = match lake {
             Some(door) => Some(door.open_as(&access).await?),
             None => None,
@@ -75,6 +80,7 @@ pub async fn plan(lake: Option<&Arc<LakeDoor>>, project: &Path, task: &PlannedTa
         let lake = lake.as_ref();
         match operator {
             "load" => load(lake, project, task, &params, &mut plan).await,
+            _ if operator.starts_with("metrics.") => metric_tiers(lake, project, task, operator, &mut plan).await,
             _ => athena(lake, project, task, operator, &params, &mut plan).await,
         }
     };
@@ -94,6 +100,45 @@ fn with_defaults(operator: &str, task: &PlannedTask) -> Params {
     }
     all.extend(task.params.clone());
     all
+}
+
+/// Says what a task of metric tiers would do.
+async fn metric_tiers(
+    lake: Option<&Lake>,
+    project: &Path,
+    task: &PlannedTask,
+    operator: &str,
+    plan: &mut LakePlan,
+) -> Result<(), TaskError> {
+    let params = &task.params;
+    if params.values().any(is_unevaluated) {
+        plan.lines.push("which windows is not known yet".to_owned());
+        return Ok(());
+    }
+    let file = text(params, "tiers").unwrap_or_else(|| metrics::TIERS_FILE.to_owned());
+    let tiers = files(project, task).read(&file).await.map_err(|why| {
+        TaskError::config(code::UNREADABLE_FILE, format!("cannot read the file of tiers `{file}`: {why}"))
+    })?;
+    let session = session_instant(&task.scope);
+    let sources = metrics::plan::Sources { lake, operator, params, session, tiers: (&file, &tiers) };
+    let mut unknown = Vec::new();
+    let mut evaluate = |text: &str| {
+        let (text, found) = render_known(task, text)?;
+        unknown.extend(found);
+        Ok(text)
+    };
+    let planned = metrics::plan::plan(&sources, &mut evaluate).await;
+    plan.unknown = unknown;
+    match planned {
+        // A value that is not known yet is of no type.
+        Err(_) if !plan.unknown.is_empty() => plan.lines.push(format!("works on the tiers of {file}")),
+        planned => {
+            let planned = planned?;
+            plan.windows = planned.windows;
+            plan.lines.extend(planned.lines);
+        }
+    }
+    Ok(())
 }
 
 async fn athena(
@@ -299,6 +344,8 @@ async fn load(
             }
         }
         OutputConfig::File(out) => plan.lines.push(format!("writes files below {}", out.path)),
+        // No config says that.
+        OutputConfig::Staged(_) => {}
     }
     Ok(())
 }

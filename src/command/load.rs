@@ -11,13 +11,14 @@ use engine::params::{Params, command_line, scope};
 use engine::run::ProcessGroups;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lake::load::{self, LoadConfig, LoadControl, LoadReport, LoadToken};
+use lake::words::{bytes, figure};
 use lake::{Lake, Place};
 use serde_json::json;
 
 use crate::cli;
 use crate::compose::Base;
 use crate::failure::{Exit, Failure};
-use crate::output::{Output, bytes, count, counted, duration, right, stderr_width, table, text};
+use crate::output::{Output, counted, duration, right, stderr_width, table, text};
 use crate::progress::{Every, Pace};
 use crate::signals::Signals;
 
@@ -165,7 +166,7 @@ fn tell(base: &Base, report: &LoadReport, took: Duration) -> Result<(), Failure>
         rows.add_row(vec![
             part.table.clone().unwrap_or_else(|| part.location.clone()),
             pairs.join("/"),
-            count(part.rows),
+            figure(part.rows),
             bytes(part.bytes),
         ]);
     }
@@ -176,12 +177,12 @@ fn tell(base: &Base, report: &LoadReport, took: Duration) -> Result<(), Failure>
     }
     let shown = u64::try_from(report.first_rejected.len()).unwrap_or(u64::MAX);
     if report.rejected > shown {
-        base.output.note(&format!("rejected … and {} more", count(report.rejected - shown)));
+        base.output.note(&format!("rejected … and {} more", figure(report.rejected - shown)));
     }
     base.output.note(&format!(
         "{}, {} rejected, from {} of {} in {}",
         counted(report.rows, "row"),
-        count(report.rejected),
+        figure(report.rejected),
         bytes(report.bytes_read),
         counted(report.files, "file"),
         duration(took)

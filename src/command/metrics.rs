@@ -11,6 +11,7 @@ use engine::params::template::TemplateSettings;
 use engine::params::{Params, scope};
 use engine::time::{Clock as _, SystemClock};
 use jiff::Timestamp;
+use lake::words::{bytes, figure};
 use metrics::config::Period;
 use metrics::{
     Aggregate, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step, TimeRange, WindowStatus,
@@ -21,7 +22,7 @@ use serde_json::json;
 use crate::cli::{self, MetricsAggregate, MetricsFormat};
 use crate::compose::Base;
 use crate::failure::Failure;
-use crate::output::{bytes, count, counted, right, stdout_width, table, text};
+use crate::output::{counted, right, stdout_width, table, text};
 
 /// How many rows a table for people shows at most.
 const TABLE_ROWS: usize = 1_000;
@@ -201,7 +202,7 @@ async fn status(base: &Base, file: &Path) -> Result<(), Failure> {
             continue;
         }
         let is_archived = status.generation > 0;
-        let figure = |number: u64| if is_archived { count(number) } else { String::new() };
+        let figure = |number: u64| if is_archived { figure(number) } else { String::new() };
         rows.add_row(vec![
             status.tier.to_string(),
             status.window.label(),

@@ -6,6 +6,7 @@ use lake::Lake;
 use lake::catalog::{self, Partition, PartitionValues};
 use lake::publish::Direction;
 use lake::publish::record::Record;
+use lake::words::{bytes, figure};
 use operators::Purpose;
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use super::table::{find, name};
 use crate::cli;
 use crate::compose::Base;
 use crate::failure::Failure;
-use crate::output::{bytes, count, right, stdout_width, table, text};
+use crate::output::{right, stdout_width, table, text};
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Partition) -> Result<(), Failure> {
@@ -83,7 +84,7 @@ async fn list(base: &Base, lake: &Lake, found: &catalog::Table) -> Result<(), Fa
         }
         rows.add_row(vec![
             name,
-            record.as_ref().map_or_else(String::new, |record| count(record.rows)),
+            record.as_ref().map_or_else(String::new, |record| figure(record.rows)),
             record.as_ref().map_or_else(String::new, |record| bytes(record.bytes)),
             if undo.is_some() { "yes" } else { "" }.to_owned(),
             partition.location.to_string(),

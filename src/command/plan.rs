@@ -6,6 +6,7 @@ use engine::run::plan::{PlannedTask, Unknown};
 use engine::run::{AttemptRequest, Engine, EngineSettings, Rerun, Unobserved};
 use engine::store::{AttemptSpec, MemoryStore};
 use engine::time::SystemClock;
+use lake::words::bytes;
 use operators::{LakePlan, Purpose};
 use serde_json::json;
 
@@ -14,7 +15,7 @@ use super::workflow;
 use crate::cli;
 use crate::compose::{Base, door_to, has_lake, registry};
 use crate::failure::{Exit, Failure};
-use crate::output::{bytes, counted, dollars, usd};
+use crate::output::{counted, dollars, usd};
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure> {

@@ -15,6 +15,7 @@ use lake::aws::EngineKind;
 use lake::publish::ParquetFile;
 use lake::query::{Query, QueryId, QueryStats, QueryStatus, ResultColumn};
 use lake::sql::{Type, text as sql_text};
+use lake::words::bytes;
 use lake::{Lake, Place};
 use operators::Purpose;
 use serde_json::{Map, Value};
@@ -22,7 +23,7 @@ use serde_json::{Map, Value};
 use crate::cli::{self, QueryFormat};
 use crate::compose::{Base, door_to, has_lake, lake_settings, no_project, state_is_a_folder};
 use crate::failure::{Exit, Failure};
-use crate::output::{bytes, counted, dollars, duration, stdout_width, table, text};
+use crate::output::{counted, dollars, duration, stdout_width, table, text};
 use crate::settings::{Settings, is_marked};
 use crate::signals::Signals;
 

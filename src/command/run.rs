@@ -8,6 +8,7 @@ use engine::run::{
 };
 use engine::store::AttemptSpec;
 use engine::time::SystemClock;
+use lake::words::{bytes, figure};
 use operators::LakeDoor;
 use serde::Serialize;
 use serde_json::json;
@@ -16,7 +17,7 @@ use super::workflow;
 use crate::cli;
 use crate::compose::{Base, door, registry, was_opened};
 use crate::failure::{Exit, Failure};
-use crate::output::{bytes, count, duration, read_or_not, right, stderr_width, table, text};
+use crate::output::{duration, read_or_not, right, stderr_width, table, text};
 use crate::progress::{self, Beside, Show};
 use crate::settings::{Settings, find_project};
 use crate::signals::Signals;
@@ -230,7 +231,7 @@ fn finish(base: &Base, settings: &Settings, summary: &RunSummary, progress: Prog
         for entry in &published {
             // Files of a folder belong to no table.
             let what = if entry.table.is_empty() { &entry.location } else { &entry.table };
-            rows.add_row(vec![what.clone(), entry.partition.clone(), count(entry.rows), bytes(entry.bytes)]);
+            rows.add_row(vec![what.clone(), entry.partition.clone(), figure(entry.rows), bytes(entry.bytes)]);
         }
         right(&mut rows, &[2, 3]);
         output.note(&text(&rows, stderr_width()));

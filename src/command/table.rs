@@ -7,13 +7,14 @@ use lake::Lake;
 use lake::catalog::{self, Partition};
 use lake::name::TableName;
 use lake::publish::record::Record;
+use lake::words::{bytes, figure};
 use operators::Purpose;
 use serde_json::json;
 
 use crate::cli;
 use crate::compose::Base;
 use crate::failure::{Exit, Failure};
-use crate::output::{bytes, count, counted, right, stdout_width, table, text};
+use crate::output::{counted, right, stdout_width, table, text};
 use crate::settings::Settings;
 
 /// Runs the command.
@@ -105,7 +106,7 @@ async fn list(base: &Base, lake: &Lake, database: Option<&str>) -> Result<(), Fa
                 found.name.to_string(),
                 found.columns.len().to_string(),
                 keys.join(", "),
-                if keys.is_empty() { String::new() } else { count(u64::try_from(partitions).unwrap_or(u64::MAX)) },
+                if keys.is_empty() { String::new() } else { figure(u64::try_from(partitions).unwrap_or(u64::MAX)) },
                 found.location.map_or_else(String::new, |location| location.to_string()),
             ]);
         }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use console::measure_text_width;
 use engine::operator::{TaskProgress, TaskReport};
 use engine::session::TaskState;
+use lake::words::{bytes, figure};
 
 use super::place::{cut, cut_middle, padded};
-use crate::output::{bytes, count, counted, dollars, duration};
+use crate::output::{counted, dollars, duration};
 
 /// The columns of names, where there is room.
 const NAME_COLUMNS: usize = 44;
@@ -46,7 +47,7 @@ impl Figures {
     pub(super) fn of_report(report: &TaskReport) -> Self {
         let mut figures = Vec::new();
         let rejected = report.rejected.filter(|rejected| *rejected > 0);
-        figures.extend(rejected.map(|rejected| (5, format!("{} rejected", count(rejected)))));
+        figures.extend(rejected.map(|rejected| (5, format!("{} rejected", figure(rejected)))));
         figures.extend(report.rows.map(|rows| (1, format!("{:>15}", counted(rows, "row")))));
         figures.extend(report.bytes.map(|written| (2, format!("{:>10}", bytes(written)))));
         figures.extend(report.scanned_bytes.map(|scanned| (3, format!("scanned {}", bytes(scanned)))));

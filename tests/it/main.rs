@@ -29,6 +29,7 @@ mod examples;
 mod generated;
 mod interrupt;
 mod metrics;
+mod metrics_input;
 mod profiles;
 mod project;
 mod read_only;

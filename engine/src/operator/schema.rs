@@ -4,6 +4,8 @@
 //! coerced as Digdag does it: `"3"` is a number where one is wanted, `3` is a text where one is wanted, a text that holds a
 //! JSON list is a list where one is wanted. Templates always yield text, so this is what gives them their types.
 
+use std::fmt;
+
 use serde_json::{Map, Number, Value};
 
 use super::ParamProblem;
@@ -21,11 +23,38 @@ pub(super) enum Stage {
     Run,
 }
 
-/// The schema of one operator.
+/// Whose values they are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Owner<'s> {
+    /// An operator's parameters, by its name without `>`.
+    Operator(&'s str),
+    /// The keys of a config that stands somewhere else than in a task, by what messages call it: `file of tiers`.
+    Config(&'s str),
+}
+
+impl Owner<'_> {
+    /// Names the value after an operator's name; a config has none.
+    fn command(self) -> String {
+        match self {
+            Self::Operator(name) => format!("{name}>"),
+            Self::Config(what) => what.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Owner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operator(name) => write!(f, "`{name}>`"),
+            Self::Config(what) => write!(f, "the {what}"),
+        }
+    }
+}
+
+/// The schema of one operator, or of a config.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Schema<'s> {
-    /// The operator's name without `>`.
-    pub(super) operator: &'s str,
+    pub(super) owner: Owner<'s>,
     pub(super) root: &'s Value,
     pub(super) stage: Stage,
 }
@@ -228,7 +257,7 @@ impl<'s> Schema<'s> {
 
     fn name(self, path: &ParamPath) -> String {
         match path.0.strip_prefix("_command") {
-            Some("") => format!("{}>", self.operator),
+            Some("") => self.owner.command(),
             Some(rest) => rest.strip_prefix('.').unwrap_or(rest).to_owned(),
             None => path.0.clone(),
         }
@@ -249,8 +278,9 @@ impl<'s> Schema<'s> {
     }
 
     fn unknown(self, name: &str, path: &ParamPath, properties: Option<&Map<String, Value>>) -> ParamProblem {
+        let is_task = matches!(self.owner, Owner::Operator(_));
         let message = if path.0.is_empty() {
-            format!("`{}>` has no parameter `{name}`", self.operator)
+            format!("{} has no {} `{name}`", self.owner, if is_task { "parameter" } else { "key" })
         } else {
             format!("there is no key `{name}` in `{}`", self.name(path))
         };
@@ -260,11 +290,11 @@ impl<'s> Schema<'s> {
             .flat_map(|properties| properties.keys().map(String::as_str))
             .filter(|name| *name != "_command")
             .collect();
-        let keywords = keyword::KEYWORDS.iter().filter(|keyword| keyword.action && path.0.is_empty());
+        let keywords = keyword::KEYWORDS.iter().filter(|keyword| keyword.action && is_task && path.0.is_empty());
         let candidates = known.iter().copied().chain(keywords.map(|keyword| keyword.name));
         if let Some(help) = suggest::did_you_mean(name, candidates) {
             problem = problem.help(help);
-        } else if path.0.is_empty() && name == "_parallel" {
+        } else if is_task && path.0.is_empty() && name == "_parallel" {
             problem = problem.help("`_parallel` belongs to a group or a loop");
         } else if known.is_empty() {
             problem = problem.help("it takes no parameters besides its value");
@@ -278,9 +308,13 @@ impl<'s> Schema<'s> {
         let at = path.key(name);
         let expected = schema.map_or_else(|| "a value".to_owned(), |schema| self.expected(schema));
         let message = if at.0 == "_command" {
-            format!("expected {expected} after `{}>:`, found nothing", self.operator)
+            format!("expected {expected} after `{}:`, found nothing", self.owner.command())
         } else {
-            format!("the parameter `{}` is missing: expected {expected}", self.name(&at))
+            let what = match self.owner {
+                Owner::Config(_) if path.0.is_empty() => "key",
+                Owner::Operator(_) | Owner::Config(_) => "parameter",
+            };
+            format!("the {what} `{}` is missing: expected {expected}", self.name(&at))
         };
         ParamProblem { code: code::PARAM_MISSING, ..ParamProblem::new(at, message) }
     }
@@ -547,7 +581,7 @@ mod tests {
 
     fn fit(stage: Stage, params: &Value) -> (Params, Vec<String>) {
         let root = schemars::schema_for!(Options).to_value();
-        let schema = Schema { operator: "copy", root: &root, stage };
+        let schema = Schema { owner: Owner::Operator("copy"), root: &root, stage };
         let (params, problems) = schema.fit_params(params.as_object().unwrap());
         let problems = problems
             .iter()

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use super::schema::{self, Schema, Stage};
+use super::schema::{self, Owner, Schema, Stage};
 use super::{Exports, Operator, OperatorInfo, ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome};
 use crate::diagnostic::{code, suggest};
 use crate::params::{ParamPath, Params};
@@ -81,29 +81,30 @@ impl<T: TypedOperator> Typed<T> {
     }
 
     fn schema(&self, stage: Stage) -> Schema<'_> {
-        Schema { operator: T::NAME, root: &self.info().schema, stage }
+        Schema { owner: Owner::Operator(T::NAME), root: &self.info().schema, stage }
     }
 }
 
-/// Reads parameters that stand somewhere else than in a task, such as in a file of their own, and are evaluated: fitted to
-/// their schema as a task's are. `name` is what messages call them.
+/// Reads a config: keys that stand somewhere else than in a task, such as in a file of their own, and are evaluated. They are
+/// fitted to their schema as a task's parameters are. `what` is what messages call the whole: `file of tiers`.
 ///
 /// # Errors
 /// All problems, with their paths.
-pub fn read_params<P: DeserializeOwned + JsonSchema>(name: &str, params: &Params) -> Result<P, Vec<ParamProblem>> {
+pub fn read_params<P: DeserializeOwned + JsonSchema>(what: &str, params: &Params) -> Result<P, Vec<ParamProblem>> {
     let root = schemars::schema_for!(P).to_value();
-    let (fitted, problems) = Schema { operator: name, root: &root, stage: Stage::Run }.fit_params(params);
+    let owner = Owner::Config(what);
+    let (fitted, problems) = Schema { owner, root: &root, stage: Stage::Run }.fit_params(params);
     if !problems.is_empty() {
         return Err(problems);
     }
-    read(name, fitted).map_err(|problem| vec![problem])
+    read(owner, fitted).map_err(|problem| vec![problem])
 }
 
-/// Checks the keys and types of parameters that stand somewhere else than in a task, before they are evaluated: texts with a
-/// `${…}` may become anything. Returns all problems with their paths.
-pub fn check_params<P: JsonSchema>(name: &str, params: &Params) -> Vec<ParamProblem> {
+/// Checks the keys and types of a config before it is evaluated: texts with a `${…}` may become anything. Returns all problems
+/// with their paths; `what` is what messages call the whole.
+pub fn check_params<P: JsonSchema>(what: &str, params: &Params) -> Vec<ParamProblem> {
     let root = schemars::schema_for!(P).to_value();
-    Schema { operator: name, root: &root, stage: Stage::Check }.fit_params(params).1
+    Schema { owner: Owner::Config(what), root: &root, stage: Stage::Check }.fit_params(params).1
 }
 
 /// Returns whether something in a value is still to be evaluated.
@@ -117,7 +118,7 @@ pub fn is_unevaluated(value: &Value) -> bool {
 }
 
 /// Reads parameters of the right shape.
-fn read<P: DeserializeOwned>(operator: &str, params: Params) -> Result<P, ParamProblem> {
+fn read<P: DeserializeOwned>(owner: Owner<'_>, params: Params) -> Result<P, ParamProblem> {
     serde_path_to_error::deserialize(Value::Object(params)).map_err(|error| {
         let mut path = ParamPath::default();
         for segment in error.path() {
@@ -128,10 +129,10 @@ fn read<P: DeserializeOwned>(operator: &str, params: Params) -> Result<P, ParamP
             };
         }
         let name = match path.0.as_str() {
-            "" | "_command" => format!("{operator}>"),
-            name => name.to_owned(),
+            "" | "_command" => owner.to_string(),
+            name => format!("`{name}`"),
         };
-        ParamProblem::new(path, format!("wrong value for `{name}`: {}", error.into_inner()))
+        ParamProblem::new(path, format!("wrong value for {name}: {}", error.into_inner()))
     })
 }
 
@@ -199,7 +200,7 @@ impl<T: TypedOperator> Operator for Typed<T> {
             return problems;
         }
         // Nothing is left to evaluate: the values can be read as they will be, which finds what a schema cannot say.
-        read::<T::Params>(T::NAME, fitted).err().into_iter().collect()
+        read::<T::Params>(Owner::Operator(T::NAME), fitted).err().into_iter().collect()
     }
 
     fn inspect(&self, params: &Params, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
@@ -213,7 +214,8 @@ impl<T: TypedOperator> Operator for Typed<T> {
         if !problems.is_empty() {
             return Err(TaskError::wrong_params(problems));
         }
-        let params = read::<T::Params>(T::NAME, fitted).map_err(|problem| TaskError::wrong_params(vec![problem]))?;
+        let params = read::<T::Params>(Owner::Operator(T::NAME), fitted)
+            .map_err(|problem| TaskError::wrong_params(vec![problem]))?;
         self.operator.run(context, params).await
     }
 

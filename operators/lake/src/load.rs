@@ -26,7 +26,9 @@ mod pool;
 mod race;
 mod reject;
 mod report;
+mod row_check;
 mod sink;
+mod staged;
 mod stream;
 mod table_output;
 mod time_format;
@@ -37,6 +39,8 @@ pub use input::InputFile;
 pub use job::{LoadControl, LoadState, LoadToken, advance, give_up, plan, run};
 pub use notice::Notice;
 pub use report::{LoadReport, Progress, PublishedPart, RejectedLine};
+pub use row_check::RowCheck;
+pub use staged::{columns, remove_staged, staged_rows};
 
 #[cfg(test)]
 mod tests;

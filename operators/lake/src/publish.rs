@@ -11,6 +11,7 @@ mod in_place;
 mod late;
 mod lease;
 mod lost;
+mod note;
 pub mod parquet;
 mod parquet_file;
 pub(crate) mod partitioned;

@@ -2,7 +2,8 @@
 //! catalog call.
 //!
 //! Rows are in the order of name and time. Times are delta-encoded, names a dictionary, pages zstd; pages have an index, so
-//! that one series is found without reading the others.
+//! that one series is found without reading the others. Where there are too many rows for one object there are several, by the hash
+//! of the series.
 
 mod file;
 mod form;
@@ -11,10 +12,11 @@ mod pick;
 mod place;
 mod rows;
 mod scan;
+mod split;
 
 pub(crate) use file::{ArchiveWriter, hash_of_object};
 pub(crate) use form::Form;
-pub(crate) use place::{Place, parts_of, standing_of};
+pub(crate) use place::{Place, note_state, partition_of, parts_of, standing_of, state_of};
 pub(crate) use rows::SeriesRows;
 pub(crate) use scan::{ArchiveBatches, scan};
 

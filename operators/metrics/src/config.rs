@@ -157,7 +157,8 @@ pub struct ParquetTier {
     pub partition: Option<PartitionUnit>,
     /// How far the points are apart: `1m`; of a roll-up the width of its buckets: `1h`.
     pub step: Period,
-    /// How long points stay here: `460d`, `10y`. What is older cannot be rolled up.
+    /// How long points stay here: `460d`, `10y`. The default of `metrics.expire>`'s `older_than`, which drops what is older and lives
+    /// on in the next roll-up. What is older cannot be rolled up.
     pub keep: Period,
 }
 

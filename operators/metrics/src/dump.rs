@@ -50,6 +50,22 @@ impl Metrics {
         let (_, archive, unit) = self.raw_pair(from, to)?;
         let range = window.map_or(TimeRange::ALL, |range| Window::widened(unit, &range));
         self.discover(from, archive, &range).await?;
+        self.known_dumps(from, to, window, now).await
+    }
+
+    /// The same by what the ledger knows: no store is looked into, and nothing is noted.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn known_dumps(
+        &self,
+        from: &TierName,
+        to: &TierName,
+        window: Option<TimeRange>,
+        now: Timestamp,
+    ) -> Result<Vec<Window>> {
+        let (_, _, unit) = self.raw_pair(from, to)?;
+        let range = window.map_or(TimeRange::ALL, |range| Window::widened(unit, &range));
         let rows = self.ledger.rows(to, range).await?;
         let is_due = |row: &&LedgerRow| {
             (row.state == WindowState::Open || row.is_late())
@@ -115,6 +131,10 @@ impl Metrics {
         let Some(row) = settled_row else {
             return Ok(report_of(archive, window, None, Outcome::NotDue("nothing was written into it".to_owned())));
         };
+        if self.is_dropped(archive, window).await? {
+            let why = format!("`{to}` has given up the window: what comes late stays in its store");
+            return self.report(archive, window, Outcome::NotDue(why)).await;
+        }
         // Only now that the window's touches are known: a point that comes into an upper store after this look makes it late.
         for upper in self.tiers.above(store_tier) {
             let store = self.store(&upper.name).await?;
@@ -136,6 +156,12 @@ impl Metrics {
             && !self.holds(store.as_ref(), window.range()).await?
         {
             // All that there is of the window is archived.
+            if row.state == WindowState::Expired && self.is_out_of_all_stores(window).await? {
+                let still = self.ledger.still_expired(to, &row);
+                let is_still = self.points().around("metrics: note that nothing has changed", still).await?;
+                let outcome = if is_still { Outcome::Unchanged } else { Outcome::Late };
+                return self.report(archive, window, outcome).await;
+            }
             let source = Tally::default();
             let standing =
                 crate::ledger::Archived { touched: row.touched(), source: source.figures, ..standing.clone() };

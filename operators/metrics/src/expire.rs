@@ -90,17 +90,25 @@ impl Metrics {
             let report = self.report(archive, window, Outcome::Late).await?;
             return Ok(WindowReport { moved: deleted, ..report });
         }
-        let mut is_out = true;
-        for tier in self.tiers.stores() {
-            let store = self.store(&tier.name).await?;
-            is_out = is_out && !self.holds(store.as_ref(), window.range()).await?;
-        }
-        if is_out {
+        if self.is_out_of_all_stores(window).await? {
+            // The catalog first: a stop between the two leaves a window that is due again.
+            self.note_in_catalog(archive, &row, WindowState::Expired).await?;
             let expired = self.ledger.expired(&archive.name, &row);
             self.points().around("metrics: note that a window is expired", expired).await?;
         }
         let report = self.report(archive, window, Outcome::Made).await?;
         Ok(WindowReport { moved: deleted, ..report })
+    }
+
+    /// Tells whether no store holds a point of a window.
+    pub(crate) async fn is_out_of_all_stores(&self, window: Window) -> Result<bool> {
+        for tier in self.tiers.stores() {
+            let store = self.store(&tier.name).await?;
+            if self.holds(store.as_ref(), window.range()).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Deletes from a store what the archive has; returns how many points went and how many stayed.

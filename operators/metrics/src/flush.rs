@@ -34,22 +34,16 @@ impl Metrics {
             return Err(invalid(format!("cannot flush `{from}` to `{to}`: expected two stores, the upper one first")));
         }
         let _moving = self.movers.wait().await?;
-        self.move_down(from, to, rule, now).await
+        let series = self.store(from).await?.summaries(Selection::All).await?;
+        let due: Vec<SeriesSummary> = series.into_iter().filter(|series| rule.names(series, now)).collect();
+        self.move_down(from, to, &due).await
     }
 
-    /// Moves points; the caller has the leave.
-    pub(crate) async fn move_down(
-        &self,
-        from: &TierName,
-        to: &TierName,
-        rule: FlushRule,
-        now: Timestamp,
-    ) -> Result<FlushReport> {
+    /// Moves series; the caller has the leave.
+    pub(crate) async fn move_down(&self, from: &TierName, to: &TierName, due: &[SeriesSummary]) -> Result<FlushReport> {
         let store = self.store(from).await?;
-        let due: Vec<SeriesSummary> =
-            store.summaries().await?.into_iter().filter(|series| is_due(rule, series, now)).collect();
         let mut report = FlushReport::default();
-        let mut rest = due.as_slice();
+        let mut rest = due;
         while !rest.is_empty() {
             let mut count = 0;
             let taken = rest
@@ -73,10 +67,4 @@ impl Metrics {
         }
         Ok(report)
     }
-}
-
-fn is_due(rule: FlushRule, series: &SeriesSummary, now: Timestamp) -> bool {
-    let enough = rule.count.is_some_and(|count| series.count >= count);
-    let old = rule.age_ms.is_some_and(|age_ms| series.oldest_ms.saturating_add(age_ms) <= now.as_millisecond());
-    enough || old || (rule.count.is_none() && rule.age_ms.is_none())
 }

@@ -3,6 +3,7 @@
 //! A row says what stands (the generation that readers are pointed to), what is being made, and how often the window was
 //! touched. A write touches its windows before and after; a window that was touched since its dump began is *late*.
 
+mod dropped;
 mod record;
 mod row;
 
@@ -18,7 +19,7 @@ use crate::tiers::TierName;
 use crate::time::TimeRange;
 use crate::window::{PartitionUnit, Window};
 
-pub use record::{Archived, ArchivedFile, MadeFrom};
+pub use record::{Archived, ArchivedFile, HashSlot, MadeFrom};
 pub use row::{LedgerRow, WindowState};
 
 /// The name of the file below the state's folder.
@@ -27,7 +28,7 @@ pub const FILE: &str = "metrics.sqlite";
 const LEDGER: FileKind = FileKind {
     name: "ledger of metrics",
     opening: "open the ledger of metrics",
-    form: 1,
+    form: 2,
     tables: include_str!("ledger/tables.sql"),
     page_bytes: None,
 };
@@ -330,8 +331,29 @@ impl Ledger {
         Ok(done == 1)
     }
 
-    /// Puts a window that the catalog tells of into a ledger that does not know it; one that it knows stays. A raw window is
-    /// late: what was written since it was dumped is not known. Returns whether it was put.
+    /// Notes that an expired window was looked at and the stores still hold nothing of it, if it is still as it was. Returns
+    /// whether it is.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub async fn still_expired(&self, tier: &TierName, row: &LedgerRow) -> Result<bool> {
+        let done = self
+            .change(
+                sqlx::query(
+                    "UPDATE metric_window SET dumped_touched = begun + ended, expiring = 0 \
+                     WHERE tier = ? AND start_ms = ? AND generation = ? AND state = 'expired' AND begun + ended = ?",
+                )
+                .bind(tier.as_str())
+                .bind(row.window.range().start_ms)
+                .bind(row.generation)
+                .bind(touched(row.touched())),
+            )
+            .await?;
+        Ok(done == 1)
+    }
+
+    /// Puts a window that the catalog tells of into a ledger that does not know it, as far as its partition says that it is; one
+    /// that it knows stays. A raw window is late: what was written since it was dumped is not known. Returns whether it was put.
     ///
     /// # Errors
     /// Those of the file.
@@ -340,6 +362,7 @@ impl Ledger {
         tier: &TierName,
         window: Window,
         standing: &Archived,
+        state: WindowState,
         target: Option<&PartSums>,
         is_late: bool,
     ) -> Result<bool> {
@@ -350,8 +373,8 @@ impl Ledger {
                 sqlx::query(
                     "INSERT INTO metric_window (tier, start_ms, end_ms, unit, state, generation, begun, ended, \
                      dumped_touched, standing, standing_target, standing_source) \
-                     VALUES (?1, ?2, ?3, ?4, 'written', ?5, ?9, ?9, 0, ?6, ?7, ?8) \
-                     ON CONFLICT (tier, start_ms) DO UPDATE SET state = 'written', generation = max(generation, ?5), \
+                     VALUES (?1, ?2, ?3, ?4, ?10, ?5, ?9, ?9, 0, ?6, ?7, ?8) \
+                     ON CONFLICT (tier, start_ms) DO UPDATE SET state = ?10, generation = max(generation, ?5), \
                      begun = begun + ?9, ended = ended + ?9, dumped_touched = begun + ended, standing = ?6, \
                      standing_target = ?7, standing_source = ?8, making = NULL, making_target = NULL, \
                      making_source = NULL, made = 0 WHERE standing IS NULL",
@@ -364,7 +387,8 @@ impl Ledger {
                 .bind(text)
                 .bind(target.map(PartSums::to_bytes))
                 .bind(PartSums::default().to_bytes())
-                .bind(late),
+                .bind(late)
+                .bind(state.word()),
             )
             .await?;
         Ok(done == 1)

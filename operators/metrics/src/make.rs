@@ -8,7 +8,7 @@ use lake::{Error, ErrorKind, Result};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::archive::{ArchiveBatches, ArchiveWriter, Form, Place, SeriesRows, parts_of, scan, standing_of};
+use crate::archive::{ArchiveBatches, ArchiveWriter, Form, Place, SeriesRows, parts_of, scan, standing_of, state_of};
 use crate::checksum::{Figures, PartSums, Tally};
 use crate::ledger::{Archived, ArchivedFile, LedgerRow, MadeFrom};
 use crate::metrics::Metrics;
@@ -65,13 +65,19 @@ impl Metrics {
                 let Some(found) = standing_of(partition)? else { return Err(foreign(tier, window, "no tier made it")) };
                 let sums = parts_of(partition);
                 let is_late = form == Form::Points;
-                let restore = self.ledger.restore(&tier.name, window, &found, sums.as_ref(), is_late);
+                let state = state_of(partition);
+                let restore = self.ledger.restore(&tier.name, window, &found, state, sums.as_ref(), is_late);
                 self.points().around("metrics: take a window from the catalog", restore).await?;
                 row = self.ledger.row(&tier.name, window).await?;
             }
             (Some(standing), Some(partition)) if standing.prefix != partition.location => {
                 return Err(foreign(tier, window, &format!("the ledger knows `{}`", standing.prefix))
                     .with("location", partition.location.to_string()));
+            }
+            (Some(_), None) if self.is_dropped(tier, window).await? => {
+                // A stop came after the catalog call.
+                self.end_drop(tier, window).await?;
+                row = self.ledger.row(&tier.name, window).await?;
             }
             (Some(standing), None) => {
                 return Err(foreign(tier, window, &format!("the ledger knows `{}`", standing.prefix)));
@@ -134,7 +140,7 @@ impl Metrics {
             while let Some(series) = receiver.recv().await {
                 // Nothing is the end: a sender that went away without it was given up.
                 if series.is_empty() {
-                    return writer.finish().await.map(|files| (files, tally));
+                    return writer.finish::<S>().await.map(|files| (files, tally));
                 }
                 writer.write(&series).await?;
                 for series in &series {

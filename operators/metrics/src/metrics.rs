@@ -6,8 +6,9 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use lake::crash::CrashPoints;
 use lake::{Error, ErrorKind, Lake, Result};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
+use crate::gathered::GatheredSeries;
 use crate::ledger::{Ledger, LedgerRow, WindowState};
 use crate::moving::Movers;
 use crate::report::{Outcome, WindowReport};
@@ -25,6 +26,8 @@ pub struct Metrics {
     pub(crate) movers: Movers,
     opener: Arc<dyn StoreOpener>,
     stores: BTreeMap<TierName, OnceCell<Arc<dyn PointStore>>>,
+    /// What the stores' series have gathered, of those that writing flushes.
+    pub(crate) gathered: BTreeMap<TierName, Mutex<GatheredSeries>>,
 }
 
 impl Metrics {
@@ -38,7 +41,8 @@ impl Metrics {
         let ledger = lake.settings.crash_points.around("metrics: open the ledger", Ledger::open(&file)).await?;
         let stores = tiers.stores().map(|tier| (tier.name.clone(), OnceCell::new())).collect();
         let movers = Movers::new(state_dir.join(crate::moving::FILE));
-        let metrics = Self { lake: lake.clone(), tiers, ledger, movers, opener, stores };
+        let gathered = tiers.stores().map(|tier| (tier.name.clone(), Mutex::default())).collect();
+        let metrics = Self { lake: lake.clone(), tiers, ledger, movers, opener, stores, gathered };
         for tier in metrics.tiers.all().iter().filter(|tier| !tier.is_store()) {
             // Once, and to the end: a half of the windows would be taken for all of them.
             if !metrics.ledger.knows(&tier.name).await? {
@@ -48,6 +52,22 @@ impl Metrics {
             }
         }
         Ok(metrics)
+    }
+
+    /// Opens the tiers to see how far their windows are; none where no ledger is yet. Nothing is made or noted.
+    ///
+    /// # Errors
+    /// Those of the ledger's file.
+    pub async fn open_to_look(lake: &Lake, tiers: Tiers, opener: Arc<dyn StoreOpener>) -> Result<Option<Self>> {
+        let state_dir = &lake.settings.state_dir;
+        let file = state_dir.join(crate::ledger::FILE);
+        if !file.is_file() {
+            return Ok(None);
+        }
+        let ledger = Ledger::open(&file).await?;
+        let movers = Movers::new(state_dir.join(crate::moving::FILE));
+        let (stores, gathered) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Some(Self { lake: lake.clone(), tiers, ledger, movers, opener, stores, gathered }))
     }
 
     /// Returns the tiers.

@@ -2,8 +2,8 @@
 
 use lake::Result;
 
-use crate::archive::{parts_of, standing_of};
-use crate::ledger::Touch;
+use crate::archive::{parts_of, standing_of, state_of};
+use crate::ledger::{MadeFrom, Touch};
 use crate::metrics::Metrics;
 use crate::tiers::{Tier, TierKind};
 use crate::window::Window;
@@ -12,7 +12,8 @@ impl Metrics {
     /// Takes into the ledger what it does not know: windows that the catalog's partitions tell of, and those that the stores
     /// hold points of. Returns how many windows were found in the catalog.
     ///
-    /// Those of the raw points are late: what was written since they were dumped is not known, so each is looked at once more.
+    /// Each is as far as its partition says. Those of the raw points are late all the same: what was written since they were
+    /// dumped is not known, so each is looked at once more.
     ///
     /// # Errors
     /// Those of the catalog, the stores and the ledger. Repeating it goes on.
@@ -33,7 +34,7 @@ impl Metrics {
         if self.lake.catalog.table(table).await?.is_none() {
             return Ok(0);
         }
-        let mut found = 0;
+        let (mut found, mut made_from) = (0, Vec::new());
         let is_raw = self.tiers.archive().is_some_and(|archive| archive.name == tier.name);
         for partition in self.lake.catalog.partitions(table).await? {
             let [step, label] = partition.values.as_slice() else { continue };
@@ -41,10 +42,28 @@ impl Metrics {
             let Some(archived) = archived else { continue };
             let window = Window::parse(*unit, label)?;
             let sums = parts_of(&partition);
-            let restore = self.ledger.restore(&tier.name, window, &archived, sums.as_ref(), is_raw);
+            let state = state_of(&partition);
+            made_from.extend(archived.made_from.iter().cloned());
+            let restore = self.ledger.restore(&tier.name, window, &archived, state, sums.as_ref(), is_raw);
             found += u64::from(self.points().around("metrics: take a window from the catalog", restore).await?);
         }
+        self.note_dropped(&made_from).await?;
         Ok(found)
+    }
+
+    /// Notes the windows of which nothing but a roll-up is left: their tier has given them up.
+    async fn note_dropped(&self, made_from: &[MadeFrom]) -> Result<()> {
+        for from in made_from {
+            let finer = self.tiers.all().iter().find(|tier| tier.name.as_str() == from.tier);
+            let Some((tier, unit)) = finer.and_then(|tier| Some((tier, tier.unit()?))) else { continue };
+            let window = Window::parse(unit, &from.window)?;
+            let row = self.ledger.row(&tier.name, window).await?;
+            if row.is_none_or(|row| row.standing.is_none()) {
+                let note = self.ledger.note_dropped(&tier.name, window);
+                self.points().around("metrics: note that a window is dropped", note).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Notes the windows of points in stores.

@@ -80,11 +80,11 @@ pub trait PointStore: Debug + Send + Sync + 'static {
     /// store still holds are points like others: whether they count is not the store's business.
     fn scan<'a>(&'a self, range: TimeRange, selection: Selection<'a>) -> BoxStream<'a, Result<PointBatch>>;
 
-    /// Returns what there is of each series, in the order of the names' bytes; series without points are left out.
+    /// Returns what there is of series, in the order of the names' bytes; those without points are left out.
     ///
     /// # Errors
     /// `External`, `PermissionDenied`, `InvalidData` for what is no point of ours.
-    async fn summaries(&self) -> Result<Vec<SeriesSummary>>;
+    async fn summaries(&self, selection: Selection<'_>) -> Result<Vec<SeriesSummary>>;
 
     /// Returns the UTC days that hold points, as the times of their first milliseconds. A store that keeps larger pieces may name
     /// more days, never fewer.

@@ -1,5 +1,6 @@
 mod crash;
+mod drop;
 mod model;
 mod path;
 mod sabotage;
-mod world;
+pub(crate) mod world;

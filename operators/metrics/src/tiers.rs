@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use lake::name::{Location, TableName};
 use lake::{Error, ErrorKind, Result};
 
 use crate::duplicate::DuplicateRule;
+use crate::store::SeriesSummary;
 use crate::window::{PartitionUnit, Window};
 
 const OPERATION: &str = "read the tiers";
@@ -92,6 +94,15 @@ pub struct FlushRule {
     pub count: Option<u64>,
     /// A series whose oldest point is at least so old, in milliseconds.
     pub age_ms: Option<i64>,
+}
+
+impl FlushRule {
+    /// Tells whether a series is moved; a rule without count and age moves all.
+    pub(crate) fn names(&self, series: &SeriesSummary, now: Timestamp) -> bool {
+        let enough = self.count.is_some_and(|count| series.count >= count);
+        let old = self.age_ms.is_some_and(|age_ms| series.oldest_ms.saturating_add(age_ms) <= now.as_millisecond());
+        enough || old || (self.count.is_none() && self.age_ms.is_none())
+    }
 }
 
 /// What a tier is.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use lake::{ErrorKind, Result};
 
-use crate::archive::{Form, SeriesRows, hash_of_object, scan};
+use crate::archive::{Form, SeriesRows, hash_of_object, note_state, scan};
 use crate::checksum::{PartSums, Tally};
 use crate::ledger::{Archived, LedgerRow, Touch, WindowState};
 use crate::merge::{SideBySide, store_batches, stored_and_archived};
@@ -84,6 +84,8 @@ impl Metrics {
 
     /// Notes that a window holds, unless it was touched meanwhile.
     pub(crate) async fn note_verified(&self, tier: &Tier, row: &LedgerRow) -> Result<WindowReport> {
+        // The catalog first: a stop between the two leaves a window that is due again.
+        self.note_in_catalog(tier, row, row.state.max(WindowState::Verified)).await?;
         let verified = self.ledger.verified(&tier.name, row);
         let is_verified = self.points().around("metrics: note that a window is verified", verified).await?;
         let outcome = if !is_verified {
@@ -94,6 +96,13 @@ impl Metrics {
             Outcome::Unchanged
         };
         self.report(tier, row.window, outcome).await
+    }
+
+    /// Notes in the catalog's partition how far a window is: a ledger that is lost is rebuilt from it.
+    pub(crate) async fn note_in_catalog(&self, tier: &Tier, row: &LedgerRow, state: WindowState) -> Result<()> {
+        let Some(standing) = &row.standing else { return Ok(()) };
+        let note = note_state(&self.lake, tier, row.window, standing, state);
+        self.points().around("metrics: note the state in the catalog", note).await
     }
 
     pub(crate) async fn failed(&self, tier: &Tier, window: Window, mismatches: Vec<String>) -> Result<WindowReport> {

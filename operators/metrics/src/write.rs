@@ -8,8 +8,9 @@ use lake::Result;
 
 use crate::ledger::Touch;
 use crate::metrics::{Metrics, invalid};
-use crate::point::{Merged, PointBatch};
-use crate::tiers::{TierKind, TierName};
+use crate::point::{Merged, PointBatch, SeriesName};
+use crate::store::{Selection, SeriesSummary};
+use crate::tiers::{FlushRule, TierKind, TierName};
 use crate::window::Window;
 
 impl Metrics {
@@ -26,13 +27,43 @@ impl Metrics {
             )));
         };
         let merged = self.take(tier, batch).await?;
-        if let Some(rule) = flush {
-            let below = self.tiers.stores().skip_while(|other| other.name != *tier).nth(1);
-            if let (Some(below), Some(_moving)) = (below, self.movers.now()?) {
-                self.move_down(tier, &below.name, *rule, now).await?;
-            }
+        let below = self.tiers.stores().skip_while(|other| other.name != *tier).nth(1);
+        if let (Some(rule), Some(below)) = (flush, below) {
+            self.flush_after(tier, &below.name, *rule, batch, now).await?;
         }
         Ok(merged)
+    }
+
+    /// Flushes the series that a write has made due, and those that have grown old, unless points are being moved.
+    async fn flush_after(
+        &self,
+        tier: &TierName,
+        below: &TierName,
+        rule: FlushRule,
+        batch: &PointBatch,
+        now: Timestamp,
+    ) -> Result<()> {
+        let Some(gathered) = self.gathered.get(tier) else { return Ok(()) };
+        let store = self.store(tier).await?;
+        let mut gathered = gathered.lock().await;
+        if gathered.is_known() {
+            gathered.wrote(batch);
+        } else {
+            gathered.begin(store.summaries(Selection::All).await?);
+        }
+        let names = gathered.may_be_due(rule, batch, now);
+        if names.is_empty() {
+            return Ok(());
+        }
+        let Some(_moving) = self.movers.now()? else { return Ok(()) };
+        let found = store.summaries(Selection::Names(&names)).await?;
+        gathered.looked_at(&names, &found);
+        let due: Vec<SeriesSummary> = found.into_iter().filter(|series| rule.names(series, now)).collect();
+        self.move_down(tier, below, &due).await?;
+        // What others wrote into them meanwhile is theirs to flush.
+        let moved: Vec<SeriesName> = due.into_iter().map(|series| series.name).collect();
+        gathered.looked_at(&moved, &[]);
+        Ok(())
     }
 
     /// Writes points into a store by the protocol.

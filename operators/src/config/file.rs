@@ -81,7 +81,7 @@ pub(crate) fn read_value<C: Config>(value: &Value) -> Result<C, Vec<ParamProblem
     if !problems.is_empty() {
         return Err(problems);
     }
-    let config = read_params::<C>(C::NAME, params)?;
+    let config = read_params::<C>(C::WHAT, params)?;
     let problems = config.problems();
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }

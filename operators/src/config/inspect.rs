@@ -87,7 +87,7 @@ fn all<C: Config>(value: &Value, more: &dyn Fn(&C) -> Vec<ParamProblem>) -> Vec<
     };
     let mut problems = Vec::new();
     expressions(value, &ParamPath::default(), &mut problems);
-    problems.extend(check_params::<C>(C::NAME, params));
+    problems.extend(check_params::<C>(C::WHAT, params));
     problems.extend(meaning(value, more));
     problems
 }
@@ -96,10 +96,10 @@ fn all<C: Config>(value: &Value, more: &dyn Fn(&C) -> Vec<ParamProblem>) -> Vec<
 pub(crate) fn meaning<C: Config>(value: &Value, more: &dyn Fn(&C) -> Vec<ParamProblem>) -> Vec<ParamProblem> {
     let problems = C::text_problems(value, &|text| constant(text).is_some());
     let Some(params) = value.as_object().filter(|_| problems.is_empty()) else { return problems };
-    if is_unevaluated(value) || !check_params::<C>(C::NAME, params).is_empty() {
+    if is_unevaluated(value) || !check_params::<C>(C::WHAT, params).is_empty() {
         return problems;
     }
-    match read_params::<C>(C::NAME, params) {
+    match read_params::<C>(C::WHAT, params) {
         Ok(config) => {
             let mut problems = config.problems();
             problems.extend(more(&config));

@@ -10,7 +10,6 @@ use crate::config::{self, Config};
 
 impl Config for LoadConfig {
     const WHAT: &'static str = "load's config";
-    const NAME: &'static str = "load";
     const EXPECTED: &'static str = "a mapping with `in` and `out`";
     const INSTEAD: &'static str = "; the config may also stand in the workflow itself";
 

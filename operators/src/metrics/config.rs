@@ -10,7 +10,6 @@ use crate::config::{self, Config};
 
 impl Config for TiersConfig {
     const WHAT: &'static str = "file of tiers";
-    const NAME: &'static str = "tiers";
     const EXPECTED: &'static str = "a mapping with `tiers`";
     const INSTEAD: &'static str = "; `tiers:` names another file";
 

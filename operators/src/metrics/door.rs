@@ -118,6 +118,17 @@ pub async fn open_metrics(lake: &Lake, config: &TiersConfig, secrets: &Secrets) 
     open(lake, config, addresses).await.map_err(task_error)
 }
 
+/// Opens tiers over a lake to see how far their windows are; none where nothing was written yet. Stores must not be asked for:
+/// their addresses are not known.
+///
+/// # Errors
+/// Those of the ledger.
+pub(super) async fn open_to_look(lake: Option<&Lake>, config: &TiersConfig) -> lake::Result<Option<Metrics>> {
+    let Some(lake) = lake else { return Ok(None) };
+    let stores = Arc::new(ConfiguredStores::new(lake, config, Addresses::new()));
+    Metrics::open_to_look(lake, config.tiers()?, stores).await
+}
+
 /// Puts the secrets into the addresses of Redis.
 fn addresses(config: &TiersConfig, reveal: &dyn Fn(&str) -> Result<Secret, TaskError>) -> Result<Addresses, TaskError> {
     let mut addresses = Addresses::new();

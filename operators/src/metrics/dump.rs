@@ -38,9 +38,9 @@ impl Dump {
 pub(crate) struct Params {
     /// The store whose windows are written.
     #[serde(rename = "_command")]
-    command: String,
+    pub(super) command: String,
     /// The `parquet` tier of the same step.
-    to: String,
+    pub(super) to: String,
     /// What becomes of a window that is archived already and to which points came since.
     #[serde(default)]
     on_late: OnLate,

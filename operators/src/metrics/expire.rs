@@ -1,4 +1,4 @@
-//! `metrics.expire>`: verified windows are deleted from their store.
+//! `metrics.expire>`: verified windows are deleted from their store, and old ones from a Parquet tier.
 
 use std::sync::Arc;
 
@@ -34,12 +34,12 @@ impl Expire {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// The store.
+    /// The store, or the `parquet` tier.
     #[serde(rename = "_command")]
-    command: String,
+    pub(super) command: String,
     /// How long ago a window must have ended: `60d`; `0d` for every window that is verified. Default: the tier's `keep`.
     #[serde(default)]
-    older_than: Option<Period>,
+    pub(super) older_than: Option<Period>,
     /// Which windows may be deleted. There is no other choice; it may be written so that readers know.
     #[serde(default)]
     #[expect(dead_code, reason = "part of the language; only verified windows are ever deleted")]
@@ -61,16 +61,24 @@ pub(crate) enum OnlyIf {
 
 impl TypedOperator for Expire {
     const NAME: &'static str = "metrics.expire";
-    const SUMMARY: &'static str = "Deletes verified windows from a store, and nothing else.";
-    const COMMAND: Option<&'static str> = Some("the store");
+    const SUMMARY: &'static str =
+        "Deletes verified windows from a store, or old ones from a `parquet` tier, and nothing else.";
+    const COMMAND: Option<&'static str> = Some("the store, or the `parquet` tier");
     const DETAILS: &'static str = "\
 The store's points of a window are read again immediately before they are deleted. They must be those that were archived: when a point \
 came or changed since, nothing is deleted and the window is due for `metrics.dump>` again. Exactly the points that were read are \
 deleted, each by its time and value: one that is written in that moment stays.
 
+Of a `parquet` tier the partitions go whose time is over; their objects are deleted by the next collection. What is deleted lives \
+on in the next roll-up alone: a window goes only when no store and no tier of a smaller step holds its time any more, and a \
+verified window of that roll-up is made of exactly it. Its age is that of the roll-up's window, so that all of that go together, \
+and it is never made again from what is left. Points that come to such a time later stay in their store, and `metrics.dump>` says so.
+
 A window that was not verified is never deleted, whatever its age.
 
-Stores `metrics.last_expire`: `windows`, `made` (deleted now), `unchanged` (nothing was left), `late`, `not_due`, `points` (that were deleted).";
+Stores `metrics.last_expire`: `windows`, `made` (deleted now), `unchanged` (nothing was left), `late`, `not_due`, `points` (that were deleted).
+
+IAM actions on AWS: of a `parquet` tier `glue:GetPartition` and `glue:DeletePartition`.";
     const EXAMPLE: &'static str = "\
 +verify:
   metrics.verify>: [warm, cold]
@@ -93,8 +101,33 @@ Stores `metrics.last_expire`: `windows`, `made` (deleted now), `unchanged` (noth
         let range = params.window.range(opened.now)?;
         let keep = opened.config.tiers.get(&params.command).map_or(Period::ZERO, metrics::config::TierConfig::keep);
         let older_than_ms = params.older_than.unwrap_or(keep).as_millis();
-        let doing =
-            Doing { key: "last_expire", done: "expired", thing: "point", table: None, counts_moved: true, says: false };
+        let is_parquet = opened.config.tiers.get(&params.command).is_some_and(|tier| tier.as_parquet().is_some());
+        let is_raw = !is_parquet || super::rollup::is_raw(&opened.config, &params.command);
+        let doing = Doing {
+            key: "last_expire",
+            done: "expired",
+            thing: if is_raw { "point" } else { "bucket" },
+            table: None,
+            counts_moved: true,
+            says: false,
+        };
+        if is_parquet {
+            let Some(windows) = state::read::<Windows>(context)? else {
+                let due =
+                    opened.metrics.due_drops(&store, range, older_than_ms, opened.now).await.map_err(task_error)?;
+                return Windows::begin(opened.unit(&params.command), &due).start(context, doing);
+            };
+            let Some(window) = windows.current()? else { return windows.end(doing) };
+            let dropped = opened.metrics.drop_window(&store, window, older_than_ms, opened.now);
+            let dropped = dropped.await.map_err(task_error)?;
+            if windows.is_last()
+                && let Err(error) = opened.lake.collect().await
+            {
+                // The windows are gone whether that succeeds or not; the next collection goes on with it.
+                context.host.warn(&format!("versions that are no longer needed could not be collected: {error}"));
+            }
+            return windows.note(context, &dropped, doing);
+        }
         let Some(windows) = state::read::<Windows>(context)? else {
             let due =
                 opened.metrics.due_expiries(&store, range, older_than_ms, opened.now).await.map_err(task_error)?;

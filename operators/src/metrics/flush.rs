@@ -40,9 +40,9 @@ impl Flush {
 pub(crate) struct Params {
     /// The store that points leave.
     #[serde(rename = "_command")]
-    command: String,
+    pub(super) command: String,
     /// The store below it that takes them.
-    to: String,
+    pub(super) to: String,
     /// Series with so many points are moved. Default: the tier's `flush`.
     #[serde(default)]
     count: Option<u64>,

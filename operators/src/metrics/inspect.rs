@@ -71,6 +71,11 @@ fn names_file(task: &WrittenTask, file: &str) -> bool {
     task.operator.starts_with("metrics.") && tiers_file(&task.params).is_some_and(|named| named == file)
 }
 
+/// Reads the file of tiers of a task, when it can be known and nothing is wrong in it.
+pub(super) fn known(params: &Params, surroundings: &Surroundings<'_>) -> Option<TiersConfig> {
+    known_config(&tiers_file(params)?, surroundings)
+}
+
 /// Reads the file of tiers when nothing is wrong in it and nothing is left to evaluate in it.
 fn known_config(file: &str, surroundings: &Surroundings<'_>) -> Option<TiersConfig> {
     let known = config::known_file::<TiersConfig>(file, "tiers", surroundings).ok()??;

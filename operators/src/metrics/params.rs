@@ -14,7 +14,7 @@ use super::window::WrittenWindow;
 use crate::config;
 
 /// The file of tiers of a task that names none.
-pub(super) const TIERS_FILE: &str = "tiers.yml";
+pub(crate) const TIERS_FILE: &str = "tiers.yml";
 
 /// Which tiers, and what time it is for the task.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -56,7 +56,15 @@ impl TiersParams {
     /// # Errors
     /// That `at` is no time.
     pub(super) fn now(&self, context: &TaskContext) -> Result<Timestamp, TaskError> {
-        let Some(text) = &self.at else { return Ok(context.session_time.timestamp()) };
+        self.now_at(context.session_time.timestamp())
+    }
+
+    /// Returns the time that counts as now in a session of some time.
+    ///
+    /// # Errors
+    /// That `at` is no time.
+    pub(super) fn now_at(&self, session: Timestamp) -> Result<Timestamp, TaskError> {
+        let Some(text) = &self.at else { return Ok(session) };
         let time = parse_time(text).and_then(|time_ms| Timestamp::from_millisecond(time_ms).ok());
         time.ok_or_else(|| wrong("at", at_problem(text)))
     }

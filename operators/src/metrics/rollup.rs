@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TypedOperator};
 use engine::params::Params as EngineParams;
+use metrics::config::TiersConfig;
 use metrics::{MakeOptions, OnLate, RollupSource};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -36,9 +37,9 @@ impl Rollup {
 pub(crate) struct Params {
     /// The `parquet` tier of the smaller step.
     #[serde(rename = "_command")]
-    command: String,
+    pub(super) command: String,
     /// The next `parquet` tier, of a larger step.
-    to: String,
+    pub(super) to: String,
     /// Which windows of the smaller step are taken. Default: `verified` for the tier of the points, `archived` for a roll-up,
     /// which can be made again.
     #[serde(default)]
@@ -57,6 +58,22 @@ pub(crate) enum Source {
     Verified,
     /// All that are archived.
     Archived,
+}
+
+impl Params {
+    /// Returns which windows are taken; of the tier of the points (`is_raw`) others than of a roll-up, unless it is said.
+    pub(super) fn source(&self, is_raw: bool) -> RollupSource {
+        match self.source {
+            Some(Source::Verified) => RollupSource::Verified,
+            None if is_raw => RollupSource::Verified,
+            None | Some(Source::Archived) => RollupSource::Archived,
+        }
+    }
+}
+
+/// Tells whether a tier is that of the points, the first one of Parquet.
+pub(super) fn is_raw(config: &TiersConfig, tier: &str) -> bool {
+    config.tiers.iter().find(|(_, tier)| tier.as_parquet().is_some()).is_some_and(|(name, _)| name == tier)
 }
 
 impl TypedOperator for Rollup {
@@ -102,12 +119,7 @@ IAM actions on AWS: those of `athena.apas>`.";
             counts_moved: false,
             says: false,
         };
-        let is_raw = opened.metrics.tiers().archive().is_some_and(|archive| archive.name == from);
-        let source = match params.source {
-            Some(Source::Verified) => RollupSource::Verified,
-            None if is_raw => RollupSource::Verified,
-            None | Some(Source::Archived) => RollupSource::Archived,
-        };
+        let source = params.source(is_raw(&opened.config, &params.command));
         let Some(windows) = state::read::<Windows>(context)? else {
             let due = opened.metrics.due_rollups(&from, &to, range, source).await.map_err(task_error)?;
             return Windows::begin(opened.unit(&params.to), &due).start(context, doing);

@@ -18,7 +18,7 @@ pub(super) enum Work {
     Rollup,
     /// Two tiers are compared.
     Verify,
-    /// Points of a store are deleted.
+    /// Points of a store are deleted, or windows of Parquet.
     Expire,
     /// Tiers are read; none is named.
     Look,
@@ -36,7 +36,7 @@ impl Work {
             return unknown;
         }
         let problem = match (self, named) {
-            (Self::Write | Self::Expire, [(path, tier)]) => self.store(config, path, tier),
+            (Self::Write, [(path, tier)]) => store(config, path, tier),
             (Self::Flush | Self::Dump | Self::Rollup | Self::Verify, [(from_path, from), (to_path, to)]) => {
                 self.pair(config, (from_path, from), (to_path, to))
             }
@@ -56,17 +56,6 @@ impl Work {
     pub(super) fn check(self, config: &TiersConfig, file: &str, named: &Named<'_>) -> Result<(), TaskError> {
         let problems = self.problems(config, file, named);
         if problems.is_empty() { Ok(()) } else { Err(TaskError::wrong_params(problems)) }
-    }
-
-    fn store(self, config: &TiersConfig, path: &ParamPath, tier: &str) -> Option<ParamProblem> {
-        is_parquet(config, tier).then(|| {
-            let what = if self == Self::Write { "takes points" } else { "holds points until they are archived" };
-            let message = format!("expected a store that {what}, found `{tier}`, which is Parquet");
-            ParamProblem::new(path.clone(), message).help(match names(config, false).as_str() {
-                "" => "put a store above it: `hot: {store: embedded, step: 1m, keep: 26h}`".to_owned(),
-                names => format!("the stores are {names}"),
-            })
-        })
     }
 
     fn pair(self, config: &TiersConfig, from: (&ParamPath, &str), to: (&ParamPath, &str)) -> Option<ParamProblem> {
@@ -126,6 +115,16 @@ impl Work {
             _ => None,
         }
     }
+}
+
+fn store(config: &TiersConfig, path: &ParamPath, tier: &str) -> Option<ParamProblem> {
+    is_parquet(config, tier).then(|| {
+        let message = format!("expected a store that takes points, found `{tier}`, which is Parquet");
+        ParamProblem::new(path.clone(), message).help(match names(config, false).as_str() {
+            "" => "put a store above it: `hot: {store: embedded, step: 1m, keep: 26h}`".to_owned(),
+            names => format!("the stores are {names}"),
+        })
+    })
 }
 
 fn unknown(config: &TiersConfig, file: &str, path: &ParamPath, tier: &str) -> Option<ParamProblem> {

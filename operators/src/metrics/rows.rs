@@ -1,14 +1,40 @@
-//! Rows of a query or of a Parquet file as points: three columns, by their names.
+//! Rows of a query or of an input as points: three columns, by their names.
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch, StringArray, new_empty_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMicrosecondType};
 use lake::{Error, ErrorKind, Result};
 use metrics::SeriesName;
 use metrics::point::canonical;
 use metrics::time::check_time;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::batch::Rows;
+
+/// What the column of times may be called.
+const TIMES: [&str; 3] = ["timestamp", "ts", "time"];
+
+const NAME_TYPE: DataType = DataType::Utf8;
+const TIME_TYPE: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+const VALUE_TYPE: DataType = DataType::Float64;
+
+/// Which columns of an input are a point.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InputColumns {
+    /// The column of the series' names: text. Default: `name`.
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    /// The column of the times: `timestamp` or `date`. Default: `timestamp`, `ts` or `time`.
+    #[serde(default)]
+    pub(super) timestamp: Option<String>,
+    /// The column of the values: numbers. Default: `value`.
+    #[serde(default)]
+    pub(super) value: Option<String>,
+}
 
 /// Which columns of a result are a point.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +53,7 @@ impl Columns {
         let find = |wanted: &[&str]| {
             names.iter().position(|name| wanted.iter().any(|wanted| name.eq_ignore_ascii_case(wanted)))
         };
-        let found = (find(&["name"]), find(&["timestamp", "ts", "time"]), find(&["value"]));
+        let found = (find(&["name"]), find(&TIMES), find(&["value"]));
         match found {
             (Some(name), Some(time), Some(value)) if names.len() == 3 => Ok(Self { name, time, value }),
             _ => {
@@ -39,48 +65,131 @@ impl Columns {
         }
     }
 
+    /// Finds the columns of an input, whose other columns are passed over.
+    ///
+    /// # Errors
+    /// `SchemaMismatch` with the columns that there are, or a column of a type that is none of a point.
+    pub(super) fn of_input(named: &InputColumns, columns: &[(String, DataType)]) -> Result<Self> {
+        let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        let find = |what: &str, named: Option<&String>, usual: &[&str]| {
+            let wanted: Vec<&str> = named.map_or_else(|| usual.to_vec(), |name| vec![name.as_str()]);
+            let found =
+                wanted.iter().find_map(|wanted| names.iter().position(|name| name.eq_ignore_ascii_case(wanted)));
+            found.ok_or_else(|| {
+                let message = format!("expected a column `{}` in the input, found `{}`", wanted[0], names.join("`, `"));
+                Error::new(ErrorKind::SchemaMismatch, "read points", message)
+                    .help(format!("say which one is it: `columns: {{{what}: …}}`"))
+            })
+        };
+        let columns_of = Self {
+            name: find("name", named.name.as_ref(), &["name"])?,
+            time: find("timestamp", named.timestamp.as_ref(), &TIMES)?,
+            value: find("value", named.value.as_ref(), &["value"])?,
+        };
+        for (column, data_type) in
+            [(columns_of.name, NAME_TYPE), (columns_of.time, TIME_TYPE), (columns_of.value, VALUE_TYPE)]
+        {
+            let (name, found) = &columns[column];
+            as_type(&new_empty_array(found), name, &data_type)
+                .map_err(|error| error.help("the parser's `columns` say the types: `{name: …, type: …}`"))?;
+        }
+        Ok(columns_of)
+    }
+
+    /// Says which rows of a batch are no points, and why not.
+    ///
+    /// # Errors
+    /// `SchemaMismatch` for a column of another type.
+    pub(super) fn refused(&self, batch: &RecordBatch) -> Result<BTreeMap<usize, String>> {
+        let values = self.values(batch)?;
+        let mut refused = BTreeMap::new();
+        let mut last = None;
+        for row in 0..batch.num_rows() {
+            match values.point(row, last.take()) {
+                Ok((name, ..)) => last = Some(name),
+                Err(why) => drop(refused.insert(row, why.message)),
+            }
+        }
+        Ok(refused)
+    }
+
     /// Adds the rows of a batch; `before` rows came before it, for messages.
     ///
     /// # Errors
     /// `InvalidData` with the first row that is no point; `SchemaMismatch` for a column of another type.
     pub(super) fn add(&self, batch: &RecordBatch, before: u64, rows: &mut Rows) -> Result<()> {
-        let names = as_type(batch.column(self.name), "name", &DataType::Utf8)?;
-        let times = as_type(batch.column(self.time), "timestamp", &DataType::Timestamp(TimeUnit::Microsecond, None))?;
-        let values = as_type(batch.column(self.value), "value", &DataType::Float64)?;
-        let names = names.as_string::<i32>();
-        let (times, values) = (times.as_primitive::<TimestampMicrosecondType>(), values.as_primitive::<Float64Type>());
+        let values = self.values(batch)?;
         let mut last: Option<SeriesName> = None;
         for row in 0..batch.num_rows() {
-            let wrong = |why: String| {
+            let (name, time_ms, value) = values.point(row, last.take()).map_err(|why| {
                 let number = before.saturating_add(u64::try_from(row).unwrap_or(0)) + 1;
-                Error::new(ErrorKind::InvalidData, "read points", format!("row {number}: {why}"))
-            };
-            for (column, is_null) in
-                [("name", names.is_null(row)), ("timestamp", times.is_null(row)), ("value", values.is_null(row))]
-            {
-                if is_null {
-                    return Err(wrong(format!("expected a {column}, found NULL"))
-                        .help("leave such rows out in the SELECT: `WHERE value IS NOT NULL`"));
+                let error = Error::new(ErrorKind::InvalidData, "read points", format!("row {number}: {}", why.message));
+                match why.help {
+                    Some(help) => error.help(help),
+                    None => error,
                 }
-            }
-            let micros = times.value(row);
-            if micros.rem_euclid(1_000) != 0 {
-                return Err(wrong(format!(
-                    "expected a time of whole milliseconds, found {micros} microseconds since 1970"
-                ))
-                .help("round it in the SELECT: `CAST(at AS timestamp(3)) AS timestamp`"));
-            }
-            let time_ms = micros.div_euclid(1_000);
-            check_time(time_ms).map_err(|error| wrong(error.message))?;
-            let text = names.value(row);
-            let name = match last.take().filter(|last| last.as_str() == text) {
-                Some(name) => name,
-                None => SeriesName::new(text).map_err(|error| wrong(error.message))?,
-            };
-            rows.add(&name, &[(time_ms, canonical(values.value(row)))]);
+            })?;
+            rows.add(&name, &[(time_ms, value)]);
             last = Some(name);
         }
         Ok(())
+    }
+
+    fn values(&self, batch: &RecordBatch) -> Result<Values> {
+        let names = as_type(batch.column(self.name), "name", &NAME_TYPE)?;
+        let times = as_type(batch.column(self.time), "timestamp", &TIME_TYPE)?;
+        let values = as_type(batch.column(self.value), "value", &VALUE_TYPE)?;
+        Ok(Values {
+            names: names.as_string::<i32>().clone(),
+            times: times.as_primitive::<TimestampMicrosecondType>().clone(),
+            values: values.as_primitive::<Float64Type>().clone(),
+        })
+    }
+}
+
+/// The columns of some rows.
+struct Values {
+    names: StringArray,
+    times: PrimitiveArray<TimestampMicrosecondType>,
+    values: PrimitiveArray<Float64Type>,
+}
+
+/// Why a row is no point.
+struct Refusal {
+    message: String,
+    /// What helps where the row comes from a query.
+    help: Option<&'static str>,
+}
+
+impl Values {
+    /// Reads a row; `last` is the series of the row before, most likely the same.
+    fn point(&self, row: usize, last: Option<SeriesName>) -> std::result::Result<(SeriesName, i64, f64), Refusal> {
+        let refused = |message: String| Refusal { message, help: None };
+        for (column, is_null) in [
+            ("name", self.names.is_null(row)),
+            ("timestamp", self.times.is_null(row)),
+            ("value", self.values.is_null(row)),
+        ] {
+            if is_null {
+                let help = Some("leave such rows out in the SELECT: `WHERE value IS NOT NULL`");
+                return Err(Refusal { message: format!("expected a {column}, found NULL"), help });
+            }
+        }
+        let micros = self.times.value(row);
+        if micros.rem_euclid(1_000) != 0 {
+            return Err(Refusal {
+                message: format!("expected a time of whole milliseconds, found {micros} microseconds since 1970"),
+                help: Some("round it in the SELECT: `CAST(at AS timestamp(3)) AS timestamp`"),
+            });
+        }
+        let time_ms = micros.div_euclid(1_000);
+        check_time(time_ms).map_err(|error| refused(error.message))?;
+        let text = self.names.value(row);
+        let name = match last.filter(|last| last.as_str() == text) {
+            Some(name) => name,
+            None => SeriesName::new(text).map_err(|error| refused(error.message))?,
+        };
+        Ok((name, time_ms, canonical(self.values.value(row))))
     }
 }
 

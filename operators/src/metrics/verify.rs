@@ -35,7 +35,7 @@ impl Verify {
 pub(crate) struct Params {
     /// The two tiers, the one that was written from first: `[warm, cold]`.
     #[serde(rename = "_command")]
-    command: Vec<String>,
+    pub(super) command: Vec<String>,
     #[serde(flatten)]
     window: WindowParams,
     #[serde(flatten)]

@@ -5,12 +5,12 @@ use std::time::Duration;
 use engine::diagnostic::code;
 use engine::operator::error::Retry;
 use engine::operator::{Published, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskReport, TaskResult};
-use lake::words::counted;
+use lake::words::{bytes, counted, figure};
 use metrics::{Outcome, PartitionUnit, Window, WindowReport};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::output::{self, bytes, figure, path, store};
+use super::output::{self, path, store};
 use crate::error::task_error;
 use crate::state;
 
@@ -85,6 +85,11 @@ impl Windows {
     pub(super) fn current(&self) -> Result<Option<Window>, TaskError> {
         let label = self.labels.get(self.next);
         label.map(|label| Window::parse(self.unit, label).map_err(task_error)).transpose()
+    }
+
+    /// Tells whether the next window is the last one.
+    pub(super) fn is_last(&self) -> bool {
+        self.next + 1 >= self.labels.len()
     }
 
     /// Notes what became of the window, and comes again for the next one, or is done.

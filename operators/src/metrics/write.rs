@@ -1,19 +1,24 @@
-//! `metrics.write>`: rows of a query become points of a tier.
+//! `metrics.write>`: rows of a query or of an input become points of a tier.
+
+mod input;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use engine::operator::{
     ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskProgress, TaskReport, TaskResult,
     TypedOperator,
 };
 use engine::params::Params as EngineParams;
-use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use lake::load::config::{InputConfig, MaxRejected};
 use lake::query::{Destination, Query, QueryId, QueryOptions, QueryStatus};
 use metrics::Merged;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::batch::{BATCH_ROWS, Rows};
 use super::door::{MetricsDoor, Opened, tier};
@@ -21,7 +26,7 @@ use super::inspect;
 use super::output::{number, path, store};
 use super::params::TiersParams;
 use super::route::Work;
-use super::rows::Columns;
+use super::rows::{Columns, InputColumns};
 use crate::error::{AtParam as _, task_error};
 use crate::{sql_text, state};
 
@@ -51,8 +56,22 @@ pub(crate) struct Params {
     #[serde(rename = "_command")]
     command: String,
     /// The SELECT whose rows are points, or a file (`….sql`) or object (`s3://…`) that holds it: the columns `name`, `timestamp`
-    /// (or `ts`, `time`) and `value`. Files of any form become rows by `load>` into a table first.
-    query: String,
+    /// (or `ts`, `time`) and `value`.
+    #[serde(default)]
+    query: Option<String>,
+    /// In place of `query`: the files whose rows are points, with their `parser`, as `load>` has it.
+    // It is read when the task begins, so that its problems have their places.
+    #[serde(default, rename = "in")]
+    #[schemars(with = "Option<InputConfig>")]
+    input: Option<Value>,
+    /// Of `in`: which columns are a point; others are passed over.
+    #[serde(default)]
+    columns: Option<InputColumns>,
+    /// Of `in`: how many lines that cannot be read, or are no points, may be left out and kept apart, as `load>` has it: `10` or
+    /// `0.1%`. Not given: one such line is an error.
+    #[serde(default)]
+    #[schemars(with = "Option<MaxRejected>")]
+    max_rejected: Option<Value>,
     /// The database of tables without one.
     #[serde(default)]
     database: Option<String>,
@@ -62,7 +81,15 @@ pub(crate) struct Params {
 
 /// How far the task is.
 #[derive(Debug, Serialize, Deserialize)]
-struct Progress {
+#[serde(untagged)]
+enum Progress {
+    Query(Box<QueryProgress>),
+    Input(Box<input::Progress>),
+}
+
+/// How far a query is.
+#[derive(Debug, Serialize, Deserialize)]
+struct QueryProgress {
     sql: String,
     token: String,
     /// The query's id, once it is known.
@@ -72,16 +99,23 @@ struct Progress {
 
 impl TypedOperator for Write {
     const NAME: &'static str = "metrics.write";
-    const SUMMARY: &'static str = "Writes the rows of a query as points into a tier; again and again without harm.";
+    const SUMMARY: &'static str =
+        "Writes the rows of a query or of files as points into a tier; again and again without harm.";
     const COMMAND: Option<&'static str> = Some("the tier that takes the points");
     const DETAILS: &'static str = "\
 The same series, time and value any number of times is one point; of two values of one time `duplicate` in the file of tiers chooses. \
 Every value is kept as a double: every \"not a number\" is the same, and −0 is 0. A row with NULL, a time before 1970 or one that is no \
 whole millisecond is an error that names the row.
 
+With `in`, files are read as by `load>`: the same inputs and parsers, guessed columns, gzip and zstd. A line that cannot be read, or whose \
+row is no point, is an error that names the first ten as `file:line: reason`; with `max_rejected` such lines are kept in \
+`<table>__rejected` of the points' `parquet` tier, as by `load>`, and more of them fail with exit code 3. All of the input is read before \
+the first point is written, so that nothing is written of an input that is refused.
+
 Points that come to a window which is archived already reopen it: the next `metrics.dump>` writes it again, whole, as a new version.
 
-Stores `metrics.last_write`: `rows`, `added`, `same` (times that had the value already), `changed` (times that had another one).";
+Stores `metrics.last_write`: `rows`, `added`, `same` (times that had the value already), `changed` (times that had another one); of \
+an input also `rejected`, `skipped`, `files` and `bytes_read`.";
     const EXAMPLE: &'static str = "\
 +write:
   metrics.write>: hot
@@ -94,6 +128,8 @@ Stores `metrics.last_write`: `rows`, `added`, `same` (times that had the value a
 
     fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
         let mut problems = inspect::task(Some(Work::Write), &["_command"], params, surroundings);
+        problems.extend(input::one_source(params));
+        problems.extend(input::inspect(params, inspect::known(params, surroundings).as_ref()));
         if let Some(query) = params.get("query").and_then(serde_json::Value::as_str) {
             crate::inspect::sql(&"query".into(), query, surroundings, &mut problems);
         }
@@ -103,13 +139,21 @@ Stores `metrics.last_write`: `rows`, `added`, `same` (times that had the value a
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let named = [("_command", params.command.as_str())];
         let opened = self.door.open(context, &params.tiers, Work::Write, &named).await?;
+        let found = state::read::<Progress>(context)?;
+        let Some(sql) = &params.query else {
+            let found = match found {
+                Some(Progress::Input(progress)) => Some(*progress),
+                _ => None,
+            };
+            return Box::pin(input::Progress::run(context, &opened, &params, found)).await;
+        };
         let lake = &opened.lake;
-        let mut progress = if let Some(progress) = state::read::<Progress>(context)? {
-            progress
+        let mut progress = if let Some(Progress::Query(progress)) = found {
+            *progress
         } else {
-            let sql = sql_text::resolve(lake, context, &params.query, &EngineParams::new()).await.at_param("query")?;
+            let sql = sql_text::resolve(lake, context, sql, &EngineParams::new()).await.at_param("query")?;
             let token = context.token("query", 1, &sql);
-            let progress = Progress { sql, token, query: None, polls: 0 };
+            let progress = QueryProgress { sql, token, query: None, polls: 0 };
             state::write(context, &progress).await?;
             progress
         };
@@ -127,8 +171,13 @@ Stores `metrics.last_write`: `rows`, `added`, `same` (times that had the value a
         };
         match lake.engine.poll(&id).await.map_err(task_error)? {
             QueryStatus::Succeeded(stats) => {
-                let (rows, merged) = write(context, &opened, &params.command, &id).await?;
-                Ok(done(rows, merged, stats.scanned_bytes))
+                let (columns, batches) = lake.engine.fetch(&id).await.map_err(task_error)?;
+                let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+                let columns = Columns::of(&names).map_err(task_error).at_param("query")?;
+                let batches = batches.map_err(|error| task_error(lake::sql::from_execution(error))).boxed();
+                let written = write_rows(context, &opened, &params.command, (columns, "query"), batches).await?;
+                let report = TaskReport { scanned_bytes: Some(stats.scanned_bytes), ..TaskReport::default() };
+                Ok(done(written, EngineParams::new(), report))
             }
             QueryStatus::Failed(error) => Err(task_error(error).at_param("query")),
             QueryStatus::Canceled => {
@@ -149,23 +198,41 @@ Stores `metrics.last_write`: `rows`, `added`, `same` (times that had the value a
     }
 
     async fn cancel(&self, context: &TaskContext) -> Result<(), TaskError> {
-        let Some(id) = state::read::<Progress>(context)?.and_then(|progress| progress.query) else { return Ok(()) };
-        self.door.lake().await?.engine.cancel(&id).await.map_err(task_error)
+        match state::read::<Progress>(context)? {
+            Some(Progress::Query(progress)) => {
+                let Some(id) = progress.query else { return Ok(()) };
+                self.door.lake().await?.engine.cancel(&id).await.map_err(task_error)
+            }
+            Some(Progress::Input(progress)) => progress.cancel(self.door.lake().await?).await,
+            None => Ok(()),
+        }
     }
 }
 
-/// Writes the rows of a result.
-async fn write(context: &TaskContext, opened: &Opened, to: &str, id: &QueryId) -> Result<(u64, Merged), TaskError> {
+/// What was written.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Written {
+    rows: u64,
+    added: u64,
+    same: u64,
+    changed: u64,
+}
+
+/// Writes rows as points; a row that is none is the fault of a parameter.
+async fn write_rows(
+    context: &TaskContext,
+    opened: &Opened,
+    to: &str,
+    (columns, param): (Columns, &str),
+    mut batches: BoxStream<'_, Result<RecordBatch, TaskError>>,
+) -> Result<Written, TaskError> {
     let to = tier(to)?;
     let rule = opened.config.duplicate;
-    let (columns, mut batches) = opened.lake.engine.fetch(id).await.map_err(task_error)?;
-    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-    let columns = Columns::of(&names).map_err(task_error).at_param("query")?;
     let (mut rows, mut n_rows, mut merged) = (Rows::default(), 0_u64, Merged::default());
     loop {
-        let next = batches.try_next().await.map_err(|error| task_error(lake::sql::from_execution(error)))?;
+        let next = batches.try_next().await?;
         if let Some(batch) = &next {
-            columns.add(batch, n_rows, &mut rows).map_err(task_error).at_param("query")?;
+            columns.add(batch, n_rows, &mut rows).map_err(task_error).at_param(param)?;
             n_rows += number(batch.num_rows());
         }
         if rows.len() >= BATCH_ROWS || (next.is_none() && rows.len() > 0) {
@@ -175,7 +242,7 @@ async fn write(context: &TaskContext, opened: &Opened, to: &str, id: &QueryId) -
             context.host.progress(TaskProgress { rows: n_rows, bytes: 0, bytes_total: None });
         }
         if next.is_none() {
-            return Ok((n_rows, merged));
+            return Ok(Written { rows: n_rows, added: merged.added, same: merged.same, changed: merged.changed });
         }
         if context.cancellation.is_cancelled() {
             return Err(task_error(lake::Error::new(
@@ -187,12 +254,19 @@ async fn write(context: &TaskContext, opened: &Opened, to: &str, id: &QueryId) -
     }
 }
 
-fn done(rows: u64, merged: Merged, scanned_bytes: u64) -> TaskOutcome {
-    let last_write = json!({"rows": rows, "added": merged.added, "same": merged.same, "changed": merged.changed});
+/// Tells what was written; `more` of it stands beside the figures.
+fn done(written: Written, more: EngineParams, report: TaskReport) -> TaskOutcome {
+    let mut last_write = EngineParams::new();
+    for (key, value) in
+        [("rows", written.rows), ("added", written.added), ("same", written.same), ("changed", written.changed)]
+    {
+        last_write.insert(key.to_owned(), json!(value));
+    }
+    last_write.extend(more);
     TaskResult {
-        store: store("last_write", last_write),
+        store: store("last_write", json!(last_write)),
         reset: vec![path("last_write")],
-        report: TaskReport { rows: Some(rows), scanned_bytes: Some(scanned_bytes), ..TaskReport::default() },
+        report: TaskReport { rows: Some(written.rows), ..report },
         ..TaskResult::default()
     }
     .done()

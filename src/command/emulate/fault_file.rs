@@ -32,7 +32,7 @@ fn parse(name: &str, text: &str) -> Result<FaultPlan, Problems> {
         problems.push(Diagnostic::error(code::PARAM_VALUE, node.span, message));
         return Err((sources, problems));
     };
-    let plan = match read_params::<FaultPlan>("emulate", &params) {
+    let plan = match read_params::<FaultPlan>("file of faults", &params) {
         Ok(plan) => plan,
         Err(found) => {
             for problem in found {

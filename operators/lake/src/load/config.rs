@@ -4,9 +4,13 @@
 //! means something else on purpose, a `DIFFERENCE(embulk)` says so. Reading the values (`${…}`) is the caller's business.
 
 use std::fmt;
+use std::path::Path;
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::name::TableName;
 
 mod column;
 mod limit;
@@ -15,7 +19,7 @@ mod parser;
 
 pub use column::{ColumnConfig, ColumnType};
 pub use limit::MaxRejected;
-pub use output::{FileOutput, FormatConfig, Mode, OnEmpty, OutputConfig, TableOutput};
+pub use output::{FileOutput, FormatConfig, Mode, OnEmpty, OutputConfig, StagedOutput, TableOutput};
 pub use parser::{ApacheCombinedConfig, CsvConfig, JsonlConfig, Newline, NullStrings, ParserConfig, UnknownKeys};
 
 /// A load: where the bytes come from, how they are read, and where the rows go.
@@ -98,6 +102,33 @@ impl fmt::Display for ConfigProblem {
 }
 
 impl LoadConfig {
+    /// Makes a load whose rows whoever runs it takes from a folder of this machine. Rejected lines are limited and kept as with
+    /// every load: `rejected` is the table whose `<table>__rejected` takes them.
+    #[must_use]
+    pub fn staged(
+        input: InputConfig,
+        max_rejected: Option<MaxRejected>,
+        folder: &Path,
+        rejected: Option<&TableName>,
+    ) -> Self {
+        let table = |name: &TableName| TableOutput {
+            database: name.database.clone(),
+            table: name.table.clone(),
+            partition_by: IndexMap::new(),
+            mode: Mode::Replace,
+            on_empty: None,
+            format: FormatConfig::default(),
+            location: None,
+        };
+        let files = FileOutput { path: folder.to_string_lossy().into_owned(), format: FormatConfig::default() };
+        Self {
+            input,
+            filters: Vec::new(),
+            out: OutputConfig::Staged(StagedOutput { files, rejected: rejected.map(table) }),
+            max_rejected,
+        }
+    }
+
     /// Looks at everything that needs no file and no catalog, and returns all problems at once.
     #[must_use]
     pub fn problems(&self) -> Vec<ConfigProblem> {

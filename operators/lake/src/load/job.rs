@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::config::{InputConfig, LoadConfig, OutputConfig, ParserConfig};
+use super::config::{InputConfig, LoadConfig, OutputConfig, ParserConfig, StagedOutput, TableOutput};
 use super::empty;
 use super::file_output::{self, FolderDestination};
 use super::guess::SAMPLE_BYTES;
@@ -34,6 +34,8 @@ use super::partition::PartitionKeys;
 use super::pipeline::{Outcome, Pipeline};
 use super::race;
 use super::report::{LoadReport, Progress, PublishedPart};
+use super::row_check::RowCheck;
+use super::staged;
 use super::stream::{Destination, StreamKey, Written};
 use super::table_output::{self, NewPart, TableDestination};
 use super::unreadable;
@@ -104,10 +106,14 @@ impl Plan {
         format!("load-{}-{part:05}.parquet", self.load_id())
     }
 
-    /// Returns the table that the load writes to, as messages name it; none for files.
-    fn table_name(&self) -> Option<String> {
+    /// Returns the table of the catalog that the load writes to, as messages name it; none for files.
+    pub(super) fn table_name(&self) -> Option<String> {
         match &self.config.out {
             OutputConfig::Table(table) => Some(format!("{}.{}", table.database, table.table).to_lowercase()),
+            OutputConfig::Staged(staged) => {
+                let table = staged.rejected.as_ref()?;
+                Some(format!("{}.{}", table.database, table_output::rejected_name(table)).to_lowercase())
+            }
             OutputConfig::File(_) => None,
         }
     }
@@ -138,11 +144,13 @@ pub struct LoadControl {
     pub notice: Arc<dyn Fn(&Notice) + Send + Sync>,
     /// Ends the load early; nothing is published then.
     pub cancel: CancellationToken,
+    /// Says which rows are not taken, beyond lines that cannot be read; called from threads of the loader.
+    pub check: Option<RowCheck>,
 }
 
 impl Default for LoadControl {
     fn default() -> Self {
-        Self { progress: Arc::new(|_| ()), notice: Arc::new(|_| ()), cancel: CancellationToken::new() }
+        Self { progress: Arc::new(|_| ()), notice: Arc::new(|_| ()), cancel: CancellationToken::new(), check: None }
     }
 }
 
@@ -170,6 +178,11 @@ impl LoadState {
             Stage::Written(written) | Stage::Kept(written) => Some(&written.report),
             Stage::Done(report) => Some(report),
         }
+    }
+
+    /// Returns all that the load knows from its beginning on.
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// Returns the files that the load reads.
@@ -313,6 +326,12 @@ pub async fn give_up(lake: &Lake, state: &LoadState) -> Result<()> {
             table_output::next_generation(lake, plan, table).await?;
         }
         OutputConfig::File(file) => give_up_files(lake, plan, file).await?,
+        OutputConfig::Staged(output) => {
+            if let Some(table) = &output.rejected {
+                table_output::next_generation(lake, plan, table).await?;
+            }
+            staged::remove_staged(state).await?;
+        }
     }
     lake.collect().await?;
     Ok(())
@@ -390,11 +409,12 @@ async fn write(lake: &Lake, plan: &Plan, control: &LoadControl) -> Result<Writte
             }
             finished
         }
+        OutputConfig::Staged(output) => staged::write(lake, plan, output, control).await,
     }
 }
 
 fn finish_files(plan: &Plan, outcome: Outcome) -> Result<WrittenLoad> {
-    let report = report(plan, &outcome);
+    let report = wrote(plan, &outcome);
     unreadable::refuse_any(plan, &report)?;
     let (parts, rejected) = by_kind(outcome.written);
     Ok(WrittenLoad {
@@ -410,7 +430,7 @@ async fn finish_table(
     destination: &TableDestination,
     outcome: Outcome,
 ) -> Result<WrittenLoad> {
-    let report = report(plan, &outcome);
+    let report = wrote(plan, &outcome);
     unreadable::refuse_any(plan, &report)?;
     let mut written = outcome.written;
     if table.partition_by.is_empty() && !written.iter().any(|stream| matches!(stream.key, StreamKey::Rows(_))) {
@@ -440,10 +460,11 @@ fn by_kind(written: Vec<Written>) -> (Vec<(Vec<String>, Files)>, Option<Files>) 
     (parts, rejected)
 }
 
-fn report(plan: &Plan, outcome: &Outcome) -> LoadReport {
+/// Says what was read and written; what is published comes later.
+pub(super) fn wrote(plan: &Plan, outcome: &Outcome) -> LoadReport {
     let (database, table) = match &plan.config.out {
         OutputConfig::Table(table) => (Some(table.database.to_lowercase()), Some(table.table.to_lowercase())),
-        OutputConfig::File(_) => (None, None),
+        OutputConfig::File(_) | OutputConfig::Staged(_) => (None, None),
     };
     LoadReport {
         database,
@@ -459,13 +480,14 @@ fn report(plan: &Plan, outcome: &Outcome) -> LoadReport {
     }
 }
 
-async fn run_pipeline<D: Destination + 'static>(
+pub(super) async fn run_pipeline<D: Destination + 'static>(
     lake: &Lake,
     plan: &Plan,
     control: &LoadControl,
     destination: D,
 ) -> Result<Outcome> {
-    let (lake, plan, progress) = (lake.clone(), plan.clone(), Arc::clone(&control.progress));
+    let (lake, plan, progress, check) =
+        (lake.clone(), plan.clone(), Arc::clone(&control.progress), control.check.clone());
     let runtime = Handle::current();
     let cancel = control.cancel.child_token();
     // When the caller gives up on this future, the threads end too.
@@ -475,7 +497,9 @@ async fn run_pipeline<D: Destination + 'static>(
         let columns = plan.layout.read_columns(parser)?;
         let keys = match &plan.config.out {
             OutputConfig::Table(table) => PartitionKeys::compile(&table.partition_by, &columns, plan.planned_ms)?,
-            OutputConfig::File(_) => PartitionKeys::compile(&indexmap::IndexMap::new(), &columns, plan.planned_ms)?,
+            OutputConfig::File(_) | OutputConfig::Staged(_) => {
+                PartitionKeys::compile(&indexmap::IndexMap::new(), &columns, plan.planned_ms)?
+            }
         };
         let threads = lake.settings.parallelism;
         let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
@@ -485,6 +509,7 @@ async fn run_pipeline<D: Destination + 'static>(
             parser: plan.layout.parser(parser),
             columns,
             keys,
+            check,
             keeps_rejected: plan.config.limit().is_some(),
             compression: plan.config.out.compression(),
             destination: &destination,
@@ -504,6 +529,10 @@ async fn run_pipeline<D: Destination + 'static>(
 async fn keep_rejected(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Result<()> {
     match &plan.config.out {
         OutputConfig::Table(table) => table_output::keep_rejected(lake, plan, table, written.rejected.as_ref()).await,
+        OutputConfig::Staged(output) => match &output.rejected {
+            Some(table) => table_output::keep_rejected(lake, plan, table, written.rejected.as_ref()).await,
+            None => Ok(()),
+        },
         OutputConfig::File(file) => {
             file_output::publish_rejected(plan, file, written.rejected.as_ref(), &lake.settings.crash_points).await
         }
@@ -529,7 +558,7 @@ async fn is_published(lake: &Lake, plan: &Plan, written: &WrittenLoad, control: 
             table_output::abandon_all(lake, &written.parts).await?;
             collect(lake).await;
         }
-        OutputConfig::File(file) => {
+        OutputConfig::File(file) | OutputConfig::Staged(StagedOutput { files: file, .. }) => {
             let points = &lake.settings.crash_points;
             file_output::abandon(&file_output::folder(plan, file), &written.parts, points).await?;
         }
@@ -560,6 +589,11 @@ async fn publish_parts(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Resul
         OutputConfig::Table(table) => {
             report.published = table_output::publish(lake, plan, table, parts).await?;
         }
+        // Whoever runs the load takes them from there: nobody else sees them.
+        OutputConfig::Staged(StagedOutput { files, .. }) => {
+            let folder = file_output::folder(plan, files);
+            file_output::publish(plan, &folder, parts, &lake.settings.crash_points).await?;
+        }
         OutputConfig::File(file) => {
             let folder = file_output::folder(plan, file);
             file_output::publish(plan, &folder, parts, &lake.settings.crash_points).await?;
@@ -573,16 +607,21 @@ async fn publish_parts(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Resul
 /// Says where the rejected lines are.
 fn rejected_kept(plan: &Plan, part: Option<&NewPart>) -> Option<PublishedPart> {
     match &plan.config.out {
-        OutputConfig::Table(table) => part.map(|part| PublishedPart {
-            table: Some(format!("{}.{}", table.database, table_output::rejected_name(table)).to_lowercase()),
-            partition: [("load".to_owned(), part.values.join("/"))].into_iter().collect(),
-            rows: part.rows,
-            bytes: part.bytes,
-            location: part.prefix.clone(),
-        }),
+        OutputConfig::Table(table) => part.map(|part| kept_in(table, part)),
+        OutputConfig::Staged(output) => Some(kept_in(output.rejected.as_ref()?, part?)),
         OutputConfig::File(file) => {
             let folder = file_output::rejected_folder(plan, file);
             file_output::published(&folder, plan, part.map(std::slice::from_ref).unwrap_or_default()).into_iter().next()
         }
+    }
+}
+
+fn kept_in(table: &TableOutput, part: &NewPart) -> PublishedPart {
+    PublishedPart {
+        table: Some(format!("{}.{}", table.database, table_output::rejected_name(table)).to_lowercase()),
+        partition: [("load".to_owned(), part.values.join("/"))].into_iter().collect(),
+        rows: part.rows,
+        bytes: part.bytes,
+        location: part.prefix.clone(),
     }
 }

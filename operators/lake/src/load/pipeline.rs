@@ -27,6 +27,7 @@ use super::partition::{Part, PartitionKeys};
 use super::pool::{Permit, Permits, Queue};
 use super::reject::Rejected;
 use super::report::Progress;
+use super::row_check::{self, RowCheck};
 use super::stream::{Destination, StreamKey, Streams, Written};
 use crate::error::{Error, ErrorKind, Result};
 use crate::publish::Compression;
@@ -44,6 +45,8 @@ pub(crate) struct Pipeline<'a> {
     pub columns: Vec<ReadColumn>,
     /// Splits rows.
     pub keys: PartitionKeys,
+    /// Says which rows are not taken.
+    pub check: Option<RowCheck>,
     /// Whether rejected records are kept. Where they are not, the first one makes all that is written worthless: from then on
     /// records are counted and nothing more is written.
     pub keeps_rejected: bool,
@@ -191,6 +194,9 @@ impl Pipeline<'_> {
         match job {
             Job::Parse { number, chunk, raw_bytes, permit } => {
                 let batch = self.parser.parse(&self.columns, &chunk).and_then(|mut parsed| {
+                    if let Some(check) = &self.check {
+                        row_check::apply(check, &mut parsed, &chunk)?;
+                    }
                     let parts = self.keys.split(&mut parsed, &chunk)?;
                     let (rejected, skipped) = (parsed.rejected, parsed.skipped);
                     Ok(Batch { file: chunk.file, parts, rejected, skipped, raw_bytes, permit })

@@ -1,6 +1,6 @@
 //! Another writer was there first: what was written is given up, and the load writes again on what is there then.
 
-use super::config::OutputConfig;
+use super::config::{OutputConfig, StagedOutput};
 use super::job::{Plan, WrittenLoad};
 use super::table_output;
 use crate::error::{Error, ErrorKind, Result};
@@ -15,17 +15,22 @@ pub(super) const RACES: u32 = 20;
 /// # Errors
 /// The error itself when it is another one; `Conflict` when it has happened too often.
 pub(super) async fn plan_anew(lake: &Lake, plan: Plan, written: &WrittenLoad, lost: Error) -> Result<Plan> {
-    let OutputConfig::Table(table) = &plan.config.out else { return Err(lost) };
+    // Of staged rows only the rejected lines are anybody else's to change.
+    let (table, parts) = match &plan.config.out {
+        OutputConfig::Table(table) => (table, written.parts.as_slice()),
+        OutputConfig::Staged(StagedOutput { rejected: Some(table), .. }) => (table, &[][..]),
+        OutputConfig::Staged(_) | OutputConfig::File(_) => return Err(lost),
+    };
     if !matches!(lost.kind, ErrorKind::AlreadyExists | ErrorKind::Conflict) {
         return Err(lost);
     }
-    table_output::abandon_unpublished(lake, table, written).await?;
+    table_output::abandon_unpublished(lake, table, parts, written.rejected.as_ref()).await?;
     if let Err(error) = lake.collect().await {
         tracing::warn!(%error, "what was written could not be deleted, a later collection does it");
     }
     let races = plan.races + 1;
     if races > RACES {
-        let name = format!("{}.{}", table.database, table.table).to_lowercase();
+        let name = plan.table_name().unwrap_or_default();
         let message = format!("another writer published to table `{name}` meanwhile, {races} times in a row");
         return Err(Error::new(ErrorKind::Conflict, "publish a load", message).source(lost));
     }

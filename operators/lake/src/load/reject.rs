@@ -107,6 +107,11 @@ pub(crate) enum Reason {
         /// The key.
         key: String,
     },
+    /// A row that whoever runs the load does not take.
+    NotTaken {
+        /// Why not.
+        why: String,
+    },
     /// A value that must not come near a path.
     PartitionValue {
         /// Which value of which key, and why not.
@@ -141,7 +146,7 @@ impl fmt::Display for Reason {
                 write!(f, "expected {expected} at byte {at}")
             }
             Self::NoPartitionValue { key } => write!(f, "partition key `{key}`: expected a value, found none"),
-            Self::PartitionValue { why } => f.write_str(why),
+            Self::PartitionValue { why } | Self::NotTaken { why } => f.write_str(why),
         }
     }
 }

@@ -12,8 +12,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
-use super::config::{Mode, TableOutput};
-use super::job::{Plan, WrittenLoad};
+use super::config::{Mode, OutputConfig, TableOutput};
+use super::job::Plan;
 use super::layout::Layout;
 use super::report::PublishedPart;
 use super::sink::{Sink, WrittenFile};
@@ -148,7 +148,12 @@ async fn targets(lake: &Lake, plan: &Plan, output: &TableOutput) -> Result<Targe
     let columns = columns(&plan.layout);
     let name = TableName::new(&output.database, &output.table)?;
     let rejected_name = TableName::new(&output.database, &rejected_name(output))?;
-    let rows = match compare(lake, output, &columns).await? {
+    // Staged rows are no table's.
+    let found = match &plan.config.out {
+        OutputConfig::Staged(_) => None,
+        _ => compare(lake, output, &columns).await?,
+    };
+    let rows = match found {
         Some(table) => table,
         None => Table::new(name.clone(), columns, keys(output), place(lake, output).await?, TableFormat::Parquet),
     };
@@ -509,11 +514,15 @@ pub(crate) async fn abandon_all<'p>(lake: &Lake, parts: impl IntoIterator<Item =
 ///
 /// # Errors
 /// Those of the ledger and the catalog; repeating it is fine.
-pub(crate) async fn abandon_unpublished(lake: &Lake, output: &TableOutput, written: &WrittenLoad) -> Result<()> {
+pub(crate) async fn abandon_unpublished(
+    lake: &Lake,
+    output: &TableOutput,
+    parts: &[NewPart],
+    rejected_part: Option<&NewPart>,
+) -> Result<()> {
     let rows = TableName::new(&output.database, &output.table)?;
     let rejected = TableName::new(&output.database, &rejected_name(output))?;
-    let parts =
-        written.parts.iter().map(|part| (&rows, part)).chain(written.rejected.iter().map(|part| (&rejected, part)));
+    let parts = parts.iter().map(|part| (&rows, part)).chain(rejected_part.map(|part| (&rejected, part)));
     let mut unseen = Vec::new();
     for (table, part) in parts {
         let seen = if part.values.is_empty() {

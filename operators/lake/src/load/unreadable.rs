@@ -8,7 +8,7 @@
 
 use std::fmt::Write as _;
 
-use super::config::{MaxRejected, OutputConfig};
+use super::config::{MaxRejected, OutputConfig, StagedOutput};
 use super::file_output;
 use super::job::{Plan, WrittenLoad};
 use super::pipeline::Outcome;
@@ -45,11 +45,18 @@ pub(crate) fn refuse_any(plan: &Plan, report: &LoadReport) -> Result<()> {
     if report.rejected == 0 || plan.config.limit().is_some() {
         return Ok(());
     }
-    let mut message = format!("{} cannot be read: nothing was published", of_all(report));
+    let mut message = format!("{} cannot be read: nothing was {}", of_all(report), done(plan));
     list(&mut message, report);
+    let beside = match &plan.config.out {
+        OutputConfig::Staged(StagedOutput { rejected: None, .. }) => {
+            return Err(Error::new(ErrorKind::UnreadableLines, "load", message).help("mend the lines"));
+        }
+        OutputConfig::Staged(_) => "`in`",
+        OutputConfig::Table(_) | OutputConfig::File(_) => "`in` and `out`",
+    };
     Err(Error::new(ErrorKind::UnreadableLines, "load", message).help(format!(
-        "mend the lines, or allow some of them beside `in` and `out`: `max_rejected: 10` (lines) or `max_rejected: 0.1%` (of \
-         all lines); they are then kept in {} with their reasons",
+        "mend the lines, or allow some of them beside {beside}: `max_rejected: 10` (lines) or `max_rejected: 0.1%` (of all \
+         lines); they are then kept in {} with their reasons",
         place(plan)
     )))
 }
@@ -65,7 +72,7 @@ pub(crate) fn too_many(plan: &Plan, written: &WrittenLoad) -> Option<Error> {
         MaxRejected::Rows(_) => format!("`max_rejected` is {limit}"),
         MaxRejected::Share { .. } => format!("`max_rejected` is {limit} of the lines"),
     };
-    let mut message = format!("{} cannot be read, and {allowed}: nothing was published", of_all(report));
+    let mut message = format!("{} cannot be read, and {allowed}: nothing was {}", of_all(report), done(plan));
     list(&mut message, report);
     let error = Error::new(ErrorKind::DataQuality, "load", message);
     Some(match &written.rejected {
@@ -95,8 +102,8 @@ fn list(message: &mut String, report: &LoadReport) {
 /// Says where rejected lines go.
 fn place(plan: &Plan) -> String {
     match &plan.config.out {
-        OutputConfig::Table(table) => {
-            format!("the table `{}.{}`", table.database, table_output::rejected_name(table)).to_lowercase()
+        OutputConfig::Table(_) | OutputConfig::Staged(_) => {
+            format!("the table `{}`", rejected_table(plan).unwrap_or_default())
         }
         OutputConfig::File(file) => format!("the folder `{}`", shown_folder(plan, file)),
     }
@@ -105,8 +112,28 @@ fn place(plan: &Plan) -> String {
 /// Says where rejected lines were kept.
 fn kept(plan: &Plan, part: &table_output::NewPart) -> String {
     match &plan.config.out {
-        OutputConfig::Table(_) => format!("{}, load = '{}'", place(plan), part.values.join("/")),
+        OutputConfig::Table(_) | OutputConfig::Staged(_) => {
+            format!("{}, load = '{}'", place(plan), part.values.join("/"))
+        }
         OutputConfig::File(_) => place(plan),
+    }
+}
+
+/// Returns the table of the rejected lines.
+fn rejected_table(plan: &Plan) -> Option<String> {
+    let (OutputConfig::Table(table) | OutputConfig::Staged(StagedOutput { rejected: Some(table), .. })) =
+        &plan.config.out
+    else {
+        return None;
+    };
+    Some(format!("{}.{}", table.database, table_output::rejected_name(table)).to_lowercase())
+}
+
+/// Says what was not done with the rows.
+fn done(plan: &Plan) -> &'static str {
+    match &plan.config.out {
+        OutputConfig::Table(_) | OutputConfig::File(_) => "published",
+        OutputConfig::Staged(_) => "written",
     }
 }
 

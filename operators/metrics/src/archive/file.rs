@@ -1,4 +1,4 @@
-//! Writes series to `part-00000.parquet`, `part-00001.parquet`, … below a prefix, and hashes objects.
+//! Writes series to `part-00000.parquet` below a prefix, and hashes objects.
 
 use std::hash::Hasher as _;
 
@@ -15,30 +15,67 @@ use tokio::io::AsyncWriteExt as _;
 use twox_hash::XxHash64;
 
 use super::SeriesRows;
-use crate::ledger::ArchivedFile;
+use crate::ledger::{ArchivedFile, HashSlot};
 use crate::point::SeriesName;
 
 const OPERATION: &str = "write an archive";
 
-/// Rows of an object, about: 128 MB of points. A series is whole in one object, and objects are in the order of the series, so
-/// that a reader of one series opens one object.
+/// Rows of an object at most, about: 128 MB of points. More of them become several objects.
 const OBJECT_ROWS: usize = 38_000_000;
 
-/// Writes series, which come in the order of their names.
+/// Writes series, which come in the order of their names: one object, or several by the hash of the series ([`super::split`]),
+/// so that a reader of one series opens one object.
 pub(crate) struct ArchiveWriter {
-    storage: Storage,
+    pub(super) storage: Storage,
     prefix: Location,
     object_rows: usize,
     current: Option<Current>,
-    files: Vec<ArchivedFile>,
 }
 
 /// The object that is being written.
-struct Current {
+pub(super) struct Current {
     writer: AsyncArrowWriter<Sink>,
     rows: usize,
     first: SeriesName,
     last: SeriesName,
+}
+
+impl Current {
+    /// Takes whole series that come after all before.
+    pub(super) async fn write<S: SeriesRows>(&mut self, series: &[S]) -> Result<()> {
+        let Some(last) = series.last() else { return Ok(()) };
+        let rows = S::to_rows(series)?;
+        self.writer.write(&rows).await.map_err(failed)?;
+        self.rows += rows.num_rows();
+        self.last = last.name().clone();
+        Ok(())
+    }
+
+    /// Returns how many rows are in the memory, encoded.
+    pub(super) fn rows_in_memory(&self) -> usize {
+        self.writer.in_progress_rows()
+    }
+
+    /// Ends the row group.
+    pub(super) async fn end_row_group(&mut self) -> Result<()> {
+        self.writer.flush().await.map_err(failed)
+    }
+
+    /// Ends the object.
+    pub(super) async fn close(mut self, slot: Option<HashSlot>) -> Result<ArchivedFile> {
+        self.writer.finish().await.map_err(failed)?;
+        let sink = self.writer.into_inner();
+        let location = sink.writer.location().clone();
+        let bytes = sink.writer.finish().await?;
+        Ok(ArchivedFile {
+            location,
+            bytes,
+            hash: shown(&sink.hash),
+            first: self.first.as_str().to_owned(),
+            last: self.last.as_str().to_owned(),
+            slot,
+        })
+    }
 }
 
 /// The bytes of an object on their way to the storage.
@@ -68,8 +105,7 @@ impl AsyncFileWriter for Sink {
 impl ArchiveWriter {
     /// Begins to write below a prefix.
     pub(crate) fn new(storage: &Storage, prefix: &Location) -> Self {
-        let (storage, prefix) = (storage.clone(), prefix.as_prefix());
-        Self { storage, prefix, object_rows: OBJECT_ROWS, current: None, files: Vec::new() }
+        Self { storage: storage.clone(), prefix: prefix.as_prefix(), object_rows: OBJECT_ROWS, current: None }
     }
 
     /// Sets how many rows an object has, about.
@@ -84,55 +120,38 @@ impl ArchiveWriter {
     /// # Errors
     /// `ResourcesExhausted` on a full disk; `PermissionDenied`; `External`.
     pub(crate) async fn write<S: SeriesRows>(&mut self, series: &[S]) -> Result<()> {
-        let (Some(first), Some(last)) = (series.first(), series.last()) else { return Ok(()) };
-        let rows = S::to_rows(series)?;
+        let Some(first) = series.first() else { return Ok(()) };
         let mut current = match self.current.take() {
             Some(current) => current,
-            None => self.open::<S>(first.name())?,
+            None => self.open::<S>("part-00000.parquet", first.name())?,
         };
-        current.writer.write(&rows).await.map_err(failed)?;
-        current.rows += rows.num_rows();
-        current.last = last.name().clone();
-        if current.rows >= self.object_rows {
-            self.close(current).await
-        } else {
-            self.current = Some(current);
-            Ok(())
-        }
+        current.write(series).await?;
+        self.current = Some(current);
+        Ok(())
     }
 
-    fn open<S: SeriesRows>(&self, first: &SeriesName) -> Result<Current> {
-        let location = self.prefix.join(&format!("part-{:05}.parquet", self.files.len()))?;
+    /// Opens an object.
+    pub(super) fn open<S: SeriesRows>(&self, name: &str, first: &SeriesName) -> Result<Current> {
+        let location = self.prefix.join(name)?;
         let sink = Sink { writer: self.storage.writer(&location)?, hash: XxHash64::with_seed(0) };
         let options = ArrowWriterOptions::new().with_properties(S::FORM.properties()?).with_skip_arrow_metadata(true);
         let writer = AsyncArrowWriter::try_new_with_options(sink, S::FORM.schema(), options).map_err(failed)?;
         Ok(Current { writer, rows: 0, first: first.clone(), last: first.clone() })
     }
 
-    async fn close(&mut self, mut current: Current) -> Result<()> {
-        current.writer.finish().await.map_err(failed)?;
-        let sink = current.writer.into_inner();
-        let location = sink.writer.location().clone();
-        let bytes = sink.writer.finish().await?;
-        self.files.push(ArchivedFile {
-            location,
-            bytes,
-            hash: shown(&sink.hash),
-            first: current.first.as_str().to_owned(),
-            last: current.last.as_str().to_owned(),
-        });
-        Ok(())
-    }
-
-    /// Ends the last object and returns all: they survive the loss of power.
+    /// Ends the object, and splits it when it has too many rows: what is there then survives the loss of power.
     ///
     /// # Errors
     /// As [`ArchiveWriter::write`].
-    pub(crate) async fn finish(mut self) -> Result<Vec<ArchivedFile>> {
-        if let Some(current) = self.current.take() {
-            self.close(current).await?;
+    pub(crate) async fn finish<S: SeriesRows>(mut self) -> Result<Vec<ArchivedFile>> {
+        let Some(current) = self.current.take() else { return Ok(Vec::new()) };
+        let rows = current.rows;
+        let whole = current.close(None).await?;
+        if rows <= self.object_rows {
+            return Ok(vec![whole]);
         }
-        Ok(self.files)
+        let objects = rows.div_ceil(self.object_rows);
+        self.split::<S>(whole, objects).await
     }
 }
 

@@ -10,12 +10,15 @@ use lake::{Error, ErrorKind, Lake, Result};
 
 use super::Form;
 use crate::checksum::{PARTS, PartSums};
-use crate::ledger::Archived;
+use crate::ledger::{Archived, WindowState};
 use crate::tiers::{Tier, TierKind};
 use crate::window::Window;
 
 /// The whole record of a generation, as JSON.
 const ARCHIVED: &str = "suiro.metrics.archived";
+
+/// How far the window is, in the ledger's words.
+const STATE: &str = "suiro.metrics.state";
 
 /// The 256 sums of its objects, as hexadecimal digits.
 const PARTS_KEY: &str = "suiro.metrics.parts";
@@ -120,6 +123,15 @@ impl Place {
     }
 }
 
+/// Returns the table and the values of a window's partition.
+///
+/// # Errors
+/// `InvalidInput` for a store.
+pub(crate) fn partition_of(tier: &Tier, window: Window) -> Result<(&TableName, Vec<String>)> {
+    let (name, ..) = parts(tier)?;
+    Ok((name, values_of(tier, window)))
+}
+
 /// Returns the values of a window's partition.
 fn values_of(tier: &Tier, window: Window) -> Vec<String> {
     vec![tier.step.to_string(), window.label()]
@@ -172,6 +184,7 @@ fn parameters_of(archived: &Archived, sums: &PartSums) -> Result<IndexMap<String
         ("suiro.metrics.first", time(figures.min_ms)),
         ("suiro.metrics.last", time(figures.max_ms)),
         ("suiro.metrics.checksum", figures.checksum.to_string()),
+        (STATE, WindowState::Written.word().to_owned()),
         (ARCHIVED, text),
         (PARTS_KEY, hex(&sums.to_bytes())),
     ];
@@ -192,6 +205,27 @@ pub(crate) fn standing_of(partition: &Partition) -> Result<Option<Archived>> {
         Error::new(ErrorKind::InvalidData, OPERATION, message)
     })?;
     Ok((archived.prefix == partition.location).then_some(archived))
+}
+
+/// Notes in a window's partition how far the window is; a note that is there already is no call.
+///
+/// # Errors
+/// As [`Lake::note_on_partition`].
+pub(crate) async fn note_state(
+    lake: &Lake,
+    tier: &Tier,
+    window: Window,
+    standing: &Archived,
+    state: WindowState,
+) -> Result<()> {
+    let (name, ..) = parts(tier)?;
+    lake.note_on_partition(name, &values_of(tier, window), &standing.prefix, (STATE, state.word())).await
+}
+
+/// Reads how far a partition says that its window is.
+pub(crate) fn state_of(partition: &Partition) -> WindowState {
+    let noted = partition.parameters.get(STATE).and_then(|word| WindowState::of(word));
+    noted.filter(|state| *state != WindowState::Open).unwrap_or(WindowState::Written)
 }
 
 /// Reads the sums that a partition tells of.

@@ -17,11 +17,15 @@ use super::SeriesRows;
 use super::object::ArchivedObject;
 use super::pick::pick;
 use crate::ledger::ArchivedFile;
+use crate::merge::SideBySide;
 use crate::point::SeriesName;
 use crate::store::{SCAN_POINTS, Selection};
 
 /// Rows that are decoded at a time.
 const ROWS: usize = 32_768;
+
+/// Rows that are decoded at a time at least, where many objects are read side by side.
+const FEWEST_ROWS: usize = 1_024;
 
 /// Batches that a scan is ahead of its reader.
 const AHEAD: usize = 2;
@@ -32,7 +36,8 @@ const SMALL_BYTES: u64 = 1 << 20;
 /// Series of an archive on their way, in the order of names.
 pub(crate) type ArchiveBatches<S> = BoxStream<'static, Result<Vec<S>>>;
 
-/// Reads objects, which are in the order of the series in them.
+/// Reads objects: those of a version that is split by the hash of the series side by side, others one after the other, as they
+/// are in the order of the series in them.
 pub(crate) fn scan<S: SeriesRows>(
     storage: &Storage,
     files: &[ArchivedFile],
@@ -47,10 +52,65 @@ pub(crate) fn scan<S: SeriesRows>(
             Some(names)
         }
     };
+    if files.iter().all(|file| file.slot.is_none()) {
+        return in_order(storage, files, names, SCAN_POINTS);
+    }
+    let wanted: Vec<(&ArchivedFile, Option<Vec<SeriesName>>)> = files
+        .iter()
+        .map(|file| {
+            (file, names.as_ref().map(|names| names.iter().filter(|name| holds(file, name)).cloned().collect()))
+        })
+        .filter(|(_, names): &(_, Option<Vec<SeriesName>>)| names.as_ref().is_none_or(|names| !names.is_empty()))
+        .collect();
+    // All of them together are as far ahead as one alone.
+    let batch_rows = SCAN_POINTS / wanted.len().max(1);
+    let scans =
+        wanted.into_iter().map(|(file, names)| in_order(storage, std::slice::from_ref(file), names, batch_rows));
+    side_by_side(scans.collect())
+}
+
+/// Tells whether an object may hold a series.
+fn holds(file: &ArchivedFile, name: &SeriesName) -> bool {
+    match &file.slot {
+        Some(slot) => slot.holds(name),
+        None => (file.first.as_str()..=file.last.as_str()).contains(&name.as_str()),
+    }
+}
+
+/// Puts the series of several scans into one order.
+fn side_by_side<S: SeriesRows>(mut scans: Vec<ArchiveBatches<S>>) -> ArchiveBatches<S> {
+    if scans.len() == 1
+        && let Some(only) = scans.pop()
+    {
+        return only;
+    }
+    let series = SideBySide::new(scans);
+    futures::stream::try_unfold(series, |mut series| async move {
+        let (mut batch, mut rows) = (Vec::new(), 0);
+        while rows < SCAN_POINTS
+            && let Some((_, found)) = series.next().await?
+        {
+            for (_, found) in found {
+                rows += found.len();
+                batch.push(found);
+            }
+        }
+        Ok((!batch.is_empty()).then_some((batch, series)))
+    })
+    .boxed()
+}
+
+/// Reads objects one after the other.
+fn in_order<S: SeriesRows>(
+    storage: &Storage,
+    files: &[ArchivedFile],
+    names: Option<Vec<SeriesName>>,
+    batch_rows: usize,
+) -> ArchiveBatches<S> {
     let (storage, files) = (storage.clone(), files.to_vec());
     let (sender, mut receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
-        let mut gathered = Gathered { whole: Vec::new(), rows: 0, current: None, names, sender };
+        let mut gathered = Gathered { whole: Vec::new(), rows: 0, batch_rows, current: None, names, sender };
         if let Err(error) = gathered.read_all(&storage, &files).await {
             // Nobody listens any more when this fails.
             let _given_up = gathered.sender.send(Err(error)).await;
@@ -63,6 +123,8 @@ pub(crate) fn scan<S: SeriesRows>(
 struct Gathered<S> {
     whole: Vec<S>,
     rows: usize,
+    /// How many rows make a batch.
+    batch_rows: usize,
     current: Option<S>,
     names: Option<Vec<SeriesName>>,
     sender: mpsc::Sender<Result<Vec<S>>>,
@@ -71,9 +133,7 @@ struct Gathered<S> {
 impl<S: SeriesRows> Gathered<S> {
     async fn read_all(&mut self, storage: &Storage, files: &[ArchivedFile]) -> Result<()> {
         for file in files {
-            let may_hold = self.names.as_ref().is_none_or(|names| {
-                names.iter().any(|name| (file.first.as_str()..=file.last.as_str()).contains(&name.as_str()))
-            });
+            let may_hold = self.names.as_ref().is_none_or(|names| names.iter().any(|name| holds(file, name)));
             if may_hold {
                 self.read(storage, file).await.map_err(|error| error.with("location", file.location.to_string()))?;
             }
@@ -84,19 +144,21 @@ impl<S: SeriesRows> Gathered<S> {
     }
 
     async fn read(&mut self, storage: &Storage, file: &ArchivedFile) -> Result<()> {
+        let batch_rows = ROWS.min(self.batch_rows.max(FEWEST_ROWS));
         let policy = if self.names.is_some() { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
         let options = ArrowReaderOptions::new().with_schema(S::FORM.schema()).with_page_index_policy(policy);
         if file.bytes <= SMALL_BYTES {
             let bytes = storage.read(&file.location).await?;
             let metadata = ArrowReaderMetadata::load(&bytes, options).map_err(damaged)?;
-            let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata).with_batch_size(ROWS);
+            let mut builder =
+                ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata).with_batch_size(batch_rows);
             if let Some(names) = &self.names {
                 let picked = pick(builder.metadata(), &texts(names));
                 builder = builder.with_row_groups(picked.row_groups).with_row_selection(picked.rows);
             }
             for rows in builder.build().map_err(damaged)? {
                 let rows = rows.map_err(|error| damaged(ParquetError::from(error)))?;
-                if !self.take(&rows).await? {
+                if !self.take(&rows, file).await? {
                     return Ok(());
                 }
             }
@@ -107,14 +169,14 @@ impl<S: SeriesRows> Gathered<S> {
         let mut builder = ParquetRecordBatchStreamBuilder::new_with_options(reader, options)
             .await
             .map_err(damaged)?
-            .with_batch_size(ROWS);
+            .with_batch_size(batch_rows);
         if let Some(names) = &self.names {
             let picked = pick(builder.metadata(), &texts(names));
             builder = builder.with_row_groups(picked.row_groups).with_row_selection(picked.rows);
         }
         let mut stream = builder.build().map_err(damaged)?;
         while let Some(rows) = stream.try_next().await.map_err(damaged)? {
-            if !self.take(&rows).await? {
+            if !self.take(&rows, file).await? {
                 return Ok(());
             }
         }
@@ -122,8 +184,17 @@ impl<S: SeriesRows> Gathered<S> {
     }
 
     /// Takes rows; returns whether anybody still listens.
-    async fn take(&mut self, rows: &RecordBatch) -> Result<bool> {
+    async fn take(&mut self, rows: &RecordBatch, file: &ArchivedFile) -> Result<bool> {
         for series in S::from_rows(rows)? {
+            if let Some(slot) = file.slot.filter(|slot| !slot.holds(series.name())) {
+                let message = format!(
+                    "found `{}` in the object of the series whose hashes have the remainder {} by {}",
+                    series.name(),
+                    slot.number,
+                    slot.of
+                );
+                return Err(Error::new(ErrorKind::InvalidData, "read an archive", message));
+            }
             if self.names.as_ref().is_some_and(|names| names.binary_search(series.name()).is_err()) {
                 continue;
             }
@@ -141,7 +212,7 @@ impl<S: SeriesRows> Gathered<S> {
                 }
             }
         }
-        Ok(self.rows < SCAN_POINTS || self.send().await)
+        Ok(self.rows < self.batch_rows || self.send().await)
     }
 
     /// Sends the series that are whole; returns whether anybody still listens.

@@ -28,7 +28,7 @@ impl World {
         for batch in batches {
             writer.write(batch).await.unwrap();
         }
-        writer.finish().await.unwrap()
+        writer.finish::<S>().await.unwrap()
     }
 
     async fn read<S: SeriesRows>(&self, files: &[ArchivedFile], selection: Selection<'_>) -> Vec<S> {
@@ -58,32 +58,83 @@ fn series(count: usize, points: i64) -> Vec<SeriesPoints> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn series_are_whole_in_one_of_several_objects_and_found_by_name() {
+async fn too_many_rows_are_split_by_the_hash_of_the_series_and_one_is_found_in_one_object() {
     let world = World::new().await;
     let written = series(300, 1_440);
     let batches: Vec<&[SeriesPoints]> = written.chunks(50).collect();
     let files = world.write(&batches, 100_000).await;
-    assert_eq!(files.len(), 3);
-    assert_eq!((files[0].first.as_str(), files[0].last.as_str()), (name(0).as_str(), name(99).as_str()));
+    let slots: Vec<_> = files.iter().map(|file| file.slot.map(|slot| (slot.number, slot.of))).collect();
+    assert_eq!(slots, (0..5).map(|number| Some((number, 5))).collect::<Vec<_>>());
+    let names: Vec<&str> = files.iter().map(|file| file.location.file_name()).collect();
+    assert_eq!(names[0], "part-00000-of-00005.parquet");
+    assert_eq!(world.storage.list_data(&world.prefix).await.unwrap().len(), 5, "the whole is gone");
     for file in &files {
         assert_eq!(hash_of_object(&world.storage, &file.location).await.unwrap(), (file.bytes, file.hash.clone()));
-        assert!(file.bytes > 1 << 20, "read in parts: {}", file.bytes);
+        assert!(file.bytes > 500_000, "about the same size each: {}", file.bytes);
+        // In the order of name and time, each series whole.
+        let inside = world.read::<SeriesPoints>(std::slice::from_ref(file), Selection::All).await;
+        assert!(inside.is_sorted_by(|left, right| left.name < right.name));
+        assert!(inside.iter().all(|series| series.points.len() == 1_440 && file.slot.unwrap().holds(&series.name)));
     }
     let read = world.read::<SeriesPoints>(&files, Selection::All).await;
     assert!(read == written);
     let wanted = [name(299), name(7), name(100), name(5_000), name(7)];
     let found = world.read::<SeriesPoints>(&files, Selection::Names(&wanted)).await;
     assert!(found == [written[7].clone(), written[100].clone(), written[299].clone()]);
+
+    // The other objects are not even opened.
+    let own = files.iter().find(|file| file.slot.unwrap().holds(&name(7))).unwrap();
+    let others: Vec<Location> = files.iter().filter(|file| *file != own).map(|file| file.location.clone()).collect();
+    world.storage.delete(&others).await.unwrap();
+    let found = world.read::<SeriesPoints>(&files, Selection::Names(&[name(7)])).await;
+    assert!(found == [written[7].clone()]);
     assert!(world.read::<SeriesPoints>(&[], Selection::All).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_series_in_the_object_of_others_is_damage() {
+    let world = World::new().await;
+    let written = series(4, 10);
+    let files = world.write(&[written.as_slice()], 20).await;
+    assert_eq!(files.len(), 2);
+    let slot = files[1].slot;
+    let exchanged = ArchivedFile { slot, ..files[0].clone() };
+    let read = scan::<SeriesPoints>(&world.storage, &[exchanged], Selection::All).try_concat().await;
+    let error = read.unwrap_err();
+    assert!(error.message.ends_with("in the object of the series whose hashes have the remainder 1 by 2"), "{error}");
+}
+
+/// Versions of before: objects follow one another in the order of names.
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_in_the_order_of_names_are_still_read() {
+    let mut world = World::new().await;
+    let written = series(40, 100);
+    let mut files = Vec::new();
+    for (number, part) in written.chunks(15).enumerate() {
+        world.prefix = Location::parse(&format!("s3://b/v{number}/")).unwrap();
+        files.extend(world.write(&[part], 1_000_000).await);
+    }
+    assert!(files.iter().all(|file| file.slot.is_none()));
+    assert!(world.read::<SeriesPoints>(&files, Selection::All).await == written);
+    let found = world.read::<SeriesPoints>(&files, Selection::Names(&[name(39), name(16)])).await;
+    assert!(found == [written[16].clone(), written[39].clone()]);
+    let kept = serde_json::to_string(&files[0]).unwrap();
+    assert!(!kept.contains("slot"), "{kept}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_points_are_the_same_bytes() {
     let world = World::new().await;
     let written = series(20, 100);
-    let first = world.write(&[written.as_slice()], 1_000_000).await;
-    let second = world.write(&[written.as_slice()], 1_000_000).await;
-    assert_eq!(first, second);
+    for object_rows in [1_000_000, 700] {
+        let first = world.write(&[written.as_slice()], object_rows).await;
+        let second = world.write(&[written.as_slice()], object_rows).await;
+        assert_eq!(first, second);
+    }
+    // However they come.
+    let whole = world.write(&[written.as_slice()], 700).await;
+    let pieces: Vec<&[SeriesPoints]> = written.chunks(3).collect();
+    assert_eq!(world.write(&pieces, 700).await, whole);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,8 +2,10 @@
 
 use lake::name::Location;
 use serde::{Deserialize, Serialize};
+use twox_hash::XxHash64;
 
 use crate::checksum::Figures;
+use crate::point::SeriesName;
 
 /// An archived object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,30 @@ pub struct ArchivedFile {
     pub first: String,
     /// The last series in it.
     pub last: String,
+    /// Which series it holds; none of an only object, and of a version whose objects follow one another in the order of names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<HashSlot>,
+}
+
+/// A share of all series: those whose `xxhash64` (of the name, seed 0) has this remainder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HashSlot {
+    /// The remainder, from 0.
+    pub number: u64,
+    /// The number of shares: what the hash is divided by.
+    pub of: u64,
+}
+
+impl HashSlot {
+    /// Returns the share that a series belongs to.
+    pub fn of_series(name: &SeriesName, of: u64) -> Self {
+        Self { number: XxHash64::oneshot(0, name.as_str().as_bytes()) % of.max(1), of }
+    }
+
+    /// Tells whether a series belongs to it.
+    pub fn holds(&self, name: &SeriesName) -> bool {
+        Self::of_series(name, self.of) == *self
+    }
 }
 
 /// A finer window that a roll-up was made from.

@@ -32,7 +32,8 @@ impl WindowState {
         }
     }
 
-    fn of(word: &str) -> Option<Self> {
+    /// Reads a word.
+    pub(crate) fn of(word: &str) -> Option<Self> {
         [Self::Open, Self::Written, Self::Verified, Self::Expired].into_iter().find(|state| state.word() == word)
     }
 }

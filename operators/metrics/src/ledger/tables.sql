@@ -29,4 +29,13 @@ CREATE TABLE IF NOT EXISTS metric_tier (
     tier TEXT PRIMARY KEY
 ) STRICT;
 
-PRAGMA user_version = 1;
+-- Windows that a Parquet tier has given up, or is giving up. A roll-up that is made of one is not made again.
+CREATE TABLE IF NOT EXISTS metric_dropped (
+    tier TEXT NOT NULL,
+    start_ms INTEGER NOT NULL,
+    end_ms INTEGER NOT NULL,
+    unit TEXT NOT NULL,
+    PRIMARY KEY (tier, start_ms)
+) STRICT;
+
+PRAGMA user_version = 2;

@@ -110,16 +110,38 @@ async fn only_what_was_read_back_is_promoted_and_only_once() {
 async fn a_restored_window_is_late_and_one_that_stands_stays() {
     let world = World::new().await;
     let (window, other) = (day("2026-01-02"), day("2026-01-03"));
-    assert!(world.ledger.restore(&world.tier, window, &archived(4, 9), None, true).await.unwrap());
-    assert!(!world.ledger.restore(&world.tier, window, &archived(3, 9), None, true).await.unwrap());
+    assert!(
+        world.ledger.restore(&world.tier, window, &archived(4, 9), WindowState::Written, None, true).await.unwrap()
+    );
+    assert!(
+        !world.ledger.restore(&world.tier, window, &archived(3, 9), WindowState::Written, None, true).await.unwrap()
+    );
     let row = world.row(window).await;
     assert!(row.is_late());
     assert_eq!((row.generation, row.state), (4, WindowState::Written));
     assert_eq!(world.ledger.parts(&world.tier, window).await.unwrap(), None);
-    assert!(
-        world.ledger.restore(&world.tier, other, &archived(1, 9), Some(&PartSums::default()), false).await.unwrap()
-    );
-    assert!(!world.row(other).await.is_late());
+    let sums = PartSums::default();
+    let standing = archived(1, 9);
+    let restore = world.ledger.restore(&world.tier, other, &standing, WindowState::Verified, Some(&sums), false);
+    assert!(restore.await.unwrap());
+    let row = world.row(other).await;
+    assert!(!row.is_late() && row.is_settled());
     let rows = world.ledger.rows(&world.tier, other.range()).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.window).collect::<Vec<_>>(), [other]);
+}
+
+#[tokio::test]
+async fn an_expired_window_that_was_looked_at_is_settled_again_unless_something_came() {
+    let world = World::new().await;
+    let window = day("2026-01-02");
+    let standing = archived(1, 9);
+    let restore = world.ledger.restore(&world.tier, window, &standing, WindowState::Expired, None, true);
+    assert!(restore.await.unwrap());
+    let row = world.row(window).await;
+    assert_eq!((row.state, row.is_late(), row.is_settled()), (WindowState::Expired, true, false));
+    world.touch(window, Touch::Before).await;
+    assert!(!world.ledger.still_expired(&world.tier, &row).await.unwrap(), "it was touched since it was looked at");
+    world.touch(window, Touch::After).await;
+    assert!(world.ledger.still_expired(&world.tier, &world.row(window).await).await.unwrap());
+    assert!(world.row(window).await.is_settled());
 }

@@ -98,15 +98,23 @@ impl Metrics {
         let mut fresh = Vec::new();
         // Which generation of which window holds which spans of the raw points as they are now, from fine to coarse.
         let mut holds: BTreeMap<MadeFrom, Vec<TimeRange>> = BTreeMap::new();
+        // Windows that were given up: what was made of them is as fresh as it will ever be.
+        let mut dropped: BTreeMap<(String, String), Vec<TimeRange>> = BTreeMap::new();
         for (place, link) in self.tiers.all().iter().filter(|tier| !tier.is_store()).enumerate() {
             let span = link.unit().map_or(*range, |unit| Window::widened(unit, range));
+            for window in self.ledger.dropped(&link.name, span).await? {
+                dropped.insert((link.name.to_string(), window.label()), vec![window.range()]);
+            }
             for row in self.ledger.rows(&link.name, span).await? {
                 let is_usable = if place == 0 { row.is_settled() } else { !row.is_late() };
                 let Some(standing) = row.standing.filter(|_| is_usable) else { continue };
                 let spans: Vec<TimeRange> = if place == 0 {
                     vec![row.window.range()]
                 } else {
-                    standing.made_from.iter().filter_map(|from| holds.get(from)).flatten().copied().collect()
+                    let held = |from: &MadeFrom| {
+                        holds.get(from).or_else(|| dropped.get(&(from.tier.clone(), from.window.clone())))
+                    };
+                    standing.made_from.iter().filter_map(held).flatten().copied().collect()
                 };
                 if link.name == tier.name {
                     let spans = spans.iter().map(|span| span.intersection(range));

@@ -303,28 +303,37 @@ impl PointStore for DynamoDbStore {
         stream::once(begin).map_ok(read).try_flatten().try_filter(|batch| std::future::ready(!batch.is_empty())).boxed()
     }
 
-    async fn summaries(&self) -> Result<Vec<SeriesSummary>> {
+    async fn summaries(&self, selection: Selection<'_>) -> Result<Vec<SeriesSummary>> {
         let mut found: BTreeMap<SeriesName, SeriesSummary> = BTreeMap::new();
-        self.table
-            .each(|(name, _), stored| {
-                let times = stored.points.times_ms();
-                let (Some(first), Some(last)) = (times.first(), times.last()) else { return };
-                let count = u64::try_from(times.len()).unwrap_or(u64::MAX);
-                found
-                    .entry(name)
-                    .and_modify(|summary| {
-                        summary.count += count;
-                        summary.oldest_ms = summary.oldest_ms.min(*first);
-                        summary.newest_ms = summary.newest_ms.max(*last);
-                    })
-                    .or_insert_with_key(|name| SeriesSummary {
-                        name: name.clone(),
-                        count,
-                        oldest_ms: *first,
-                        newest_ms: *last,
-                    });
-            })
-            .await?;
+        let mut seen = |(name, _): Key, stored: Stored| {
+            let times = stored.points.times_ms();
+            let (Some(first), Some(last)) = (times.first(), times.last()) else { return };
+            let count = u64::try_from(times.len()).unwrap_or(u64::MAX);
+            found
+                .entry(name)
+                .and_modify(|summary| {
+                    summary.count += count;
+                    summary.oldest_ms = summary.oldest_ms.min(*first);
+                    summary.newest_ms = summary.newest_ms.max(*last);
+                })
+                .or_insert_with_key(|name| SeriesSummary {
+                    name: name.clone(),
+                    count,
+                    oldest_ms: *first,
+                    newest_ms: *last,
+                });
+        };
+        match selection {
+            Selection::All => self.table.each(seen).await?,
+            Selection::Names(names) => {
+                let names: BTreeSet<&SeriesName> = names.iter().collect();
+                let queries: Vec<_> = names.into_iter().map(|name| self.table.query(name, TimeRange::ALL)).collect();
+                let mut queries = std::pin::pin!(stream::iter(queries).buffer_unordered(AT_ONCE));
+                while let Some(items) = queries.try_next().await? {
+                    items.into_iter().for_each(|(key, stored)| seen(key, stored));
+                }
+            }
+        }
         Ok(found.into_values().collect())
     }
 

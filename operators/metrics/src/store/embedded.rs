@@ -212,16 +212,24 @@ impl PointStore for EmbeddedStore {
         futures::stream::poll_fn(move |context| receiver.poll_recv(context)).boxed()
     }
 
-    async fn summaries(&self) -> Result<Vec<SeriesSummary>> {
-        let rows = sqlx::query(
-            "SELECT s.name, sum(c.count) AS count, min(c.first_ms) AS oldest_ms, max(c.last_ms) AS newest_ms \
-             FROM series s CROSS JOIN chunk c ON c.key >= s.id * ?1 AND c.key < (s.id + 1) * ?1 \
-             GROUP BY s.name ORDER BY s.name",
-        )
-        .bind(SPANS)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(|error| FILE.failed(READ, error))?;
+    async fn summaries(&self, selection: Selection<'_>) -> Result<Vec<SeriesSummary>> {
+        let sql = match selection {
+            Selection::All => {
+                "SELECT s.name, sum(c.count) AS count, min(c.first_ms) AS oldest_ms, max(c.last_ms) AS newest_ms \
+                 FROM series s CROSS JOIN chunk c ON c.key >= s.id * ?1 AND c.key < (s.id + 1) * ?1 \
+                 GROUP BY s.name ORDER BY s.name"
+            }
+            Selection::Names(_) => {
+                "SELECT s.name, sum(c.count) AS count, min(c.first_ms) AS oldest_ms, max(c.last_ms) AS newest_ms \
+                 FROM (SELECT DISTINCT value AS name FROM json_each(?2)) n CROSS JOIN series s ON s.name = n.name \
+                 CROSS JOIN chunk c ON c.key >= s.id * ?1 AND c.key < (s.id + 1) * ?1 GROUP BY s.name ORDER BY s.name"
+            }
+        };
+        let mut query = sqlx::query(sql).bind(SPANS);
+        if let Selection::Names(names) = selection {
+            query = query.bind(json_of(names.iter().map(SeriesName::as_str))?);
+        }
+        let rows = query.fetch_all(&self.pool).await.map_err(|error| FILE.failed(READ, error))?;
         rows.iter()
             .map(|row| {
                 Ok(SeriesSummary {
@@ -339,10 +347,7 @@ async fn send_points(
         .bind(range.start_ms.div_euclid(SPAN_MS))
         .bind((range.end_ms - 1).div_euclid(SPAN_MS));
     if let Some(names) = names {
-        let names = serde_json::to_string(&names).map_err(|error| {
-            Error::new(ErrorKind::InvalidInput, READ, "the names cannot be written as JSON").source(error)
-        })?;
-        query = query.bind(names);
+        query = query.bind(json_of(names.iter().map(String::as_str))?);
     }
     let mut rows = query.fetch(pool);
     let mut gathered = Gathered::default();
@@ -359,6 +364,12 @@ async fn send_points(
         let _given_up = sender.send(Ok(last)).await;
     }
     Ok(())
+}
+
+/// Writes names as a list of JSON: one value of a statement, however many they are.
+fn json_of<'a>(names: impl Iterator<Item = &'a str>) -> Result<String> {
+    serde_json::to_string(&names.collect::<Vec<_>>())
+        .map_err(|error| Error::new(ErrorKind::InvalidInput, READ, "the names cannot be written as JSON").source(error))
 }
 
 /// Puts chunks together to whole series, and those to batches.

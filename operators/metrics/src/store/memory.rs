@@ -70,10 +70,11 @@ impl PointStore for MemoryStore {
         futures::stream::iter(batches).map(PointBatch::new).boxed()
     }
 
-    async fn summaries(&self) -> Result<Vec<SeriesSummary>> {
+    async fn summaries(&self, selection: Selection<'_>) -> Result<Vec<SeriesSummary>> {
         let all = self.series();
         Ok(all
             .iter()
+            .filter(|(name, _)| !matches!(selection, Selection::Names(names) if !names.contains(name)))
             .filter_map(|(name, points)| {
                 let (oldest_ms, newest_ms) = (*points.times_ms().first()?, *points.times_ms().last()?);
                 Some(SeriesSummary { name: name.clone(), count: points.len() as u64, oldest_ms, newest_ms })

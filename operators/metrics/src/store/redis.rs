@@ -14,7 +14,9 @@
 //! its own settings say (`appendonly yes`, `appendfsync`).
 
 mod connection;
+mod eviction;
 mod key;
+mod over_points;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -25,23 +27,17 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use lake::{Error, ErrorKind, Result, Secret};
+use lake::{Error, Result, Secret};
 use redis::Value;
 
 pub use key::KeyTemplate;
 
-use self::connection::{Connection, Script, ScriptCall, is_other_type};
+use self::connection::{Connection, Script, is_other_type};
 use self::key::foreign;
-use super::{PointStore, SCAN_POINTS, Selection, SeriesSummary, contradiction, day_of};
+use super::{PointStore, SCAN_POINTS, Selection, SeriesSummary, day_of};
 use crate::duplicate::DuplicateRule;
-use crate::point::{Contradiction, Merged, PointBatch, Points, SeriesName, SeriesPoints};
+use crate::point::{Merged, PointBatch, Points, SeriesName, SeriesPoints};
 use crate::time::TimeRange;
-
-/// How many points one script takes: the server does nothing else meanwhile, and Lua unpacks at most 8,000 values.
-const SCRIPT_POINTS: usize = 1_000;
-
-/// How many scripts are on their way at once.
-const SCRIPTS: usize = 8;
 
 /// How many keys one answer of `SCAN` is about, and how many are asked for their length at once.
 const SCAN_KEYS: usize = 1_000;
@@ -78,98 +74,6 @@ impl RedisStore {
             write: Script::new(include_str!("redis/write.lua")),
             delete: Script::new(include_str!("redis/delete.lua")),
         })
-    }
-
-    /// Refuses a server that throws points away by itself when its memory is full.
-    ///
-    /// Policies that begin with `volatile-` take only keys with a time to live, and ours have none.
-    async fn refuse_eviction(&self) -> Result<()> {
-        const OPERATION: &str = "look how Redis keeps points";
-        let (limit, policy) = match self.connection.ask(OPERATION, redis::cmd("INFO").arg("memory")).await {
-            Ok(info) => {
-                let info = text_of(&info).unwrap_or_default();
-                let field = |name: &str| {
-                    let lines = info.lines().map(str::trim);
-                    lines.filter_map(|line| line.split_once(':')).find(|(key, _)| *key == name)
-                };
-                let of = |name| field(name).map(|(_, value)| value.to_owned());
-                (of("maxmemory"), of("maxmemory_policy"))
-            }
-            Err(error) if error.kind == ErrorKind::PermissionDenied => (None, None),
-            Err(error) => return Err(error),
-        };
-        let policy = match policy {
-            Some(policy) => policy,
-            None => self.setting(OPERATION, "maxmemory-policy").await?,
-        };
-        if !policy.starts_with("allkeys-") {
-            return Ok(());
-        }
-        let limit = match limit {
-            Some(limit) => limit,
-            None => self.setting(OPERATION, "maxmemory").await?,
-        };
-        if limit == "0" {
-            return Ok(());
-        }
-        let message = format!(
-            "expected a Redis that keeps every key, found one that throws keys away when its memory is full \
-             (`maxmemory-policy {policy}`, `maxmemory {limit}`): nothing was written"
-        );
-        Err(Error::new(ErrorKind::ResourcesExhausted, "write points", message)
-            .help("set `maxmemory-policy noeviction` (or one that begins with `volatile-`) on the server"))
-    }
-
-    async fn setting(&self, operation: &'static str, name: &str) -> Result<String> {
-        let answer = self.connection.ask(operation, redis::cmd("CONFIG").arg("GET").arg(name)).await?;
-        let value = match &answer {
-            Value::Array(pair) => pair.get(1).and_then(text_of),
-            Value::Map(pairs) => pairs.first().and_then(|(_, value)| text_of(value)),
-            _ => None,
-        };
-        value.ok_or_else(|| {
-            let message = format!("Redis does not tell its `{name}`, so that nobody knows whether it keeps points");
-            Error::new(ErrorKind::PermissionDenied, operation, message).help("allow the user `+info`, or `+config|get`")
-        })
-    }
-
-    /// Runs a script over all points of a batch, some at a time; `answered` gets what each call answered.
-    async fn over_points(
-        &self,
-        operation: &'static str,
-        script: &Script,
-        first: Option<&str>,
-        batch: &PointBatch,
-        mut answered: impl FnMut(&[Piece<'_>], Vec<Value>) -> Result<()> + Send,
-    ) -> Result<()> {
-        // Collected, and each made when its turn comes: the texts of a whole batch would take much room.
-        let calls: Vec<_> =
-            calls(batch).into_iter().map(|pieces| self.over_pieces(operation, script, first, pieces)).collect();
-        let mut answers = std::pin::pin!(stream::iter(calls).buffer_unordered(SCRIPTS));
-        while let Some((answer, pieces)) = answers.try_next().await? {
-            answered(&pieces, answer)?;
-        }
-        Ok(())
-    }
-
-    async fn over_pieces<'b>(
-        &self,
-        operation: &'static str,
-        script: &Script,
-        first: Option<&str>,
-        pieces: Vec<Piece<'b>>,
-    ) -> Result<(Vec<Value>, Vec<Piece<'b>>)> {
-        let mut call = ScriptCall::default();
-        call.arguments.extend(first.map(ToOwned::to_owned));
-        for piece in &pieces {
-            call.keys.push(self.keys.key(&piece.series.name));
-            call.arguments.push(piece.count.to_string());
-            for (time_ms, value) in piece.points() {
-                call.arguments.push(text::of_time(time_ms));
-                call.arguments.push(text::of_value(value));
-            }
-        }
-        Ok((self.connection.evaluate(operation, script, &call).await?, pieces))
     }
 
     /// Returns the names of all series, in the order of their bytes.
@@ -312,8 +216,12 @@ impl RedisStore {
     }
 
     /// Calls `seen` with the times of each series, in the order of the names; none is without.
-    async fn over_times(&self, mut seen: impl FnMut(SeriesName, Vec<i64>) + Send) -> Result<()> {
-        for group in self.groups(self.names().await?).await? {
+    async fn over_times(
+        &self,
+        selection: Selection<'_>,
+        mut seen: impl FnMut(SeriesName, Vec<i64>) + Send,
+    ) -> Result<()> {
+        for group in self.groups(self.selected(selection).await?).await? {
             let answers = self.ask_each("look at series", "HKEYS", &group).await?;
             for (name, answer) in group.into_iter().zip(answers) {
                 let fields = match &answer {
@@ -389,9 +297,9 @@ impl PointStore for RedisStore {
             .boxed()
     }
 
-    async fn summaries(&self) -> Result<Vec<SeriesSummary>> {
+    async fn summaries(&self, selection: Selection<'_>) -> Result<Vec<SeriesSummary>> {
         let mut summaries = Vec::new();
-        self.over_times(|name, times| {
+        self.over_times(selection, |name, times| {
             if let (Some(oldest_ms), Some(newest_ms)) = (times.iter().min(), times.iter().max()) {
                 let count = u64::try_from(times.len()).unwrap_or(u64::MAX);
                 summaries.push(SeriesSummary { name, count, oldest_ms: *oldest_ms, newest_ms: *newest_ms });
@@ -403,66 +311,9 @@ impl PointStore for RedisStore {
 
     async fn days(&self) -> Result<BTreeSet<i64>> {
         let mut days = BTreeSet::new();
-        self.over_times(|_, times| days.extend(times.into_iter().map(day_of))).await?;
+        self.over_times(Selection::All, |_, times| days.extend(times.into_iter().map(day_of))).await?;
         Ok(days)
     }
-}
-
-impl RedisStore {
-    /// Makes the error of a point that a script did not write; what it names counts from one.
-    fn refused(&self, pieces: &[Piece<'_>], hash: i64, point: i64, stands: Option<&Value>) -> Error {
-        let place = |number: i64| usize::try_from(number - 1).unwrap_or(0);
-        let piece = pieces.get(place(hash));
-        let stands_text = stands.and_then(text_of).unwrap_or_default();
-        let found = piece.and_then(|piece| {
-            let (time_ms, written) = piece.points().nth(place(point))?;
-            let stands = text::value(stands_text.as_bytes())?;
-            Some((piece, Contradiction { time_ms, stands, written }))
-        });
-        match (found, piece) {
-            (Some((piece, found)), _) => contradiction(&piece.series.name, &found),
-            (None, Some(piece)) => {
-                let why = format!("its value `{}` is no number", stands_text.escape_debug());
-                foreign(&self.keys.key(&piece.series.name), &why)
-            }
-            (None, None) => foreign(b"", "what Redis answers is not known"),
-        }
-    }
-}
-
-/// Some points of one series.
-struct Piece<'a> {
-    series: &'a SeriesPoints,
-    start: usize,
-    count: usize,
-}
-
-impl Piece<'_> {
-    fn points(&self) -> impl Iterator<Item = (i64, f64)> + '_ {
-        self.series.points.iter().skip(self.start).take(self.count)
-    }
-}
-
-/// Cuts a batch into the calls of a script.
-fn calls(batch: &PointBatch) -> Vec<Vec<Piece<'_>>> {
-    let mut calls: Vec<Vec<Piece<'_>>> = Vec::new();
-    let mut room = 0;
-    for series in batch.series() {
-        let mut start = 0;
-        while start < series.points.len() {
-            if room == 0 {
-                calls.push(Vec::new());
-                room = SCRIPT_POINTS;
-            }
-            let count = room.min(series.points.len() - start);
-            if let Some(call) = calls.last_mut() {
-                call.push(Piece { series, start, count });
-            }
-            start += count;
-            room -= count;
-        }
-    }
-    calls
 }
 
 fn text_of(value: &Value) -> Option<String> {

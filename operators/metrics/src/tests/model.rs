@@ -195,8 +195,8 @@ impl PointStore for Busy {
         before.flat_map(move |()| self.store.scan(range, selection)).chain(after).boxed()
     }
 
-    async fn summaries(&self) -> Result<Vec<SeriesSummary>> {
-        self.store.summaries().await
+    async fn summaries(&self, selection: Selection<'_>) -> Result<Vec<SeriesSummary>> {
+        self.store.summaries(selection).await
     }
 
     async fn days(&self) -> Result<BTreeSet<i64>> {

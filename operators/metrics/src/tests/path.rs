@@ -215,6 +215,14 @@ async fn a_lost_ledger_is_rebuilt_from_the_partitions() {
     let metrics = world.open().await;
     assert_eq!(read_all(&metrics, &names).await, expected);
     assert_eq!(metrics.rebuild().await.unwrap(), 0, "opening has found all of it");
+    let states = async |text: &str| {
+        let rows = metrics.windows(&tier(text), None).await.unwrap();
+        rows.iter().map(|row| (row.window.label(), row.state)).collect::<Vec<_>>()
+    };
+    let (expired, verified, open) = (WindowState::Expired, WindowState::Verified, WindowState::Open);
+    let days = [("2026-02-01", expired), ("2026-02-02", verified), ("2026-02-05", open)];
+    assert_eq!(states("cold").await, days.map(|(label, state)| (label.to_owned(), state)));
+    assert_eq!(states("hourly").await, [("2026-02".to_owned(), verified)]);
     let due = metrics.due_dumps(&warm, &cold, None, now).await.unwrap();
     assert_eq!(due, [day("2026-02-01"), day("2026-02-02"), day("2026-02-05")]);
     let outcomes: Vec<_> = dump_and_verify(&metrics, now)
@@ -222,7 +230,7 @@ async fn a_lost_ledger_is_rebuilt_from_the_partitions() {
         .into_iter()
         .map(|report| (report.generation, report.figures.count, report.outcome))
         .collect();
-    assert_eq!(outcomes, [(1, 360, Outcome::Made), (2, 361, Outcome::Made), (1, 1, Outcome::Made)]);
+    assert_eq!(outcomes, [(1, 360, Outcome::Unchanged), (2, 361, Outcome::Made), (1, 1, Outcome::Made)]);
     assert_eq!(read_all(&metrics, &names).await, expected);
     let hourly = roll_up(&metrics, "cold", "hourly", now).await;
     assert_eq!((hourly[0].generation, hourly[0].figures.count), (2, 14));

@@ -16,6 +16,10 @@ pub enum OutputConfig {
     Table(TableOutput),
     /// Files below a folder; no catalog is touched. Rejected lines go into the folder `<path>__rejected`.
     File(FileOutput),
+    /// Rows that whoever runs the load takes and puts somewhere itself. No config of a user says that: it is made by
+    /// [`LoadConfig::staged`](super::LoadConfig::staged).
+    #[schemars(skip)]
+    Staged(StagedOutput),
 }
 
 /// A table as output.
@@ -116,11 +120,23 @@ pub struct FileOutput {
     pub format: FormatConfig,
 }
 
+/// Rows that are kept in files of this machine until whoever runs the load has taken them ([`crate::load::staged_rows`]).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StagedOutput {
+    /// Where the rows are kept. The folder belongs to this load alone.
+    pub files: FileOutput,
+    /// The table whose `<table>__rejected` takes the rejected lines; none where no line may be rejected.
+    pub rejected: Option<TableOutput>,
+}
+
 impl OutputConfig {
     /// Returns the format of the files.
     #[must_use]
     pub fn compression(&self) -> Compression {
-        let (Self::Table(TableOutput { format, .. }) | Self::File(FileOutput { format, .. })) = self;
+        let (Self::Table(TableOutput { format, .. })
+        | Self::File(FileOutput { format, .. })
+        | Self::Staged(StagedOutput { files: FileOutput { format, .. }, .. })) = self;
         let FormatConfig::Parquet { compression } = format;
         *compression
     }
@@ -128,6 +144,8 @@ impl OutputConfig {
     pub(super) fn problems(&self, problems: &mut Vec<ConfigProblem>) {
         match self {
             Self::Table(table) => table.problems(problems),
+            // Whoever makes it knows what it is.
+            Self::Staged(_) => {}
             Self::File(file) => {
                 if file.path.is_empty() || file.path.contains('\0') {
                     problems.push(ConfigProblem::new("out.path", "expected a folder, found an empty path or a NUL"));

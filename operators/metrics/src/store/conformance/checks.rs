@@ -93,7 +93,7 @@ fn hostile_values() -> Vec<(i64, f64)> {
 
 pub(super) async fn an_empty_store_has_nothing(store: &impl PointStore) {
     assert!(everything(store).await.is_empty());
-    assert_eq!(store.summaries().await.unwrap(), []);
+    assert_eq!(store.summaries(Selection::All).await.unwrap(), []);
     assert_eq!(store.days().await.unwrap(), BTreeSet::new());
     assert_eq!(store.write(&batch([]), DuplicateRule::Last).await.unwrap(), Merged::default());
     assert_eq!(store.delete_exact(&batch([])).await.unwrap(), 0);
@@ -121,7 +121,7 @@ pub(super) async fn what_is_written_is_read(store: &impl PointStore) {
     }
     assert_eq!(store.delete_exact(&written).await.unwrap(), count);
     assert!(everything(store).await.is_empty());
-    assert_eq!(store.summaries().await.unwrap(), []);
+    assert_eq!(store.summaries(Selection::All).await.unwrap(), []);
 }
 
 pub(super) async fn writing_again_changes_nothing(store: &impl PointStore) {
@@ -253,13 +253,16 @@ pub(super) async fn summaries_and_days_follow_the_points(store: &impl PointStore
         newest_ms,
     };
     let expected = [summary("a", 3, START - 1, START + 3 * DAY), summary("b", 1, 0, 0)];
-    assert_eq!(store.summaries().await.unwrap(), expected);
+    assert_eq!(store.summaries(Selection::All).await.unwrap(), expected);
+    let asked = [SeriesName::new("nobody").unwrap(), expected[1].name.clone(), expected[1].name.clone()];
+    assert_eq!(store.summaries(Selection::Names(&asked)).await.unwrap(), [expected[1].clone()]);
+    assert_eq!(store.summaries(Selection::Names(&[])).await.unwrap(), []);
     let days = store.days().await.unwrap();
     for day in [0, START - DAY, START, START + 3 * DAY] {
         assert!(days.contains(&day), "{day} in {days:?}");
     }
     store.delete_exact(&batch([("a", vec![(START - 1, 1.0)]), ("b", vec![(0, 1.0)])])).await.unwrap();
-    assert_eq!(store.summaries().await.unwrap(), [summary("a", 2, START, START + 3 * DAY)]);
+    assert_eq!(store.summaries(Selection::All).await.unwrap(), [summary("a", 2, START, START + 3 * DAY)]);
 }
 
 pub(super) async fn writers_lose_nothing_to_each_other(store: Arc<impl PointStore>) {

@@ -140,7 +140,7 @@ async fn an_item_past_its_time_to_live_is_points_like_others() {
     store.write(&old, DuplicateRule::Last).await.unwrap();
     assert_eq!(store.item("a", "0:1m").await["ttl"]["N"], "90000");
     assert_eq!(everything(&store).await, old);
-    assert_eq!(store.summaries().await.unwrap().len(), 1);
+    assert_eq!(store.summaries(Selection::All).await.unwrap().len(), 1);
     assert_eq!(store.days().await.unwrap(), BTreeSet::from([0]));
     assert_eq!(store.delete_exact(&old).await.unwrap(), 1);
 }
@@ -186,7 +186,7 @@ async fn tiers_of_other_steps_share_a_table() {
     // A span that was another one is found out.
     let settings = DynamoDbSettings { item: Duration::from_hours(24), step: "1m".to_owned(), ..settings };
     minutes.write(&batch([("a", vec![(START + HOUR, 1.0)])]), DuplicateRule::Last).await.unwrap();
-    let error = opened(&settings).await.summaries().await.unwrap_err();
+    let error = opened(&settings).await.summaries(Selection::All).await.unwrap_err();
     assert!(error.to_string().contains("do not begin at that time: `item` was another one"), "{error}");
 }
 
@@ -231,9 +231,10 @@ async fn a_table_that_is_not_there_or_has_other_keys_says_how_it_is_made() {
     let Some(url) = server() else { return };
     let missing = opened(&settings(&url, "missing")).await;
     let points = batch([("a", vec![(START, 1.0)])]);
-    for error in
-        [missing.write(&points, DuplicateRule::Last).await.unwrap_err(), missing.summaries().await.unwrap_err()]
-    {
+    for error in [
+        missing.write(&points, DuplicateRule::Last).await.unwrap_err(),
+        missing.summaries(Selection::All).await.unwrap_err(),
+    ] {
         assert_eq!(error.kind, ErrorKind::NotFound, "{error}");
         assert!(error.to_string().contains("\n  table: missing"), "{error}");
         assert!(error.help.unwrap().contains("aws dynamodb create-table --table-name missing"));

@@ -48,7 +48,7 @@ async fn it_is_a_set_of_points() {
     let names = [name("b"), name("absent"), name("b")];
     assert_eq!(world.all(TimeRange::ALL, Selection::Names(&names)).await.len(), 1);
     let again = EmbeddedStore::open(&world.folder.path().join("hot.sqlite"), CrashPoints::default()).await.unwrap();
-    let summaries = again.summaries().await.unwrap();
+    let summaries = again.summaries(Selection::All).await.unwrap();
     assert_eq!(summaries[1], SeriesSummary { name: name("b"), count: 3, oldest_ms: 0, newest_ms: SPAN_MS });
     assert_eq!(again.days().await.unwrap(), BTreeSet::from([0]));
 }
@@ -62,7 +62,7 @@ async fn only_what_is_exactly_there_is_deleted() {
     assert_eq!(world.store.delete_exact(&read_before).await.unwrap(), 2);
     assert_eq!(world.store.delete_exact(&read_before).await.unwrap(), 0);
     assert_eq!(world.all(TimeRange::ALL, Selection::All).await, batch(&[("a", &[(1, 7.0)])]).series());
-    assert_eq!(world.store.summaries().await.unwrap().len(), 1);
+    assert_eq!(world.store.summaries(Selection::All).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use lake::ErrorKind;
 use redis::Cmd;
 use tempfile::TempDir;
 
@@ -232,7 +233,7 @@ async fn a_call_whose_answer_was_lost_is_made_again() {
         proxy.lose_answers(losses);
         assert_eq!(everything(&store).await, all);
         proxy.lose_answers(losses);
-        assert_eq!(store.summaries().await.unwrap().len(), 2);
+        assert_eq!(store.summaries(Selection::All).await.unwrap().len(), 2);
         proxy.lose_answers(losses);
         store.delete_exact(&batch([("a", vec![(START, 1.0)])])).await.unwrap();
         assert_eq!(everything(&store).await.count(), 2);
@@ -244,7 +245,7 @@ async fn nobody_who_answers_is_an_error_that_names_the_place() {
     let port = free_port();
     let mut store = store(&format!("redis://:hunter2@127.0.0.1:{port}"));
     store.connection.patience.tries = 2;
-    let error = store.summaries().await.unwrap_err();
+    let error = store.summaries(Selection::All).await.unwrap_err();
     assert_eq!((error.kind, error.retryable), (ErrorKind::External, lake::error::Retryable::Yes));
     assert!(error.to_string().starts_with(&format!("cannot reach Redis at `127.0.0.1:{port}`: ")), "{error}");
     assert!(!format!("{error:?}").contains("hunter2"));
@@ -307,12 +308,12 @@ async fn tls_trusts_the_authority_that_is_named_and_no_other() {
     store.write(&points, DuplicateRule::Last).await.unwrap();
     assert_eq!(everything(&store).await, points);
 
-    let error = RedisStore::open(&settings(&uri, "1m")).unwrap().summaries().await.unwrap_err();
+    let error = RedisStore::open(&settings(&uri, "1m")).unwrap().summaries(Selection::All).await.unwrap_err();
     assert!(error.to_string().contains("certificate"), "{error}");
     assert!(error.help.unwrap().contains("ca_file"));
     // Not to a host of another name either.
     let other = RedisSettings { uri: Secret::new(uri.replace("localhost", "127.0.0.1")), ..trusting };
-    let error = RedisStore::open(&other).unwrap().summaries().await.unwrap_err();
+    let error = RedisStore::open(&other).unwrap().summaries(Selection::All).await.unwrap_err();
     assert!(error.to_string().contains("certificate"), "{error}");
     let plain = RedisSettings { uri: Secret::new("redis://h"), ..other };
     let error = RedisStore::open(&plain).unwrap_err();

@@ -1,0 +1,70 @@
+//! `metrics.write>` from files, stopped before and after every effect: the next run goes on, and in the end the tier holds what
+//! an undisturbed run writes, the rejected lines are kept once, and nothing else is left.
+
+use crate::crash::{in_pairs, traced};
+use crate::support::{Outcome, Project, copy, files_below, root};
+
+/// Two of the six lines are points, and the others are kept apart.
+const RUN: [&str; 6] = ["run", "most.dig", "--session", "2024-03-13", "-p", "most=4"];
+
+/// A plan that stops nowhere, so that all passes are traced.
+const TRACED: [(&str, &str); 2] = [("SUIRO_CRASH_AT", "nowhere:before"), ("SUIRO_LOG", "error,crash_point=trace")];
+
+fn project() -> Project {
+    let project = Project::in_memory();
+    copy(&root().join("tests/cases/metrics/write"), project.path());
+    project
+}
+
+/// What the tier and the table of rejected lines hold.
+fn held(project: &Project) -> String {
+    let read = ["metrics", "read", "--name", "good", "--from", "2024-02-01", "--to", "2024-04-01", "--step", "raw"];
+    let points = project.succeed(&[&read[..], &["--format", "csv"]].concat()).stdout;
+    let rejected = project.query("SELECT line_number, reason FROM metrics.points_1m__rejected ORDER BY 1");
+    format!("{points}{rejected}")
+}
+
+#[test]
+fn a_stop_anywhere_is_gone_on_from() {
+    let undisturbed = project();
+    let output = undisturbed.command(&RUN).envs(TRACED).output().unwrap();
+    let outcome = Outcome::of(&undisturbed, &output);
+    assert_eq!(outcome.exit, Some(0), "{outcome}");
+    let expected = held(&undisturbed);
+    assert_eq!(expected.lines().count(), 3 + 5, "{expected}");
+    let mut stops = Vec::new();
+    for (point, count) in traced(&outcome.stderr) {
+        if !["load: ", "metrics: ", "publish: ", "version: "].iter().any(|start| point.starts_with(start)) {
+            continue;
+        }
+        for pass in std::collections::BTreeSet::from([1, count]) {
+            stops.extend(["before", "after"].map(|moment| format!("{point}:{moment}:{pass}")));
+        }
+    }
+    assert!(stops.iter().any(|stop| stop.starts_with("metrics: remove the rows of an input")), "{stops:?}");
+    let wrong: Vec<String> = in_pairs(stops, |stop| stopped_at(&stop, &expected)).into_iter().flatten().collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn stopped_at(stop: &str, expected: &str) -> Vec<String> {
+    let project = project();
+    let stopped = project.command(&RUN).env("SUIRO_CRASH_AT", stop).output().unwrap();
+    let mut wrong = Vec::new();
+    if stopped.status.code().is_some() {
+        wrong.push(format!("{stop}: the run was not stopped\n{}", Outcome::of(&project, &stopped)));
+    }
+    let next = project.suiro(&RUN);
+    if next.exit != Some(0) {
+        wrong.push(format!("{stop}: the next run failed\n{next}"));
+        return wrong;
+    }
+    let found = held(&project);
+    if found != expected {
+        wrong.push(format!("{stop}: held\n{found}\ninstead of\n{expected}"));
+    }
+    let incoming = project.path().join(".suiro/metrics/incoming");
+    if incoming.is_dir() && !files_below(&incoming).is_empty() {
+        wrong.push(format!("{stop}: left over: {:?}", files_below(&incoming)));
+    }
+    wrong
+}
