@@ -1,165 +1,22 @@
-//! Metric tiers from end to end: recorded series, other people's readers, replays, damage, and stops at every point.
+//! The process is stopped before and after every effect of metrics, and the same command then continues: the tiers together
+//! hold exactly what was written, always, and a reader that reads without a pause all the while finds nothing else.
+//!
+//! `SCENARIO="late points" cargo test --test it metrics::stops` runs one of them alone, without asking for all points.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
-use engine::secret::Secrets;
-use jiff::Timestamp;
-use lake::name::Location;
-use lake::{Lake, LakeSettings};
-use metrics::{Aggregate, OnGap, ReadRequest, SeriesName, TimeRange};
+use metrics::{Ledger, TierName, TimeRange};
 use regex::Regex;
 
+use super::meanwhile::Meanwhile;
+use super::sampler::{Expected, Sampler, union};
+use super::{NEXT_RUN, RUN, copy_with_state, example, written};
 use crate::crash::{in_pairs, traced};
-use crate::readers::python;
-use crate::support::{Outcome, Project, copy, files_below, root};
-
-/// The session of the recorded series: all of them have ended by then.
-const SESSION: [&str; 2] = ["--session", "2014-05-01"];
-
-/// The example with other series.
-fn project_of(data: &Path) -> Project {
-    let project = Project::copy_of(&root().join("examples/05_metric_tiers"));
-    std::fs::remove_dir_all(project.path().join("data")).unwrap();
-    copy(data, &project.path().join("data"));
-    project
-}
-
-/// The recorded series of `CloudWatch`, where they are.
-#[expect(clippy::print_stdout, reason = "a test says what it skips")]
-fn cloudwatch() -> Option<PathBuf> {
-    let data = root().join("../shared/data/cloudwatch");
-    if data.is_dir() {
-        return Some(data);
-    }
-    println!("skipped: no ../shared/data/cloudwatch");
-    None
-}
-
-/// The files of a table's partitions that readers are pointed to.
-fn files(project: &Project, table: &str) -> Vec<String> {
-    let listed = project.succeed(&["--json", "partition", "list", table]).stdout;
-    let mut files = Vec::new();
-    for line in listed.lines() {
-        let partition: serde_json::Value = serde_json::from_str(line).unwrap();
-        let location = raw_location(project, table, partition["partition"].as_str().unwrap());
-        for entry in std::fs::read_dir(location).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "parquet") {
-                files.push(path.display().to_string());
-            }
-        }
-    }
-    files
-}
-
-/// The folder of a partition. What a run says is made steady, so that the place is read from the catalog itself.
-fn raw_location(project: &Project, table: &str, partition: &str) -> PathBuf {
-    let output = project.command(&["--json", "partition", "show", table, partition]).output().unwrap();
-    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let location = Location::parse(shown["location"].as_str().unwrap()).unwrap();
-    project.path().join(".suiro/warehouse/s3").join(location.bucket()).join(location.key())
-}
-
-#[test]
-fn recorded_series_are_whole_in_every_tier() {
-    let Some(data) = cloudwatch() else { return };
-    let project = project_of(&data);
-    let run = project.succeed(&[&["run", "tiers.dig"][..], &SESSION].concat());
-    for place in [
-        "data/ec2_disk_write_bytes_1ef3de.csv:2121-2131: 11 rows repeat the time [MOMENT] of line 2120",
-        "data/ec2_network_in_5abac7.csv:2120-2130: 11 rows repeat the time [MOMENT] of line 2119",
-    ] {
-        assert!(run.stderr.contains(place), "{run}");
-    }
-    let points = project.query("SELECT count(*) AS n, count(DISTINCT name) AS series FROM metrics.points_1m");
-    assert_eq!(points, "n,series\n67718,17\n", "67,740 rows, 22 of which repeat a time");
-    let buckets = "SELECT sum(\"count\") AS n, count(DISTINCT name) AS series FROM metrics.";
-    assert_eq!(project.query(&format!("{buckets}points_1h")), "n,series\n67718,17\n");
-    assert_eq!(project.query(&format!("{buckets}points_1d")), "n,series\n67718,17\n");
-
-    // Replayed once more, nothing changes: not a point, not a version of a partition.
-    let before = crate::cases::lake_files(&project);
-    let again = project.succeed(&[&["run", "tiers.dig", "--rerun"][..], &SESSION].concat());
-    assert_eq!(crate::cases::lake_files(&project), before, "{again}");
-
-    let Some(python) = python() else { return };
-    let mut command = project.program(python);
-    command.arg(root().join("tests/readers/metrics.py")).arg(&data);
-    for (tier, table) in [("raw", "points_1m"), ("1h", "points_1h"), ("1d", "points_1d")] {
-        command.arg(format!("{tier}={}", files(&project, &format!("metrics.{table}")).join(",")));
-    }
-    let read = Outcome::of(&project, &command.output().unwrap());
-    assert_eq!(read.exit, Some(0), "{read}");
-    assert_eq!(read.stdout, "raw: 17 series, 67718 points\n1h: 17 series, 67718 points\n1d: 17 series, 67718 points\n");
-}
-
-/// The series of the example.
-const SERIES: [&str; 4] = ["db-1.disk used %", "rack-4.temperature", "web-1.cpu", "web-1.requests"];
-
-/// What all tiers together hold, read as one: a line `series,timestamp,value` for each point. Read in a copy: a lost ledger is
-/// made again by whoever looks first.
-fn union(project: &Project) -> BTreeSet<String> {
-    let project = copy_with_state(project);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let answer = runtime.block_on(async {
-        let text = std::fs::read_to_string(project.path().join("tiers.yml")).unwrap();
-        let config = operators::read_tiers_config("tiers.yml", &text, &mut |text| Ok(text.to_owned())).unwrap();
-        let state = project.path().join(".suiro");
-        let warehouse = state.join("warehouse");
-        let lake = Box::pin(Lake::open(LakeSettings::new(state, warehouse))).await.unwrap();
-        let tiers = Box::pin(operators::open_metrics(&lake, &config, &Secrets::none())).await.unwrap();
-        let request = ReadRequest {
-            names: SERIES.iter().map(|name| SeriesName::new(name).unwrap()).collect(),
-            range: TimeRange::ALL,
-            step: Some(tiers.tiers().raw_step()),
-            aggregate: Aggregate::Last,
-            on_gap: OnGap::Fail,
-        };
-        Box::pin(tiers.read(&request, Timestamp::now())).await.unwrap()
-    });
-    let mut points = BTreeSet::new();
-    for series in answer.series {
-        for row in series.rows {
-            let time = Timestamp::from_millisecond(row.time_ms).unwrap();
-            assert!(points.insert(format!("{},{time},{}", series.name, row.value)), "{time} has two owners");
-        }
-    }
-    points
-}
-
-/// What was written: the rows of the files, of a time that stands twice the last.
-fn written(project: &Project) -> BTreeSet<String> {
-    let mut points = BTreeMap::new();
-    for series in SERIES {
-        let text = std::fs::read_to_string(project.path().join(format!("data/{series}.csv"))).unwrap();
-        for line in text.lines().skip(1) {
-            let (time, value) = line.split_once(',').unwrap();
-            let value: f64 = value.parse().unwrap();
-            points.insert(format!("{series},{}Z", time.replace(' ', "T")), value);
-        }
-    }
-    points.into_iter().map(|(point, value)| format!("{point},{value}")).collect()
-}
-
-fn copy_with_state(project: &Project) -> Project {
-    let made = Project::in_memory();
-    copy(project.path(), made.path());
-    let state = project.path().join(".suiro");
-    if state.is_dir() {
-        copy(&state, &made.path().join(".suiro"));
-    }
-    made
-}
+use crate::support::{Outcome, Project, files_below, root};
 
 /// A plan that stops nowhere, so that all passes are traced.
-const TRACED: [(&str, &str); 2] = [("SUIRO_CRASH_AT", "nowhere:before"), ("SUIRO_LOG", "error,crash_point=trace")];
-
-/// The run of the example.
-const RUN: [&str; 4] = ["run", "tiers.dig", "--session", "2024-03-10"];
-
-/// The same for another session.
-const NEXT_RUN: [&str; 4] = ["run", "tiers.dig", "--session", "2024-03-11"];
+const NOWHERE: &str = "nowhere:before";
 
 /// What is run and stopped, and what was taken by then: from that on the tiers hold all of it, always.
 struct Scenario {
@@ -170,37 +27,40 @@ struct Scenario {
     writes: bool,
     /// Whether it is stopped also where an earlier scenario was.
     stops_everywhere: bool,
+    /// What somebody else does while the command is under way.
+    meanwhile: Option<Meanwhile>,
 }
 
-const SCENARIOS: [Scenario; 5] = [
-    Scenario { name: "from the replay on", before: replayed, command: &RUN, writes: false, stops_everywhere: true },
-    Scenario { name: "from nothing", before: example, command: &RUN, writes: true, stops_everywhere: false },
+const SCENARIO: Scenario = Scenario {
+    name: "from the replay on",
+    before: replayed,
+    command: &RUN,
+    writes: false,
+    stops_everywhere: false,
+    meanwhile: None,
+};
+
+const SCENARIOS: [Scenario; 7] = [
+    Scenario { stops_everywhere: true, ..SCENARIO },
+    Scenario { name: "from nothing", before: example, writes: true, ..SCENARIO },
+    Scenario { name: "late points", before: with_late_points, command: &NEXT_RUN, stops_everywhere: true, ..SCENARIO },
+    Scenario { name: "a try that was stopped", before: stopped_while_it_wrote, command: &NEXT_RUN, ..SCENARIO },
+    Scenario { name: "a lost ledger", before: without_ledger, command: &NEXT_RUN, ..SCENARIO },
     Scenario {
-        name: "late points",
-        before: with_late_points,
-        command: &NEXT_RUN,
-        writes: false,
-        stops_everywhere: false,
+        name: "points of somebody else",
+        before: with_points_of_somebody_else,
+        command: &["run", "moves.dig", "--session", "2024-03-11"],
+        ..SCENARIO
     },
     Scenario {
-        name: "a forgotten try",
-        before: stopped_while_it_wrote,
-        command: &NEXT_RUN,
-        writes: false,
-        stops_everywhere: false,
-    },
-    Scenario {
-        name: "a lost ledger",
-        before: without_ledger,
-        command: &NEXT_RUN,
-        writes: false,
-        stops_everywhere: false,
+        name: "objects of a forgotten try",
+        meanwhile: Some(Meanwhile {
+            asleep_at: "metrics: note what is about to be made:after",
+            done: leave_objects_where_they_are_about_to_be,
+        }),
+        ..SCENARIO
     },
 ];
-
-fn example() -> Project {
-    Project::copy_of(&root().join("examples/05_metric_tiers"))
-}
 
 /// The example after its replay: every point was taken, and nothing has moved but what writing moves.
 fn replayed() -> Project {
@@ -237,23 +97,64 @@ fn without_ledger() -> Project {
     project
 }
 
-/// No run of this process comes here: the first only a ledger that is lost in the middle of a dump whose next try begins in the
-/// same millisecond, the second only points that somebody else writes into a store (`operators/metrics/src/tests`).
-const ELSEWHERE: [&str; 2] = ["metrics: delete objects of a forgotten try", "metrics: note that a window is late"];
+/// All is dumped; then somebody writes into the store who knows of no archive, and so touches no window.
+fn with_points_of_somebody_else() -> Project {
+    let project = example();
+    project.write(
+        "dump.dig",
+        "timezone: UTC\n+replay: {metrics.replay>: data, to: hot}\n+flush: {metrics.flush>: hot, to: warm, age: 0s}\n\
+         +dump: {metrics.dump>: warm, to: cold}\n",
+    );
+    project.write(
+        "moves.dig",
+        "timezone: UTC\n+late: {metrics.verify>: [warm, cold]}\n+dump: {metrics.dump>: warm, to: cold}\n\
+         +verify: {metrics.verify>: [warm, cold]}\n+expire: {metrics.expire>: warm, older_than: 0d}\n",
+    );
+    project.write("other.yml", "tiers:\n  warm: {store: embedded, step: 1m, keep: 60d}\n");
+    project.write(
+        "other.dig",
+        "+write:\n  metrics.write>: warm\n  tiers: other.yml\n  \
+         query: SELECT 'web-1.cpu' AS name, TIMESTAMP '2024-03-02 00:00:30' AS ts, 77.5 AS value\n",
+    );
+    for workflow in ["dump.dig", "other.dig"] {
+        project.succeed(&["run", workflow, "--session", "2024-03-10"]);
+    }
+    let file = "data/web-1.cpu.csv";
+    let text = std::fs::read_to_string(project.path().join(file)).unwrap();
+    project.write(file, format!("{text}2024-03-02 00:00:30,77.5\n"));
+    project
+}
+
+/// What a try left that nobody remembers lies where the next one is about to write: its ledger was lost, and the clock of the
+/// machine was set back. One object has a name that is written again, the other one has not.
+fn leave_objects_where_they_are_about_to_be(project: &Project) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let rows = runtime.block_on(async {
+        let ledger = Ledger::open(&project.path().join(".suiro").join(metrics::ledger::FILE)).await.unwrap();
+        ledger.rows(&TierName::new("cold").unwrap(), TimeRange::ALL).await.unwrap()
+    });
+    let prefix = rows.into_iter().find_map(|row| row.making).unwrap().prefix;
+    let folder = project.path().join(".suiro/warehouse/s3").join(prefix.bucket()).join(prefix.key());
+    std::fs::create_dir_all(&folder).unwrap();
+    for object in ["part-00000.parquet", "part-00001.parquet"] {
+        std::fs::write(folder.join(object), "what another try wrote").unwrap();
+    }
+}
 
 /// Stopped before and after every effect, the tiers together hold exactly what was written; then they go on.
 #[test]
-fn a_stop_anywhere_loses_no_point() {
+fn a_stop_anywhere_loses_no_point_and_no_reader_misses_one() {
+    let only = std::env::var("SCENARIO").ok();
     let mut reached: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    let mut wrong: Vec<String> = Vec::new();
-    for scenario in &SCENARIOS {
+    let (mut wrong, mut samples) = (Vec::new(), 0);
+    for scenario in SCENARIOS.iter().filter(|scenario| only.as_ref().is_none_or(|only| scenario.name == only)) {
         let before = (scenario.before)();
         let expected = written(&before);
         if !scenario.writes {
             assert_eq!(union(&before), expected, "{}", scenario.name);
         }
         let mut stops = Vec::new();
-        for (point, count) in passes(&before, scenario.command) {
+        for (point, count) in passes(scenario, &before) {
             // A point that an earlier scenario stopped at is passed in the same way by the later ones.
             if reached.contains_key(&point) && !scenario.stops_everywhere {
                 continue;
@@ -267,57 +168,93 @@ fn a_stop_anywhere_loses_no_point() {
         for (point, moment, _) in &stops {
             reached.entry(point.clone()).or_default().insert(moment);
         }
-        wrong.extend(in_pairs(stops, |stop| stopped_at(scenario, &before, &expected, &stop)).into_iter().flatten());
+        let count = stops.len();
+        let ended = in_pairs(stops, |stop| scenario.stopped_at(&before, &expected, &stop));
+        let looks: usize = ended.iter().map(|ended| ended.samples).sum();
+        println!("{count:4} stops, {looks:5} looks: {}", scenario.name);
+        samples += looks;
+        wrong.extend(ended.into_iter().flat_map(|ended| ended.wrong));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let is_due = |point: &String| !reached.contains_key(point) && !ELSEWHERE.contains(&point.as_str());
-    let never: Vec<String> = points().into_iter().filter(is_due).collect();
+    if only.is_some() {
+        return;
+    }
+    let stopped = |point: &String| reached.get(point).is_some_and(|moments| moments.len() == 2);
+    let never: Vec<String> = points().into_iter().filter(|point| !stopped(point)).collect();
     assert!(never.is_empty(), "no process was stopped before and after {never:?}");
+    assert!(samples > reached.len(), "the reader looked {samples} times");
+}
+
+/// What came of a stop.
+#[derive(Default)]
+struct Ended {
+    samples: usize,
+    wrong: Vec<String>,
 }
 
 /// Runs a command to its end and returns which points of metrics it passed how often.
-fn passes(before: &Project, command: &[&str]) -> Vec<(String, usize)> {
+fn passes(scenario: &Scenario, before: &Project) -> Vec<(String, usize)> {
     let project = copy_with_state(before);
-    let output = project.command(command).envs(TRACED).output().unwrap();
-    let outcome = Outcome::of(&project, &output);
-    assert_eq!(outcome.exit, Some(0), "{outcome}");
+    let outcome = Outcome::of(&project, &scenario.run(&project, NOWHERE));
+    assert_eq!(outcome.exit, Some(0), "{}\n{outcome}", scenario.name);
     traced(&outcome.stderr).into_iter().filter(|(point, _)| point.starts_with("metrics: ")).collect()
 }
 
-/// Stops a command, looks at what the tiers hold, and runs it to its end.
-fn stopped_at(
-    scenario: &Scenario,
-    before: &Project,
-    expected: &BTreeSet<String>,
-    (point, moment, pass): &(String, &str, usize),
-) -> Vec<String> {
-    let stop = format!("{point}:{moment}:{pass}");
-    let what = format!("{}, stopped {stop}", scenario.name);
-    let project = copy_with_state(before);
-    let stopped = project.command(scenario.command).env("SUIRO_CRASH_AT", &stop).output().unwrap();
-    let mut wrong = Vec::new();
-    if stopped.status.code().is_some() && *pass == 1 {
-        wrong.push(format!("{what}: the run was not stopped\n{}", Outcome::of(&project, &stopped)));
+impl Scenario {
+    fn command(&self, project: &Project) -> Command {
+        project.command(self.command)
     }
-    // A point that the command was about to write may be there or not; all others are.
-    if project.path().join(".suiro/catalog.sqlite").is_file() {
-        let held = union(&project);
-        let is_whole = if scenario.writes { held.is_subset(expected) } else { held == *expected };
-        if !is_whole {
-            wrong.push(format!("{what}: the tiers do not hold what was written"));
+
+    /// Runs the command with a plan, and lets others do what they do meanwhile.
+    fn run(&self, project: &Project, plan: &str) -> Output {
+        let mut command = self.command(project);
+        command.env("SUIRO_LOG", "error,crash_point=trace");
+        match self.meanwhile {
+            Some(meanwhile) => {
+                command.env("SUIRO_CRASH_AT", meanwhile.plan(plan));
+                meanwhile.run(&mut command, project)
+            }
+            None => command.env("SUIRO_CRASH_AT", plan).output().unwrap(),
         }
     }
-    let next = project.suiro(scenario.command);
-    if next.exit != Some(0) {
-        wrong.push(format!("{what}: the next run failed\n{next}"));
-    } else if union(&project) != *expected {
-        wrong.push(format!("{what}, and then run to the end: the tiers do not hold what was written"));
+
+    /// Stops a command, looks at what the tiers hold, and runs it to its end; a reader reads all the while.
+    fn stopped_at(
+        &self,
+        before: &Project,
+        expected: &BTreeSet<String>,
+        (point, moment, pass): &(String, &str, usize),
+    ) -> Ended {
+        let stop = format!("{point}:{moment}:{pass}");
+        let what = format!("{}, stopped {stop}", self.name);
+        let project = copy_with_state(before);
+        let mut reader = Sampler::new(&project, Expected { points: expected, is_growing: self.writes });
+        let stopped = reader.while_done(|| self.run(&project, &stop));
+        let mut wrong = Vec::new();
+        if stopped.status.code().is_some() && *pass == 1 {
+            wrong.push(format!("the run was not stopped\n{}", Outcome::of(&project, &stopped)));
+        }
+        // A point that the command was about to write may be there or not; all others are.
+        if project.path().join(".suiro/catalog.sqlite").is_file() {
+            let held = union(&project);
+            let is_whole = if self.writes { held.is_subset(expected) } else { held == *expected };
+            if !is_whole {
+                wrong.push("the tiers do not hold what was written".to_owned());
+            }
+        }
+        let next = Outcome::of(&project, &reader.watch(&mut self.command(&project)));
+        if next.exit != Some(0) {
+            wrong.push(format!("the next run failed\n{next}"));
+        } else if union(&project) != *expected {
+            wrong.push("and then run to the end: the tiers do not hold what was written".to_owned());
+        }
+        wrong.append(&mut reader.wrong);
+        let wrong = wrong.into_iter().map(|wrong| format!("{what}: {wrong}"));
+        Ended { samples: reader.samples, wrong: wrong.collect() }
     }
-    wrong
 }
 
-/// The names of the crash points of metric tiers, as they stand in the sources. Those of stores that need a server have tests of
-/// their own.
+/// The names of the crash points of metric tiers, as they stand in the sources.
 fn points() -> BTreeSet<String> {
     let pattern = Regex::new(r#""(metrics: [^"]+)""#).unwrap();
     let mut points = BTreeSet::new();
@@ -332,29 +269,4 @@ fn points() -> BTreeSet<String> {
         }
     }
     points
-}
-
-#[test]
-fn a_flipped_byte_and_a_missing_point_are_found_and_named() {
-    let project = example();
-    // Nothing is expired, so that both sides can be compared.
-    let workflow = std::fs::read_to_string(project.path().join("tiers.dig")).unwrap();
-    project.write("tiers.dig", workflow.lines().filter(|line| !line.contains("expire")).collect::<Vec<_>>().join("\n"));
-    project.succeed(&["run", "tiers.dig", "--session", "2024-03-10"]);
-
-    // With a window named, everything that is archived in it is looked at again.
-    project.write("again.dig", "+verify: {metrics.verify>: [warm, cold], window: 2024-03-01 .. 2024-03-04}\n");
-    let reads = ["run", "again.dig", "--session", "2024-03-11"];
-    let whole = copy_with_state(&project);
-    whole.succeed(&reads);
-
-    let damaged = copy_with_state(&project);
-    let file = PathBuf::from(files(&damaged, "metrics.points_1m").remove(0));
-    let mut bytes = std::fs::read(&file).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 0x10;
-    std::fs::write(&file, bytes).unwrap();
-    let outcome = damaged.suiro(&reads);
-    assert_eq!(outcome.exit, Some(3), "{outcome}");
-    assert!(outcome.stderr.contains("error[T0401]") && outcome.stderr.contains("cold 2024-03-0"), "{outcome}");
 }
