@@ -77,8 +77,8 @@ pub(crate) struct Environment {
     pub(crate) result_retention: Option<String>,
     /// `SUIRO_LEASE`.
     pub(crate) lease: Option<String>,
-    /// `SUIRO_CRASH_AT`: `NAME:before` or `NAME:after`, perhaps with `:N`, perhaps after `interrupt ` or `pause `; for
-    /// crash tests.
+    /// `SUIRO_CRASH_AT`: `NAME:before` or `NAME:after`, perhaps with `:N`, perhaps after `interrupt ` or `pause `, perhaps
+    /// several with ` then ` between them; for crash tests.
     pub(crate) crash_at: Option<String>,
     /// `SUIRO_EMULATE_SECRET_KEY`: the secret of `suiro emulate --access-key`.
     pub(crate) emulate_secret_key: Option<SecretKey>,

@@ -1,8 +1,8 @@
 """Compares archived time series with the raw CSV files that they came from.
 
-`metrics.py FOLDER TIER=FILE,FILE… …`: for each tier (`raw` or the roll-ups) the Parquet files are read by pyarrow and by
-DuckDB; count, sum, smallest and largest of every series must be what polars makes of the raw files: of a time that stands twice
-the last row counts, as in the tiers.
+`metrics.py FOLDER TIER=FILE,FILE… …`: for each tier (`raw`, or a roll-up of buckets of that length) the Parquet files are read
+by pyarrow and by DuckDB. Count, sum, smallest and largest of every series must be what pandas makes of the raw files; of a
+roll-up those of every bucket too. Of a time that stands twice in a file the last row counts, as in the tiers.
 """
 
 import math
@@ -10,56 +10,76 @@ import pathlib
 import sys
 
 import duckdb
-import polars
+import pandas
 import pyarrow
 import pyarrow.parquet
 
+FIGURES = ["count", "sum", "min", "max"]
+
 
 def raw(folder):
-    series = {}
+    """The points of all files: one row for each series and time."""
+    frames = []
     for path in sorted(pathlib.Path(folder).glob("*.csv")):
-        rows = polars.read_csv(path, schema_overrides={"timestamp": polars.String, "value": polars.Float64})
-        rows = rows.unique(subset="timestamp", keep="last", maintain_order=True)
-        values = rows["value"]
-        series[path.stem] = (len(values), math.fsum(values), values.min(), values.max())
-    return series
+        frame = pandas.read_csv(path, parse_dates=["timestamp"])
+        frames.append(frame.assign(name=path.stem))
+    rows = pandas.concat(frames)
+    points = rows.drop_duplicates(["name", "timestamp"], keep="last")
+    print(
+        f"pandas: {len(frames)} files, {len(rows)} rows, {len(rows) - len(points)} of which repeat the time of another one:"
+        f" {len(points)} points"
+    )
+    return plain(points.rename(columns={"timestamp": "ts"}))
 
 
-def by_pyarrow(files, is_raw):
-    table = pyarrow.concat_tables([pyarrow.parquet.ParquetFile(path).read() for path in files])
-    rows = polars.from_arrow(table)
-    figures = {}
-    for (name,), group in rows.group_by("name"):
-        if is_raw:
-            values = group["value"]
-            figures[name] = (len(values), math.fsum(values), values.min(), values.max())
-        else:
-            figures[name] = (group["count"].sum(), math.fsum(group["sum"]), group["min"].min(), group["max"].max())
-    return figures
+def plain(rows):
+    """One form for what the readers return."""
+    return rows.assign(name=rows["name"].astype(str), ts=rows["ts"].astype("datetime64[ms]"))
 
 
-def by_duckdb(files, is_raw):
-    figures = "count(*), fsum(value), min(value), max(value)" if is_raw else 'sum("count"), fsum("sum"), min("min"), max("max")'
+def by_pyarrow(files):
+    return pyarrow.concat_tables([pyarrow.parquet.ParquetFile(path).read() for path in files]).to_pandas()
+
+
+def by_duckdb(files):
     connection = duckdb.connect()
-    found = connection.execute(f"SELECT name, {figures} FROM read_parquet(?, hive_partitioning = false) GROUP BY name", [files])
-    return {name: tuple(rest) for name, *rest in found.fetchall()}
+    return connection.execute("SELECT * FROM read_parquet(?, hive_partitioning = false)", [files]).df()
 
 
-def same(ours, theirs):
-    if ours.keys() != theirs.keys():
-        sys.exit(f"other series: {sorted(ours)} and {sorted(theirs)}")
-    for name, (count, total, low, high) in theirs.items():
-        found = ours[name]
-        # Sums of the same numbers in another order differ in the last bits.
-        is_sum = math.isclose(found[1], total, rel_tol=1e-12, abs_tol=1e-9)
-        if (found[0], found[2], found[3]) != (count, low, high) or not is_sum:
-            sys.exit(f"{name}: expected {theirs[name]}, found {found}")
+def figures(points, keys):
+    return points.groupby(keys)["value"].agg(FIGURES)
 
 
-expected = raw(sys.argv[1])
+def figures_of(rows, keys, is_raw):
+    if is_raw:
+        return figures(rows, keys)
+    of_buckets = {"count": ("count", "sum"), "sum": ("sum", "sum"), "min": ("min", "min"), "max": ("max", "max")}
+    return rows.groupby(keys).agg(**of_buckets)
+
+
+def compare(what, found, expected):
+    if not found.index.equals(expected.index):
+        sys.exit(f"{what}: other rows than pandas has:\n{found.index.symmetric_difference(expected.index)}")
+    for figure in FIGURES:
+        for key, ours, theirs in zip(found.index, found[figure], expected[figure]):
+            # Sums of the same numbers in another order differ in the last bits, at most by one for each of them.
+            off = expected["count"][key] * math.ulp(abs(theirs)) if figure == "sum" else 0
+            if not abs(ours - theirs) <= off:
+                sys.exit(f"{what}: the {figure} of {key} is {ours!r}, and {theirs!r} by pandas")
+
+
+points = raw(sys.argv[1])
 for argument in sys.argv[2:]:
     tier, files = argument.split("=", 1)
-    files = files.split(",")
-    for read in (by_pyarrow, by_duckdb):
-        same(read(files, tier == "raw"), expected)
-    print(f"{tier}: {len(expected)} series, {sum(count for count, *_ in expected.values())} points")
+    for reader, read in (("pyarrow", by_pyarrow), ("DuckDB", by_duckdb)):
+        rows = plain(read(files.split(",")))
+        is_raw = tier == "raw"
+        what = f"{tier} by {reader}"
+        compare(what, figures_of(rows, ["name"], is_raw), figures(points, ["name"]))
+        also = ""
+        if not is_raw:
+            buckets = points.assign(ts=points["ts"].dt.floor(tier))
+            compare(what, figures_of(rows, ["name", "ts"], is_raw), figures(buckets, ["name", "ts"]))
+            also = ", and of each bucket"
+        series = rows["name"].nunique()
+        print(f"{what}: {series} series, {len(rows)} rows: count, sum, min and max of each are those of pandas{also}")

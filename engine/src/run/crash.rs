@@ -39,10 +39,33 @@ struct Plan {
     stop: Box<dyn Fn() + Send + Sync>,
 }
 
+impl Plan {
+    /// Reads `NAME:before` or `NAME:after`, perhaps with `:N`.
+    fn parse(text: &str, stop: Box<dyn Fn() + Send + Sync>) -> Result<Self, BadPlan> {
+        let bad = || BadPlan(text.to_owned());
+        let (rest, countdown) = match text.rsplit_once(':') {
+            Some((rest, number)) if number.chars().all(|digit| digit.is_ascii_digit()) && !number.is_empty() => {
+                (rest, number.parse().map_err(|_| bad())?)
+            }
+            _ => (text, 1),
+        };
+        let (point, moment) = rest.rsplit_once(':').ok_or_else(bad)?;
+        let moment = match moment {
+            "before" => Moment::Before,
+            "after" => Moment::After,
+            _ => return Err(bad()),
+        };
+        if point.is_empty() || countdown == 0 {
+            return Err(bad());
+        }
+        Ok(Self { point: point.to_owned(), moment, countdown: AtomicU32::new(countdown), stop })
+    }
+}
+
 /// The crash points of one process; off unless made by [`CrashPoints::parse`].
 #[derive(Clone, Default)]
 pub struct CrashPoints {
-    plan: Option<Arc<Plan>>,
+    plans: Option<Arc<[Plan]>>,
 }
 
 /// A crash plan that cannot be read.
@@ -58,24 +81,28 @@ impl CrashPoints {
 
     /// Reads a plan such as `run: tick:after:3` (the third time, after the effect) that aborts the process,
     /// `interrupt run: tick:after:3` that sends it SIGINT there and goes on, or `pause run: tick:after:3` that lets it sleep
-    /// there until it gets SIGCONT.
+    /// there until it gets SIGCONT. `… then …` is one plan beside the other: each counts its own passes.
     ///
     /// # Errors
     /// When the text has another form.
-    pub fn parse(plan: &str) -> Result<Self, BadPlan> {
+    pub fn parse(text: &str) -> Result<Self, BadPlan> {
         // A process may always signal itself.
         let signal = |signal: Signal| {
             move || {
                 let _sent = kill(Pid::this(), signal);
             }
         };
-        if let Some(plan) = plan.strip_prefix("interrupt ") {
-            return Self::parse_with(plan, signal(Signal::SIGINT));
-        }
-        if let Some(plan) = plan.strip_prefix("pause ") {
-            return Self::parse_with(plan, signal(Signal::SIGSTOP));
-        }
-        Self::parse_with(plan, || std::process::abort())
+        let plan = |plan: &str| {
+            if let Some(plan) = plan.strip_prefix("interrupt ") {
+                return Plan::parse(plan, Box::new(signal(Signal::SIGINT)));
+            }
+            if let Some(plan) = plan.strip_prefix("pause ") {
+                return Plan::parse(plan, Box::new(signal(Signal::SIGSTOP)));
+            }
+            Plan::parse(plan, Box::new(|| std::process::abort()))
+        };
+        let plans = text.split(" then ").map(plan).collect::<Result<Vec<Plan>, BadPlan>>()?;
+        Ok(Self { plans: Some(plans.into()) })
     }
 
     /// Reads a plan that calls `stop` instead of aborting; for tests inside one process.
@@ -83,32 +110,17 @@ impl CrashPoints {
     /// # Errors
     /// When the text has another form.
     pub fn parse_with(plan: &str, stop: impl Fn() + Send + Sync + 'static) -> Result<Self, BadPlan> {
-        let bad = || BadPlan(plan.to_owned());
-        let (rest, countdown) = match plan.rsplit_once(':') {
-            Some((rest, number)) if number.chars().all(|digit| digit.is_ascii_digit()) && !number.is_empty() => {
-                (rest, number.parse().map_err(|_| bad())?)
-            }
-            _ => (plan, 1),
-        };
-        let (point, moment) = rest.rsplit_once(':').ok_or_else(bad)?;
-        let moment = match moment {
-            "before" => Moment::Before,
-            "after" => Moment::After,
-            _ => return Err(bad()),
-        };
-        if point.is_empty() || countdown == 0 {
-            return Err(bad());
-        }
-        let plan = Plan { point: point.to_owned(), moment, countdown: AtomicU32::new(countdown), stop: Box::new(stop) };
-        Ok(Self { plan: Some(Arc::new(plan)) })
+        Ok(Self { plans: Some(Arc::new([Plan::parse(plan, Box::new(stop))?])) })
     }
 
     /// Passes a point; stops here when the plan says so.
     pub fn pass(&self, point: &str, moment: Moment) {
-        let Some(plan) = &self.plan else { return };
+        let Some(plans) = &self.plans else { return };
         tracing::trace!(target: "crash_point", "{moment} {point}");
-        if plan.point == point && plan.moment == moment && plan.countdown.fetch_sub(1, Ordering::SeqCst) == 1 {
-            (plan.stop)();
+        for plan in plans.iter().filter(|plan| plan.point == point && plan.moment == moment) {
+            if plan.countdown.fetch_sub(1, Ordering::SeqCst) == 1 {
+                (plan.stop)();
+            }
         }
     }
 
@@ -136,7 +148,7 @@ impl CrashPoints {
 
     /// Returns a function for other crates' points, told `before NAME` or `after NAME`; `None` when off.
     pub fn hook(&self) -> Option<impl Fn(&str) -> bool + Send + Sync + 'static> {
-        self.plan.as_ref()?;
+        self.plans.as_ref()?;
         let points = self.clone();
         Some(move |passed: &str| {
             match passed.split_once(' ') {
@@ -151,8 +163,8 @@ impl CrashPoints {
 
 impl fmt::Debug for CrashPoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.plan {
-            Some(plan) => write!(f, "CrashPoints({}:{:?})", plan.point, plan.moment),
+        match &self.plans {
+            Some(plans) => f.debug_list().entries(plans.iter().map(|plan| (&plan.point, plan.moment))).finish(),
             None => f.write_str("CrashPoints(off)"),
         }
     }
@@ -200,5 +212,7 @@ mod tests {
         for plan in ["", "x", "x:during", "x:after:0", ":after"] {
             assert_eq!(CrashPoints::parse(plan).unwrap_err(), BadPlan(plan.to_owned()));
         }
+        assert!(CrashPoints::parse("pause x:after then y:before:2").is_ok());
+        assert_eq!(CrashPoints::parse("x:after then y").unwrap_err(), BadPlan("y".to_owned()));
     }
 }

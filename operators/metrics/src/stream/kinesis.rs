@@ -131,7 +131,7 @@ impl KinesisStream {
                 if time < kept_since {
                     return Err(self
                         .gap(&format!("records of {time} to {kept_since:.0} are gone: the stream does not keep them so long"))
-                        .help("begin at the oldest record that is there (`from: trim_horizon`), if the rest is not missed"));
+                        .help("begin at the oldest record that is there (`start: trim_horizon`), if the rest is not missed"));
                 }
             }
             return Ok(());
@@ -209,6 +209,11 @@ impl KinesisStream {
                 position.first.get_or_insert_with(|| record.sequence.clone());
                 position.last = Some(record.sequence);
                 position.records += 1;
+            }
+            if !is_seen && (answer.is_at_tip || answer.next.is_none()) {
+                // Nothing is there at all: neither what was read last nor what came behind it.
+                is_seen = true;
+                self.refuse_unless_caught_up(shard, &position, kept_since)?;
             }
             if answer.is_at_tip {
                 position.caught_up_at_ms = Some(self.clock.now().as_millisecond());

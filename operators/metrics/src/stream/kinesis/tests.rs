@@ -251,7 +251,13 @@ async fn records_that_are_gone_are_a_gap_unless_there_were_none() {
         error.to_string(),
         "the stream has a gap: the shard `s` was read up to 1, which is gone\n  stream: points\n  oldest record: 3"
     );
+    // Also when nothing is left that would tell of it.
+    world.change(|stream| stream.shards[0].records.clear());
+    let error = read(&world.open(StreamStart::TrimHorizon).await, position.clone()).await.unwrap_err();
+    assert_eq!(error.message, "the stream has a gap: the shard `s` was read up to 1, which is gone");
     // Whoever was at the end when all was there still has missed nothing, for as long as the stream keeps what came since.
+    let (values, _) = read(&world.open(StreamStart::TrimHorizon).await, to_the_end.clone()).await.unwrap();
+    assert!(values.is_empty(), "{values:?}");
     world.change(|stream| stream.shards[0].records = shard("s", &[], 9..11).records);
     let (values, _) = read(&world.open(StreamStart::TrimHorizon).await, to_the_end.clone()).await.unwrap();
     assert_eq!(values, [9.0, 10.0]);

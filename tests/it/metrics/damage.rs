@@ -1,0 +1,205 @@
+//! What somebody breaks by hand is found by verifying, and named; nothing is expired on it, and no reader is told something else.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::compute::concat_batches;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::{embedded_store, example, objects, point};
+use crate::support::{Outcome, Project};
+
+/// With a window named, everything that is archived in it is looked at again, whatever was verified before.
+const AGAIN: &str = "\
+timezone: UTC
++raw:    {metrics.verify>: [warm, cold], window: 2024-03-01 .. 2024-03-04}
++hourly: {metrics.verify>: [cold, hourly], window: 2024-03-01 .. 2024-03-04}
++daily:  {metrics.verify>: [hourly, daily], window: 2024-03-01 .. 2024-03-04}
+";
+
+/// The example without its expiry, so that all tiers can be compared.
+fn archived_example() -> Project {
+    let project = example();
+    let workflow = std::fs::read_to_string(project.path().join("tiers.dig")).unwrap();
+    let lines: Vec<&str> = workflow.lines().filter(|line| !line.contains("expire")).collect();
+    project.write("tiers.dig", lines.join("\n"));
+    project.write("again.dig", AGAIN);
+    project.succeed(&["run", "tiers.dig", "--session", "2024-03-10"]);
+    project
+}
+
+/// Looks at everything again; each time another session.
+fn again(project: &Project, session: u32) -> Outcome {
+    project.suiro(&["run", "again.dig", "--session", &format!("2024-04-{session:02}")])
+}
+
+/// The object of a partition.
+fn object(project: &Project, table: &str, partition: &str) -> PathBuf {
+    let objects = objects(project, table);
+    let found: Vec<_> = objects.into_iter().filter(|(of, _)| of.contains(partition)).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.into_iter().next().unwrap().1
+}
+
+/// Its place as messages name it.
+fn shown(project: &Project, file: &Path) -> String {
+    let inside = file.strip_prefix(project.path().join(".suiro/warehouse/s3")).unwrap();
+    crate::support::steady(&format!("s3://{}", inside.display()), project.path())
+}
+
+/// What the run says of a window in which something is wrong; `task` is where it was found.
+fn says(outcome: &Outcome, task: &str, line: u32, wrong: &[String]) {
+    assert_eq!(outcome.exit, Some(3), "{outcome}");
+    let expected = format!(
+        "error[T0401] +again{task} (again.dig:{line}:1)\n  points are not as they should be:\n{}",
+        wrong.iter().map(|wrong| format!("  {wrong}\n")).collect::<String>()
+    );
+    assert!(outcome.stderr.contains(&expected), "expected\n{expected}found\n{outcome}");
+    let help = "  = help: nothing is expired while windows are not verified; compare with a backup or the source before you dump again\n";
+    assert!(outcome.stderr.contains(help), "{outcome}");
+}
+
+#[test]
+fn a_flipped_byte_in_a_parquet_part_of_any_tier_is_found_and_named() {
+    let project = archived_example();
+    let mut session = 1;
+    assert_eq!(again(&project, session).exit, Some(0));
+    for (tier, table, partition, task, line) in [
+        ("cold 2024-03-02", "metrics.points_1m", "dt=2024-03-02", "+raw", 2),
+        ("hourly 2024-03", "metrics.points_1h", "month=2024-03", "+hourly", 3),
+        ("daily 2024-03", "metrics.points_1d", "month=2024-03", "+daily", 4),
+    ] {
+        let file = object(&project, table, partition);
+        let whole = std::fs::read(&file).unwrap();
+        let mut damaged = whole.clone();
+        damaged[whole.len() / 2] ^= 0x10;
+        std::fs::write(&file, &damaged).unwrap();
+        session += 1;
+        let outcome = again(&project, session);
+        let hash = |bytes: &[u8]| format!("{:016x}", twox_hash::XxHash64::oneshot(0, bytes));
+        let wrong = format!(
+            "{tier}: the object `{}` has other bytes than were written: their hash is {}, not {}",
+            shown(&project, &file),
+            hash(&damaged),
+            hash(&whole)
+        );
+        says(&outcome, task, line, &[wrong]);
+        std::fs::write(&file, &whole).unwrap();
+        session += 1;
+        assert_eq!(again(&project, session).exit, Some(0), "it is mended");
+    }
+}
+
+#[test]
+fn a_point_deleted_from_a_store_by_hand_is_found_and_its_series_named() {
+    let project = archived_example();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let gone = point("web-1.cpu", "2024-03-01T00:10:00Z", 13.06);
+    runtime.block_on(async {
+        let warm = embedded_store(&project, "warm").await;
+        assert_eq!(warm.delete_exact(&gone).await.unwrap(), 1);
+    });
+    let wrong = [
+        "cold 2024-03-01: the store holds 311 of the 312 points of the window that were dumped",
+        "cold 2024-03-01: the series `web-1.cpu` lacks 1 of its 144 archived points in the store",
+    ];
+    says(&again(&project, 1), "+raw", 2, &wrong.map(str::to_owned));
+    // Another value in its place is found too.
+    let other = point("web-1.cpu", "2024-03-01T00:10:00Z", 99.0);
+    runtime.block_on(async {
+        let warm = embedded_store(&project, "warm").await;
+        warm.write(&other, metrics::DuplicateRule::Last).await.unwrap();
+    });
+    let wrong = "cold 2024-03-01: the series `web-1.cpu` has other values at 1 times in the store than in the archive";
+    says(&again(&project, 2), "+raw", 2, &[wrong.to_owned()]);
+    // And the right one mends it.
+    runtime.block_on(async {
+        let warm = embedded_store(&project, "warm").await;
+        warm.write(&gone, metrics::DuplicateRule::Last).await.unwrap();
+    });
+    assert_eq!(again(&project, 3).exit, Some(0));
+}
+
+/// Writes a Parquet file again without one of its rows.
+fn delete_row(file: &Path, row: usize) {
+    let bytes = bytes::Bytes::from(std::fs::read(file).unwrap());
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+    let batches: Vec<_> = reader.map(Result::unwrap).collect();
+    let schema = batches[0].schema();
+    let all = concat_batches(&schema, &batches).unwrap();
+    let rest = [all.slice(0, row), all.slice(row + 1, all.num_rows() - row - 1)];
+    let mut writer = ArrowWriter::try_new(std::fs::File::create(file).unwrap(), Arc::clone(&schema), None).unwrap();
+    writer.write(&concat_batches(&schema, &rest).unwrap()).unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn a_point_deleted_from_a_parquet_part_by_hand_is_found_and_the_part_named() {
+    let project = archived_example();
+    let file = object(&project, "metrics.points_1m", "dt=2024-03-01");
+    let whole = std::fs::metadata(&file).unwrap().len();
+    delete_row(&file, 100);
+    let found = std::fs::metadata(&file).unwrap().len();
+    let wrong = format!("cold 2024-03-01: the object `{}` has {found} bytes, not {whole}", shown(&project, &file));
+    says(&again(&project, 1), "+raw", 2, &[wrong]);
+    // It is a good file all the same: who asks SQL is not told.
+    assert_eq!(project.query("SELECT count(*) AS n FROM metrics.points_1m WHERE dt = '2024-03-01'"), "n\n311\n");
+}
+
+#[test]
+fn a_truncated_a_missing_and_a_foreign_part_are_found_and_named_and_nothing_is_expired_on_them() {
+    let project = archived_example();
+    let file = object(&project, "metrics.points_1m", "dt=2024-03-03");
+    let (place, whole) = (shown(&project, &file), std::fs::read(&file).unwrap());
+    // From here on the example's own workflow, with its expiry.
+    project.write(
+        "expire.dig",
+        "timezone: UTC\n+verify: {metrics.verify>: [warm, cold], window: 2024-03-01 .. 2024-03-04}\n\
+         +expire: {metrics.expire>: warm, older_than: 0d, only_if: verified}\n",
+    );
+    let foreign = file.with_file_name("part-00001.parquet");
+    let mut session = 0;
+    let mut finds = |wrong: String| {
+        session += 1;
+        says(&again(&project, session), "+raw", 2, &[format!("cold 2024-03-03: {wrong}")]);
+        let stopped = project.suiro(&["run", "expire.dig", "--session", &format!("2024-05-{session:02}")]);
+        assert_eq!(stopped.exit, Some(3), "{stopped}");
+        let status = project.succeed(&["metrics", "status"]).stdout;
+        assert!(!status.contains("expired"), "{status}");
+    };
+    std::fs::write(&file, &whole[..whole.len() - 100]).unwrap();
+    finds(format!("the object `{place}` has {} bytes, not {}", whole.len() - 100, whole.len()));
+    std::fs::remove_file(&file).unwrap();
+    finds(format!("the object `{place}` is missing"));
+    std::fs::write(&file, &whole).unwrap();
+    std::fs::write(&foreign, &whole).unwrap();
+    finds(format!("the object `{}` is not one of the tier's", place.replace("part-00000", "part-00001")));
+    std::fs::remove_file(&foreign).unwrap();
+    project.succeed(&["run", "expire.dig", "--session", "2024-06-01"]);
+    let status = project.succeed(&["metrics", "status"]).stdout;
+    assert_eq!(status.matches("expired").count(), 3, "{status}");
+}
+
+/// Whoever reads a window whose part is truncated is told so, and with `--partial` gets the rest and the gap's name.
+#[test]
+fn a_read_of_a_truncated_part_is_an_error_or_a_named_gap() {
+    let project = example();
+    project.succeed(&["run", "tiers.dig", "--session", "2024-03-10"]);
+    let file = object(&project, "metrics.points_1m", "dt=2024-03-02");
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    let read =
+        ["metrics", "read", "--name", "web-1.cpu", "--from", "2024-03-01", "--to", "2024-03-04", "--step", "raw"];
+    let read = [&read[..], &["--format", "csv"]].concat();
+    let refused = project.suiro(&read);
+    assert_eq!(refused.exit, Some(2), "{refused}");
+    assert_eq!(refused.stdout, "");
+    assert!(refused.stderr.contains("cannot read Parquet: "), "{refused}");
+    assert!(refused.stderr.contains(&format!("  location: {}\n", shown(&project, &file))), "{refused}");
+    let partial = project.succeed(&[&read[..], &["--partial"]].concat());
+    assert_eq!(partial.stdout.lines().count(), 1 + 2 * 144, "{partial}");
+    assert!(partial.stderr.contains("[MOMENT] .. [MOMENT]  cold  NOT READ: cannot read Parquet: "), "{partial}");
+    std::fs::write(&file, &whole).unwrap();
+    assert_eq!(project.succeed(&read).stdout.lines().count(), 1 + 3 * 144);
+}

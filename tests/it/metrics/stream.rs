@@ -1,0 +1,133 @@
+//! A stream of Kinesis (moto's server) that is replayed by whole runs: once, twice, and after records were lost.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::servers::{Stream, with_keys};
+use super::stores::archived;
+use super::throttled::Throttled;
+use super::{RUN, SERIES, copy_with_state, example, read_of_each};
+use crate::conformance::server::{Moto, OnAws as _};
+use crate::support::{Outcome, Project};
+
+/// The rows of the example's files as records, each series with a key of its own: its records stay in their order.
+fn records(project: &Project) -> Vec<(String, Value)> {
+    let mut records = Vec::new();
+    for series in SERIES {
+        let text = std::fs::read_to_string(project.path().join(format!("data/{series}.csv"))).unwrap();
+        for line in text.lines().skip(1) {
+            let (time, value) = line.split_once(',').unwrap();
+            let (time, value): (_, f64) = (format!("{}Z", time.replace(' ', "T")), value.parse().unwrap());
+            records.push((series.to_owned(), json!({"name": series, "ts": time, "value": value})));
+        }
+    }
+    records
+}
+
+/// The example whose points come from the stream.
+fn from_stream(url: &str, more: &str) -> Project {
+    let project = example();
+    let workflow = std::fs::read_to_string(project.path().join("tiers.dig")).unwrap();
+    let of_files = "metrics.replay>: \"${data}\", to: hot";
+    assert!(workflow.contains(of_files));
+    let of_stream = format!("metrics.replay>: \"kinesis://points\", endpoint: \"{url}\", {more}to: hot");
+    let told = "+told: {echo>: \"${metrics.last_replay.rows} rows, ${metrics.last_replay.added} new\"}\n+flush:";
+    project.write("tiers.dig", workflow.replace(of_files, &of_stream).replace("+flush:", told));
+    project
+}
+
+fn command(project: &Project, arguments: &[&str]) -> Command {
+    let mut command = project.command(arguments);
+    with_keys(&mut command);
+    command
+}
+
+fn suiro(project: &Project, arguments: &[&str]) -> Outcome {
+    Outcome::of(project, &command(project, arguments).output().unwrap())
+}
+
+fn succeed(project: &Project, arguments: &[&str]) -> Outcome {
+    let outcome = suiro(project, arguments);
+    assert_eq!(outcome.exit, Some(0), "{outcome}");
+    outcome
+}
+
+#[test]
+fn a_stream_that_is_replayed_twice_is_the_files_that_are_replayed_once() {
+    let Some(moto) = Moto::start() else { return };
+    let url = format!("http://{}", moto.address());
+    let stream = Stream::make(&url, 3);
+    let embedded = example();
+    embedded.succeed(&RUN);
+    stream.put(&records(&embedded));
+    // It throttles as well.
+    let busy = Throttled::before(&url);
+    let project = from_stream(&busy.url, "");
+    let first = succeed(&project, &RUN);
+    assert!(first.stdout.starts_with("925 rows, 924 new\n"), "{first}");
+    let read = |project: &Project| read_of_each(|arguments| succeed(project, arguments).stdout);
+    assert_eq!(archived(&project), archived(&embedded), "the same bytes");
+    assert_eq!(read(&project), read(&embedded));
+    assert!(busy.refused() > 2, "{}", busy.refused());
+    // The whole stream once more. Nothing is in the stores any more, so each point comes again and is found archived.
+    let before = crate::cases::lake_files(&project);
+    let again = succeed(&project, &[&RUN[..], &["--rerun"]].concat());
+    assert!(again.stdout.starts_with("925 rows, 924 new\n"), "{again}");
+    assert_eq!(crate::cases::lake_files(&project), before, "no point and no version has changed\n{again}");
+    assert_eq!(read(&project), read(&embedded));
+    // Twice into a store that has them still.
+    let twice = ["run", "tiers.dig", "+replay", "--session", "2024-03-12"];
+    succeed(&project, &twice);
+    let before = read(&project);
+    succeed(&project, &[&twice[..], &["--rerun"]].concat());
+    assert_eq!(read(&project), before);
+}
+
+#[test]
+fn records_that_are_gone_behind_a_replay_that_was_stopped_are_an_error() {
+    let Some(moto) = Moto::start() else { return };
+    let url = format!("http://{}", moto.address());
+    let stream = Stream::make(&url, 1);
+    // More than one answer of the service holds.
+    let second = |number: i64| json!({"name": "steady", "ts": 1_709_251_200_000_i64 + number * 1_000, "value": number});
+    let all: Vec<(String, Value)> = (0..10_200).map(|number| ("k".to_owned(), second(number))).collect();
+    stream.put(&all);
+    let project = example();
+    // Into a store that passes nothing on: each piece of the stream is one write.
+    project.write(
+        "replay.dig",
+        format!("+replay: {{metrics.replay>: \"kinesis://points\", endpoint: \"{url}\", to: warm}}\n"),
+    );
+    let replay = ["run", "replay.dig", "--session", "2024-03-10"];
+    let stopped = command(&project, &replay).env("SUIRO_CRASH_AT", "metrics: write points:before:2").output().unwrap();
+    assert_eq!(stopped.status.code(), None, "{}", Outcome::of(&project, &stopped));
+    // While nobody reads, the records go; then others come.
+    stream.lose_all(1);
+    for more in [&[][..], &[("k".to_owned(), second(20_000))]] {
+        stream.put(more);
+        let project = copy_with_state(&project);
+        let outcome = suiro(&project, &replay);
+        assert_eq!(outcome.exit, Some(2), "{outcome}");
+        let message = "error[T0402] +replay+replay (replay.dig:1:1)\n  the stream has a gap: the shard `shardId-000000000000` was \
+                       read up to 5000, which is gone\n    stream: points\n";
+        assert!(outcome.stderr.contains(message), "{outcome}");
+    }
+    // What was read by then is there.
+    let read = ["metrics", "read", "--name", "steady", "--from", "2024-03-01", "--to", "2024-03-02", "--step", "raw"];
+    assert_eq!(succeed(&project, &[&read[..], &["--format", "csv"]].concat()).stdout.lines().count(), 1 + 5_000);
+}
+
+#[test]
+fn a_start_that_the_stream_does_not_keep_is_an_error() {
+    let Some(moto) = Moto::start() else { return };
+    let url = format!("http://{}", moto.address());
+    Stream::make(&url, 1).put(&records(&example())[..3]);
+    let project = from_stream(&url, "start: \"2024-03-01 00:00:00\", ");
+    let outcome = suiro(&project, &RUN);
+    assert_eq!(outcome.exit, Some(2), "{outcome}");
+    let message =
+        "the stream has a gap: records of [MOMENT] to [MOMENT] are gone: the stream does not keep them so long\n";
+    assert!(outcome.stderr.contains(message), "{outcome}");
+    assert!(outcome.stderr.contains("begin at the oldest record that is there (`start: trim_horizon`)"), "{outcome}");
+}
