@@ -214,7 +214,7 @@ fn same_rows(numbers: &Numbers, rows: u64, who: &str) -> Result<()> {
 }
 
 /// The Python that `./test` made, below the target folder.
-fn readers_python() -> PathBuf {
+pub(crate) fn readers_python() -> PathBuf {
     // TARGET/release/suiro
     let target = Path::new(SUIRO).ancestors().nth(2).unwrap_or_else(|| Path::new("target"));
     target.join("readers/bin/python")

@@ -1,7 +1,9 @@
-//! Metric tiers on embedded stores: writing, the dump to Parquet, and the read over all tiers. What has a budget of memory runs
-//! in a process of its own.
+//! Metric tiers: writing into the embedded store and into Redis, the dump to Parquet beside other people's, and the read over all
+//! tiers. What has a budget of memory runs in a process of its own.
 
-use std::path::Path;
+mod others;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,7 +18,7 @@ use lake::{Lake, LakeSettings};
 
 use crate::figure::{Figure, kibibytes, median, megabytes, milliseconds, per_second, seconds, times};
 use crate::worker::{self, Numbers};
-use crate::{Result, Scale};
+use crate::{Result, Scale, loads};
 
 /// Series of a day.
 const SERIES: u64 = 2_000;
@@ -39,7 +41,12 @@ const READ_DAYS: u64 = 365;
 /// Series that lie beside the one that is read.
 const READ_SERIES: u64 = 20;
 
-/// Writing and dumping a day, the same of ten times as many series, and a year's read.
+/// How much more memory the dump of ten times as many series may take: what does not depend on their number, it does not.
+const FLAT: f64 = 1.25;
+
+pub(crate) use others::write_redis;
+
+/// Writing and dumping a day, the same of ten times as many series, writing into Redis, and a year's read.
 pub(crate) fn measure(folder: &Path, scale: Scale) -> Result<Vec<Figure>> {
     let series = SERIES / scale.divisor;
     let small = dumped(&folder.join("small"), series, scale.runs)?;
@@ -59,16 +66,19 @@ pub(crate) fn measure(folder: &Path, scale: Scale) -> Result<Vec<Figure>> {
         Figure::at_most(&format!("{what}: peak memory"), small.peak_kib, kibibytes(150.0), megabytes),
         Figure::informative("ten times as many series: wall", seconds(large.dump_s)),
         Figure::at_most("ten times as many series: peak memory", large.peak_kib, kibibytes(150.0), megabytes),
-        Figure::informative("ten times as many series: memory of ten times", times(large.peak_kib / small.peak_kib)),
+        Figure::at_most("ten times as many series: memory against that", large.peak_kib / small.peak_kib, FLAT, times),
     ];
+    figures.extend(others::by_others(&loads::readers_python(), &small.folder, series)?);
+    figures.push(others::redis(&folder.join("redis"), series, scale)?);
     let read = worker::run("metric-read", &folder.join("read"), READ_DAYS / scale.divisor)?;
-    figures.push(Figure::at_most(
-        "read of a series over a year of minutes from three tiers",
-        read.get("read_s")?,
-        0.05,
-        milliseconds,
-    ));
-    figures.push(Figure::informative("read of a series: rows", format!("{:.0}", read.get("rows")?)));
+    let what = format!(
+        "read of one of {READ_SERIES} series over {} days of minutes from three tiers",
+        READ_DAYS / scale.divisor
+    );
+    figures.push(Figure::at_most(&what, read.get("read_s")?, 0.05, milliseconds));
+    figures.push(Figure::informative("the same: rows", format!("{:.0}", read.get("rows")?)));
+    figures
+        .push(Figure::informative("the same, when it is read for the first time", milliseconds(read.get("first_s")?)));
     Ok(figures)
 }
 
@@ -78,21 +88,27 @@ struct Dumped {
     dump_s: f64,
     bytes: f64,
     peak_kib: f64,
+    /// Where the last of them is.
+    folder: PathBuf,
 }
 
 fn dumped(folder: &Path, series: u64, runs: usize) -> Result<Dumped> {
     let (mut writes, mut dumps, mut peaks, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), 0.0);
+    let mut last = PathBuf::new();
     for run in 0..runs {
+        if run > 0 {
+            std::fs::remove_dir_all(&last)?;
+        }
         let folder = folder.join(run.to_string());
+        last.clone_from(&folder);
         std::fs::create_dir_all(&folder)?;
         writes.push(worker::run("metric-write", &folder, series)?.get("write_s")?);
         let dump = worker::run("metric-dump", &folder, series)?;
         dumps.push(dump.get("dump_s")?);
         peaks.push(dump.get("peak_kib")?);
         bytes = dump.get("bytes")?;
-        std::fs::remove_dir_all(&folder)?;
     }
-    Ok(Dumped { write_s: median(&writes), dump_s: median(&dumps), bytes, peak_kib: median(&peaks) })
+    Ok(Dumped { write_s: median(&writes), dump_s: median(&dumps), bytes, peak_kib: median(&peaks), folder: last })
 }
 
 /// Writes a day, hour by hour.
@@ -161,11 +177,25 @@ pub(crate) async fn read(folder: &Path, days: u64) -> Result<Numbers> {
             return Err(format!("expected {days} days from three tiers, found {rows} rows of {tiers}").into());
         }
     }
-    Ok(Numbers::default().with("read_s", median(&walls)).with("rows", f64::from(u32::try_from(rows)?)))
+    let first_s = walls.first().copied().unwrap_or_default();
+    let rows = f64::from(u32::try_from(rows)?);
+    Ok(Numbers::default().with("read_s", median(&walls)).with("first_s", first_s).with("rows", rows))
 }
 
 async fn open(folder: &Path) -> Result<Metrics> {
-    let lake = Lake::open(LakeSettings::new(folder.join(".suiro"), folder.join("warehouse"))).await?;
+    let lake = lake_of(folder).await?;
+    let stores = EmbeddedStores {
+        folder: lake.settings.state_dir.join("metrics"),
+        crash_points: lake.settings.crash_points.clone(),
+    };
+    Ok(Metrics::open(&lake, tiers()?, Arc::new(stores)).await?)
+}
+
+async fn lake_of(folder: &Path) -> Result<Lake> {
+    Ok(Lake::open(LakeSettings::new(folder.join(".suiro"), folder.join("warehouse"))).await?)
+}
+
+fn tiers() -> Result<Tiers> {
     let step = Step::from_ms(MINUTE_MS)?;
     let tier =
         |name: &str, kind| -> Result<Tier> { Ok(Tier { name: TierName::new(name)?, step, keep_ms: None, kind }) };
@@ -175,11 +205,7 @@ async fn open(folder: &Path) -> Result<Metrics> {
         tier("warm", TierKind::Store { flush: None })?,
         tier("cold", TierKind::Archive { table, unit: PartitionUnit::Day, location: None })?,
     ];
-    let stores = EmbeddedStores {
-        folder: lake.settings.state_dir.join("metrics"),
-        crash_points: lake.settings.crash_points.clone(),
-    };
-    Ok(Metrics::open(&lake, Tiers::new(list, DuplicateRule::Last, 0)?, Arc::new(stores)).await?)
+    Ok(Tiers::new(list, DuplicateRule::Last, 0)?)
 }
 
 fn options() -> MakeOptions {

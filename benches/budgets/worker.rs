@@ -69,6 +69,7 @@ pub(crate) fn work(arguments: &[String]) -> Result<()> {
         "query" => on_threads(queries::compare(folder, size)),
         "metric-write" => on_threads(metrics::write(folder, size)),
         "metric-dump" => on_threads(metrics::dump(folder, size)),
+        "metric-redis" => on_threads(metrics::write_redis(folder, size)),
         "metric-read" => on_threads(metrics::read(folder, size)),
         "stream" => on_threads(aws::send(folder, size)),
         _ => Err(format!("no worker is called `{name}`").into()),

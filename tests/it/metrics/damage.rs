@@ -51,10 +51,9 @@ fn shown(project: &Project, file: &Path) -> String {
 /// What the run says of a window in which something is wrong; `task` is where it was found.
 fn says(outcome: &Outcome, task: &str, line: u32, wrong: &[String]) {
     assert_eq!(outcome.exit, Some(3), "{outcome}");
-    let expected = format!(
-        "error[T0401] +again{task} (again.dig:{line}:1)\n  points are not as they should be:\n{}",
-        wrong.iter().map(|wrong| format!("  {wrong}\n")).collect::<String>()
-    );
+    let wrong = wrong.join("\n  ");
+    let expected =
+        format!("error[T0401] +again{task} (again.dig:{line}:1)\n  points are not as they should be:\n  {wrong}\n");
     assert!(outcome.stderr.contains(&expected), "expected\n{expected}found\n{outcome}");
     let help = "  = help: nothing is expired while windows are not verified; compare with a backup or the source before you dump again\n";
     assert!(outcome.stderr.contains(help), "{outcome}");

@@ -1,4 +1,4 @@
-//! Real servers of points, each on a free port of this machine: Redis, DynamoDB Local, and moto for Kinesis.
+//! Real servers of points, each on a free port of this machine: Redis, `DynamoDB` Local, and moto for Kinesis.
 //!
 //! `./test` installs them; without one, what needs it says that it is skipped.
 
@@ -106,7 +106,7 @@ impl Service {
     }
 }
 
-/// A table of DynamoDB Local, of one test alone.
+/// A table of `DynamoDB` Local, of one test alone.
 pub(super) struct DynamoTable {
     /// The server.
     pub(super) url: String,

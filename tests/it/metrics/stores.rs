@@ -1,4 +1,4 @@
-//! The example on a real Redis and on DynamoDB Local, as whole runs: what comes of it is what comes of the embedded stores,
+//! The example on a real Redis and on `DynamoDB` Local, as whole runs: what comes of it is what comes of the embedded stores,
 //! whatever the servers do on the way.
 
 use std::collections::BTreeMap;
