@@ -87,6 +87,7 @@ impl Athena {
             name: target.name.to_owned(),
             columns,
             keys: target.partitioned_by.len(),
+            max_partitions: self.inner.lake.settings.max_partitions,
             form,
             compression,
         };
