@@ -124,7 +124,7 @@ pub(crate) struct Run {
     /// The most tasks that run at once.
     #[arg(long, value_name = "N", env = "SUIRO_MAX_TASKS")]
     pub(crate) max_tasks: Option<usize>,
-    /// Print nothing but the tasks' own output and errors.
+    /// Print nothing but the tasks' own output, warnings and errors.
     #[arg(long, short = 'q')]
     pub(crate) quiet: bool,
 }

@@ -127,6 +127,9 @@ pub(crate) fn lake_settings(settings: &Settings) -> LakeSettings {
     if let Some(retention) = settings.result_retention {
         lake.result_retention = retention;
     }
+    if let Some(max_partitions) = settings.max_partitions {
+        lake.max_partitions = max_partitions.max(1);
+    }
     if let Some(hook) = settings.crash_points.hook() {
         lake.crash_points = CrashPoints::new(Arc::new(hook));
     }

@@ -58,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) lease: Option<Duration>,
     /// The most tasks that run at once.
     pub(crate) max_tasks: Option<usize>,
+    /// The most partitions that one query writes.
+    pub(crate) max_partitions: Option<usize>,
     /// The most tasks an attempt may have.
     pub(crate) task_limit: Option<usize>,
     /// Where a crash test stops the process.
@@ -210,6 +212,7 @@ impl Settings {
             retention,
             result_retention,
             lease,
+            max_partitions: profile.max_partitions,
             max_tasks: profile.max_tasks,
             task_limit: profile.task_limit,
             crash_points,

@@ -109,11 +109,12 @@ pub(crate) fn measure(folder: &Path, scale: Scale) -> Result<Vec<Figure>> {
     let mut figures = requests(&endpoint)?;
     figures.push(overhead(&endpoint, scale)?);
     figures.push(partitions(&endpoint, scale)?);
-    figures.extend(stream(folder, scale)?);
+    figures.extend(stream(&endpoint, scale)?);
     Ok(figures)
 }
 
-/// The requests of one `apas>` that replaces a partition, without a check and with one.
+/// The requests of one `apas>`, with all that `suiro run` asks for around it: of a first partition, of one that replaces another,
+/// without a check and with one.
 fn requests(endpoint: &Endpoint) -> Result<Vec<Figure>> {
     let apas = "timezone: UTC\n+apas:\n  athena.apas>: SELECT '${session_date}' AS day\n  database: web\n  table: daily\n  \
                 partition_kv: {k: a}\n";
@@ -121,10 +122,11 @@ fn requests(endpoint: &Endpoint) -> Result<Vec<Figure>> {
     fs::write(endpoint.project.join("plain.dig"), apas)?;
     fs::write(endpoint.project.join("checked.dig"), format!("{apas}{check}"))?;
     let mut figures = Vec::new();
-    endpoint.run("plain.dig", "2024-01-01")?;
-    for (workflow, session, what) in
-        [("plain.dig", "2024-01-02", "without a check"), ("checked.dig", "2024-01-03", "with a check")]
-    {
+    for (workflow, session, what) in [
+        ("plain.dig", "2024-01-01", "makes a table with its first partition"),
+        ("plain.dig", "2024-01-02", "replaces a partition"),
+        ("checked.dig", "2024-01-03", "replaces a partition after a check"),
+    ] {
         let before = endpoint.calls()?;
         endpoint.run(workflow, session)?;
         let mut all = 0;
@@ -136,7 +138,7 @@ fn requests(endpoint: &Endpoint) -> Result<Vec<Figure>> {
                 write!(list, "; {more} {call}")?;
             }
         }
-        let what = format!("`suiro run` of one `apas>` that replaces a partition, {what}: requests");
+        let what = format!("`suiro run` of one `apas>` that {what}: requests");
         figures.push(Figure::informative(&what, format!("{all}{list}")));
     }
     Ok(figures)
@@ -177,10 +179,13 @@ fn partitions(endpoint: &Endpoint, scale: Scale) -> Result<Figure> {
     Ok(Figure::at_least(&what, a_minute, 1_000.0, |rate| format!("{rate:.0}")))
 }
 
-/// The memory of a process that streams an object to S3.
-fn stream(folder: &Path, scale: Scale) -> Result<Vec<Figure>> {
+/// The memory of a process that streams an object to S3, and of the endpoint that takes it.
+fn stream(endpoint: &Endpoint, scale: Scale) -> Result<Vec<Figure>> {
     let megabytes_sent = 2_000 / scale.divisor;
-    let told = worker::run("stream", folder, megabytes_sent)?;
+    let peak = || memory_kib(&endpoint.child.id().to_string(), "VmHWM").unwrap_or_default();
+    let before = peak();
+    let told = worker::run("stream", &endpoint.project, megabytes_sent)?;
+    let grown = peak() - before;
     let what = format!("{megabytes_sent} MB streamed to S3 as one object");
     let growth = told.get("most_kib")? - told.get("early_kib")?;
     Ok(vec![
@@ -193,6 +198,7 @@ fn stream(folder: &Path, scale: Scale) -> Result<Vec<Figure>> {
             kibibytes(16.0),
             megabytes,
         ),
+        Figure::informative(&format!("{what}: growth of the endpoint's peak memory"), megabytes(grown)),
     ])
 }
 

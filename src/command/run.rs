@@ -149,6 +149,9 @@ async fn tidy(base: &Base, settings: &Settings, door: &LakeDoor, is_first: bool,
     };
     if let Err(error) = collected {
         base.output.note(&format!("warning: old versions were not collected, the next run tries again: {error}"));
+        if let Some(help) = &error.help {
+            base.output.note(&format!("  = help: {help}"));
+        }
     }
 }
 

@@ -111,7 +111,8 @@ impl RunObserver for Lines {
                     tasks.going.entry(task.id).or_insert_with(|| Going::new(Instant::now()));
                 }
             }
-            RunEvent::Warning { task, line } if !self.quiet => {
+            // Also when nothing else is to be said: it may be about money, or about what is lost.
+            RunEvent::Warning { task, line } => {
                 self.output.note(&format!("warning: {}: {}", task.name, plain(line)));
             }
             RunEvent::TaskProgress { task, progress } => self.goes_on(task, progress, Instant::now()),

@@ -70,6 +70,8 @@ pub(super) struct Common {
     pub(super) result_retention: Option<String>,
     /// How long a session stays with a run that does not say that it lives, because its machine died, say: `5m`; 60 seconds.
     pub(super) lease: Option<String>,
+    /// The most partitions that one query writes; a table of more is written by several; 100.
+    pub(super) max_partitions: Option<usize>,
     /// The most tasks that run at once; 16.
     pub(super) max_tasks: Option<usize>,
     /// The most tasks an attempt may have; 100,000.
@@ -158,8 +160,8 @@ fn profile_of(name: &Key, node: &Node, problems: &mut Vec<Diagnostic>) -> Profil
                 values.extend(entry);
                 continue;
             }
-            let expected =
-                if matches!(key.name.as_str(), "max_tasks" | "task_limit") { "a whole number" } else { "a text" };
+            let is_number = matches!(key.name.as_str(), "max_partitions" | "max_tasks" | "task_limit");
+            let expected = if is_number { "a whole number" } else { "a text" };
             let message = format!("expected {expected} for `{}`, found {}", key.name, value.describe());
             problems.push(Diagnostic::error(code::KEY_VALUE, value.span, message));
         }

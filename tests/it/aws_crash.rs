@@ -81,7 +81,7 @@ type Sides = [Vec<Found>; 2];
 /// Runs a scenario without faults and stops.
 fn undisturbed(scenario: &Scenario) -> Sides {
     let project = project(scenario);
-    let world = World::start(&project, "");
+    let world = World::start_with(&project, "", scenario.settings);
     let sides = [0, 1].map(|number| {
         let session = Session::of(number);
         let output = command(&world, &project, &session).output().unwrap();
@@ -109,7 +109,7 @@ fn command(world: &World<'_>, project: &Project, session: &Session) -> std::proc
 fn run(scenario: &Scenario) -> Ended {
     let sides = undisturbed(scenario);
     let project = project(scenario);
-    let world = World::start(&project, scenario.faults);
+    let world = World::start_with(&project, scenario.faults, scenario.settings);
     let mut ended = Ended { name: scenario.name, stopped: Vec::new(), watched: Watched::default() };
     let mut numbers = 0..;
     let mut next = || Session::of(numbers.next().unwrap());

@@ -144,6 +144,12 @@ fn versions_of_a_lost_ledger_are_collected_and_what_is_in_use_stays() {
     world.stop();
 }
 
+/// What is said to a role that may not list the databases.
+const UNLISTED: &str = "warning: old versions were not collected, the next run tries again: nothing is collected: the databases may \
+                        not be listed (`glue:GetDatabases`), and could point to what would go. Versions that were replaced, and \
+                        those of a state that was lost, stay and cost room until that is allowed; no reader is affected\n  = help: \
+                        let who suiro acts as read all databases: `glue:GetDatabases` (docs/aws_permissions.md)\n";
+
 #[test]
 fn nothing_is_collected_where_not_all_databases_may_be_seen() {
     let project = Project::in_memory();
@@ -152,11 +158,16 @@ fn nothing_is_collected_where_not_all_databases_may_be_seen() {
     run(&world, &project, "one.dig", "2024-01-02", "0s");
     let first = current(&world);
     let outcome = run(&world, &project, "one.dig", "2024-01-03", "0s");
-    assert!(
-        outcome.stderr.contains("nothing is collected: the databases may not be listed (`glue:GetDatabases`)"),
-        "{outcome}"
-    );
+    assert!(outcome.stderr.contains(UNLISTED), "{outcome}");
     assert!(has_objects(&folder(&project, &first["a"])));
     assert_eq!(query(&world, &project, "SELECT n FROM web.daily"), "n\n2\n");
+
+    // The ledger is lost: nothing is known that is due, and what is lost cannot be told from what is in use.
+    let root = first["a"].parent().unwrap().parent().unwrap();
+    age(&folder(&project, &root));
+    std::fs::remove_dir_all(project.path().join(".suiro/aws")).unwrap();
+    let outcome = run(&world, &project, "one.dig", "2024-01-04", "24h");
+    assert_eq!(outcome.stderr.matches(UNLISTED).count(), 1, "{outcome}");
+    assert!(has_objects(&folder(&project, &first["a"])));
     world.stop();
 }

@@ -10,6 +10,7 @@
 )]
 
 mod aws_crash;
+mod aws_credentials;
 mod aws_faults;
 mod aws_lost_state;
 mod aws_roles;

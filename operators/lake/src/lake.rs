@@ -14,6 +14,7 @@ use crate::crash::CrashPoints;
 use crate::error::Result;
 use crate::name::Location;
 use crate::notice::{Deaf, Listener};
+use crate::publish::partitioned::PARTITIONS;
 use crate::publish::{Elsewhere, Leases, Versions};
 use crate::query::{AthenaEngine, EmbeddedEngine, QueryEngine, TrinoEngine};
 use crate::storage::Storage;
@@ -56,6 +57,8 @@ pub struct LakeSettings {
     pub retention: Duration,
     /// How long kept results of queries are there.
     pub result_retention: Duration,
+    /// How many partitions one query writes at most; a table of more is written by several.
+    pub max_partitions: usize,
     /// How many parts of a query run at a time; none for as many as there are processors.
     pub parallelism: Option<usize>,
     /// The clock.
@@ -68,7 +71,7 @@ pub struct LakeSettings {
 
 impl LakeSettings {
     /// Makes settings of a lake in a folder with the defaults: 1 GiB of memory, retentions of 24 hours for versions and 45
-    /// days for results, the system's clock.
+    /// days for results, 100 partitions of a query, the system's clock.
     pub fn new(state_dir: impl Into<PathBuf>, warehouse: impl Into<PathBuf>) -> Self {
         Self::at(state_dir, Place::Folder { warehouse: warehouse.into() })
     }
@@ -86,6 +89,7 @@ impl LakeSettings {
             memory_limit: DEFAULT_MEMORY_LIMIT,
             retention: DEFAULT_RETENTION,
             result_retention: DEFAULT_RESULT_RETENTION,
+            max_partitions: PARTITIONS,
             parallelism: None,
             clock: Arc::new(SystemClock),
             crash_points: CrashPoints::default(),
@@ -224,13 +228,5 @@ fn embedded_engine(
     catalog: &Arc<dyn Catalog>,
     temporary: TemporaryFolder,
 ) -> Result<EmbeddedEngine> {
-    EmbeddedEngine::open(
-        storage.clone(),
-        Arc::clone(catalog),
-        Arc::clone(&settings.clock),
-        temporary,
-        settings.memory_limit,
-        settings.parallelism,
-        settings.crash_points.clone(),
-    )
+    EmbeddedEngine::open(storage.clone(), Arc::clone(catalog), temporary, settings)
 }

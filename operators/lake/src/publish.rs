@@ -38,7 +38,7 @@ pub use parquet_file::ParquetFile;
 pub(crate) use references::Elsewhere;
 pub use request::{
     Batching, Check, Contents, Plan, Probed, PublishOptions, PublishOutcome, PublishRequest, PublishResult,
-    PublishState, Step, Submitted, Target, Waiting, Written, WrittenBatch,
+    PublishState, Staging, Step, Submitted, Target, Waiting, Written, WrittenBatch,
 };
 pub use schema::{OnMissingColumn, OnSchemaChange};
 pub use undo::{Direction, Undone};

@@ -124,8 +124,9 @@ A reader of the table sees it as it was or as it is now, whole: the SELECT is wr
 its objects and rows are counted, `checks` run on it, and then one catalog call makes the table or points it to the new version. \
 The version before is kept for the retention (24 hours unless set).
 
-More than 100 partitions are written in batches of up to 100, one query after the other; then the SELECT runs once to list the \
-partitions and once for each batch, and it must give the same rows each time. Readers see all of them at once, as ever.
+More than 100 partitions are written in batches of up to 100, one query after the other. The SELECT itself runs once: its rows are \
+written aside, and the batches come from there, so that they are of one result whatever it is made of. Readers see all of them at \
+once, as ever.
 
 | `save_mode` | table exists | not |
 |---|---|---|

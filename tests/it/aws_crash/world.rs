@@ -38,6 +38,8 @@ pub(crate) struct World<'p> {
     runtime: Runtime,
     clients: AwsClients,
     lake: Lake,
+    /// What the profile says besides.
+    settings: &'static str,
     _state: TempDir,
 }
 
@@ -52,20 +54,26 @@ pub(crate) struct Watched {
 impl<'p> World<'p> {
     /// Starts the endpoint of a project; calls fail by these rules, one a line.
     pub(crate) fn start(project: &'p Project, faults: &str) -> Self {
+        Self::start_with(project, faults, "")
+    }
+
+    /// Starts it with more settings, of the profile and of the lake that the endpoint serves.
+    pub(crate) fn start_with(project: &'p Project, faults: &str, settings: &'static str) -> Self {
         make_buckets(project);
+        project.write("suiro.yml", format!("profiles:\n  local:\n{settings}"));
         let rules: Vec<String> = faults.lines().map(|rule| format!("\n  - {rule}")).collect();
         let rules = if rules.is_empty() { " []".to_owned() } else { rules.concat() };
         project.write("fault.yml", format!("seed: 7\nrules:{rules}\n"));
         let endpoint = Endpoint::start(project, &["--fault", "fault.yml"], &[]);
-        prepare(project, endpoint.url(), "");
+        prepare(project, endpoint.url(), settings);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let state = tempfile::tempdir().unwrap();
-        let settings = settings(endpoint.url());
+        let looks = self::settings(endpoint.url());
         let (clients, lake) = runtime.block_on(async {
-            let clients = AwsClients::open(&settings, Arc::new(SystemClock)).await.unwrap();
-            (clients, Lake::open(LakeSettings::aws(state.path(), settings)).await.unwrap())
+            let clients = AwsClients::open(&looks, Arc::new(SystemClock)).await.unwrap();
+            (clients, Lake::open(LakeSettings::aws(state.path(), looks)).await.unwrap())
         });
-        Self { project, endpoint, runtime, clients, lake, _state: state }
+        Self { project, endpoint, runtime, clients, lake, settings, _state: state }
     }
 
     /// Prepares the binary, on the profile. What is replaced may be collected at once.
@@ -75,7 +83,7 @@ impl<'p> World<'p> {
 
     /// Prepares the binary in another project: a machine with a state of its own, which works on the same lake.
     pub(crate) fn command_in(&self, project: &Project, arguments: &[&str]) -> Command {
-        prepare(project, self.endpoint.url(), "");
+        prepare(project, self.endpoint.url(), self.settings);
         let mut command = project.command(arguments);
         on_aws(&self.endpoint, &mut command);
         command.env("SUIRO_RETENTION", "0s");

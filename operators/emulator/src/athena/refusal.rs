@@ -112,6 +112,8 @@ pub(super) fn reason(error: &Error) -> String {
 pub(super) fn classify(error: &Error) -> Failure {
     let retryable = error.retryable == lake::error::Retryable::Yes;
     let (category, error_type) = match name(error).unwrap_or_default() {
+        // A path of S3 that is not there.
+        "HIVE_FILESYSTEM_ERROR" if error.kind == ErrorKind::NotFound => (2, 1109),
         "TABLE_NOT_FOUND" | "SCHEMA_NOT_FOUND" => (2, 1301),
         "FUNCTION_NOT_FOUND" => (2, 1303),
         "COLUMN_NOT_FOUND" | "SYNTAX_ERROR" => (2, 1006),

@@ -24,7 +24,7 @@ async fn open(folder: &Path, quotas: Quotas) -> Athena {
     let faults = Arc::new(Faults::new(crate::FaultPlan::default()));
     let lake = Lake::open(settings).await.unwrap();
     let buckets = S3::open(lake.clone(), "us-east-1".to_owned()).await.unwrap().buckets();
-    for bucket in ["s3://results/", "s3://team/"] {
+    for bucket in ["s3://results/", "s3://team/", "s3://b/"] {
         buckets.create(&Location::parse(bucket).unwrap()).await.unwrap();
     }
     Athena::open(lake, buckets, "us-east-1".to_owned(), quotas, faults).await.unwrap()

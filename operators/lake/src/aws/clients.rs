@@ -8,6 +8,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_glue::config::retry::{RetryPartition, TokenBucket};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_types::origin::Origin;
@@ -101,8 +102,9 @@ impl AwsClients {
             let is_of_aws = || format!("its address in {region}");
             Reach::of(service, &address.unwrap_or_else(is_of_aws), Arc::clone(listener))
         };
-        let glue = glue.interceptor(reach("Glue", settings.endpoints.glue.as_ref()));
-        let athena = athena.interceptor(reach("Athena", settings.endpoints.athena.as_ref()));
+        let glue = glue.interceptor(reach("Glue", settings.endpoints.glue.as_ref())).retry_partition(own_tries());
+        let athena =
+            athena.interceptor(reach("Athena", settings.endpoints.athena.as_ref())).retry_partition(own_tries());
         Ok(Self {
             settings: Arc::new(settings.clone()),
             region,
@@ -175,6 +177,13 @@ async fn load(settings: &AwsSettings) -> Result<SdkConfig> {
         loader = loader.profile_name(profile);
     }
     Ok(loader.load().await)
+}
+
+/// Leaves it to each call how often it is tried. The SDK has the calls of a service share a quota of repeats, which some calls
+/// at once use up in seconds: in an outage they would give up long before [`ATTEMPTS`], one because of the others. What such a
+/// quota is for, that clients do not keep a service down, the growing pauses and the rates of [`super::CallRates`] see to.
+fn own_tries() -> RetryPartition {
+    RetryPartition::custom("suiro").token_bucket(TokenBucket::unlimited()).build()
 }
 
 /// Returns the address that the settings give a service; none for what the SDK finds itself.

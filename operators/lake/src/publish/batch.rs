@@ -1,4 +1,8 @@
-//! More partitions than one query may write: they are listed with their rows, and written batch by batch.
+//! More partitions than one query may write: their rows are written aside once, without partitions; there the partitions are
+//! listed with their rows, and from there they are written batch by batch.
+//!
+//! The SELECT itself runs once. What it gives may be another each time (`random()`, `now()`, a `LIMIT`, a source that grows), and
+//! batches of several runs would be of several versions.
 //!
 //! Each batch goes below a prefix of its own, `<version>/batch-00001/key=value/…`, because a query writes to an empty prefix
 //! only. What is in which batch depends on the list alone, so that a step which is repeated sends the same text.
@@ -8,17 +12,23 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use futures::TryStreamExt as _;
 
-use super::dml::{WrappedColumn, identifier, literal, wrap};
-use super::partitioned::PARTITIONS;
+use super::dml::{WrappedColumn, identifier, literal};
 use super::request::{Batching, Probed, PublishRequest};
 use super::schema::SchemaPlan;
+use crate::catalog::{Table, TableFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
-use crate::name::Location;
-use crate::query::LONGEST_STATEMENT;
+use crate::name::{Location, TableName};
+use crate::query::{LONGEST_STATEMENT, QueryTable};
 
 /// What the names of batches begin with.
 const PREFIX: &str = "batch-";
+
+/// The folder of a version in which all rows are aside.
+const ASIDE: &str = "rows-aside/";
+
+/// The table that the queries of batches see them as.
+const ASIDE_TABLE: &str = "rows_aside";
 
 /// Bytes of a statement that are neither the query nor the condition: the UNLOAD around them with its prefix, the record
 /// behind it.
@@ -46,7 +56,28 @@ pub(super) struct Batch {
     pub(super) partitions: usize,
 }
 
-/// Returns the query that lists the partitions of another one, with their rows.
+/// Returns the prefix of the rows that are written aside, below that of their version.
+pub(super) fn aside(version: &Location) -> Result<Location> {
+    version.as_prefix().join(ASIDE)
+}
+
+/// Returns the rows that are written aside as a table; the keys are columns like the others.
+pub(super) fn aside_table(request: &PublishRequest, probed: &Probed, version: &Location) -> Result<QueryTable> {
+    let columns = probed.schema.added.iter().chain(&probed.schema.keys).cloned().collect();
+    let table = Table::new(aside_name(request)?, columns, Vec::new(), aside(version)?, TableFormat::Parquet);
+    Ok(QueryTable { table, partitions: Vec::new() })
+}
+
+fn aside_name(request: &PublishRequest) -> Result<TableName> {
+    TableName::new(&request.target.table().database, ASIDE_TABLE)
+}
+
+/// Returns what stands behind FROM for the rows that are written aside.
+fn from_aside(request: &PublishRequest) -> String {
+    format!("{}.{} AS version", identifier(&request.target.table().database), identifier(ASIDE_TABLE))
+}
+
+/// Returns the query that lists the partitions of the rows that are aside, with how many rows they have.
 pub(super) fn listing(request: &PublishRequest, probed: &Probed) -> String {
     let keys = keys_of(&probed.schema);
     let names: Vec<String> = keys.iter().map(|key| identifier(&key.name)).collect();
@@ -55,9 +86,9 @@ pub(super) fn listing(request: &PublishRequest, probed: &Probed) -> String {
     let order: Vec<String> = (1..=names.len()).map(|at| format!("key_{at}")).collect();
     // Grouped by the values themselves: two of them may have one text.
     format!(
-        "SELECT {}, count(*) AS number_of_rows\nFROM (\n{}\n) AS version\nGROUP BY {}\nORDER BY {}",
+        "SELECT {}, count(*) AS number_of_rows\nFROM {}\nGROUP BY {}\nORDER BY {}",
         texts.join(", "),
-        wrap(&request.sql, &probed.schema.columns),
+        from_aside(request),
         names.join(", "),
         order.join(", ")
     )
@@ -66,12 +97,7 @@ pub(super) fn listing(request: &PublishRequest, probed: &Probed) -> String {
 /// Returns the query that writes a batch.
 pub(super) fn part(request: &PublishRequest, probed: &Probed, batch: &Batch) -> String {
     let names: Vec<String> = probed.schema.columns.iter().map(|column| identifier(&column.name)).collect();
-    format!(
-        "SELECT {}\nFROM (\n{}\n) AS version\nWHERE {}",
-        names.join(", "),
-        wrap(&request.sql, &probed.schema.columns),
-        batch.condition
-    )
+    format!("SELECT {}\nFROM {}\nWHERE {}", names.join(", "), from_aside(request), batch.condition)
 }
 
 /// The columns that become partition keys: the last ones.
@@ -79,19 +105,19 @@ fn keys_of(schema: &SchemaPlan) -> &[WrappedColumn] {
     schema.columns.get(schema.columns.len().saturating_sub(schema.keys.len())..).unwrap_or_default()
 }
 
-/// Deals partitions out to batches, in their order: at most [`PARTITIONS`] to each, and no more than its statement has room for.
-pub(super) fn batches(request: &PublishRequest, probed: &Probed, listed: &[ListedPartition]) -> Vec<Batch> {
+/// Deals partitions out to batches, in their order: at most so many to each, and no more than its statement has room for.
+fn batches(request: &PublishRequest, probed: &Probed, listed: &[ListedPartition], most: usize) -> Vec<Batch> {
     let keys = keys_of(&probed.schema);
     let fixed = part(request, probed, &Batch { condition: String::new(), rows: 0, partitions: 0 }).len() + AROUND;
-    deal(keys, listed, LONGEST_STATEMENT.saturating_sub(fixed))
+    deal(keys, listed, most, LONGEST_STATEMENT.saturating_sub(fixed))
 }
 
-fn deal(keys: &[WrappedColumn], listed: &[ListedPartition], room: usize) -> Vec<Batch> {
+fn deal(keys: &[WrappedColumn], listed: &[ListedPartition], most: usize, room: usize) -> Vec<Batch> {
     let mut batches = Vec::new();
     let mut rest = listed;
     while !rest.is_empty() {
         let mut bytes = 0;
-        let fitting = rest.iter().take(PARTITIONS).take_while(|partition| {
+        let fitting = rest.iter().take(most).take_while(|partition| {
             bytes += longest(keys, partition);
             bytes <= room
         });
@@ -203,7 +229,7 @@ impl Lake {
                 listed.push(ListedPartition { values: keys.iter().map(value).collect(), rows });
             }
         }
-        Ok(batches(request, &batching.probed, &listed))
+        Ok(batches(request, &batching.probed, &listed, self.settings.max_partitions))
     }
 }
 
@@ -230,7 +256,7 @@ mod tests {
             listed(&[None, None]),
             listed(&[None, Some("x")]),
         ];
-        let dealt = deal(&keys, &partitions, usize::MAX);
+        let dealt = deal(&keys, &partitions, 100, usize::MAX);
         assert_eq!(dealt.len(), 1);
         assert_eq!(
             dealt[0].condition,
@@ -238,7 +264,7 @@ mod tests {
              (\"dt\" IS NULL AND (\"it\"\"s\" IN ('x') OR \"it\"\"s\" IS NULL)))"
         );
         assert_eq!((dealt[0].rows, dealt[0].partitions), (10, 5));
-        let nothing = deal(&keys[..1], &[listed(&[None])], usize::MAX);
+        let nothing = deal(&keys[..1], &[listed(&[None])], 100, usize::MAX);
         assert_eq!(nothing[0].condition, "\"dt\" IS NULL");
     }
 
@@ -248,13 +274,14 @@ mod tests {
         let partitions: Vec<ListedPartition> =
             (0..12_345).map(|number| listed(&[Some(&number.to_string()), Some(&"x'".repeat(number % 1500))])).collect();
         let room = 100_000;
-        let dealt = deal(&keys, &partitions, room);
+        let dealt = deal(&keys, &partitions, 100, room);
         assert!(dealt.len() > 124, "{} batches", dealt.len());
         assert_eq!(dealt.iter().map(|batch| batch.partitions).sum::<usize>(), partitions.len());
         assert!(dealt.iter().all(|batch| batch.partitions <= 100 && batch.condition.len() <= room));
-        assert_eq!(deal(&keys, &partitions[..250], usize::MAX).len(), 3);
+        assert_eq!(deal(&keys, &partitions[..250], 100, usize::MAX).len(), 3);
+        assert_eq!(deal(&keys, &partitions[..250], 300, usize::MAX).len(), 1);
         // One that has no room at all goes alone: its statement is refused with its length.
-        let alone = deal(&keys, &partitions[..3], 10);
+        let alone = deal(&keys, &partitions[..3], 100, 10);
         assert_eq!(alone.iter().map(|batch| batch.partitions).collect::<Vec<_>>(), [1, 1, 1]);
     }
 

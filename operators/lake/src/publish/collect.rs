@@ -31,7 +31,11 @@ impl Lake {
     /// # Errors
     /// Those of the catalog and the storage; what was deleted by then is forgotten.
     pub async fn collect(&self) -> Result<Collected> {
-        self.adopt_lost().await?;
+        let adopted = match self.adopt_lost().await {
+            // What is known can go all the same, and why the rest stays is said.
+            Err(error) if error.kind == ErrorKind::PermissionDenied => Err(error),
+            adopted => Ok(adopted?),
+        };
         let mut candidates = self.versions.due().await?;
         candidates.extend(self.versions.unfinished(FORGOTTEN_AFTER).await?);
         let referenced = self.referenced(&candidates).await?;
@@ -65,7 +69,7 @@ impl Lake {
             }
         }
         self.collect_results().await?;
-        Ok(collected)
+        adopted.map(|()| collected)
     }
 
     /// Puts a late write right that has hidden a version; tells whether that was so.

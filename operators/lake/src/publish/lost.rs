@@ -23,7 +23,7 @@ impl Lake {
     /// another time.
     ///
     /// # Errors
-    /// Those of the catalog's file.
+    /// Those of the catalog's file; `PermissionDenied` when it may not be looked, which another time does not mend.
     pub(super) async fn adopt_lost(&self) -> Result<()> {
         // In a folder the ledger is in one file with the catalog: they are lost together.
         if !self.leases.are_needed() {
@@ -33,7 +33,7 @@ impl Lake {
         let before_ms = self.settings.clock.now().as_millisecond().saturating_sub(every_ms);
         for root in self.versions.unsearched(before_ms).await? {
             let lost = match self.lost_below(&root).await {
-                Err(error) if error.kind != ErrorKind::Canceled => {
+                Err(error) if !matches!(error.kind, ErrorKind::Canceled | ErrorKind::PermissionDenied) => {
                     tracing::warn!(%error, help = error.help, root = %root.location, "lost versions could not be looked for");
                     continue;
                 }

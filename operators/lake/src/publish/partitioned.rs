@@ -21,7 +21,7 @@ use crate::sql::cast::cast;
 use crate::sql::function::Session;
 use crate::storage::Storage;
 
-/// How many partitions one query may write: Athena's limit of a CTAS, and what bounds the open objects.
+/// How many partitions one query may write unless the settings say otherwise: Athena's limit of a CTAS. It bounds the open objects.
 pub(crate) const PARTITIONS: usize = 100;
 
 /// Rows that are dealt out at a time.
@@ -35,6 +35,21 @@ const OPEN_BYTES: usize = 256 << 20;
 
 const OPERATION: &str = "write partitions";
 
+/// What partitions are written to.
+#[derive(Debug)]
+pub(crate) struct PartitionsTarget {
+    /// The prefix that they are below.
+    pub(crate) prefix: Location,
+    /// All columns, the keys last.
+    pub(crate) columns: Vec<StoredColumn>,
+    /// The names of the keys.
+    pub(crate) keys: Vec<String>,
+    /// The compression of the objects.
+    pub(crate) compression: Compression,
+    /// How many they may be.
+    pub(crate) most: usize,
+}
+
 /// Writes rows to the partitions that they belong to.
 pub(crate) struct PartitionedWriter {
     storage: Storage,
@@ -42,6 +57,7 @@ pub(crate) struct PartitionedWriter {
     columns: Vec<StoredColumn>,
     keys: Vec<StoredColumn>,
     compression: Compression,
+    most: usize,
     session: Session,
     schema: SchemaRef,
     dealt: BatchCoalescer,
@@ -53,20 +69,14 @@ pub(crate) struct PartitionedWriter {
 }
 
 impl PartitionedWriter {
-    /// Makes a writer of partitions below a prefix. `columns` are all columns, the keys last.
+    /// Makes a writer of partitions.
     ///
     /// # Errors
     /// `InvalidInput` when the keys are not the last columns or cannot be in a path.
-    pub(crate) fn new(
-        storage: &Storage,
-        prefix: &Location,
-        mut columns: Vec<StoredColumn>,
-        partition_by: &[String],
-        compression: Compression,
-        session: Session,
-    ) -> Result<Self> {
+    pub(crate) fn new(storage: &Storage, target: PartitionsTarget, session: Session) -> Result<Self> {
+        let PartitionsTarget { prefix, mut columns, keys: partition_by, compression, most } = target;
         let names: Vec<String> = columns.iter().map(|column| column.name.to_lowercase()).collect();
-        super::schema::keys_are_last(&names, partition_by)?;
+        super::schema::keys_are_last(&names, &partition_by)?;
         let keys = columns.split_off(columns.len().saturating_sub(partition_by.len()));
         let unusable: Vec<String> =
             keys.iter().filter_map(|key| super::schema::unusable_key(&key.name, &key.data_type)).collect();
@@ -81,10 +91,11 @@ impl PartitionedWriter {
         let schema = Arc::new(Schema::new(fields));
         Ok(Self {
             storage: storage.clone(),
-            prefix: prefix.as_prefix(),
+            prefix,
             columns,
             keys,
             compression,
+            most,
             session,
             dealt: BatchCoalescer::new(Arc::clone(&schema), DEALT_ROWS),
             schema,
@@ -97,7 +108,7 @@ impl PartitionedWriter {
     /// Takes rows: the columns in order, the keys last, of the Arrow types of their [`Type`]s.
     ///
     /// # Errors
-    /// `TooManyPartitions` for more than [`PARTITIONS`] partitions; `InvalidInput` for a value that cannot be in a path; those of
+    /// `TooManyPartitions` for more partitions than the target allows; `InvalidInput` for a value that cannot be in a path; those of
     /// the storage.
     pub(crate) async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut arrays = Vec::with_capacity(batch.num_columns());
@@ -198,13 +209,14 @@ impl PartitionedWriter {
     /// Opens a partition.
     fn open(&self, values: &[Option<&str>]) -> Result<ParquetWriter> {
         let names = || self.keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ");
-        if self.partitions.len() >= PARTITIONS {
+        if self.partitions.len() >= self.most {
             return Err(Error::new(
                 ErrorKind::TooManyPartitions,
                 OPERATION,
                 format!(
-                    "HIVE_TOO_MANY_OPEN_PARTITIONS: expected at most {PARTITIONS} partitions by {}, found more: write fewer at \
+                    "HIVE_TOO_MANY_OPEN_PARTITIONS: expected at most {} partitions by {}, found more: write fewer at \
                      a time with WHERE",
+                    self.most,
                     names()
                 ),
             ));
@@ -266,9 +278,14 @@ mod tests {
         let storage = Storage::open(folder.path()).await.unwrap();
         let columns = vec![column("n", Type::Bigint), column("k", Type::Varchar(None))];
         let session = Session { time_zone: "UTC".to_owned(), start_us: 0, database: None };
-        let prefix = Location::parse("s3://b/v/").unwrap();
-        let keys = ["k".to_owned()];
-        let mut writer = PartitionedWriter::new(&storage, &prefix, columns, &keys, Compression::Zstd, session).unwrap();
+        let target = PartitionsTarget {
+            prefix: Location::parse("s3://b/v/").unwrap(),
+            columns,
+            keys: vec!["k".to_owned()],
+            compression: Compression::Zstd,
+            most: PARTITIONS,
+        };
+        let mut writer = PartitionedWriter::new(&storage, target, session).unwrap();
         writer.open_bytes = open_bytes;
         let numbers: Vec<i64> = (0..30_000).collect();
         let texts: Vec<String> = numbers.iter().map(|number| format!("k{}", number * number % 7)).collect();

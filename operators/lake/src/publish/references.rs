@@ -144,8 +144,10 @@ fn unlisted(error: Error, database: Option<&str>) -> Error {
         Some(database) => (format!("the tables of database `{database}`"), "`glue:GetTables` and `glue:GetPartitions`"),
         None => ("the databases".to_owned(), "`glue:GetDatabases`"),
     };
-    let message =
-        format!("nothing is collected: {what} may not be listed ({actions}), and could point to what would go");
+    let message = format!(
+        "nothing is collected: {what} may not be listed ({actions}), and could point to what would go. Versions that were \
+         replaced, and those of a state that was lost, stay and cost room until that is allowed; no reader is affected"
+    );
     Error::new(ErrorKind::PermissionDenied, "collect versions", message)
         .help(format!("let who suiro acts as read all databases: {actions} (docs/aws_permissions.md)"))
         .source(error)

@@ -193,6 +193,8 @@ pub enum PublishState {
     Probed(Probed),
     /// The query runs, or ran.
     Submitted(Submitted),
+    /// A query writes all rows of a version that is written batch by batch, aside and once.
+    Staging(Staging),
     /// Queries write the version batch by batch.
     Batching(Batching),
     /// The objects are written; the checks up to this one have passed.
@@ -208,6 +210,7 @@ impl PublishState {
     pub fn open_query(&self) -> Option<&QueryId> {
         match self {
             Self::Submitted(submitted) => Some(&submitted.query_id),
+            Self::Staging(staging) => Some(&staging.query_id),
             // Before the first batch, the query that lists them.
             Self::Batching(batching) => {
                 batching.running.as_ref().or_else(|| batching.written.is_empty().then_some(&batching.listing))
@@ -271,6 +274,18 @@ pub struct Submitted {
     pub query_id: QueryId,
 }
 
+/// A query that writes the rows of a version aside, from where batches of them come: the SELECT runs once, so that all batches
+/// are of one result, whatever it reads and however it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staging {
+    /// What was probed.
+    pub probed: Probed,
+    /// The prefix of the version; the rows are aside below it.
+    pub prefix: Location,
+    /// The query.
+    pub query_id: QueryId,
+}
+
 /// A version that is written in batches of its partitions, by one query after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batching {
@@ -278,6 +293,8 @@ pub struct Batching {
     pub probed: Probed,
     /// The prefix of the version; each batch has one of its own below it.
     pub prefix: Location,
+    /// What the query did that wrote the rows aside; its objects are not kept here.
+    pub staged: QueryStats,
     /// The query that lists the partitions with their rows. Its result is kept: the batches are made of it in each step.
     pub listing: QueryId,
     /// The batches that are written, in their order.

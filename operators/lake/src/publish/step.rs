@@ -32,6 +32,10 @@ impl Lake {
             PublishState::Planned(plan) => self.probe(request, plan).await,
             PublishState::Probed(probed) => self.submit(request, probed).await,
             PublishState::Submitted(submitted) => self.follow(request, submitted).await,
+            PublishState::Staging(staging) => {
+                let step = self.follow_staging(request, staging).await;
+                self.or_give_up(&staging.prefix, step).await
+            }
             PublishState::Batching(batching) => {
                 let step = self.write_batches(request, batching).await;
                 self.or_give_up(&batching.prefix, step).await
@@ -68,6 +72,7 @@ impl Lake {
                 (version_name(request, &probed.plan).prefix(&probed.plan.version_root)?, None)
             }
             PublishState::Submitted(submitted) => (submitted.prefix.clone(), Some(&submitted.query_id)),
+            PublishState::Staging(staging) => (staging.prefix.clone(), Some(&staging.query_id)),
             PublishState::Batching(batching) => {
                 (batching.prefix.clone(), Some(batching.running.as_ref().unwrap_or(&batching.listing)))
             }

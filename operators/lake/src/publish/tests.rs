@@ -16,6 +16,7 @@ use crate::lake::{Lake, LakeSettings};
 use crate::name::{Location, TableName};
 use crate::query::testing::rows;
 
+mod form;
 mod place;
 mod race;
 mod whole;

@@ -13,7 +13,6 @@ use flate2::write::GzEncoder;
 use tokio::io::AsyncWriteExt as _;
 
 use super::parquet::StoredColumn;
-use super::partitioned::PARTITIONS;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{HIVE_DEFAULT_PARTITION, Location, hive_path};
 use crate::query::WrittenObject;
@@ -62,6 +61,8 @@ pub struct TextTarget {
     pub columns: Vec<StoredColumn>,
     /// How many of the last columns are keys of partitions: they are in the path, and not in the lines.
     pub keys: usize,
+    /// How many partitions they may be.
+    pub max_partitions: usize,
     /// The form.
     pub form: TextForm,
     /// The compression.
@@ -180,12 +181,13 @@ impl TextWriter {
     }
 
     fn open(&mut self, values: Vec<String>) -> Result<usize> {
-        if !self.keys.is_empty() && self.parts.len() >= PARTITIONS {
+        let most = self.target.max_partitions;
+        if !self.keys.is_empty() && self.parts.len() >= most {
             return Err(Error::new(
                 ErrorKind::TooManyPartitions,
                 OPERATION,
                 format!(
-                    "HIVE_TOO_MANY_OPEN_PARTITIONS: expected at most {PARTITIONS} partitions, found more: write fewer at a \
+                    "HIVE_TOO_MANY_OPEN_PARTITIONS: expected at most {most} partitions, found more: write fewer at a \
                      time with WHERE"
                 ),
             ));
@@ -471,6 +473,7 @@ mod tests {
             name: "q".to_owned(),
             columns: vec![column("n", Type::Bigint), column("s", Type::Varchar(None))],
             keys,
+            max_partitions: 100,
             form,
             compression: TextCompression::Gzip,
         };

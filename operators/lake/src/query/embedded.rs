@@ -33,8 +33,9 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
+use crate::lake::LakeSettings;
 use crate::publish::parquet::{ParquetWriter, StoredColumn};
-use crate::publish::partitioned::PartitionedWriter;
+use crate::publish::partitioned::{PartitionedWriter, PartitionsTarget};
 use crate::sql::function::Session;
 use crate::storage::Storage;
 use crate::temporary::TemporaryFolder;
@@ -64,6 +65,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     runtime: Arc<RuntimeEnv>,
     parallelism: Option<usize>,
+    max_partitions: usize,
     queries: Mutex<Queries>,
     turns: Arc<Semaphore>,
     threads: Arc<ThreadPool>,
@@ -101,22 +103,20 @@ enum State {
 }
 
 impl EmbeddedEngine {
-    /// Makes an engine. Queries hold up to `memory_limit` bytes together, then they spill to `temporary`.
+    /// Makes an engine. Beyond the memory that the settings allow, queries spill to `temporary`.
     ///
     /// # Errors
     /// `External` when the parts of `DataFusion` do not fit together.
     pub(crate) fn open(
         storage: Storage,
         catalog: Arc<dyn Catalog>,
-        clock: Arc<dyn Clock>,
         temporary: TemporaryFolder,
-        memory_limit: usize,
-        parallelism: Option<usize>,
-        crash_points: CrashPoints,
+        settings: &LakeSettings,
     ) -> Result<Self> {
+        let parallelism = settings.parallelism;
         let disk = DiskManagerMode::Directories(vec![temporary.path().to_owned()]);
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(FairSpillPool::new(memory_limit)))
+            .with_memory_pool(Arc::new(FairSpillPool::new(settings.memory_limit)))
             .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
             .build_arc()
             .map_err(|error| failure::of("open the query engine", error))?;
@@ -127,13 +127,14 @@ impl EmbeddedEngine {
             inner: Arc::new(Inner {
                 storage,
                 planner,
-                clock,
+                clock: Arc::clone(&settings.clock),
                 runtime,
                 parallelism,
+                max_partitions: settings.max_partitions,
                 queries: Mutex::default(),
                 turns: Arc::new(Semaphore::new(QUERIES)),
                 threads: Arc::new(ThreadPool::new(parallelism)),
-                crash_points,
+                crash_points: settings.crash_points.clone(),
                 _temporary: temporary,
             }),
         })
@@ -229,8 +230,14 @@ impl Inner {
                     return Ok((self.write(running, writer, rows).await?, None));
                 }
                 let session = self.session(query.database.as_deref());
-                let writer =
-                    PartitionedWriter::new(&self.storage, prefix, columns, partition_by, *compression, session)?;
+                let target = PartitionsTarget {
+                    prefix: prefix.as_prefix(),
+                    columns,
+                    keys: partition_by.clone(),
+                    compression: *compression,
+                    most: self.max_partitions,
+                };
+                let writer = PartitionedWriter::new(&self.storage, target, session)?;
                 Ok((Box::pin(self.write_partitions(running, writer, rows)).await?, None))
             }
         }

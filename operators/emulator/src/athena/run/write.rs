@@ -87,6 +87,7 @@ impl Athena {
             name: target.name.to_owned(),
             columns,
             keys: target.partitioned_by.len(),
+            max_partitions: self.inner.lake.settings.max_partitions,
             form,
             compression,
         };
@@ -116,8 +117,25 @@ impl Athena {
         order.strike()
     }
 
-    /// Refuses a prefix that holds anything.
+    /// Refuses a place whose bucket is not there, in words like those of Trino, which Athena is
+    /// (<https://github.com/trinodb/trino/blob/476/plugin/trino-hive/src/main/java/io/trino/plugin/hive/util/HiveWriteUtils.java>),
+    /// and of S3: no statement makes a bucket.
+    async fn require_bucket_of(&self, prefix: &Location) -> Result<()> {
+        let bucket = Location::parse(&format!("s3://{}/", prefix.bucket()))?;
+        let is_there = self.inner.buckets.has(&bucket).await;
+        if is_there.map_err(|error| Error::new(ErrorKind::External, OPERATION, error.message))? {
+            return Ok(());
+        }
+        let message = format!(
+            "HIVE_FILESYSTEM_ERROR: Failed checking path: {prefix}: The specified bucket does not exist (Service: S3, Status \
+             Code: 404, Error Code: NoSuchBucket)"
+        );
+        Err(Error::new(ErrorKind::NotFound, OPERATION, message))
+    }
+
+    /// Refuses a prefix that holds anything, or whose bucket is not there.
     async fn check_empty(&self, prefix: &Location) -> Result<()> {
+        self.require_bucket_of(prefix).await?;
         if self.inner.lake.storage.is_empty(prefix).await? {
             return Ok(());
         }

@@ -141,6 +141,30 @@ async fn text_is_inserted_and_unloaded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_statement_makes_a_bucket() {
+    let fixture = with_database().await;
+    fixture.run("CREATE EXTERNAL TABLE t (n int) STORED AS PARQUET LOCATION 's3://nowhere/t/'").await;
+    for (statement, place) in [
+        ("UNLOAD (SELECT 1 AS n) TO 's3://nowhere/u' WITH (format = 'PARQUET')", "s3://nowhere/u/"),
+        ("UNLOAD (SELECT 1 AS n) TO 's3://nowhere/u/' WITH (format = 'JSON')", "s3://nowhere/u/"),
+        ("CREATE TABLE u WITH (external_location = 's3://nowhere/c/') AS SELECT 1 AS n", "s3://nowhere/c/"),
+        ("INSERT INTO t VALUES 1", "s3://nowhere/t/"),
+    ] {
+        let reason = fixture.fails(statement).await;
+        assert_eq!(
+            reason,
+            format!(
+                "HIVE_FILESYSTEM_ERROR: Failed checking path: {place}: The specified bucket does not exist (Service: S3, \
+                 Status Code: 404, Error Code: NoSuchBucket)"
+            ),
+            "{statement}"
+        );
+    }
+    assert!(!fixture.folder.path().join("warehouse/s3/nowhere").try_exists().unwrap());
+    assert_eq!(fixture.run("SHOW TABLES").await.rows, ["t"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn more_than_a_hundred_partitions_are_refused() {
     let fixture = with_database().await;
     let digits = "(VALUES 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)";

@@ -1,5 +1,5 @@
-//! A version that is written batch by batch, because one query may not write so many partitions: a query lists them with
-//! their rows, one query after the other writes a part of them, and the whole is compared with the list.
+//! A version that is written batch by batch, because one query may not write so many partitions: a query writes all rows aside,
+//! the next one lists their partitions, one query after the other writes a part of them, and the whole is compared with the list.
 
 use std::collections::HashMap;
 
@@ -7,35 +7,66 @@ use super::write::{FAILURES, begin_anew, may_go_well};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::Location;
-use crate::publish::batch::{self, Batch};
-use crate::publish::request::{Batching, Probed, PublishRequest, PublishState, Step, Submitted, Waiting, WrittenBatch};
+use crate::publish::batch;
+use crate::publish::dml::wrap;
+use crate::publish::request::{
+    Batching, Probed, PublishRequest, PublishState, Staging, Step, Submitted, Waiting, WrittenBatch,
+};
 use crate::query::{Destination, Query, QueryId, QueryStats, QueryStatus, WrittenObject, written_below};
 use crate::words::counted;
 
 const OPERATION: &str = "write partitions in batches";
 
 impl Lake {
-    /// Starts the query that lists the partitions.
-    pub(super) async fn list_partitions(
-        &self,
-        request: &PublishRequest,
-        probed: &Probed,
-        prefix: Location,
-    ) -> Result<Step> {
+    /// Starts the query that writes all rows aside.
+    pub(super) async fn stage_rows(&self, request: &PublishRequest, probed: &Probed, prefix: Location) -> Result<Step> {
+        let query = Query {
+            sql: wrap(&request.sql, &probed.schema.columns),
+            database: request.database.clone(),
+            token: request.query_token(&probed.plan, "write the rows aside"),
+            destination: Destination::Objects {
+                prefix: batch::aside(&prefix)?,
+                format: request.options.format.unwrap_or_default(),
+                partition_by: Vec::new(),
+            },
+            tables: Vec::new(),
+            options: request.query.clone(),
+        };
+        let points = &self.settings.crash_points;
+        let query_id = points.around("publish: write the rows aside", self.engine.start(&query)).await?;
+        Ok(Step::Next(PublishState::Staging(Staging { probed: probed.clone(), prefix, query_id })))
+    }
+
+    /// Looks how far the query is that writes all rows aside, and after it starts the one that lists their partitions.
+    pub(super) async fn follow_staging(&self, request: &PublishRequest, staging: &Staging) -> Result<Step> {
+        let Staging { probed, prefix, query_id } = staging;
+        let staged = match self.engine.poll(query_id).await? {
+            QueryStatus::Queued => return Ok(Step::Wait(Waiting::Queued)),
+            QueryStatus::Running(_) => return Ok(Step::Wait(Waiting::Running)),
+            QueryStatus::Succeeded(stats) => stats,
+            QueryStatus::Failed(error) => return self.after_failure(probed, prefix, error).await,
+            // The process that ran it is gone: what it wrote may be half.
+            QueryStatus::Unknown => {
+                self.give_up(prefix).await?;
+                return begin_anew(probed);
+            }
+            QueryStatus::Canceled => return self.canceled(prefix).await,
+        };
         let query = Query {
             sql: batch::listing(request, probed),
             database: request.database.clone(),
             token: request.query_token(&probed.plan, "list the partitions"),
             // Read again for each batch, also after a restart.
             destination: Destination::Keep,
-            tables: Vec::new(),
+            tables: vec![batch::aside_table(request, probed, prefix)?],
             options: request.query.clone(),
         };
         let points = &self.settings.crash_points;
         let listing = points.around("publish: list the partitions", self.engine.start(&query)).await?;
         Ok(Step::Next(PublishState::Batching(Batching {
             probed: probed.clone(),
-            prefix,
+            prefix: prefix.clone(),
+            staged: QueryStats { objects: Vec::new(), ..staged },
             listing,
             written: Vec::new(),
             try_number: 1,
@@ -68,6 +99,8 @@ impl Lake {
         let batches = self.batches_of(request, batching).await?;
         let number = batching.written.len();
         let Some(next) = batches.get(number) else {
+            let rows = batches.iter().map(|batch| batch.rows).sum();
+            same_rows("in all partitions", batching.staged.rows, rows)?;
             return self.check_batches(request, batching, listed).await;
         };
         let points = &self.settings.crash_points;
@@ -85,7 +118,7 @@ impl Lake {
                 format: request.options.format.unwrap_or_default(),
                 partition_by: keys(probed),
             },
-            tables: Vec::new(),
+            tables: vec![batch::aside_table(request, probed, prefix)?],
             options: request.query.clone(),
         };
         tracing::info!(batch = number + 1, of = batches.len(), partitions = next.partitions, "a batch of partitions");
@@ -105,8 +138,9 @@ impl Lake {
             QueryStatus::Succeeded(stats) => {
                 let number = batching.written.len();
                 let batches = self.batches_of(request, batching).await?;
-                let expected = batches.get(number).ok_or_else(|| other_rows("the list of partitions has changed"))?;
-                compare(expected, number, batches.len(), &stats)?;
+                let rows = stats.objects.iter().map(|object| object.rows).sum();
+                let expected = batches.get(number).map_or(0, |batch| batch.rows);
+                same_rows(&format!("in batch {} of {}", number + 1, batches.len()), expected, rows)?;
                 let mut written = batching.written.clone();
                 written.push(WrittenBatch {
                     prefix: batch::prefix(prefix, number, batching.try_number)?,
@@ -136,10 +170,12 @@ impl Lake {
         }
     }
 
-    /// Checks the whole, once the last batch is written.
+    /// Checks the whole, once the last batch is written, and deletes what was written aside.
     async fn check_batches(&self, request: &PublishRequest, batching: &Batching, listed: QueryStats) -> Result<Step> {
         let keys = keys(&batching.probed);
-        let mut stats = QueryStats { rows: 0, objects: Vec::new(), output: None, ..listed };
+        let mut stats =
+            QueryStats { rows: 0, objects: Vec::new(), output: None, ..listed }.and_cost_of(&batching.staged);
+        stats.elapsed_ms += batching.staged.elapsed_ms;
         let mut places: HashMap<Vec<String>, &Location> = HashMap::new();
         let mut prefixes = Vec::with_capacity(batching.written.len());
         for written in &batching.written {
@@ -163,6 +199,9 @@ impl Lake {
             stats.objects.extend(objects);
             prefixes.push(written.prefix.clone());
         }
+        let aside = batch::aside(&batching.prefix)?;
+        let deleted = self.storage.delete_prefix(&aside);
+        self.settings.crash_points.around("publish: delete the rows that were aside", deleted).await?;
         let last = batching.written.last().map_or(&batching.listing, |written| &written.query_id);
         let submitted =
             Submitted { probed: batching.probed.clone(), prefix: batching.prefix.clone(), query_id: last.clone() };
@@ -174,22 +213,12 @@ fn keys(probed: &Probed) -> Vec<String> {
     probed.schema.keys.iter().map(|key| key.name.clone()).collect()
 }
 
-/// Compares what a batch wrote with the list of partitions.
-fn compare(expected: &Batch, number: usize, batches: usize, stats: &QueryStats) -> Result<()> {
-    let rows: u64 = stats.objects.iter().map(|object| object.rows).sum();
-    if rows == expected.rows {
+/// Compares what was read of the rows that are aside with how many they are.
+fn same_rows(what: &str, expected: u64, found: u64) -> Result<()> {
+    if expected == found {
         return Ok(());
     }
-    Err(other_rows(&format!(
-        "expected {} in batch {} of {batches}, found {rows}",
-        counted(expected.rows, "row"),
-        number + 1
-    )))
-}
-
-fn other_rows(what: &str) -> Error {
-    Error::new(ErrorKind::InvalidData, OPERATION, format!("the SELECT gave other rows each time it ran: {what}")).help(
-        "more than 100 partitions are written by several queries, so the rows must be the same each time: leave out `random()` \
-         and `LIMIT` without a full `ORDER BY`, and let what is read not change meanwhile, or write the rows to a table first",
-    )
+    let message = format!("expected {} {what}, found {found}", counted(expected, "row"));
+    Err(Error::new(ErrorKind::InvalidData, OPERATION, message)
+        .help("the rows are written once, and then to their partitions: did anybody change objects below the version?"))
 }

@@ -40,7 +40,7 @@ impl Lake {
             Err(error) => return Err(error),
         }
         if plan.in_batches {
-            return self.list_partitions(request, probed, prefix).await;
+            return self.stage_rows(request, probed, prefix).await;
         }
         let mut sql = wrap(&request.sql, &probed.schema.columns);
         if request.options.contents == Contents::Nothing {

@@ -165,6 +165,9 @@ fn classed(text: &str, class: Option<Class>) -> Error {
     {
         return repeated(ErrorKind::External);
     }
+    if text.contains("NoSuchBucket") {
+        return made(ErrorKind::NotFound).help("make the bucket, or change the location to one that is there");
+    }
     let Some(class) = class else { return made(ErrorKind::QueryFailed) };
     match class.number {
         // Exhausted resources, and the time limit of Athena.
@@ -213,6 +216,12 @@ mod tests {
                 false,
             ),
             ("DIVISION_BY_ZERO: Division by zero", Some(class(2, 1001, false)), ErrorKind::QueryFailed, false),
+            (
+                "HIVE_FILESYSTEM_ERROR: Failed checking path: s3://b/x/: The specified bucket does not exist (Error Code: NoSuchBucket)",
+                Some(class(1, 200, false)),
+                ErrorKind::NotFound,
+                false,
+            ),
             (
                 "HIVE_PATH_ALREADY_EXISTS: Target directory …",
                 Some(class(2, 1000, false)),

@@ -40,6 +40,9 @@ impl Athena {
             ));
         }
         let form = form_of(&table)?;
+        if let Some(location) = &table.location {
+            self.require_bucket_of(location).await?;
+        }
         let described = lake.engine.describe(&insert.query, Some(&job.database())).await?;
         let sql = cast_to_table(&table, insert, &described.columns)?;
         let keys: Vec<String> = table.partition_keys.iter().map(|key| key.name.clone()).collect();

@@ -3,7 +3,6 @@ use std::time::Duration;
 use super::super::plan::Prepared;
 use super::super::{EmbeddedEngine, Planner};
 use super::*;
-use crate::crash::CrashPoints;
 use crate::lake::{Lake, LakeSettings};
 use crate::sql::function::Session;
 use crate::temporary::TemporaryFolder;
@@ -45,9 +44,8 @@ impl Fixture {
         let settings = LakeSettings::new(folder.path().join("state"), folder.path().join("warehouse"));
         let lake = Lake::open(settings.clone()).await.unwrap();
         let temporary = TemporaryFolder::open(&folder.path().join("tmp")).unwrap();
-        let (clock, points) = (settings.clock, CrashPoints::default());
-        let engine =
-            EmbeddedEngine::open(lake.storage, lake.catalog, clock, temporary, 1 << 30, Some(2), points).unwrap();
+        let settings = LakeSettings { parallelism: Some(2), ..settings };
+        let engine = EmbeddedEngine::open(lake.storage, lake.catalog, temporary, &settings).unwrap();
         Self { planner: engine.inner.planner.clone(), pool: Arc::clone(&engine.inner.threads), _folder: folder }
     }
 
