@@ -225,7 +225,11 @@ pub(crate) enum Table {
 /// `suiro partition …`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Partition {
-    /// List the partitions of a table with rows, bytes and version.
+    /// List the partitions of a table with rows, bytes and version, and whether they can be undone.
+    #[command(
+        after_help = "Under `undo`: `yes` when the version before is there to go back to, `redo` when the partition was \
+        undone and can go forward again, `gone` when that other version is no longer kept, nothing when there never was one."
+    )]
     List {
         /// `database.table`.
         table: String,
@@ -368,7 +372,8 @@ pub(crate) struct Log {
     /// Only this task, such as `+load`; without it, all of the latest attempt.
     #[arg(value_name = "+TASK")]
     pub(crate) task: Option<String>,
-    /// The attempt, by the number that `suiro run --json` gives it; the latest unless given.
+    /// The attempt, by the number that `suiro run --json` gives it among all attempts of the project; the latest of the workflow
+    /// unless given.
     #[arg(long, value_name = "ID")]
     pub(crate) attempt: Option<i64>,
 }

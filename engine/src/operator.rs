@@ -97,13 +97,15 @@ pub struct ParamProblem {
     pub help: Option<String>,
     /// Where in the text that the parameter holds or names; none when the parameter is wrong as a whole.
     pub inside: Option<Piece>,
+    /// The parameter that stands first, when this one is it again.
+    pub first: Option<ParamPath>,
 }
 
 impl ParamProblem {
     /// Makes a problem with the value of a parameter.
     #[must_use]
     pub fn new(path: ParamPath, message: impl Into<String>) -> Self {
-        Self { code: code::PARAM_VALUE, path, message: message.into(), help: None, inside: None }
+        Self { code: code::PARAM_VALUE, path, message: message.into(), help: None, inside: None, first: None }
     }
 
     /// Says what to do.
@@ -118,6 +120,13 @@ impl ParamProblem {
     pub fn code(mut self, code: Code) -> Self {
         self.code = code;
         self
+    }
+
+    /// Makes the problem of a key that is one that stands above it, written otherwise.
+    #[must_use]
+    pub fn again(path: ParamPath, first: ParamPath, message: impl Into<String>) -> Self {
+        let problem = Self::new(path, message).code(code::DUPLICATE_KEY).help("rename or remove one of the two");
+        Self { first: Some(first), ..problem }
     }
 
     /// Says where in the text that the parameter holds or names.

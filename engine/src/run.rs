@@ -28,6 +28,7 @@ pub mod plan;
 pub mod process;
 mod settings;
 mod shared;
+mod state_trouble;
 pub mod submit;
 pub mod summary;
 mod task;
@@ -39,6 +40,7 @@ pub use groups::ProcessGroups;
 pub use observer::{RunEvent, RunObserver, Unobserved};
 pub use obstacle::Obstacle;
 pub use settings::EngineSettings;
+pub use state_trouble::state_trouble;
 pub use submit::{AttemptRequest, Rerun, Submitted};
 pub use summary::{ExitClass, RunSummary};
 

@@ -43,6 +43,14 @@ pub trait StateStore: Debug + Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<SessionRecord>, StoreError>;
 
+    /// Lists the attempts of a workflow with their sessions, the one that was made last first, `limit` of them.
+    async fn recent_attempts(
+        &self,
+        project: &str,
+        workflow: &str,
+        limit: u32,
+    ) -> Result<Vec<(SessionKey, AttemptRecord)>, StoreError>;
+
     /// Makes the next attempt of a session (and the session, if it is new) with its first tasks, held by `holder`.
     ///
     /// # Errors

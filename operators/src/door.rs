@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use engine::operator::TaskError;
 use lake::aws::AssumedRole;
 use lake::publish::version::request_hash;
+use lake::storage::Storage;
 use lake::{Lake, LakeSettings, Place};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
@@ -85,6 +86,17 @@ impl LakeDoor {
         match self.purpose {
             Purpose::Work => Box::pin(Lake::open(settings)).await,
             Purpose::Look => Box::pin(Lake::open_to_look(settings)).await,
+        }
+    }
+
+    /// Looks whether a lake that is not there could be made, as far as can be seen: nothing is.
+    ///
+    /// # Errors
+    /// Of the settings, when something else stands in the place of the warehouse.
+    pub(crate) fn can_be_made(&self) -> Result<(), TaskError> {
+        match &self.settings.place {
+            Place::Folder { warehouse } => Storage::can_be_made(warehouse).map_err(task_error),
+            Place::Aws(_) => Ok(()),
         }
     }
 

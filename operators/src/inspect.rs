@@ -11,7 +11,7 @@ use lake::sql::SqlError;
 use serde_json::Value;
 
 use crate::error::classify;
-use crate::partition::{Use, value_problem};
+use crate::partition::{Use, repeated_keys, value_problem};
 use crate::sql_text::{MAX_SQL_BYTES, is_path, without_mark};
 
 /// Looks at a task that runs a SELECT: its text, its checks, and the partition it is for.
@@ -31,17 +31,15 @@ pub(crate) fn select(params: &Params, surroundings: &Surroundings<'_>) -> Vec<Pa
     problems
 }
 
-/// Looks at the values of `partition_kv`.
+/// Looks at the keys and values of `partition_kv`.
 pub(crate) fn partition(params: &Params, purpose: Use) -> Vec<ParamProblem> {
     let Some(Value::Object(partition_kv)) = params.get("partition_kv") else { return Vec::new() };
     let path = ParamPath::from("partition_kv");
-    partition_kv
-        .iter()
-        .filter_map(|(key, value)| {
-            let value = constant(value.as_str()?)?;
-            value_problem(&path.key(key), key, &value, purpose)
-        })
-        .collect()
+    let values = partition_kv.iter().filter_map(|(key, value)| {
+        let value = constant(value.as_str()?)?;
+        value_problem(&path.key(key), key, &value, purpose)
+    });
+    values.chain(repeated_keys(&path, partition_kv.keys().map(String::as_str))).collect()
 }
 
 /// Looks at a query: SQL, or the file that holds it. An object is looked at when the task runs.

@@ -4,6 +4,7 @@ use engine::diagnostic::code;
 use engine::operator::{ParamProblem, TaskError};
 use engine::params::ParamPath;
 use indexmap::IndexMap;
+use indexmap::map::Entry;
 use lake::Lake;
 use lake::catalog::{Partition, PartitionValues, Table};
 use lake::name::{HIVE_DEFAULT_PARTITION, TableName, check_partition_value};
@@ -45,7 +46,29 @@ pub(crate) fn value_problem(path: &ParamPath, key: &str, value: &str, purpose: U
     })
 }
 
-/// Refuses values that cannot be those of a partition, and with them keys that are not those of its table, when that is given:
+/// Finds the keys that stand there already in other letters: keys of partitions are the same in upper and lower case.
+pub(crate) fn repeated_keys<'k>(path: &ParamPath, keys: impl Iterator<Item = &'k str>) -> Vec<ParamProblem> {
+    let mut seen: IndexMap<String, &str> = IndexMap::new();
+    let mut problems = Vec::new();
+    for key in keys {
+        match seen.entry(key.to_lowercase()) {
+            Entry::Vacant(entry) => {
+                entry.insert(key);
+            }
+            Entry::Occupied(entry) => {
+                let first = *entry.get();
+                let message = format!(
+                    "the partition key `{}` stands twice, as `{first}` and as `{key}`: upper and lower case make no other key",
+                    entry.key()
+                );
+                problems.push(ParamProblem::again(path.key(key), path.key(first), message));
+            }
+        }
+    }
+    problems
+}
+
+/// Refuses keys that stand twice and values that cannot be those of a partition, and with them keys that are not those of its table, when that is given:
 /// all at once. Keys that do not fit are no matter here when all values are good: they are compared when the table is.
 ///
 /// # Errors
@@ -54,6 +77,7 @@ pub(crate) fn check_values(table: Option<&Table>, partition_kv: &PartitionKv, pu
     let path = ParamPath::from("partition_kv");
     let mut problems: Vec<ParamProblem> =
         partition_kv.iter().filter_map(|(key, value)| value_problem(&path.key(key), key, value, purpose)).collect();
+    problems.extend(repeated_keys(&path, partition_kv.keys().map(String::as_str)));
     if problems.is_empty() {
         return Ok(());
     }
@@ -91,7 +115,8 @@ pub(crate) fn values(table: &Table, partition_kv: &PartitionKv, purpose: Use) ->
     table.partition_values(&in_lower_case(partition_kv)).map_err(task_error).at_param("partition_kv")
 }
 
-fn in_lower_case(partition_kv: &PartitionKv) -> IndexMap<String, String> {
+/// Returns the values by the keys as catalogs have them.
+pub(crate) fn in_lower_case(partition_kv: &PartitionKv) -> IndexMap<String, String> {
     partition_kv.iter().map(|(key, value)| (key.to_lowercase(), value.clone())).collect()
 }
 

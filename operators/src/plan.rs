@@ -4,7 +4,7 @@
 //! a table that is missing is said, and is no error.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use engine::diagnostic::code;
 use engine::operator::TaskError;
@@ -15,7 +15,6 @@ use engine::params::scope::{Layer, Scope};
 use engine::params::template::TemplateSettings;
 use engine::run::plan::{PlannedTask, Unknown};
 use engine::schedule;
-use indexmap::IndexMap;
 use lake::load::config::{InputConfig, OutputConfig};
 use lake::publish::{PublishOptions, Target};
 use lake::query::ResultColumn;
@@ -29,7 +28,7 @@ use crate::door::{Access, LakeDoor};
 use crate::error::task_error;
 use crate::load::{read_config, read_inline_config};
 use crate::metrics::{self, PlannedWindows};
-use crate::partition::{Use, check_values, table_name};
+use crate::partition::{PartitionKv, Use, check_values, in_lower_case, table_name};
 use crate::sql_text::{self, Files};
 
 /// What a task of the lake would do.
@@ -62,8 +61,8 @@ pub struct LakePlan {
 
 /// Says what a task would do; none for a task that has nothing to do with the lake.
 ///
-/// `lake` is none when the project has no lake yet: then nothing is there, and none is made.
-pub async fn plan(lake: Option<&Arc<LakeDoor>>, project: &Path, task: &PlannedTask) -> Option<LakePlan> {
+/// `is_there` tells whether the project has a lake already: else nothing is in it, and none is made.
+pub async fn plan(door: &LakeDoor, is_there: bool, project: &Path, task: &PlannedTask) -> Option<LakePlan> {
     let operator = task.operator.as_deref()?;
     if operator != "load" && !operator.starts_with("athena.") && !metrics::plan::PLANNED.contains(&operator) {
         return None;
@@ -73,9 +72,11 @@ pub async fn plan(lake: Option<&Arc<LakeDoor>>, project: &Path, task: &PlannedTa
         let params = with_defaults(operator, task);
         let access =
             if operator.starts_with("athena.") { AccessParams::of(&params).access()? } else { Access::default() };
-        let lake = match lake {
-            Some(door) => Some(door.open_as(&access).await?),
-            None => None,
+        let lake = if is_there {
+            Some(door.open_as(&access).await?)
+        } else {
+            door.can_be_made()?;
+            None
         };
         let lake = lake.as_ref();
         match operator {
@@ -224,7 +225,7 @@ async fn misfit(
     let (target, options) = match operator {
         "athena.apas" => {
             let Some(options) = apas::planned_options(params) else { return Ok(None) };
-            (Target::Partition { table: name, values: partition_pairs(params) }, options)
+            (Target::Partition { table: name, values: in_lower_case(&partition_kv(params)) }, options)
         }
         "athena.ctas" => {
             let keys = params.get("partitioned_by").and_then(Value::as_array).into_iter().flatten();
@@ -252,13 +253,14 @@ fn is_unknown(text: &str) -> bool {
 }
 
 /// Reads `partition_kv`.
-fn partition_pairs(params: &Params) -> IndexMap<String, String> {
-    match params.get("partition_kv") {
-        Some(Value::Object(partition_kv)) => {
-            partition_kv.iter().map(|(key, value)| (key.to_lowercase(), plain_text(value))).collect()
-        }
-        _ => IndexMap::new(),
-    }
+fn partition_kv(params: &Params) -> PartitionKv {
+    let pairs = match params.get("partition_kv") {
+        Some(Value::Object(pairs)) => pairs.clone(),
+        // What an expression gives is text, and read as the mapping that it holds.
+        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+        _ => Params::new(),
+    };
+    pairs.iter().map(|(key, value)| (key.clone(), plain_text(value))).collect()
 }
 
 /// Says which table or partition a task names, and whether it is there.
@@ -269,7 +271,8 @@ async fn target(
     params: &Params,
     plan: &mut LakePlan,
 ) -> Result<(), TaskError> {
-    let pairs = partition_pairs(params);
+    let written = partition_kv(params);
+    let pairs = in_lower_case(&written);
     let partition: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let named = format!("{}.{} {}", database.to_lowercase(), table.to_lowercase(), partition.join("/"));
     plan.target = Some(named.trim_end().to_owned());
@@ -278,12 +281,12 @@ async fn target(
     }
     let name = table_name(database, table)?;
     let Some(lake) = lake else {
-        check_values(None, &pairs, Use::Find)?;
+        check_values(None, &written, Use::Find)?;
         plan.exists = Some(false);
         return Ok(());
     };
     let found = lake.catalog.table(&name).await.map_err(task_error)?;
-    check_values(found.as_ref(), &pairs, Use::Find)?;
+    check_values(found.as_ref(), &written, Use::Find)?;
     plan.exists = Some(match &found {
         Some(table) if !pairs.is_empty() => {
             let values = table.partition_values(&pairs).map_err(task_error)?;

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use engine::diagnostic::code;
 use engine::run::{Engine, EngineError};
-use engine::session::AttemptId;
+use engine::schedule;
+use engine::session::{AttemptId, SessionKey};
+use engine::store::AttemptRecord;
 use engine::time::SystemClock;
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::run::{PROJECT, engine_settings};
@@ -17,6 +20,9 @@ use crate::failure::Failure;
 /// How much of a log is read at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
 
+/// How many attempts are named, the latest ones, where the one that was asked for is not there.
+const SHOWN_ATTEMPTS: u32 = 10;
+
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> {
     let settings = base.settings(Some(&command.file))?;
@@ -25,14 +31,18 @@ pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> 
     let registry = Arc::new(registry(&Arc::new(door(&settings, base.listener()))));
     let engine = Engine::open_to_look(registry, Arc::new(SystemClock), engine_settings(&settings, None)).await?;
     let Some(engine) = engine else { return Err(never_run(&name)) };
-    let attempt = if let Some(attempt) = command.attempt {
-        AttemptId(attempt)
-    } else {
-        let sessions = engine.store().sessions(PROJECT, Some(&name), 1).await.map_err(EngineError::from)?;
-        let Some(session) = sessions.first() else {
-            return Err(never_run(&name));
-        };
-        session.last_attempt.id
+    let recent = engine.store().recent_attempts(PROJECT, &name, SHOWN_ATTEMPTS).await.map_err(EngineError::from)?;
+    let Some((_, last)) = recent.first() else { return Err(never_run(&name)) };
+    let attempt = match command.attempt.map(AttemptId) {
+        None => last.id,
+        Some(wanted) => {
+            let found = engine.store().attempt(wanted).await.map_err(EngineError::from)?;
+            let owner = found.map(|found| found.spec.workflow.name.clone());
+            if owner.as_ref() != Some(&name) {
+                return Err(no_such_attempt(&name, wanted, owner.as_deref(), &recent));
+            }
+            wanted
+        }
     };
     let summary = engine.summary(attempt).await?;
     let mut any = false;
@@ -66,6 +76,26 @@ pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> 
         base.output.note(&format!("{what} of attempt {attempt} of `{name}` wrote a log"));
     }
     Ok(())
+}
+
+/// Says that a workflow has no such attempt, whose it is, and which there are.
+fn no_such_attempt(
+    name: &str,
+    wanted: AttemptId,
+    owner: Option<&str>,
+    recent: &[(SessionKey, AttemptRecord)],
+) -> Failure {
+    let message = match owner {
+        Some(owner) => format!("attempt {wanted} is one of `{owner}`, not of `{name}`"),
+        None => format!("`{name}` has no attempt {wanted}"),
+    };
+    let recent = recent.iter().map(|(key, attempt)| {
+        let zone = schedule::time_zone(&attempt.spec.workflow.time_zone).unwrap_or(TimeZone::UTC);
+        let session = key.session_time.to_zoned(zone);
+        format!("{} (session {})", attempt.id, session.strftime("%Y-%m-%dT%H:%M:%S%:z"))
+    });
+    let recent: Vec<String> = recent.collect();
+    Failure::of_code(code::NOT_FOUND, message).help(format!("the latest of `{name}`: {}", recent.join(", ")))
 }
 
 fn never_run(name: &str) -> Failure {

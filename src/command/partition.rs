@@ -1,12 +1,13 @@
 //! `suiro partition list|show|undo|redo`.
 
 use engine::diagnostic::code;
+use futures::{StreamExt as _, TryStreamExt as _};
 use indexmap::IndexMap;
-use lake::Lake;
 use lake::catalog::{self, Partition, PartitionValues};
-use lake::publish::Direction;
 use lake::publish::record::Record;
+use lake::publish::{Direction, OtherVersion};
 use lake::words::{bytes, figure};
+use lake::{ErrorKind, Lake};
 use operators::Purpose;
 use serde_json::json;
 
@@ -15,6 +16,9 @@ use crate::cli;
 use crate::compose::Base;
 use crate::failure::Failure;
 use crate::output::{right, stdout_width, table, text};
+
+/// How many partitions are looked at at a time.
+const LOOKS_AT_ONCE: usize = 16;
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Partition) -> Result<(), Failure> {
@@ -66,11 +70,12 @@ async fn list(base: &Base, lake: &Lake, found: &catalog::Table) -> Result<(), Fa
         base.output.note(&format!("`{}` has no partitions", found.name));
         return Ok(());
     }
+    let others: Vec<_> = partitions.iter().map(|partition| other_version(lake, partition)).collect();
+    let others: Vec<Other> = futures::stream::iter(others).buffered(LOOKS_AT_ONCE).try_collect().await?;
     let mut rows = table(&["partition", "rows", "bytes", "undo", "location"]);
-    for partition in partitions {
+    for (partition, other) in partitions.iter().zip(others) {
         let name = partition_name(found, &partition.values);
         let record = Record::read(&partition.parameters)?;
-        let undo = record.as_ref().and_then(|record| record.previous_location.as_ref());
         if base.output.json {
             base.output.json_line(&json!({
                 "table": found.name.to_string(),
@@ -78,7 +83,9 @@ async fn list(base: &Base, lake: &Lake, found: &catalog::Table) -> Result<(), Fa
                 "rows": record.as_ref().map(|record| record.rows),
                 "bytes": record.as_ref().map(|record| record.bytes),
                 "location": partition.location,
-                "previous_location": undo,
+                "previous_location": record.as_ref().and_then(|record| record.previous_location.as_ref()),
+                "undo": other.allows(Direction::Undo),
+                "redo": other.allows(Direction::Redo),
             }))?;
             continue;
         }
@@ -86,7 +93,7 @@ async fn list(base: &Base, lake: &Lake, found: &catalog::Table) -> Result<(), Fa
             name,
             record.as_ref().map_or_else(String::new, |record| figure(record.rows)),
             record.as_ref().map_or_else(String::new, |record| bytes(record.bytes)),
-            if undo.is_some() { "yes" } else { "" }.to_owned(),
+            other.word().to_owned(),
             partition.location.to_string(),
         ]);
     }
@@ -95,6 +102,48 @@ async fn list(base: &Base, lake: &Lake, found: &catalog::Table) -> Result<(), Fa
         base.output.line(&text(&rows, stdout_width()))?;
     }
     Ok(())
+}
+
+/// What a partition can be pointed to besides what it is pointed to.
+#[derive(Debug)]
+enum Other {
+    /// Nothing, and it never could.
+    None,
+    /// A version; it may be gone.
+    Version(OtherVersion),
+    /// A version that may not be looked at.
+    Hidden,
+}
+
+impl Other {
+    /// Says in a word what `suiro partition undo` and `redo` would do.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Version(OtherVersion { is_there: false, .. }) => "gone",
+            Self::Version(OtherVersion { direction: Direction::Undo, .. }) => "yes",
+            Self::Version(OtherVersion { direction: Direction::Redo, .. }) => "redo",
+            Self::Hidden => "not known",
+        }
+    }
+
+    /// Tells whether there is something to go to; none when that is not known.
+    fn allows(&self, direction: Direction) -> Option<bool> {
+        match self {
+            Self::None => Some(false),
+            Self::Version(version) => Some(version.is_there && version.direction == direction),
+            Self::Hidden => None,
+        }
+    }
+}
+
+/// Looks at what a partition could be pointed to. Who may see the catalog need not be one who may read the objects.
+async fn other_version(lake: &Lake, partition: &Partition) -> Result<Other, Failure> {
+    match lake.other_version(partition).await {
+        Ok(found) => Ok(found.map_or(Other::None, Other::Version)),
+        Err(error) if error.kind == ErrorKind::PermissionDenied => Ok(Other::Hidden),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Returns a partition, or says that it is not there.
@@ -138,7 +187,7 @@ async fn undo(
     let undone = lake.undo_partition(&found.name, values, direction).await.map_err(|error| {
         let is_missing = error.kind == lake::ErrorKind::NotFound;
         let failure = Failure::from(error);
-        if is_missing { failure.help(where_versions_are(found, &name)) } else { failure }
+        if is_missing { failure.help(where_versions_are(found, &name, direction)) } else { failure }
     })?;
     if base.output.json {
         return Ok(base.output.json_line(&json!({
@@ -158,11 +207,15 @@ async fn undo(
     Ok(())
 }
 
-/// Says how to see which partitions have a version to go back to, and which one.
-fn where_versions_are(found: &catalog::Table, partition: &str) -> String {
+/// Says how to see which partitions have a version to go to, and which one.
+fn where_versions_are(found: &catalog::Table, partition: &str, direction: Direction) -> String {
     let table = &found.name;
+    let said = match direction {
+        Direction::Undo => "",
+        Direction::Redo => " with `redo`",
+    };
     format!(
-        "`suiro partition list {table}` says under `undo` which partitions have one, `suiro partition show {table} {partition}` names \
+        "`suiro partition list {table}` says{said} under `undo` which partitions have one, `suiro partition show {table} {partition}` names \
          the versions of this one"
     )
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use engine::params::Params;
 use engine::run::plan::{PlannedTask, Unknown};
-use engine::run::{AttemptRequest, Engine, EngineSettings, Rerun, Unobserved};
+use engine::run::{AttemptRequest, Engine, EngineSettings, Rerun, Unobserved, state_trouble};
 use engine::store::{AttemptSpec, MemoryStore};
 use engine::time::SystemClock;
 use lake::words::bytes;
@@ -16,6 +17,7 @@ use crate::cli;
 use crate::compose::{Base, door_to, has_lake, registry};
 use crate::failure::{Exit, Failure};
 use crate::output::{counted, dollars, usd};
+use crate::settings::Settings;
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure> {
@@ -26,6 +28,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
     let (workflow, files) = workflow::load(base, &settings, &command.file, &registry, &params)?;
     let session_time = workflow::session_time(&workflow, command.session.session.as_deref(), None)?;
     let name = workflow.name.clone();
+    let warning = warning(&settings)?;
     // A plan stores nothing: its engine has no state of its own.
     let engine = Engine::new(
         Arc::new(MemoryStore::default()),
@@ -39,7 +42,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
         session_time: session_time.timestamp(),
         spec: AttemptSpec {
             workflow,
-            settings_params: engine::params::Params::new(),
+            settings_params: Params::new(),
             file_params: params.file,
             command_line_params: params.command_line,
             only: None,
@@ -48,6 +51,9 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
         rerun: Rerun::All,
     };
     let tasks = engine.plan(&request).await?;
+    if let Some(warning) = warning.as_ref().filter(|_| !base.output.json) {
+        base.output.note(&format!("warning: {warning}"));
+    }
     // A lake that was never opened has no tables; opening it would make it.
     let lake_is_there = has_lake(&settings);
     let session = session_time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
@@ -57,7 +63,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
     let (mut n_problems, mut cost) = (0_usize, 0_u64);
     let (mut predicted, mut has_queries) = (None::<u64>, false);
     for task in &tasks {
-        let lake_plan = operators::plan(lake_is_there.then_some(&door), &settings.project, task).await;
+        let lake_plan = operators::plan(&door, lake_is_there, &settings.project, task).await;
         has_queries |= lake_plan.as_ref().is_some_and(|plan| plan.sql.is_some());
         if let Some(bytes) = lake_plan.as_ref().and_then(|plan| plan.predicted_bytes) {
             predicted = Some(predicted.unwrap_or(0) + bytes);
@@ -69,7 +75,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
             base.output.json_line(&json!({
                 "task": task.name,
                 "operator": task.operator,
-                "params": task.params,
+                "params": as_written(task),
                 "unknown": unknown(task, lake_plan.as_ref()).map(|unknown| json!({
                     "expression": unknown.expression,
                     "reason": unknown.reason,
@@ -93,6 +99,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
             "problems": n_problems,
             "predicted_bytes": predicted,
             "predicted_cost_usd": (cost > 0).then(|| usd(cost)),
+            "warnings": warning.into_iter().collect::<Vec<_>>(),
         }))?;
     } else {
         let scans = match predicted {
@@ -115,6 +122,30 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
         ))?;
     }
     if n_problems > 0 { Err(Failure::said(Exit::Usage)) } else { Ok(()) }
+}
+
+/// Says what would keep a run from its first task, when whoever plans may not change what is there: another user may run it.
+///
+/// # Errors
+/// When nobody could run it, because something else stands in the place of the state.
+fn warning(settings: &Settings) -> Result<Option<String>, Failure> {
+    match state_trouble(&settings.state_dir) {
+        None => Ok(None),
+        Some(error) if error.is_refused() => {
+            let help: String = error.help().iter().map(|line| format!("; {line}")).collect();
+            Ok(Some(format!("a run would not start here: {error}{help}")))
+        }
+        Some(error) => Err(error.into()),
+    }
+}
+
+/// Returns the parameters of a task by the keys of its file: the operator's own value is at its name, such as `echo>`.
+fn as_written(task: &PlannedTask) -> Params {
+    let key = |key: &str| match (&task.operator, key) {
+        (Some(operator), "_command") => format!("{operator}>"),
+        (_, key) => key.to_owned(),
+    };
+    task.params.iter().map(|(name, value)| (key(name), value.clone())).collect()
 }
 
 /// Says what would go wrong with a task, as far as that is known.

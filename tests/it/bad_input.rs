@@ -79,6 +79,7 @@ fn what_stands_in_the_place_of_the_state_is_said() {
         let project = with_in_the_way(make);
         for arguments in [
             &["run", "main.dig"][..],
+            &["plan", "main.dig"],
             &["log", "main.dig"],
             &["load", "run", "load.yml"],
             &["table", "list"],
@@ -105,13 +106,15 @@ fn what_stands_in_the_place_of_the_state_is_said() {
 #[test]
 fn what_stands_in_the_place_of_a_part_of_the_state_is_said() {
     let project = with_in_the_way("mkdir -p .suiro/state.db");
-    let outcome = project.suiro(&["run", "main.dig"]);
-    assert_eq!(outcome.exit, Some(2), "{outcome}");
-    assert_eq!(
-        outcome.stderr,
-        "error[S0105]: cannot open the state store `[PROJECT]/.suiro/state.db`: it is a directory\n  = help: move the directory \
-         away: the state is a file of that name\n  = more: suiro explain S0105\n"
-    );
+    for command in ["run", "plan"] {
+        let outcome = project.suiro(&[command, "main.dig"]);
+        assert_eq!((outcome.exit, outcome.stdout.as_str()), (Some(2), ""), "{outcome}");
+        assert_eq!(
+            outcome.stderr,
+            "error[S0105]: cannot open the state store `[PROJECT]/.suiro/state.db`: it is a directory\n  = help: move the directory \
+             away: the state is a file of that name\n  = more: suiro explain S0105\n"
+        );
+    }
 
     let project = with_in_the_way("mkdir .suiro; touch .suiro/aws; echo 'profiles: {aws: {type: aws}}' > suiro.yml");
     let outcome = project.suiro(&["run", "main.dig", "--profile", "aws"]);
@@ -135,6 +138,10 @@ fn what_stands_in_the_place_of_a_part_of_the_state_is_said() {
         ("mkdir .suiro; ln -s /nowhere/at/all .suiro/warehouse", "a link to `/nowhere/at/all`, which is not there"),
     ] {
         let project = with_in_the_way(make);
+        let plan = project.suiro(&["plan", "load.dig"]);
+        assert_eq!(plan.exit, Some(2), "{plan}");
+        let problem = format!("    problem: cannot make a folder: `[PROJECT]/.suiro/warehouse` is {found}\n");
+        assert!(plan.stdout.contains(&problem), "{plan}");
         for arguments in [&["run", "load.dig"][..], &["load", "run", "load.yml"]] {
             let outcome = project.suiro(arguments);
             assert_eq!(outcome.exit, Some(2), "{arguments:?} {outcome}");

@@ -110,6 +110,8 @@ sqlite3.connect(\"disk/.suiro/state.db\").execute(\"SELECT 1 FROM attempt\")'
         assert_eq!(
             outcome.stderr.lines().skip(1).collect::<Vec<_>>(),
             [
+                "warning: a run would not start here: cannot open the state store `[PROJECT]/disk/.suiro/state.db`: Read-only file \
+                 system (os error 30); make the directory writable for whoever runs suiro",
                 "no task `+nothing` of attempt 1 of `main` wrote a log",
                 "error[T0201]: `other` has never run here",
                 "  = more: suiro explain T0201"
@@ -122,10 +124,27 @@ sqlite3.connect(\"disk/.suiro/state.db\").execute(\"SELECT 1 FROM attempt\")'
 #[test]
 fn what_would_change_a_project_that_cannot_be_written_is_refused() {
     let project = project();
-    let lines = format!("{SUIRO} table drop web.rows --yes; echo \"exit $?\"");
-    let Some(outcome) = read_only(&project, "", &lines) else { return };
-    assert_eq!(outcome.stdout, "exit 2\n", "{outcome}");
+    let lines = format!(
+        "{SUIRO} table drop web.rows --yes; echo \"exit $?\"
+         {SUIRO} run main.dig --session 2024-03-02; echo \"exit $?\"
+         {SUIRO} --json plan main.dig --session 2024-03-01 | tail -n 1 | grep -o '\"warnings\".*'
+         {SUIRO} --project new plan new/main.dig --session 2024-03-01 > /dev/null"
+    );
+    let Some(outcome) = read_only(&project, "mkdir disk/new; cp disk/main.dig disk/new", &lines) else { return };
+    let refused = "cannot open the state store `[PROJECT]/disk/.suiro/state.db`: Read-only file system (os error 30)";
+    let help = "make the directory writable for whoever runs suiro";
+    assert_eq!(
+        outcome.stdout,
+        format!("exit 2\nexit 2\n\"warnings\":[\"a run would not start here: {refused}; {help}\"]}}\n"),
+        "{outcome}"
+    );
     assert!(outcome.stderr.contains("error[T0503]"), "{outcome}");
+    let run = "error[S0106]: cannot make an attempt in the state store: error returned from database: (code: 8) attempt to write a \
+               readonly database\n";
+    assert!(outcome.stderr.contains(run), "{outcome}");
+    let new = "warning: a run would not start here: cannot make the directory `[PROJECT]/disk/new/.suiro`: Read-only file system (os";
+    assert!(outcome.stderr.contains(new), "{outcome}");
+    assert!(outcome.stderr.contains(&format!("  = help: {help}\n")), "{outcome}");
 }
 
 #[test]

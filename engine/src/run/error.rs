@@ -74,6 +74,16 @@ impl EngineError {
         }
     }
 
+    /// Says whether whoever runs suiro may not use what it needs: somebody else may.
+    pub fn is_refused(&self) -> bool {
+        let trouble = match self {
+            Self::StateDir { source, .. } | Self::UnreadableStateDir { source, .. } => Some(Trouble::of_io(source)),
+            Self::Store(error) => error.trouble(),
+            _ => None,
+        };
+        trouble == Some(Trouble::Refused)
+    }
+
     /// Returns the code of the page that explains it.
     pub fn code(&self) -> Code {
         match self {

@@ -196,6 +196,26 @@ async fn lists(store: &dyn StateStore) {
     assert_eq!(seconds(store.sessions("nobody", None, 1).await.unwrap()), [0_i64; 0]);
 }
 
+/// Attempts of a workflow are listed as they were made, whatever the times of their sessions.
+async fn recent(store: &dyn StateStore) {
+    let mut made = Vec::new();
+    for (workflow, seconds) in [("recent_a", 5), ("recent_b", 9), ("recent_a", 3), ("recent_a", 4)] {
+        let mut new = new_attempt(workflow, None);
+        new.key.project = "recent".to_owned();
+        new.key.session_time = NOW + Duration::from_secs(seconds);
+        let claim = store.create_attempt(&new, &rows(&new), &holder(1)).await.unwrap();
+        made.push((new.key, claim.attempt));
+    }
+    let listed = async |project: &str, workflow: &str, limit: u32| {
+        let found = store.recent_attempts(project, workflow, limit).await.unwrap();
+        found.into_iter().map(|(key, attempt)| (key, attempt.id)).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("recent", "recent_a", 10).await, [made[3].clone(), made[2].clone(), made[0].clone()]);
+    assert_eq!(listed("recent", "recent_a", 1).await, [made[3].clone()]);
+    assert_eq!(listed("recent", "nobody", 10).await, []);
+    assert_eq!(listed("nobody", "recent_a", 10).await, []);
+}
+
 /// A tick of many tasks is one commit, added and changed.
 async fn many(store: &dyn StateStore) {
     let claim = create(store, "many").await;
@@ -219,6 +239,7 @@ async fn all(store: &dyn StateStore) {
     zombie(store).await;
     leases(store).await;
     lists(store).await;
+    recent(store).await;
     many(store).await;
 }
 

@@ -116,6 +116,20 @@ impl StateStore for MemoryStore {
         Ok(found)
     }
 
+    async fn recent_attempts(
+        &self,
+        project: &str,
+        workflow: &str,
+        limit: u32,
+    ) -> Result<Vec<(SessionKey, AttemptRecord)>, StoreError> {
+        let tables = self.tables();
+        let found = tables.attempts.values().rev().filter_map(|attempt| {
+            let (_, key, _) = tables.sessions.iter().find(|(id, ..)| *id == attempt.session)?;
+            (key.project == project && key.workflow == workflow).then(|| (key.clone(), attempt.clone()))
+        });
+        Ok(found.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
+    }
+
     async fn create_attempt(
         &self,
         new: &NewAttempt,

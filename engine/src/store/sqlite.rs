@@ -181,6 +181,31 @@ impl StateStore for SqliteStore {
         Ok(sessions)
     }
 
+    async fn recent_attempts(
+        &self,
+        project: &str,
+        workflow: &str,
+        limit: u32,
+    ) -> Result<Vec<(SessionKey, AttemptRecord)>, StoreError> {
+        let mut connection = self.connection.lock().await;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {ATTEMPT_COLUMNS}, session_time FROM attempt JOIN (SELECT id AS of_session, session_time FROM session \
+             WHERE project = ? AND workflow = ?) ON of_session = session_id ORDER BY id DESC LIMIT ?"
+        )))
+        .bind(project)
+        .bind(workflow)
+        .bind(limit)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(database("list attempts"))?;
+        let read = |row: &SqliteRow| {
+            let session_time = time("session_time", row.get("session_time"))?;
+            let key = SessionKey { project: project.to_owned(), workflow: workflow.to_owned(), session_time };
+            Ok((key, read_attempt(row)?))
+        };
+        rows.iter().map(read).collect()
+    }
+
     async fn create_attempt(
         &self,
         new: &NewAttempt,

@@ -126,12 +126,19 @@ impl Error {
     /// nowhere.
     #[must_use]
     pub fn folder(operation: &'static str, path: &std::path::Path, error: std::io::Error) -> Self {
-        let Some((at, found)) = in_the_way(path) else { return Self::io(operation, path, error) };
+        match Self::in_the_way(operation, path) {
+            Some(found) => found.source(error),
+            None => Self::io(operation, path, error),
+        }
+    }
+
+    /// Makes the error of a folder in whose place something else stands; none when nothing is seen there.
+    pub(crate) fn in_the_way(operation: &'static str, path: &std::path::Path) -> Option<Self> {
+        let (at, found) = in_the_way(path)?;
         let at = at.display();
-        Self::new(ErrorKind::InvalidInput, operation, format!("cannot {operation}: `{at}` is {found}"))
-            .with("path", path.display().to_string())
-            .help(format!("move `{at}` away, or name another folder"))
-            .source(error)
+        let error = Self::new(ErrorKind::InvalidInput, operation, format!("cannot {operation}: `{at}` is {found}"));
+        let help = format!("move `{at}` away, or name another folder");
+        Some(error.with("path", path.display().to_string()).help(help))
     }
 
     /// Returns a copy without the cause, which has none.

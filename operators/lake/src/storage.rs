@@ -81,6 +81,14 @@ impl Storage {
         Self::at(root)
     }
 
+    /// Looks whether the folder of a warehouse is there or could be made, as far as can be seen; nothing is made.
+    ///
+    /// # Errors
+    /// `InvalidInput` that names what stands in its place.
+    pub fn can_be_made(warehouse: &Path) -> Result<()> {
+        Error::in_the_way("make a folder", &warehouse.join("s3")).map_or(Ok(()), Err)
+    }
+
     /// Opens the folder of a warehouse to read it; nothing is made. One that is not there is empty, as `empty` is.
     ///
     /// # Errors

@@ -165,11 +165,8 @@ impl From<TemplateErrors> for TaskError {
         let mut error = Self::config(errors.first.code(), errors.first.to_string());
         for template in errors.iter() {
             error = error.param(ParamProblem {
-                code: template.code(),
-                path: template.asked_for().clone(),
-                message: template.to_string(),
                 help: template.help.clone(),
-                inside: None,
+                ..ParamProblem::new(template.asked_for().clone(), template.to_string()).code(template.code())
             });
         }
         error.source(errors)

@@ -193,21 +193,24 @@ fn diagnose(
     task_key: Span,
     entries: &[Entry<'_>],
 ) -> Diagnostic {
-    let mut place = if problem.path.0.is_empty() { operator_key.span } else { task_key };
-    for (key, node) in entries {
-        let name = if *key == operator_key && key.name != "_type" { "_command" } else { key.name.as_str() };
-        let at = ParamPath::default().key(name);
-        if let Some(span) = find_place(&problem.path, &at, key, node, problem.code == code::PARAM_UNKNOWN) {
-            place = span;
-            break;
-        }
-    }
+    let is_of_key = matches!(problem.code, code::PARAM_UNKNOWN | code::DUPLICATE_KEY);
+    let find = |path: &ParamPath| {
+        entries.iter().find_map(|(key, node)| {
+            let name = if *key == operator_key && key.name != "_type" { "_command" } else { key.name.as_str() };
+            find_place(path, &ParamPath::default().key(name), key, node, is_of_key)
+        })
+    };
+    let elsewhere = if problem.path.0.is_empty() { operator_key.span } else { task_key };
+    let mut place = find(&problem.path).unwrap_or(elsewhere);
     if problem.code == code::PARAM_MISSING && place == task_key {
         place = operator_key.span;
     }
     let mut diagnostic = Diagnostic::error(problem.code, place, problem.message.clone());
     if problem.code == code::PARAM_MISSING {
         diagnostic = diagnostic.label(format!("`{operator}>` needs it"));
+    }
+    if let Some(first) = problem.first.as_ref().and_then(find) {
+        diagnostic = diagnostic.label("again here").also(first, "first here");
     }
     match &problem.help {
         Some(help) => diagnostic.help(help.clone()),
@@ -237,18 +240,18 @@ fn find_value<'n>(path: &ParamPath, at: &ParamPath, node: &'n Node) -> Option<&'
         .or_else(|| items.find_map(|(at, item)| find_value(path, &at, item)))
 }
 
-/// Finds the place of a path in the value at `at`: the deepest part that exists.
-fn find_place(path: &ParamPath, at: &ParamPath, key: &Key, node: &Node, unknown: bool) -> Option<Span> {
+/// Finds the place of a path in the value at `at`: the deepest part that exists; that of its key when the key is what is wrong.
+fn find_place(path: &ParamPath, at: &ParamPath, key: &Key, node: &Node, is_of_key: bool) -> Option<Span> {
     let rest = path.0.strip_prefix(&at.0)?;
     if rest.is_empty() {
-        return Some(if unknown || node.is_null() { key.span } else { node.span });
+        return Some(if is_of_key || node.is_null() { key.span } else { node.span });
     }
     if !rest.starts_with(['.', '[']) {
         return None;
     }
     if let Some(entries) = node.as_map() {
         for (key, value) in entries {
-            if let Some(span) = find_place(path, &at.key(&key.name), key, value, unknown) {
+            if let Some(span) = find_place(path, &at.key(&key.name), key, value, is_of_key) {
                 return Some(span);
             }
         }
@@ -256,7 +259,7 @@ fn find_place(path: &ParamPath, at: &ParamPath, key: &Key, node: &Node, unknown:
     if let Some(items) = node.as_list() {
         for (index, item) in items.iter().enumerate() {
             let key = Key { name: String::new(), span: item.span };
-            if let Some(span) = find_place(path, &at.index(index), &key, item, unknown) {
+            if let Some(span) = find_place(path, &at.index(index), &key, item, is_of_key) {
                 return Some(span);
             }
         }

@@ -178,6 +178,31 @@ async fn a_partition_is_published_replaced_undone_and_collected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redo_that_cannot_be_done_says_redo() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    for sql in [ONE, TWO] {
+        publish(&lake, &request("d", sql)).await.unwrap();
+        world.tick();
+    }
+    let values = ["d".to_owned()];
+    let other = async || {
+        let partition = lake.catalog.partition(&daily(), &values).await.unwrap().unwrap();
+        lake.other_version(&partition).await.unwrap().map(|other| (other.direction, other.is_there))
+    };
+    assert_eq!(other().await, Some((Direction::Undo, true)));
+    lake.undo_partition(&daily(), &values, Direction::Undo).await.unwrap();
+    assert_eq!(other().await, Some((Direction::Redo, true)));
+    world.clock.advance(Duration::from_hours(25));
+    lake.collect().await.unwrap();
+    assert_eq!(other().await, Some((Direction::Redo, false)));
+    let error = lake.undo_partition(&daily(), &values, Direction::Redo).await.unwrap_err();
+    assert_eq!(error.message, "cannot redo: the version that was undone is no longer kept");
+    assert_eq!(error.operation, "redo a publish");
+    assert_eq!(shown(&lake, "SELECT k, n FROM web.daily").await, ["a|1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_at_any_point_of_a_partition_changes_nothing_in_the_end() {
     let points = Box::pin(stop_everywhere(&|sql| request("d", sql), true, 3)).await;
     assert!(points.len() >= 12, "{points:?}");

@@ -32,10 +32,26 @@ pub struct Undone {
     pub to: Location,
 }
 
+/// The other version of a partition: the one before it, or the one that was undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherVersion {
+    /// The way that leads to it.
+    pub direction: Direction,
+    /// Where it is, or was.
+    pub location: Location,
+    /// Whether it is there to go to.
+    pub is_there: bool,
+}
+
 impl Direction {
+    /// Returns the way that leads away from a version, by its parameters.
+    fn of(parameters: &IndexMap<String, String>) -> Self {
+        if Record::is_undone(parameters) { Self::Redo } else { Self::Undo }
+    }
+
     /// Says whether parameters are already those of the version that this way leads to.
     fn is_done(self, parameters: &IndexMap<String, String>) -> bool {
-        Record::is_undone(parameters) == (self == Self::Undo)
+        Self::of(parameters) != self
     }
 
     fn put(self, record: &Record, parameters: &mut IndexMap<String, String>) {
@@ -44,34 +60,65 @@ impl Direction {
             Self::Redo => record.put(parameters),
         }
     }
+
+    /// What a user asks for.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Undo => "undo",
+            Self::Redo => "redo",
+        }
+    }
+
+    /// Where it leads.
+    fn to(self) -> &'static str {
+        match self {
+            Self::Undo => "the version before it",
+            Self::Redo => "the version that was undone",
+        }
+    }
+
+    fn error(self, kind: ErrorKind, message: String) -> Error {
+        let operation = match self {
+            Self::Undo => "undo a publish",
+            Self::Redo => "redo a publish",
+        };
+        Error::new(kind, operation, message)
+    }
+
+    /// Says that it cannot be done, because no version can be gone to.
+    fn no_version(self, why: &str) -> Error {
+        let help = match self {
+            Self::Undo => {
+                "an undo needs a version before: one that a publish of suiro replaced, and that is kept until the retention is over"
+            }
+            Self::Redo => "a redo needs the version that was undone, which is kept until the retention is over",
+        };
+        self.error(ErrorKind::NotFound, format!("cannot {}: {why}", self.word())).help(help)
+    }
 }
 
 impl Lake {
     /// Points a partition back to the version before, or forward again. Repeating it after a stop is fine.
     ///
     /// # Errors
-    /// `NotFound` when there is no partition, no version before it, or that version was collected; `Conflict` when another
+    /// `NotFound` when there is no partition, no version to go to, or that version is no longer whole; `Conflict` when another
     /// writer publishes at the same time.
     pub async fn undo_partition(&self, name: &TableName, values: &[String], direction: Direction) -> Result<Undone> {
         let current = self.catalog.partition(name, values).await?.ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotFound,
-                "undo a publish",
-                format!("table `{name}` has no partition `{}`", values.join("/")),
-            )
+            direction.error(ErrorKind::NotFound, format!("table `{name}` has no partition `{}`", values.join("/")))
         })?;
         if direction.is_done(&current.parameters) {
             self.retire_unused(name, Some(values)).await?;
             self.leases.clear(&current.location).await?;
             return Ok(Undone { from: None, to: current.location });
         }
-        let (record, to) = self.previous(&current.parameters, &current.location).await?;
+        let (record, to) = self.other(direction, &current.parameters, &current.location).await?;
         self.keep(&to).await?;
         let mut restored = Partition { location: to.clone(), ..current.clone() };
         direction.put(&record, &mut restored.parameters);
         let lease = self.leases.take(&to).await?;
         let done = async {
-            self.still_there(&to).await?;
+            self.still_there(direction, &to).await?;
             under(lease.as_ref(), Some(&current.parameters), &mut restored.parameters)?;
             let put =
                 within(lease.as_ref(), self.catalog.put_partition(name, &restored, Expect::Version(current.version)));
@@ -88,30 +135,37 @@ impl Lake {
     /// # Errors
     /// As [`Lake::undo_partition`].
     pub async fn undo_table(&self, name: &TableName, direction: Direction) -> Result<Undone> {
-        let current = self.catalog.table(name).await?.ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, "undo a publish", format!("table `{name}` is not in the catalog"))
-        })?;
-        let from = current.location.clone().ok_or_else(|| no_version("it is a view"))?;
+        let current = self
+            .catalog
+            .table(name)
+            .await?
+            .ok_or_else(|| direction.error(ErrorKind::NotFound, format!("table `{name}` is not in the catalog")))?;
+        let from = current.location.clone().ok_or_else(|| direction.no_version("it is a view"))?;
         if !current.partition_keys.is_empty() {
-            let message = format!("cannot undo: table `{name}` is partitioned, undo its partitions one by one");
-            return Err(Error::new(ErrorKind::InvalidInput, "undo a publish", message));
+            let word = direction.word();
+            let message = format!("cannot {word}: table `{name}` is partitioned, {word} its partitions one by one");
+            return Err(direction.error(ErrorKind::InvalidInput, message));
         }
         if direction.is_done(&current.parameters) {
             self.retire_unused(name, None).await?;
             self.leases.clear(&from).await?;
             return Ok(Undone { from: None, to: from });
         }
-        let (record, to) = self.previous(&current.parameters, &from).await?;
+        let (record, to) = self.other(direction, &current.parameters, &from).await?;
         if record.schema_hash != table_hash(&current) {
-            let message = format!("cannot undo: the version before of table `{name}` has other columns or keys");
-            return Err(Error::new(ErrorKind::InvalidInput, "undo a publish", message).with("location", to.to_string()));
+            let which = match direction {
+                Direction::Undo => format!("the version before of table `{name}`"),
+                Direction::Redo => format!("the version of table `{name}` that was undone"),
+            };
+            let message = format!("cannot {}: {which} has other columns or keys", direction.word());
+            return Err(direction.error(ErrorKind::InvalidInput, message).with("location", to.to_string()));
         }
         self.keep(&to).await?;
         let mut restored = Table { location: Some(to.clone()), ..current.clone() };
         direction.put(&record, &mut restored.parameters);
         let lease = self.leases.take(&to).await?;
         let done = async {
-            self.still_there(&to).await?;
+            self.still_there(direction, &to).await?;
             under(lease.as_ref(), Some(&current.parameters), &mut restored.parameters)?;
             let put = within(lease.as_ref(), self.catalog.put_table(&restored, Expect::Version(current.version)));
             self.settings.crash_points.around("undo: the catalog call", put).await
@@ -120,6 +174,23 @@ impl Lake {
         self.leases.end(lease, done).await?;
         self.retire_unused(name, None).await?;
         Ok(Undone { from: Some(from), to })
+    }
+
+    /// Says which other version a partition can be pointed to by an undo or a redo, and whether it is there. None when there was
+    /// never one. Nothing is changed.
+    ///
+    /// # Errors
+    /// Those of the ledger and of the storage; `InvalidData` when what is recorded of the partition cannot be read.
+    pub async fn other_version(&self, partition: &Partition) -> Result<Option<OtherVersion>> {
+        let record = Record::read(&partition.parameters)?;
+        let Some(location) = record.and_then(|record| record.previous_location) else { return Ok(None) };
+        let direction = Direction::of(&partition.parameters);
+        let is_there = match self.other(direction, &partition.parameters, &partition.location).await {
+            Ok(_) => true,
+            Err(error) if error.kind == ErrorKind::NotFound => false,
+            Err(error) => return Err(error),
+        };
+        Ok(Some(OtherVersion { direction, location, is_there }))
     }
 
     /// Tells whether a location is below a version.
@@ -135,9 +206,9 @@ impl Lake {
     }
 
     /// Checks, under the lease, that the collection of another machine has not begun to delete a version: its marker goes first.
-    async fn still_there(&self, version: &Location) -> Result<()> {
+    async fn still_there(&self, direction: Direction, version: &Location) -> Result<()> {
         if self.leases.are_needed() && self.storage.marker(version).await?.is_none() {
-            return Err(no_version("the version before it is no longer kept").with("location", version.to_string()));
+            return Err(gone(direction, "is no longer kept", version));
         }
         Ok(())
     }
@@ -148,32 +219,39 @@ impl Lake {
         self.settings.crash_points.around("undo: note the version", noted).await
     }
 
-    /// Finds the version before.
-    async fn previous(&self, parameters: &IndexMap<String, String>, current: &Location) -> Result<(Record, Location)> {
-        let record = Record::read(parameters)?.ok_or_else(|| no_version("it was not published by suiro"))?;
-        let to = record.previous_location.clone().ok_or_else(|| no_version("there is no version before it"))?;
+    /// Finds the version that a way leads to.
+    async fn other(
+        &self,
+        direction: Direction,
+        parameters: &IndexMap<String, String>,
+        current: &Location,
+    ) -> Result<(Record, Location)> {
+        let record = Record::read(parameters)?.ok_or_else(|| direction.no_version("it was not published by suiro"))?;
+        let to = record.previous_location.clone();
+        let to = to.ok_or_else(|| direction.no_version("there is no version before it"))?;
         let kept = self.versions.version(&to).await?;
         if kept.is_none() && self.part_of_version(&to).await? {
-            return Err(
-                no_version("the version before it is a part of a table's version").with("location", to.to_string())
-            );
+            return Err(gone(direction, "is a part of a table's version", &to));
         }
         if !kept.is_some_and(|kept| {
             matches!(kept.state, VersionState::Retired | VersionState::Published | VersionState::Lost)
         }) {
-            return Err(no_version("the version before it is no longer kept").with("location", to.to_string()));
+            return Err(gone(direction, "is no longer kept", &to));
         }
         let marker = self.storage.marker(&to).await?;
         let earlier = marker
             .and_then(|marker| marker.record)
             .and_then(|value| serde_json::from_value::<Record>(value).ok())
-            .ok_or_else(|| no_version("the version before it has lost its record").with("location", to.to_string()))?;
+            .ok_or_else(|| gone(direction, "has lost its record", &to))?;
+        let bytes: u64 = self.storage.list_data(&to).await?.iter().map(|object| object.bytes).sum();
+        if bytes < earlier.bytes {
+            return Err(gone(direction, "has lost objects", &to));
+        }
         Ok((Record { previous_location: Some(current.clone()), ..earlier }, to))
     }
 }
 
-fn no_version(why: &str) -> Error {
-    Error::new(ErrorKind::NotFound, "undo a publish", format!("cannot undo: {why}")).help(
-        "an undo needs a version before: one that a publish of suiro replaced, and that is kept until the retention is over",
-    )
+/// Says what became of the version that a way led to.
+fn gone(direction: Direction, how: &str, version: &Location) -> Error {
+    direction.no_version(&format!("{} {how}", direction.to())).with("location", version.to_string())
 }

@@ -1,0 +1,35 @@
+//! `suiro log`: the logs of an attempt that is there, and which are when it is not.
+
+use crate::support::Project;
+
+fn runs() -> Project {
+    let project = Project::new();
+    for name in ["main", "other"] {
+        project.write(
+            &format!("{name}.dig"),
+            format!("timezone: Asia/Tokyo\n+say:\n  sh>: echo said by {name} on ${{session_date}}\n"),
+        );
+    }
+    for (name, session) in
+        [("main", "2024-03-01"), ("other", "2024-03-01"), ("main", "2024-03-02"), ("main", "2024-03-01")]
+    {
+        project.succeed(&["run", &format!("{name}.dig"), "--session", session, "--rerun"]);
+    }
+    project
+}
+
+#[test]
+fn an_attempt_that_is_not_there_is_said_and_which_are() {
+    let project = runs();
+    let the_latest = "  = help: the latest of `main`: 4 (session 2024-03-01T00:00:00+09:00), 3 (session \
+                      2024-03-02T00:00:00+09:00), 1 (session 2024-03-01T00:00:00+09:00)\n  = more: suiro explain T0201\n";
+    for (attempt, what) in [("99", "`main` has no attempt 99"), ("2", "attempt 2 is one of `other`, not of `main`")] {
+        let outcome = project.suiro(&["log", "main.dig", "--attempt", attempt]);
+        assert_eq!((outcome.exit, outcome.stdout.as_str()), (Some(2), ""), "{outcome}");
+        assert_eq!(outcome.stderr, format!("error[T0201]: {what}\n{the_latest}"));
+    }
+    assert!(project.succeed(&["log", "main.dig", "--attempt", "1"]).stdout.contains("said by main"));
+    let latest = project.succeed(&["log", "main.dig"]);
+    assert_eq!(latest.stdout, project.succeed(&["log", "main.dig", "--attempt", "4"]).stdout, "the one that ran last");
+    assert!(project.succeed(&["log", "other.dig", "--attempt", "2"]).stdout.contains("said by other"));
+}
