@@ -175,7 +175,8 @@ impl<'p> Scope<'p> {
         if let Some(near) = near {
             return Some(format!("; did you mean `{near}`?"));
         }
-        (parts.len() == 1 && name.quote_style == Some('"'))
+        // A hidden column (`"$path"`) needs its quotes.
+        (parts.len() == 1 && name.quote_style == Some('"') && !name.value.starts_with('$'))
             .then(|| format!("; a text stands in single quotes: '{}'", name.value))
     }
 }
