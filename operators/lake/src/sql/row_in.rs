@@ -4,8 +4,6 @@
 //! the optimizer, which compares with `=`. The two differ only where a NULL of the value meets a NULL of the set in the same
 //! field of rows that are otherwise equal. What Trino answers then depends on its plan, so such rows are refused when they are met.
 
-use std::sync::Arc;
-
 use arrow::array::{ArrayRef, AsArray};
 use datafusion::functions_aggregate as df;
 use datafusion::logical_expr::{Case, Expr, LogicalPlanBuilder, lit};
