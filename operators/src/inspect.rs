@@ -11,7 +11,7 @@ use lake::sql::SqlError;
 use serde_json::Value;
 
 use crate::error::classify;
-use crate::partition::{Use, repeated_keys, value_problem};
+use crate::partition::{Use, qualified, repeated_keys, value_problem};
 use crate::sql_text::{MAX_SQL_BYTES, is_path, without_mark};
 
 /// Looks at a task that runs a SELECT: its text, its checks, and the partition it is for.
@@ -27,8 +27,14 @@ pub(crate) fn select(params: &Params, surroundings: &Surroundings<'_>) -> Vec<Pa
             }
         }
     }
+    problems.extend(table(params));
     problems.extend(partition(params, Use::Write));
     problems
+}
+
+/// Looks at the name of the table that a task writes.
+fn table(params: &Params) -> Option<ParamProblem> {
+    qualified(&constant(params.get("table")?.as_str()?)?)
 }
 
 /// Looks at the keys and values of `partition_kv`.

@@ -134,11 +134,22 @@ pub(crate) async fn find(
     lake.catalog.partition(name, &values).await.map_err(task_error)
 }
 
+/// Says that a table's name holds its database, which has a parameter of its own; none when it does not.
+pub(crate) fn qualified(table: &str) -> Option<ParamProblem> {
+    let (database, name) = table.split_once('.')?;
+    let message = format!("the name `{table}` of a table cannot be used: it holds a `.`");
+    let problem = ParamProblem::new(ParamPath::from("table"), message).code(code::BAD_NAME);
+    Some(problem.help(format!("the database has a parameter of its own: `database: {database}`, `table: {name}`")))
+}
+
 /// Reads a table's name from the parameters `database` and `table`.
 ///
 /// # Errors
 /// Of the workflow's author.
 pub(crate) fn table_name(database: &str, table: &str) -> Result<TableName, TaskError> {
+    if let Some(problem) = qualified(table) {
+        return Err(TaskError::wrong_params(vec![problem]));
+    }
     // A name that is right with any other part is not the one to blame.
     let wrong = if TableName::new(database, "t").is_err() { "database" } else { "table" };
     TableName::new(database, table).map_err(task_error).at_param(wrong)

@@ -1,7 +1,7 @@
 //! `suiro init`: a project from the ready-made workflows, which the binary carries.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::cli;
 use crate::compose::Base;
@@ -61,7 +61,7 @@ pub(crate) fn run(base: &Base, command: &cli::Init) -> Result<(), Failure> {
         return Err(Failure::usage(format!("there is no ready-made workflow `{}`", command.from))
             .help("`suiro init --list` shows them"));
     };
-    let dir = command.dir.clone().unwrap_or_else(|| PathBuf::from("."));
+    let dir = command.dir.clone().unwrap_or_default();
     let taken: Vec<&str> = ready_made
         .files
         .iter()
@@ -69,12 +69,9 @@ pub(crate) fn run(base: &Base, command: &cli::Init) -> Result<(), Failure> {
         .filter(|path| dir.join(path).symlink_metadata().is_ok())
         .collect();
     if !taken.is_empty() {
-        return Err(Failure::usage(format!(
-            "`{}` holds {} already; nothing was changed",
-            dir.display(),
-            taken.join(", ")
-        ))
-        .help("name another folder: `suiro init DIR`"));
+        let folder = command.dir.as_ref().map_or("this folder".to_owned(), |dir| format!("`{}`", dir.display()));
+        return Err(Failure::usage(format!("{folder} holds {} already; nothing was changed", taken.join(", ")))
+            .help("name another folder: `suiro init DIR`"));
     }
     // Settings that are there mark the project already.
     let settings = (!dir.join(settings::FILE).is_file()).then_some(&(settings::FILE, SETTINGS));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use comfy_table::CellAlignment;
-use engine::diagnostic::code;
+use engine::diagnostic::{code, suggest};
 use engine::run::ProcessGroups;
 use futures::TryStreamExt;
 use lake::aws::EngineKind;
@@ -59,7 +59,10 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
         }
     };
     let result = async {
-        let (columns, mut batches) = lake.engine.fetch(&id).await?;
+        let (columns, mut batches) = match lake.engine.fetch(&id).await {
+            Err(error) if is_about_a_missing_table(&error) => return Err(without_table(&lake, error).await),
+            fetched => fetched?,
+        };
         let mut sink = Sink::open(format, command.output.as_deref(), &columns)?;
         let mut n_rows = 0_u64;
         while let Some(batch) = batches.try_next().await.map_err(lake::sql::from_execution)? {
@@ -109,6 +112,31 @@ async fn open(base: &Base, settings: &Settings, sql: &str, database: &str) -> Re
         return Err(if is_project { super::table::no_tables(settings) } else { no_project(settings) });
     }
     Ok(lake)
+}
+
+/// Says which table may be meant by the name of one that is not there.
+async fn without_table(lake: &Lake, error: lake::Error) -> Failure {
+    let missing = error.message.split('\'').nth(1).unwrap_or_default().to_owned();
+    let failure = Failure::from(error);
+    let mut names = missing.rsplit('.');
+    let (table, database) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+    // What cannot be looked up is no help.
+    let mut there = Vec::new();
+    for database in lake.catalog.databases().await.unwrap_or_default() {
+        let tables = lake.catalog.tables(&database.name).await.unwrap_or_default();
+        there.extend(tables.into_iter().map(|table| table.name));
+    }
+    if let Some(elsewhere) = there.iter().find(|name| name.table == table && name.database != database) {
+        let database = &elsewhere.database;
+        return failure.help(format!(
+            "did you mean `{elsewhere}`? `--database {database}` is where tables without a database are"
+        ));
+    }
+    let there: Vec<String> = there.iter().map(ToString::to_string).collect();
+    match suggest::nearest(&format!("{database}.{table}"), there.iter().map(String::as_str)) {
+        Some(near) => failure.help(format!("did you mean `{near}`?")),
+        None => failure.help("`suiro table list` shows all tables"),
+    }
 }
 
 /// Stops a query that nobody waits for any more.

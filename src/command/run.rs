@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use engine::operator::Published;
 use engine::run::{
     AttemptRequest, Deadline, Engine, EngineError, EngineSettings, ExitClass, Progress, Rerun, RunObserver, RunSummary,
     Submitted,
 };
 use engine::store::AttemptSpec;
 use engine::time::SystemClock;
+use lake::name::TableName;
 use lake::words::{bytes, figure};
 use operators::LakeDoor;
 use serde::Serialize;
@@ -82,7 +84,8 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     if base.output.json {
         read_or_not(base.output.json_line(&SummaryEvent { event: "summary", summary: &summary }))?;
     } else {
-        finish(base, &settings, &summary, progress, quiet);
+        let look_at = if quiet { None } else { to_look_at(&door, &summary).await };
+        finish(base, &settings, &summary, look_at, progress, quiet);
     }
     match (progress, summary.exit_class()) {
         (Progress::Interrupted, _) | (_, ExitClass::Interrupted) => Err(Failure::said(Exit::Interrupted)),
@@ -92,6 +95,9 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
         (_, ExitClass::DataQuality) => Err(Failure::said(Exit::DataQuality)),
     }
 }
+
+/// How many of the last tables that were published are looked for, should they be gone again.
+const LOOKED_FOR: usize = 20;
 
 /// The last line of `--json`; written as it is, because a summary may be of very many tasks.
 #[derive(Debug, Serialize)]
@@ -191,8 +197,38 @@ fn heading(name: &str, session_time: &jiff::Zoned, submitted: &Submitted) -> Str
     }
 }
 
+/// Lists what the tasks of a run published, in the order of the file.
+fn published(summary: &RunSummary) -> impl DoubleEndedIterator<Item = &Published> {
+    summary.tasks.iter().filter_map(|task| task.report.as_ref()).flat_map(|report| &report.published)
+}
+
+/// Finds what there is to look at after a run: what it published last and did not drop again.
+async fn to_look_at<'s>(door: &LakeDoor, summary: &'s RunSummary) -> Option<&'s Published> {
+    let is_rejected = |entry: &&Published| entry.table.ends_with("__rejected");
+    let candidates = || published(summary).rev().filter(|entry| !entry.table.is_empty());
+    let rows = candidates().filter(|entry| !is_rejected(entry)).take(LOOKED_FOR);
+    let lake = door.opened();
+    for entry in rows.chain(candidates().filter(is_rejected).take(1)) {
+        // A lake that this run did not open (its tasks ran before) or that does not answer says nothing of what is gone.
+        let Some((lake, (database, table))) = lake.zip(entry.table.split_once('.')) else { return Some(entry) };
+        let Ok(name) = TableName::new(database, table) else { return Some(entry) };
+        match lake.catalog.table(&name).await {
+            Ok(None) => {}
+            _ => return Some(entry),
+        }
+    }
+    None
+}
+
 /// What is said after a run: errors, what was published, and how to look at it.
-fn finish(base: &Base, settings: &Settings, summary: &RunSummary, progress: Progress, quiet: bool) {
+fn finish(
+    base: &Base,
+    settings: &Settings,
+    summary: &RunSummary,
+    look_at: Option<&Published>,
+    progress: Progress,
+    quiet: bool,
+) {
     let output = base.output;
     for task in summary.failed() {
         let Some(failure) = &task.failure else { continue };
@@ -226,9 +262,8 @@ fn finish(base: &Base, settings: &Settings, summary: &RunSummary, progress: Prog
     if quiet {
         return;
     }
-    let published: Vec<_> =
-        summary.tasks.iter().filter_map(|task| task.report.as_ref()).flat_map(|report| &report.published).collect();
-    if let Some(first) = published.first() {
+    let published: Vec<&Published> = published(summary).collect();
+    if !published.is_empty() {
         output.note("");
         let mut rows = table(&["published", "partition", "rows", "bytes"]);
         for entry in &published {
@@ -238,11 +273,7 @@ fn finish(base: &Base, settings: &Settings, summary: &RunSummary, progress: Prog
         }
         right(&mut rows, &[2, 3]);
         output.note(&text(&rows, stderr_width()));
-        let last = published
-            .iter()
-            .rfind(|entry| !entry.table.is_empty() && !entry.table.ends_with("__rejected"))
-            .unwrap_or(first);
-        if !last.table.is_empty() {
+        if let Some(last) = look_at {
             output.note("");
             output.note(&format!(
                 "Look at it: suiro query{}{} \"SELECT * FROM {}{} LIMIT 10\"",

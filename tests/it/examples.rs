@@ -35,6 +35,7 @@ fn daily_access_publishes_every_day() {
 fn athena_operators_do_what_they_say() {
     let project = Project::copy_of(&root().join("examples/02_athena_operators"));
     let run = project.succeed(&["run", "athena_operators.dig", "--session", "2024-03-01"]);
+    assert!(!run.stderr.contains("Look at it"), "all tables are dropped again\n{run}");
     let mut printed: Vec<&str> = run.stdout.lines().collect();
     // Databases go side by side.
     let databases = printed.len() - 2;

@@ -61,7 +61,7 @@ pub fn plan_schema(
 ) -> Result<SchemaPlan> {
     let mut problems = Differences::default();
     let mut plan = SchemaPlan::default();
-    repeated(query, &mut problems);
+    nameless(query, &mut problems);
     for column in &table.columns {
         let expected = Type::from_hive(&column.hive_type)?;
         match query.iter().find(|found| found.name.to_lowercase() == column.name) {
@@ -114,7 +114,7 @@ pub fn plan_schema(
 pub fn new_schema(query: &[ResultColumn]) -> Result<SchemaPlan> {
     let mut problems = Differences::default();
     let mut plan = SchemaPlan::default();
-    repeated(query, &mut problems);
+    nameless(query, &mut problems);
     for found in query {
         let name = found.name.to_lowercase();
         match found.data_type.to_hive() {
@@ -213,7 +213,17 @@ pub(super) fn unusable_key(name: &str, data_type: &Type) -> Option<String> {
         .then(|| format!("`{name}` cannot be a partition key: it is {data_type}, which has no place in a path"))
 }
 
-fn repeated(query: &[ResultColumn], problems: &mut Differences) {
+/// Finds columns that cannot be told by their names. One without a name is called `_colN` by its place, as Athena's results have it,
+/// and cannot be selected by that.
+fn nameless(query: &[ResultColumn], problems: &mut Differences) {
+    for (index, column) in query.iter().enumerate().filter(|(index, column)| column.name == format!("_col{index}")) {
+        problems.push(
+            &column.name,
+            "",
+            "no name",
+            format!("column {} of the SELECT: give it a name with `AS`", index + 1),
+        );
+    }
     let mut seen = std::collections::HashSet::new();
     let mut told = std::collections::HashSet::new();
     for column in query {
@@ -357,6 +367,15 @@ the query does not fit table `web.t`
   x       -              integer        leave it out
   dt      partition key  varchar(10)    leave it out: the partition gives its value"
         );
+    }
+
+    #[test]
+    fn a_column_without_a_name_is_told_by_its_place() {
+        let query = query(&[("a", "bigint"), ("_col1", "integer"), ("_col1", "date")]);
+        let error = plan_schema(&table(), &query, OnSchemaChange::Fail, OnMissingColumn::Fail).unwrap_err();
+        let folded = error.message.split_whitespace().collect::<Vec<_>>().join(" ");
+        let expected = "_col1 no name column 2 of the SELECT: give it a name with `AS` _col1 two columns";
+        assert!(folded.contains(expected), "{folded}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! `max_by` is the first value in an order, `map_agg` and `approx_percentile` collect and then compute.
 
 mod collect;
+mod moments;
 pub(super) mod single;
 mod sum;
 mod sum_double;
@@ -15,6 +16,7 @@ use datafusion::functions_aggregate as df;
 use datafusion::logical_expr::expr::{NullTreatment, Sort};
 use datafusion::logical_expr::{AggregateUDF, Case, Expr, lit};
 
+use self::moments::{FrameMoment, Moment};
 use self::sum::ExactSum;
 use self::sum_double::DoubleSum;
 use super::error::{SqlError, SqlResult};
@@ -231,12 +233,12 @@ impl Builder<'_, '_> {
             }
             ("stddev" | "stddev_samp" | "stddev_pop" | "variance" | "var_samp" | "var_pop", [value]) => {
                 let value = analyzer.coerce(value.clone(), &Type::Double).map_err(|_| not_found())?;
-                let function = match name {
+                let function = self.over_frame(name).unwrap_or_else(|| match name {
                     "stddev_pop" => df::stddev::stddev_pop_udaf(),
                     "variance" | "var_samp" => df::variance::var_samp_udaf(),
                     "var_pop" => df::variance::var_pop_udaf(),
                     _ => df::stddev::stddev_udaf(),
-                };
+                });
                 self.raw(function, vec![value.expr], Type::Double)
             }
             ("corr" | "covar_samp" | "covar_pop" | "regr_slope" | "regr_intercept", [y, x]) => {
@@ -247,13 +249,13 @@ impl Builder<'_, '_> {
                     analyzer.coerce(value, &Type::Double)
                 };
                 let (y, x) = (number(y).map_err(|_| not_found())?, number(x).map_err(|_| not_found())?);
-                let function = match name {
+                let function = self.over_frame(name).unwrap_or_else(|| match name {
                     "corr" => df::correlation::corr_udaf(),
                     "covar_samp" => df::covariance::covar_samp_udaf(),
                     "covar_pop" => df::covariance::covar_pop_udaf(),
                     "regr_slope" => df::regr::regr_slope_udaf(),
                     _ => df::regr::regr_intercept_udaf(),
-                };
+                });
                 let result = self.raw(function, vec![y.expr, x.expr], Type::Double)?;
                 if real { analyzer.cast(result, &Type::Real, false) } else { Ok(result) }
             }
@@ -318,11 +320,16 @@ impl Builder<'_, '_> {
         if !self.modifiers.distinct {
             return Ok(value);
         }
-        if holds_map(&value.data_type) {
-            // Two maps are the same in whatever order their entries are.
+        if !super::query::groups_by_key(&value.data_type) {
             return Err(SqlError::unsupported(format!("a DISTINCT {}", value.data_type)));
         }
         Ok(values::key(value, &self.context.analyzer.session))
+    }
+
+    /// What computes a moment over the frame of a window.
+    fn over_frame(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        let moment = Moment::of(name).filter(|_| self.context.clause == Clause::WindowArgument)?;
+        Some(Arc::new(AggregateUDF::new_from_impl(FrameMoment::new(moment))))
     }
 
     fn sum(&mut self, value: Typed) -> Option<SqlResult<Typed>> {
@@ -505,15 +512,6 @@ impl Context<'_> {
             }
             _ => Ok(values::key(value, &self.analyzer.session).expr),
         }
-    }
-}
-
-fn holds_map(data_type: &Type) -> bool {
-    match data_type {
-        Type::Map(..) => true,
-        Type::Array(element) => holds_map(element),
-        Type::Row(fields) => fields.iter().any(|(_, field)| holds_map(field)),
-        _ => false,
     }
 }
 

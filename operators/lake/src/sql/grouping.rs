@@ -10,7 +10,7 @@ use sqlparser::ast::{Expr as Sql, Spanned};
 use super::analyze::{Analyzer, null};
 use super::error::{SqlError, SqlResult};
 use super::expression::Context;
-use super::query::{groups_natively, ordinal};
+use super::query::{groups_by_key, groups_natively, ordinal};
 use super::scope::{Typed, column};
 use super::subquery::call;
 use super::types::Type;
@@ -145,9 +145,7 @@ impl Grouping {
                 ));
             }
         }
-        if let Some(odd) =
-            keys.iter().find(|key| !groups_natively(&key.data_type) && !matches!(key.data_type, Type::TimestampTz(_)))
-        {
+        if let Some(odd) = keys.iter().find(|key| !groups_by_key(&key.data_type)) {
             return Err(SqlError::unsupported(format!("GROUP BY {}", odd.data_type)));
         }
         // The keys first, as columns: every set groups by some of them.
@@ -196,6 +194,8 @@ fn one_set(
     let mut calls = calls.to_vec();
     // Timestamps with time zone are one group when they are the same instant; the zone is that of some row.
     let mut zones: Vec<Option<String>> = vec![None; keys.len()];
+    // Other values that are the same in several forms (entries of a map in another order) are shown in that of some row.
+    let mut forms: Vec<Option<String>> = vec![None; keys.len()];
     for (index, (key, id)) in keys.iter().zip(ids).enumerate() {
         if !set.contains(&index) {
             continue;
@@ -208,24 +208,34 @@ fn one_set(
             if let Some(slot) = zones.get_mut(index) {
                 *slot = Some(zone);
             }
-        } else {
+        } else if groups_natively(&key.data_type) {
             group.push(column(id));
+        } else {
+            let form = analyzer.fresh();
+            group
+                .push(values::key(Typed::new(column(id), key.data_type.clone()), session).expr.alias(analyzer.fresh()));
+            calls.push(call(df::first_last::first_value_udaf(), vec![column(id)]).alias(&form));
+            if let Some(slot) = forms.get_mut(index) {
+                *slot = Some(form);
+            }
         }
     }
     let group_ids: Vec<String> = group.iter().map(|expr| expr.schema_name().to_string()).collect();
     let plan = LogicalPlanBuilder::from(input.clone()).aggregate(group, calls)?.build()?;
     let mut group_ids = group_ids.into_iter();
     let mut projected = Vec::new();
-    for (index, ((key, output), zone)) in keys.iter().zip(outputs).zip(zones).enumerate() {
+    for (index, ((key, output), (zone, form))) in keys.iter().zip(outputs).zip(zones.into_iter().zip(forms)).enumerate()
+    {
         let value = if set.contains(&index) {
             let own = group_ids.next().unwrap_or_default();
-            match zone {
-                Some(zone) => {
+            match (zone, form) {
+                (None, Some(form)) => column(&form),
+                (Some(zone), _) => {
                     let instant = Typed::new(column(&own), Type::Timestamp(6));
                     let zone = Typed::new(column(&zone), Type::Varchar(None));
                     values::zoned(instant, zone, key.data_type.clone(), session).expr
                 }
-                None => column(&own),
+                (None, None) => column(&own),
             }
         } else {
             null(&key.data_type)?.expr

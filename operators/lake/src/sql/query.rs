@@ -493,9 +493,27 @@ impl Analyzer<'_> {
 /// Tells whether `DataFusion` puts values of this type into the same group when Trino does.
 pub(super) fn groups_natively(data_type: &Type) -> bool {
     match data_type {
-        Type::TimestampTz(_) | Type::TimeTz(_) | Type::Map(..) | Type::Json => false,
+        Type::TimestampTz(_) | Type::TimeTz(_) | Type::Map(..) => false,
         Type::Array(element) => !is_floating(element) && groups_natively(element),
         Type::Row(fields) => fields.iter().all(|(_, field)| !is_floating(field) && groups_natively(field)),
+        _ => true,
+    }
+}
+
+/// Tells whether values that are the same to Trino have the same `values::key`. NaN as a key of a map is not even itself there.
+pub(super) fn groups_by_key(data_type: &Type) -> bool {
+    fn holds_floating(data_type: &Type) -> bool {
+        match data_type {
+            Type::Array(element) => holds_floating(element),
+            Type::Row(fields) => fields.iter().any(|(_, field)| holds_floating(field)),
+            Type::Map(key, value) => holds_floating(key) || holds_floating(value),
+            other => is_floating(other),
+        }
+    }
+    match data_type {
+        Type::Map(key, value) => !holds_floating(key) && groups_by_key(key) && groups_by_key(value),
+        Type::Array(element) => groups_by_key(element),
+        Type::Row(fields) => fields.iter().all(|(_, field)| groups_by_key(field)),
         _ => true,
     }
 }

@@ -3,6 +3,7 @@
 //! A form without conversions wins, one without type variables first; otherwise the most specific of the forms that the
 //! arguments can be converted to; two that are equally near are an error.
 
+mod foreign;
 pub mod known;
 mod signature;
 
@@ -49,29 +50,41 @@ pub fn operator(operator: Operator, operands: &[Type]) -> Result<Resolved, SqlEr
     operator::resolve(operator, operands)
 }
 
-/// Says that there is no such function, and which name is near.
+/// Says that there is no such function, and which one is meant: what other databases call otherwise, or a name that is near.
 pub fn not_registered(name: &str) -> SqlError {
     let listed = TABLE.iter().flat_map(|family| family.iter()).map(|function| function.name);
-    let nearest = listed
-        .map(|candidate| (distance(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 2 && *distance * 2 < candidate.len())
-        .min();
-    let hint = nearest.map(|(_, candidate)| format!("; did you mean `{candidate}`?")).unwrap_or_default();
+    let hint = match foreign::instead_of(name) {
+        Some(instead) => format!("; here it is `{instead}`"),
+        None => nearest(name, listed).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default(),
+    };
     SqlError::trino("FUNCTION_NOT_FOUND", format!("Function '{name}' not registered{hint}"))
 }
 
-/// Counts the signs to insert, delete or change to get from one name to the other.
+/// Finds the name that is so near that it is likely meant.
+pub(super) fn nearest<'n>(name: &str, candidates: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    candidates
+        .map(|candidate| (distance(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 2 && *distance * 2 < candidate.len())
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Counts the signs to insert, delete, change or swap with the next one to get from one name to the other.
 fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let mut above: Vec<usize> = Vec::new();
     let mut costs: Vec<usize> = (0..=to.len()).collect();
-    for (row, sign) in from.chars().enumerate() {
-        let mut diagonal = costs[0];
-        costs[0] = row + 1;
+    for (row, sign) in from.iter().enumerate() {
+        let mut next = vec![row + 1];
         for (column, other) in to.iter().enumerate() {
-            let cost = (diagonal + usize::from(sign != *other)).min(costs[column] + 1).min(costs[column + 1] + 1);
-            diagonal = costs[column + 1];
-            costs[column + 1] = cost;
+            let mut cost =
+                (costs[column] + usize::from(sign != other)).min(next[column] + 1).min(costs[column + 1] + 1);
+            if row > 0 && column > 0 && from[row - 1] == *other && *sign == to[column - 1] {
+                cost = cost.min(above[column - 1] + 1);
+            }
+            next.push(cost);
         }
+        above = std::mem::replace(&mut costs, next);
     }
     costs[to.len()]
 }
@@ -289,6 +302,7 @@ mod tests {
     #[test]
     fn unknown_functions_are_told_from_missing_ones() {
         assert_eq!(scalar("ifnull", &[]).unwrap_err().name(), "FUNCTION_NOT_FOUND");
-        assert_eq!(distance("lenght", "length"), 2);
+        assert_eq!(distance("lenght", "length"), 1, "two signs swapped");
+        assert_eq!((distance("lnght", "length"), distance("sum", "sums"), distance("abc", "xyz")), (2, 1, 3));
     }
 }

@@ -9,6 +9,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use sqlparser::ast::Ident;
 
 use super::error::{SqlError, SqlResult};
+use super::resolve::nearest;
 use super::types::Type;
 
 /// An expression of the plan and its type.
@@ -161,8 +162,22 @@ impl<'p> Scope<'p> {
             outer = scope.outer;
             levels += 1;
         }
-        Err(SqlError::trino("COLUMN_NOT_FOUND", format!("Column '{}' cannot be resolved", shown(parts)))
+        let hint = self.meant(parts).unwrap_or_default();
+        Err(SqlError::trino("COLUMN_NOT_FOUND", format!("Column '{}' cannot be resolved{hint}", shown(parts)))
             .at_span(span(parts)))
+    }
+
+    /// Says what may be meant by a name that is none: a column that is near, or a text.
+    fn meant(&self, parts: &[Ident]) -> Option<String> {
+        let name = parts.last()?;
+        let columns = self.columns.iter().filter(|column| !column.hidden).filter_map(|column| column.name.as_deref());
+        let near = nearest(&name.value.to_lowercase(), columns);
+        if let Some(near) = near {
+            return Some(format!("; did you mean `{near}`?"));
+        }
+        // A hidden column (`"$path"`) needs its quotes.
+        (parts.len() == 1 && name.quote_style == Some('"') && !name.value.starts_with('$'))
+            .then(|| format!("; a text stands in single quotes: '{}'", name.value))
     }
 }
 

@@ -1,9 +1,11 @@
 //! SELECT: FROM, WHERE, GROUP BY, HAVING, windows, the select list, DISTINCT and ORDER BY, in Trino's order of meaning.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use datafusion::common::JoinType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, Sort};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use sqlparser::ast::{
@@ -17,10 +19,11 @@ use super::expression::{Clause, Collected, Context, check_identifier};
 use super::grouping::Grouping;
 use super::lazy;
 use super::operation::terms;
-use super::query::{Order, groups_natively, ordinal, sort_of};
+use super::query::{Order, groups_by_key, groups_natively, ordinal, sort_of};
+use super::regroup::regrouped;
 use super::relation::Around;
 use super::scope::{Relation, Scope, ScopeColumn, Typed, column};
-use super::subquery::SemiJoin;
+use super::subquery::{Attachment, SemiJoin, call};
 use super::types::Type;
 use super::values;
 use super::window::NamedWindows;
@@ -76,17 +79,21 @@ impl Analyzer<'_> {
 
         let source = self.from(from, around)?;
         let windows = NamedWindows { definitions: named_window };
-        let plan = self.filtered(source.plan, &source.columns, selection.as_ref(), around, &windows)?;
+        let plan = self
+            .filtered(source.plan, &source.columns, selection.as_ref(), around, &windows)
+            .map_err(|error| about_alias(error, projection, "WHERE"))?;
 
         let collected = RefCell::new(Collected::default());
         let scope = Scope::new(&source.columns, around.outer);
         let context = self.context(&scope, around.ctes, Clause::Select, &collected, &windows);
         let items = self.select_list(&context, projection)?;
-        let grouping = Self::grouping_of(&context.in_clause(Clause::GroupBy), group_by, &items)?;
+        let grouping = Self::grouping_of(&context.in_clause(Clause::GroupBy), group_by, &items)
+            .map_err(|error| about_alias(error, projection, "GROUP BY"))?;
         let having = having
             .as_ref()
             .map(|having| context.in_clause(Clause::Having).condition(having, "HAVING clause"))
-            .transpose()?;
+            .transpose()
+            .map_err(|error| about_alias(error, projection, "HAVING"))?;
         // ORDER BY sees the output columns before those of FROM.
         let order_scope = Scope { output: &items, ..Scope::new(&source.columns, around.outer) };
         let sorts = order_items(
@@ -268,19 +275,14 @@ impl Analyzer<'_> {
         let Collected { aggregates, windows, before, after, groupings } = collected;
         let by_subquery = !before.is_empty();
         let plan = self.attached(plan, before)?;
-        if after.iter().any(super::subquery::Attachment::is_correlated) {
-            return Err(SqlError::unsupported("a correlated subquery after GROUP BY"));
-        }
         let mut known: Vec<String> = aggregates.iter().map(|call| call.id.clone()).collect();
         known.extend(windows.iter().map(|call| call.id.clone()));
         for attachment in &after {
             match attachment {
-                super::subquery::Attachment::Row(plan) => {
+                Attachment::Row(plan) => {
                     known.extend(plan.schema().columns().into_iter().map(|column| column.name));
                 }
-                super::subquery::Attachment::Member { id, .. } | super::subquery::Attachment::Correlated { id, .. } => {
-                    known.push(id.clone());
-                }
+                Attachment::Member { id, .. } | Attachment::Correlated { id, .. } => known.push(id.clone()),
             }
         }
         known.extend(groupings.iter().map(|(id, _)| id.clone()));
@@ -303,9 +305,10 @@ impl Analyzer<'_> {
         let mut calls = calls;
         if calls.is_empty() && grouping.is_empty() {
             // HAVING without anything else still makes one group of all rows.
-            let one = super::subquery::call(datafusion::functions_aggregate::count::count_udaf(), vec![lit(1_i64)]);
+            let one = call(datafusion::functions_aggregate::count::count_udaf(), vec![lit(1_i64)]);
             calls.push(one.alias(self.fresh()));
         }
+        let source = Arc::clone(plan.schema());
         let (mut plan, groups) = grouping.apply(self, plan, &calls, &groupings)?;
         let mut rebase = |expr: Expr| {
             rebased(expr, &groups, &known).map_err(|error| match error.name() {
@@ -315,7 +318,15 @@ impl Analyzer<'_> {
             })
         };
 
-        let after = after.into_iter().map(|attachment| attachment.map(&mut rebase)).collect::<SqlResult<Vec<_>>>()?;
+        let after = after
+            .into_iter()
+            .map(|attachment| match attachment {
+                Attachment::Correlated { id, expr } => {
+                    Ok(Attachment::Correlated { id, expr: regrouped(expr, &groups, &source)? })
+                }
+                other => other.map(&mut rebase),
+            })
+            .collect::<SqlResult<Vec<_>>>()?;
         plan = self.attached(plan, after)?;
         if let Some(having) = having {
             plan = self.filter(plan, rebase(having.expr)?)?;
@@ -371,10 +382,7 @@ impl Analyzer<'_> {
             }
         }
         if distinct {
-            if let Some((_, odd)) = items.iter().find(|(_, item)| !groups_natively(&item.data_type)) {
-                return Err(SqlError::unsupported(format!("DISTINCT on {}", odd.data_type)));
-            }
-            plan = LogicalPlanBuilder::from(plan).distinct()?.build()?;
+            plan = self.without_repeats(plan, &items, &ids)?;
         }
         plan = self.sorted(plan, sorts, order)?;
         let columns: Vec<ScopeColumn> = items
@@ -392,6 +400,33 @@ impl Analyzer<'_> {
             plan = LogicalPlanBuilder::from(plan).project(columns.iter().map(ScopeColumn::expr))?.build()?;
         }
         Ok(Relation { plan, columns })
+    }
+}
+
+impl Analyzer<'_> {
+    /// Keeps each row once. Values that are the same in several forms (entries of a map in another order) are shown in that of
+    /// some row.
+    fn without_repeats(&self, plan: LogicalPlan, items: &[Item], ids: &[String]) -> SqlResult<LogicalPlan> {
+        if items.iter().all(|(_, item)| groups_natively(&item.data_type)) {
+            return Ok(LogicalPlanBuilder::from(plan).distinct()?.build()?);
+        }
+        if let Some((_, odd)) = items.iter().find(|(_, item)| !groups_by_key(&item.data_type)) {
+            return Err(SqlError::unsupported(format!("DISTINCT on {}", odd.data_type)));
+        }
+        let (mut keys, mut forms, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+        for ((_, item), id) in items.iter().zip(ids) {
+            let value = Typed::new(column(id), item.data_type.clone());
+            if groups_natively(&item.data_type) {
+                keys.push(value.expr);
+                shown.push(column(id));
+                continue;
+            }
+            keys.push(values::key(value.clone(), &self.session).expr.alias(self.fresh()));
+            let form = self.fresh();
+            forms.push(call(first_value_udaf(), vec![value.expr]).alias(&form));
+            shown.push(column(&form).alias(id));
+        }
+        Ok(LogicalPlanBuilder::from(plan).aggregate(keys, forms)?.project(shown)?.build()?)
     }
 }
 
@@ -443,6 +478,22 @@ fn rebased(expr: Expr, groups: &[(Expr, Expr)], known: &[String]) -> SqlResult<E
             "EXPRESSION_NOT_AGGREGATE",
             "an expression must be an aggregate expression or appear in GROUP BY clause",
         )),
+    }
+}
+
+/// Says of a name that is no column that it is an alias, which a clause does not see.
+fn about_alias(error: SqlError, projection: &[SelectItem], clause: &str) -> SqlError {
+    let about = projection.iter().find_map(|item| {
+        let SelectItem::ExprWithAlias { alias, .. } = item else { return None };
+        let unresolved = format!("Column '{}' cannot be resolved", alias.value.to_lowercase());
+        (error.name() == "COLUMN_NOT_FOUND" && error.message.starts_with(&unresolved)).then_some(unresolved)
+    });
+    match about {
+        Some(unresolved) => {
+            let hint = format!("{clause} does not see the names of the select list: write the expression itself");
+            SqlError { message: format!("{unresolved}; {hint}"), ..error }
+        }
+        None => error,
     }
 }
 

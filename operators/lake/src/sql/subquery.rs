@@ -25,8 +25,8 @@ use super::types::Type;
 pub(super) enum Attachment {
     /// Exactly one row.
     Row(LogicalPlan),
-    /// Whether a value is in a set: the column `id` is true where it is, else NULL.
-    Member { id: String, value: Expr, set: LogicalPlan, element: String },
+    /// Whether values are in a set, each equal to its element: the column `id` is not NULL where they are.
+    Member { id: String, keys: Vec<(Expr, String)>, set: LogicalPlan },
     /// A correlated scalar subquery, computed as the column `id`.
     Correlated { id: String, expr: Expr },
 }
@@ -36,13 +36,12 @@ impl Attachment {
     pub(super) fn map(self, change: &mut dyn FnMut(Expr) -> SqlResult<Expr>) -> SqlResult<Self> {
         Ok(match self {
             Self::Row(plan) => Self::Row(plan),
-            Self::Member { id, value, set, element } => Self::Member { id, value: change(value)?, set, element },
+            Self::Member { id, keys, set } => {
+                let keys = keys.into_iter().map(|(value, element)| Ok((change(value)?, element)));
+                Self::Member { id, keys: keys.collect::<SqlResult<_>>()?, set }
+            }
             Self::Correlated { id, expr } => Self::Correlated { id, expr },
         })
-    }
-
-    pub(super) fn is_correlated(&self) -> bool {
-        matches!(self, Self::Correlated { .. })
     }
 }
 
@@ -61,7 +60,7 @@ impl Context<'_> {
         Ok(Inner { relation, outer })
     }
 
-    fn attach(&self, attachment: Attachment) {
+    pub(super) fn attach(&self, attachment: Attachment) {
         let mut collected = self.collected.borrow_mut();
         match self.clause {
             Clause::Where | Clause::GroupBy | Clause::AggregateArgument => collected.before.push(attachment),
@@ -148,6 +147,13 @@ impl Context<'_> {
     pub(super) fn in_subquery(&self, value: Typed, query: &Query, not: bool) -> SqlResult<Typed> {
         self.may_attach()?;
         let Inner { relation, outer } = self.inner(query)?;
+        if let (Type::Row(fields), true) = (&value.data_type, has_several_columns(&relation)) {
+            if !outer.is_empty() {
+                return Err(SqlError::unsupported("a correlated IN of several columns"));
+            }
+            let semi_join = self.row_semi_join(&value, fields.len(), relation)?;
+            return self.row_in(&value, semi_join, not);
+        }
         let (value, relation) = self.same_type(value, relation)?;
         let element = only_column(&relation)?.clone();
         if !outer.is_empty() {
@@ -167,7 +173,7 @@ impl Context<'_> {
             .filter(column(&set_element).is_not_null())?
             .distinct()?
             .build()?;
-        self.attach(Attachment::Member { id: id.clone(), value: value.expr.clone(), set, element: set_element });
+        self.attach(Attachment::Member { id: id.clone(), keys: vec![(value.expr.clone(), set_element)], set });
         let found = case(
             vec![
                 (column(&bounds.rows).eq(lit(0_i64)), lit(false)),
@@ -307,21 +313,17 @@ impl Analyzer<'_> {
                     projected.push(expr.alias(&id));
                     LogicalPlanBuilder::from(plan).project(projected)?.build()?
                 }
-                Attachment::Member { id, value, set, element } => {
-                    let key = self.fresh();
-                    let mut projected: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
-                    projected.push(self.lowered(value, plan.schema())?.alias(&key));
-                    let left = LogicalPlanBuilder::from(plan).project(projected)?;
-                    let joined = left.join_on(set, JoinType::Left, [column(&key).eq(column(&element))])?;
-                    let mut kept: Vec<Expr> = joined
-                        .schema()
-                        .columns()
-                        .into_iter()
-                        .filter(|kept| kept.name != key && kept.name != element)
-                        .map(Expr::Column)
-                        .collect();
-                    kept.push(column(&element).alias(&id));
-                    joined.project(kept)?.build()?
+                Attachment::Member { id, keys, set } => {
+                    let kept: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+                    let (mut projected, mut on) = (kept.clone(), Vec::with_capacity(keys.len()));
+                    for (value, element) in &keys {
+                        let key = self.fresh();
+                        projected.push(self.lowered(value.clone(), plan.schema())?.alias(&key));
+                        on.push(column(&key).eq(column(element)));
+                    }
+                    let joined = LogicalPlanBuilder::from(plan).project(projected)?.join_on(set, JoinType::Left, on)?;
+                    let mark = keys.first().map(|(_, element)| column(element).alias(&id));
+                    joined.project(kept.into_iter().chain(mark))?.build()?
                 }
             };
         }
@@ -335,6 +337,10 @@ fn only_column(relation: &Relation) -> SqlResult<&ScopeColumn> {
         (Some(only), None) => Ok(only),
         _ => Err(SqlError::unsupported("a subquery of several columns as a value")),
     }
+}
+
+fn has_several_columns(relation: &Relation) -> bool {
+    relation.columns.iter().filter(|column| !column.hidden).count() > 1
 }
 
 /// Tells whether a plan gives exactly one row, whatever it reads.
@@ -420,8 +426,7 @@ impl Context<'_> {
         if !outer.is_empty() {
             return self.in_subquery(typed, query, false).map(Err);
         }
-        let several = relation.columns.iter().filter(|column| !column.hidden).count() > 1;
-        if let (Type::Row(fields), true) = (&typed.data_type, several) {
+        if let (Type::Row(fields), true) = (&typed.data_type, has_several_columns(&relation)) {
             return self.row_semi_join(&typed, fields.len(), relation).map(Ok);
         }
         let (typed, relation) = self.same_type(typed, relation)?;
@@ -430,7 +435,7 @@ impl Context<'_> {
     }
 
     /// `(a, b) IN (SELECT c, d …)`: where NULL is no better than false, all that counts is a row that is equal field by field.
-    fn row_semi_join(&self, value: &Typed, fields: usize, relation: Relation) -> SqlResult<SemiJoin> {
+    pub(super) fn row_semi_join(&self, value: &Typed, fields: usize, relation: Relation) -> SqlResult<SemiJoin> {
         let columns: Vec<ScopeColumn> = relation.columns.into_iter().filter(|column| !column.hidden).collect();
         if columns.len() != fields {
             return Err(SqlError::type_mismatch(format!(

@@ -16,7 +16,6 @@ use super::analyze::Analyzer;
 use super::coerce::common_super_type;
 use super::error::{SqlError, SqlResult};
 use super::expression::{Clause, Context};
-use super::query::groups_natively;
 use super::resolve::known::WINDOW;
 use super::scope::{Typed, column, same};
 use super::types::Type;
@@ -110,11 +109,6 @@ impl Context<'_> {
         }
         if call.distinct || !call.order_by.is_empty() {
             return Err(SqlError::unsupported("DISTINCT and ORDER BY in an aggregation over a window"));
-        }
-        // The last digits of these depend on how a frame's values are put together; DataFusion takes them out again.
-        let digits = ["corr", "covar", "regr", "std", "var", "geometric"];
-        if !window.order_by.is_empty() && digits.iter().any(|start| name.starts_with(start)) {
-            return Err(SqlError::unsupported(format!("`{name}` over a window with ORDER BY")));
         }
         let arguments = call.arguments.iter().map(|argument| inner.expr(argument)).collect::<SqlResult<Vec<_>>>()?;
         let modifiers = Modifiers::default();
@@ -310,20 +304,17 @@ impl Context<'_> {
         let mut partitions = Vec::with_capacity(partition_by.len());
         for item in partition_by {
             let typed = self.expr(item)?;
-            partitions.push(match &typed.data_type {
-                data_type if data_type.is_comparable() && groups_natively(data_type) => {
-                    values::key(typed, &self.analyzer.session).expr
-                }
-                Type::TimestampTz(_) => values::key(typed, &self.analyzer.session).expr,
-                data_type if data_type.is_comparable() => {
-                    return Err(SqlError::unsupported(format!("PARTITION BY {data_type}")));
-                }
-                other => {
-                    return Err(SqlError::type_mismatch(format!(
-                        "{other} is not comparable, and therefore cannot be used in window function PARTITION BY"
-                    )));
-                }
-            });
+            if !typed.data_type.is_comparable() {
+                return Err(SqlError::type_mismatch(format!(
+                    "{} is not comparable, and therefore cannot be used in window function PARTITION BY",
+                    typed.data_type
+                )));
+            }
+            // Trino sorts by them.
+            if !typed.data_type.is_orderable() {
+                return Err(SqlError::unsupported(format!("PARTITION BY {}", typed.data_type)));
+            }
+            partitions.push(values::key(typed, &self.analyzer.session).expr);
         }
         let sorts = order_by.iter().map(|item| self.sort(item)).collect::<SqlResult<Vec<_>>>()?;
         let frame = match window_frame {

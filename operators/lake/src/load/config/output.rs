@@ -198,7 +198,8 @@ impl TableOutput {
             if name.is_empty() || name.len() > 255 || !name.bytes().all(plain) {
                 problems.push(ConfigProblem::new(path.clone(), "expected a key of letters, digits and `_`"));
             } else if !seen.insert(name.to_ascii_lowercase()) {
-                problems.push(ConfigProblem::new(path.clone(), "the key is there twice"));
+                let message = format!("the key `{name}` is there twice: upper and lower case make no other key");
+                problems.push(ConfigProblem::new(path.clone(), message));
             }
             if expression.trim().is_empty() {
                 problems.push(ConfigProblem::new(path, "expected a SQL expression over the columns, found nothing"));

@@ -5,10 +5,12 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Datum, ListArray, MapArray, Scalar, StructArray, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Datum, ListArray, MapArray, Scalar, StructArray, UInt32Array,
+    new_null_array,
 };
-use arrow::buffer::NullBuffer;
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::kernels::cmp;
+use arrow::compute::take;
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type,
     Int8Type, Int16Type, Int32Type, Int64Type, IntervalYearMonthType, Time64MicrosecondType, TimestampMicrosecondType,
@@ -433,6 +435,7 @@ pub fn needs_key(operand: &Type) -> bool {
         Type::Real | Type::Double | Type::Char(_) | Type::TimestampTz(_) | Type::TimeTz(_) => true,
         Type::Array(element) => needs_key(element),
         Type::Row(fields) => fields.iter().any(|(_, field)| needs_key(field)),
+        Type::Map(..) => true,
         _ => false,
     }
 }
@@ -446,12 +449,17 @@ pub fn key_type(operand: &Type) -> Type {
         Type::TimeTz(_) => Type::Time(6),
         Type::Array(element) => Type::Array(Arc::new(key_type(element))),
         Type::Row(fields) => Type::Row(fields.iter().map(|(name, field)| (name.clone(), key_type(field))).collect()),
+        Type::Map(key, value) => {
+            let entry = [key, value].map(|part| (None, key_type(part)));
+            Type::Array(Arc::new(Type::Row(entry.into_iter().collect())))
+        }
         other => other.clone(),
     }
 }
 
 /// Returns an array that Arrow groups and sorts as Trino does the original: zoned types as instants, floating point
-/// numbers with one zero and one NaN, `char` with its blanks, also within arrays and rows; other arrays as they are.
+/// numbers with one zero and one NaN, `char` with its blanks, maps as the list of their entries in the order of the keys, also
+/// within arrays and rows; other arrays as they are.
 ///
 /// # Errors
 /// When the array is not in the layout of the type.
@@ -503,6 +511,45 @@ pub fn key(operand: &Type, array: &ArrayRef) -> Result<ArrayRef, EvalError> {
                 .collect::<Result<Vec<_>, _>>()?;
             Arc::new(StructArray::try_new(arrow_fields, columns, rows.nulls().cloned())?)
         }
+        Type::Map(key_of, value_of) => entries_in_order(operand, key_of, value_of, array)?,
         _ => Arc::clone(array),
     })
+}
+
+/// Returns maps as lists of their entries in the order of the keys.
+fn entries_in_order(operand: &Type, key_of: &Type, value_of: &Type, array: &ArrayRef) -> Result<ArrayRef, EvalError> {
+    let layout = || EvalError::layout(&operand.to_string());
+    let maps = array.as_any().downcast_ref::<MapArray>().ok_or_else(layout)?;
+    let DataType::List(item) = key_type(operand).to_arrow() else { return Err(layout()) };
+    let DataType::Struct(fields) = item.data_type() else { return Err(layout()) };
+    let (keys, values) = (key(key_of, maps.keys())?, key(value_of, maps.values())?);
+    let key_of = key_type(key_of);
+    let mut lengths = Vec::with_capacity(maps.len());
+    let mut indices: Vec<u32> = Vec::with_capacity(keys.len());
+    for row in 0..maps.len() {
+        let (from, to) = match maps.value_offsets().get(row..row + 2) {
+            Some(&[from, to]) if maps.is_valid(row) => (from, to),
+            _ => (0, 0),
+        };
+        let mut own: Vec<u32> =
+            (from..to).map(|at| u32::try_from(at).map_err(|_| layout())).collect::<Result<_, _>>()?;
+        let mut failed = None;
+        own.sort_by(|left, right| {
+            let (left, right) = (*left as usize, *right as usize);
+            order(&key_of, keys.as_ref(), left, keys.as_ref(), right).unwrap_or_else(|error| {
+                failed = Some(error);
+                Ordering::Equal
+            })
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        lengths.push(own.len());
+        indices.extend(own);
+    }
+    let indices = UInt32Array::from(indices);
+    let columns = vec![take(&keys, &indices, None)?, take(&values, &indices, None)?];
+    let entries = StructArray::try_new_with_length(fields.clone(), columns, None, indices.len())?;
+    let offsets = OffsetBuffer::from_lengths(lengths);
+    Ok(Arc::new(ListArray::try_new(item, offsets, Arc::new(entries), maps.nulls().cloned())?))
 }
