@@ -211,16 +211,19 @@ async fn a_stop_anywhere_is_gone_on_from() {
         roll_up(&metrics).await.unwrap();
         metrics.ledger.close().await;
 
-        let (passed, at_point) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(None)));
+        // Opening the tiers is stopped elsewhere (`crash.rs`).
+        let (passed, at_point) = (Arc::new(AtomicU64::new(u64::MAX)), Arc::new(Mutex::new(None)));
         let (count, place) = (Arc::clone(&passed), Arc::clone(&at_point));
         let crash_points = CrashPoints::new(Arc::new(move |point: &str| {
-            let goes_on = count.fetch_add(1, Ordering::SeqCst) != fuse;
+            let is_open = count.load(Ordering::SeqCst) != u64::MAX;
+            let goes_on = !is_open || count.fetch_add(1, Ordering::SeqCst) != fuse;
             if !goes_on {
                 *place.lock().unwrap() = Some(point.to_owned());
             }
             goes_on
         }));
         let metrics = open(&database, crash_points).await;
+        passed.store(0, Ordering::SeqCst);
         let ended = give_up(&metrics, "cold").await;
         assert_eq!(hours(&metrics).await, from_hourly(4.0), "stopped at {at_point:?}");
         metrics.ledger.close().await;
