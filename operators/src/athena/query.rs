@@ -11,6 +11,7 @@ use engine::operator::{
 };
 use engine::params::Params as EngineParams;
 use engine::workflow::TaskDef;
+use lake::ErrorKind;
 use lake::query::{Destination, Query as LakeQuery, QueryId, QueryStats, QueryStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -138,7 +139,13 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
                 tables: Vec::new(),
                 options: params.query.options()?,
             };
-            progress.query = Some(lake.engine.start(&query).await.map_err(task_error)?);
+            let started = lake.engine.start(&query).await.map_err(|error| {
+                // Athena tells at once of a statement without a form, other engines with the query's end.
+                let is_of_statement = matches!(error.kind, ErrorKind::InvalidSql | ErrorKind::UnsupportedSql);
+                let error = task_error(error);
+                if is_of_statement { error.at_param("_command") } else { error }
+            });
+            progress.query = Some(started?);
             return state::wait(&progress, pause(0));
         };
         match lake.engine.poll(&query).await.map_err(task_error)? {

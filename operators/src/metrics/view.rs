@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
 use engine::params::Params as EngineParams;
-use lake::catalog::{Expect, View as LakeView, ViewColumn};
+use lake::catalog::{Expect, ViewColumn};
 use lake::name::TableName;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -148,8 +148,8 @@ async fn put(opened: &Opened, name: &TableName, sql: String) -> Result<(), TaskE
         .columns
         .into_iter()
         .map(|column| ViewColumn { name: column.name, data_type: column.data_type.to_string() });
-    let view = LakeView { sql, database: None, columns: columns.collect() };
-    let table = view.table(name.clone(), Some("the Parquet tiers of metrics")).map_err(task_error)?;
+    let view = lake.view(sql, columns.collect(), "the Parquet tiers of metrics");
+    let table = view.table(name.clone()).map_err(task_error)?;
     let expect = standing.map_or(Expect::Absent, |table| Expect::Version(table.version));
     let put = lake.catalog.put_table(&table, expect);
     lake.settings.crash_points.around("metrics: make a view", put).await.map_err(task_error)?;

@@ -1,6 +1,6 @@
 //! Views are made and dropped.
 
-use lake::catalog::{Expect, View, ViewColumn};
+use lake::catalog::{ATHENA_CATALOG, Expect, View, ViewColumn};
 use lake::name::TableName;
 use lake::{Error, ErrorKind, Result};
 
@@ -54,14 +54,17 @@ impl Athena {
         }
         let view = View {
             sql: create.query.clone(),
+            catalog: ATHENA_CATALOG.to_owned(),
             database: Some(database.to_owned()),
+            comment: create.comment.clone(),
+            as_invoker: false,
             columns: described
                 .columns
                 .iter()
                 .map(|column| ViewColumn { name: column.name.to_lowercase(), data_type: column.data_type.to_string() })
                 .collect(),
         };
-        let table = view.table(name, create.comment.as_deref())?;
+        let table = view.table(name)?;
         let expect = old.map_or(Expect::Absent, |old| Expect::Version(old.version));
         catalog.put_table(&table, expect).await?;
         Ok(Outcome::nothing())
