@@ -174,10 +174,11 @@ impl<'a> ChunkReader<'a> {
             && self.header.record != HeaderRecord::None
             && !(at >= self.pending.len() && self.is_end)
         {
+            let mut stops = parser.dialect().stops(&self.pending);
             let mut fields = Vec::new();
             // Blank lines and comments before the header are no header.
             let names = loop {
-                match parser.dialect().scan(&self.pending, at, self.is_end, &mut fields) {
+                match parser.dialect().scan(&mut stops, at, self.is_end, &mut fields) {
                     Scanned::Incomplete => return self.more_header(),
                     Scanned::Skipped(extent) => {
                         lines += extent.lines;
@@ -230,30 +231,23 @@ impl<'a> ChunkReader<'a> {
 
 /// Returns the byte after the last CSV record that is whole for sure.
 fn last_csv_record_end(dialect: &Dialect, bytes: &[u8]) -> usize {
-    let quote = dialect.quote().filter(|quote| memchr::memchr(*quote, bytes).is_some());
-    let Some(quote) = quote else {
-        if let Some(at) = memchr::memrchr(b'\n', bytes) {
-            return at + 1;
-        }
-        // A CR at the very end may be half of a CRLF.
-        return memchr::memrchr(b'\r', &bytes[..bytes.len().saturating_sub(1)]).map_or(0, |at| at + 1);
-    };
+    let mut stops = dialect.stops(bytes);
     let mut fields = Vec::new();
     let mut at = 0;
-    while at < bytes.len() {
-        // A record without a quote ends with its line; only the others need a closer look.
-        if let Some(end) = memchr::memchr3(quote, b'\n', b'\r', &bytes[at..]).map(|found| at + found)
-            && bytes[end] == b'\n'
-        {
-            at = end + 1;
-            continue;
-        }
-        match dialect.scan(bytes, at, false, &mut fields) {
+    while let Some(quote) = dialect.quote().and_then(|quote| memchr::memchr(quote, &bytes[at..])) {
+        // Records without a quote end with their lines: only the one that the next quote is in needs a closer look.
+        let start = at + memchr::memrchr2(b'\n', b'\r', &bytes[at..at + quote]).map_or(0, |end| end + 1);
+        match dialect.scan(&mut stops, start, false, &mut fields) {
             Scanned::Record(extent) | Scanned::Skipped(extent) | Scanned::Bad(extent, _) => at = extent.next,
-            Scanned::Incomplete => break,
+            Scanned::Incomplete => return start,
         }
     }
-    at
+    let rest = &bytes[at..];
+    let end = memchr::memrchr(b'\n', rest).or_else(|| {
+        // A CR at the very end may be half of a CRLF.
+        memchr::memrchr(b'\r', &rest[..rest.len().saturating_sub(1)])
+    });
+    end.map_or(at, |end| at + end + 1)
 }
 
 fn first_line_end(bytes: &[u8], is_end: bool) -> Option<usize> {
@@ -318,9 +312,10 @@ mod tests {
                 let dialect = Dialect::new(&config, ",");
                 let mut records = Vec::new();
                 for (line, text) in chunks {
+                    let mut stops = dialect.stops(text.as_bytes());
                     let (mut at, mut line) = (0, *line);
                     while at < text.len() {
-                        match dialect.scan(text.as_bytes(), at, true, &mut Vec::new()) {
+                        match dialect.scan(&mut stops, at, true, &mut Vec::new()) {
                             Scanned::Record(extent) | Scanned::Skipped(extent) | Scanned::Bad(extent, _) => {
                                 records.push((line, text[at..extent.next].to_owned()));
                                 at = extent.next;

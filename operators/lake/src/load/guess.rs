@@ -11,9 +11,9 @@ use std::fmt;
 use indexmap::IndexMap;
 
 use super::chunk::{Header, HeaderRecord};
-use super::column::{double, integer};
 use super::config::{ColumnType, CsvConfig, JsonlConfig};
 use super::layout::{Layout, LayoutColumn};
+use super::number::{double, integer};
 use super::parse::csv::{CsvParser, Scanned, line_ends};
 use super::parse::for_each_line;
 use super::parse::json::{self, Kind};
@@ -248,9 +248,10 @@ fn for_each_record(
     most: usize,
     mut record: impl FnMut(usize, &[Option<&[u8]>]),
 ) {
+    let mut stops = parser.dialect().stops(sample);
     let (mut fields, mut at, mut seen) = (Vec::new(), 0, 0);
     while at < sample.len() && seen < most {
-        match parser.dialect().scan(sample, at, is_end, &mut fields) {
+        match parser.dialect().scan(&mut stops, at, is_end, &mut fields) {
             Scanned::Record(extent) => {
                 let mut scratches = vec![Vec::new(); fields.len()];
                 let values: Vec<Option<&[u8]>> = fields

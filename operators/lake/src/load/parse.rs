@@ -13,6 +13,7 @@ pub(crate) mod apache_combined;
 pub(crate) mod csv;
 pub(crate) mod json;
 pub(crate) mod jsonl;
+pub(crate) mod stops;
 
 /// Whole records of one file.
 #[derive(Debug)]
@@ -96,7 +97,7 @@ impl<'a> RecordSink<'a> {
         let rows = lines.min(chunk.bytes.len() / columns.len().max(1) + 1);
         Self {
             chunk,
-            rows: BatchBuilder::new(columns, rows),
+            rows: BatchBuilder::new(columns, rows, chunk.bytes.len()),
             clean,
             places: Vec::with_capacity(rows),
             rejected: Vec::new(),

@@ -13,6 +13,7 @@ use arrow::record_batch::RecordBatch;
 use parquet::file::properties::WriterPropertiesPtr;
 
 use super::column::{ReadColumn, schema};
+use super::dictionary;
 use super::encode::{ColumnEncoder, ColumnPlace, ParquetFile, RowGroup};
 use super::input::InputFile;
 use super::pipeline::Results;
@@ -237,21 +238,22 @@ impl<'a> Streams<'a> {
         let Some(stream) = self.by_key.get_mut(key) else { return Ok(()) };
         self.buffered -= std::mem::take(&mut stream.buffered);
         stream.rows = 0;
-        for batch in std::mem::take(&mut stream.batches) {
+        let batches = std::mem::take(&mut stream.batches);
+        for (place, batch) in batches.iter().enumerate() {
             if self.open.is_none() {
-                self.open_group(key, results)?;
+                self.open_group(key, &batches[place..], results)?;
             }
-            self.feed(&batch, None, results)?;
+            self.feed(batch, None, results)?;
         }
         Ok(())
     }
 
-    fn open_group(&mut self, key: &StreamKey, results: &mut Results<'_>) -> Result<()> {
+    fn open_group(&mut self, key: &StreamKey, first_rows: &[RecordBatch], results: &mut Results<'_>) -> Result<()> {
         if self.by_key.get(key).is_none_or(|stream| stream.file.is_none()) {
             if self.open_files >= MAX_OPEN_FILES {
                 self.close_oldest(results)?;
             }
-            self.open_file(key)?;
+            self.open_file(key, first_rows)?;
         }
         let number = self.next_number;
         self.next_number += 1;
@@ -275,7 +277,7 @@ impl<'a> Streams<'a> {
         if stream.file_bytes >= FILE_BYTES { self.close(&open.key, results) } else { Ok(()) }
     }
 
-    fn open_file(&mut self, key: &StreamKey) -> Result<()> {
+    fn open_file(&mut self, key: &StreamKey, first_rows: &[RecordBatch]) -> Result<()> {
         self.prepare(key)?;
         let Some(stream) = self.by_key.get_mut(key) else { return Ok(()) };
         let schema = match key {
@@ -283,7 +285,8 @@ impl<'a> Streams<'a> {
             StreamKey::Rejected => &self.rejected_schema,
         };
         let sink = self.destination.open(key, stream.parts)?;
-        stream.file = Some(ParquetFile::new(sink, schema, &self.properties)?);
+        let properties = dictionary::settings(&self.properties, first_rows);
+        stream.file = Some(ParquetFile::new(sink, schema, &properties)?);
         stream.file_bytes = 0;
         stream.parts += 1;
         self.open_files += 1;

@@ -35,14 +35,10 @@ pub(crate) fn zone(name: &str) -> Result<Zone, String> {
 
 /// Reads `2024-02-29` as days since 1970.
 pub(crate) fn parse_date(text: &[u8]) -> Option<i32> {
-    let mut cursor = Cursor { text, at: 0 };
-    let year = cursor.exact(4)?;
-    cursor.byte(b'-')?;
-    let month = cursor.exact(2)?;
-    cursor.byte(b'-')?;
-    let day = cursor.exact(2)?;
-    (cursor.at == text.len()).then_some(())?;
-    days(year, month, day)
+    let text: &[u8; 10] = text.try_into().ok()?;
+    let two = |at: usize| two_digits(text[at], text[at + 1]);
+    (text[4] == b'-' && text[7] == b'-').then_some(())?;
+    days(two(0)? * 100 + two(2)?, two(5)?, two(8)?)
 }
 
 /// Reads `17/May/2015:10:05:03 +0000` as microseconds since 1970.
@@ -74,12 +70,12 @@ fn two_digits(high: u8, low: u8) -> Option<i64> {
     (high < 10 && low < 10).then(|| i64::from(high) * 10 + i64::from(low))
 }
 
-/// Reads `2024-02-29T12:34:56`, the common case, as seconds since 1970. None says nothing: [`TimeFormat::parse`] looks closer.
-fn iso_seconds(text: &[u8]) -> Option<i64> {
-    let text: &[u8; 19] = text.try_into().ok()?;
+/// Reads `2024-02-29T12:34:56`, whatever stands in place of the `T`, as seconds since 1970: the common case. None says nothing:
+/// [`TimeFormat::parse`] looks closer.
+fn iso_seconds(text: &[u8; 19]) -> Option<i64> {
     let two = |at: usize| two_digits(text[at], text[at + 1]);
     let separators = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
-    if !matches!(text[10], b'T' | b' ') || separators.iter().any(|(at, byte)| text[*at] != *byte) {
+    if separators.iter().any(|(at, byte)| text[*at] != *byte) {
         return None;
     }
     let day = days(two(0)? * 100 + two(2)?, two(5)?, two(8)?)?;
@@ -114,12 +110,31 @@ impl Default for TimeDefaults {
 
 /// A format that was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TimeFormat(Kind);
+pub(crate) struct TimeFormat {
+    kind: Kind,
+    /// What it means by `2024-02-29` is what [`parse_date`] does.
+    has_iso_day: bool,
+    /// What it may have in place of the `T` of `2024-02-29T12:34:56` for [`iso_seconds`] to read it.
+    iso_separators: &'static [u8],
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     Iso,
     Items(Vec<Item>),
+}
+
+impl From<Vec<Item>> for TimeFormat {
+    fn from(items: Vec<Item>) -> Self {
+        const DAY: [Item; 5] = [Item::Year, Item::Literal(b'-'), Item::Month, Item::Literal(b'-'), Item::Day];
+        const TIME: [Item; 5] = [Item::Hour, Item::Literal(b':'), Item::Minute, Item::Literal(b':'), Item::Second];
+        let iso_separators: &[u8] = match items.strip_prefix(&DAY).and_then(|rest| rest.strip_suffix(&TIME)) {
+            Some([Item::Literal(b'T')]) => b"T",
+            Some([Item::Blanks]) => b" ",
+            _ => b"",
+        };
+        Self { has_iso_day: items == DAY, iso_separators, kind: Kind::Items(items) }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +176,7 @@ struct Parts {
 
 impl TimeFormat {
     /// The format of timestamps without one: `2024-02-29`, `2024-02-29 12:34`, `2024-02-29T12:34:56.789+09:00`, `… UTC`.
-    pub(crate) const ISO: Self = Self(Kind::Iso);
+    pub(crate) const ISO: Self = Self { kind: Kind::Iso, has_iso_day: true, iso_separators: b"T " };
 
     /// Understands a format.
     ///
@@ -225,26 +240,27 @@ impl TimeFormat {
         if items.is_empty() {
             return Err("expected a format as `%Y-%m-%d %H:%M:%S`, found an empty one".to_owned());
         }
-        Ok(Self(Kind::Items(items)))
+        Ok(items.into())
     }
 
     fn compile_items(format: &str) -> Vec<Item> {
         match Self::compile(format) {
-            Ok(Self(Kind::Items(items))) => items,
+            Ok(Self { kind: Kind::Items(items), .. }) => items,
             _ => Vec::new(),
         }
     }
 
     /// Reads a time as microseconds since 1970 in UTC; none when the text does not fit or names no real time.
     pub(crate) fn parse(&self, text: &[u8], defaults: &TimeDefaults) -> Option<i64> {
-        if let (Kind::Iso, Zone::Fixed(offset)) = (&self.0, &defaults.zone)
+        if let (Ok(text), Zone::Fixed(offset)) = (<&[u8; 19]>::try_from(text), &defaults.zone)
+            && self.iso_separators.contains(&text[10])
             && let Some(seconds) = iso_seconds(text)
         {
             return Some((seconds - i64::from(*offset)) * MICROS_PER_SECOND);
         }
         let mut cursor = Cursor { text, at: 0 };
         let mut parts = Parts::default();
-        match &self.0 {
+        match &self.kind {
             Kind::Iso => read_iso(&mut cursor, &mut parts)?,
             Kind::Items(items) => {
                 for item in items {
@@ -258,7 +274,7 @@ impl TimeFormat {
 
     /// Reads a day as days since 1970; a time of day in the text is refused unless the format has it.
     pub(crate) fn parse_day(&self, text: &[u8], defaults: &TimeDefaults) -> Option<i32> {
-        if self.0 == Kind::Iso
+        if self.has_iso_day
             && let Some(day) = parse_date(text)
         {
             return Some(day);
@@ -619,6 +635,12 @@ mod tests {
             ("%Y-%m-%d %H:%M:%S.%3N", "2024-03-01 00:00:00.123", Some("2024-03-01T00:00:00.123Z")),
             ("%Y-%m-%d %H:%M:%S.%N %z", "2024-03-01 00:00:00", None),
             ("%Y-%m-%d", "2024-03-01 rest", None),
+            ("%Y-%m-%d", "2024-3-1", Some("2024-03-01T00:00:00Z")),
+            ("%Y-%m-%d %H:%M:%S", "2024-03-01 12:34:56", Some("2024-03-01T12:34:56Z")),
+            ("%Y-%m-%d %H:%M:%S", "2024-03-01  1:2:3", Some("2024-03-01T01:02:03Z")),
+            ("%Y-%m-%d %H:%M:%S", "2024-03-01T12:34:56", None),
+            ("%FT%T", "2024-03-01T12:34:60", Some("2024-03-01T12:34:59Z")),
+            ("%FT%T", "2024-03-01 12:34:56", None),
             ("%H:%M", "25:00", None),
         ] {
             assert_eq!(read(format, text).as_deref(), expected, "{format} {text}");

@@ -10,8 +10,9 @@
 //! agent is a row, as log daemons cut long lines there; one that ends before is rejected.
 
 use super::{RecordSink, for_each_line};
-use crate::load::column::{ReadColumn, integer};
+use crate::load::column::ReadColumn;
 use crate::load::config::ColumnType;
+use crate::load::number::integer;
 use crate::load::reject::Reason;
 use crate::load::time_format::{TimeDefaults, TimeFormat, parse_access_log_time};
 

@@ -12,6 +12,8 @@
 //! which its bad quote opened, and reading goes on at the next line.
 
 use super::RecordSink;
+use super::stops::Stops;
+use crate::load::column::ColumnBuilder;
 use crate::load::config::{CsvConfig, Newline, NullStrings};
 use crate::load::reject::Reason;
 
@@ -26,6 +28,8 @@ pub(crate) struct Dialect {
     max_quoted: usize,
     /// The bytes that a plain field stops at: the delimiter's first, LF, CR.
     stops: [u8; 3],
+    /// The delimiter is one byte, and blanks around fields are theirs.
+    is_simple: bool,
 }
 
 /// A field of a record.
@@ -82,6 +86,7 @@ impl Dialect {
         let stops = [delimiter.first().copied().unwrap_or(b','), b'\n', b'\r'];
         let quote = config.quote.and_then(ascii);
         Self {
+            is_simple: delimiter.len() == 1 && !config.trim_if_not_quoted,
             delimiter,
             quote,
             // A quote that is its own escape is doubled, which is understood anyway.
@@ -98,8 +103,14 @@ impl Dialect {
         self.quote
     }
 
-    /// Finds the record that starts at `start`; `is_end` says that nothing follows the bytes.
-    pub(crate) fn scan(&self, bytes: &[u8], start: usize, is_end: bool, fields: &mut Vec<Field>) -> Scanned {
+    /// Begins the search in a text for what ends plain fields.
+    pub(crate) fn stops<'a>(&self, bytes: &'a [u8]) -> Stops<'a> {
+        Stops::new(bytes, self.stops)
+    }
+
+    /// Finds the record that starts at `start` in the text of [`Dialect::stops`]; `is_end` says that nothing follows the text.
+    pub(crate) fn scan(&self, stops: &mut Stops<'_>, start: usize, is_end: bool, fields: &mut Vec<Field>) -> Scanned {
+        let bytes = stops.text();
         fields.clear();
         if let Some(comment) = &self.comment {
             let rest = &bytes[start..];
@@ -116,6 +127,16 @@ impl Dialect {
         let mut at = start;
         let mut lines = 0;
         loop {
+            // Most fields: no quote in front, and the one byte of the delimiter after them.
+            while self.is_simple
+                && let Some(first) = bytes.get(at)
+                && Some(*first) != self.quote
+                && let Some(end) = stops.next(at)
+                && bytes[end] == self.stops[0]
+            {
+                fields.push(Field { start: at, end, form: FieldForm::Plain });
+                at = end + 1;
+            }
             let field_start = at;
             let mut content = at;
             if self.trim {
@@ -142,7 +163,7 @@ impl Dialect {
                     return bad(bytes, content, is_end, lines_before, Reason::AfterQuote { field });
                 }
             } else {
-                at = self.plain_end(bytes, at);
+                at = self.plain_end(stops, at);
                 let (mut first, mut last) = (field_start, at);
                 if self.trim {
                     first = content.min(at);
@@ -167,21 +188,15 @@ impl Dialect {
     }
 
     /// Returns where a plain field that starts at `at` ends.
-    fn plain_end(&self, bytes: &[u8], mut at: usize) -> usize {
+    fn plain_end(&self, stops: &mut Stops<'_>, mut at: usize) -> usize {
+        let bytes = stops.text();
         loop {
-            match first_of(&bytes[at..], self.stops) {
+            match stops.next(at) {
                 None => return bytes.len(),
-                Some(found) => {
-                    at += found;
-                    if bytes[at] != self.stops[0] || self.is_delimiter(bytes, at) {
-                        return at;
-                    }
-                    if self.delimiter.starts_with(&bytes[at..]) {
-                        // It may become a delimiter with the bytes that follow.
-                        return at;
-                    }
-                    at += 1;
-                }
+                Some(found) if bytes[found] != self.stops[0] || self.is_delimiter(bytes, found) => return found,
+                // It may become a delimiter with the bytes that follow.
+                Some(found) if self.delimiter.starts_with(&bytes[found..]) => return found,
+                Some(found) => at = found + 1,
             }
         }
     }
@@ -306,30 +321,6 @@ enum Quoted {
     Unclosed,
 }
 
-/// Returns the place of the first byte that is one of three. Fields are short, so that eight bytes at a time are looked at in a
-/// register: a byte of `word ^ pattern` is zero where the two are the same, and subtracting one from each byte borrows into the
-/// high bit of the first that is zero.
-#[inline]
-fn first_of(bytes: &[u8], wanted: [u8; 3]) -> Option<usize> {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let patterns = wanted.map(|byte| u64::from(byte) * LOW);
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (place, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let found = patterns.iter().fold(0, |found, pattern| {
-            let same = word ^ pattern;
-            found | (same.wrapping_sub(LOW) & !same & HIGH)
-        });
-        if found != 0 {
-            // Flags above the first may be wrong, the lowest is not.
-            return Some(place * 8 + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let done = bytes.len() - rest.len();
-    rest.iter().position(|byte| wanted.contains(byte)).map(|at| done + at)
-}
-
 /// A bad record ends with the line on which its bad quote opened.
 fn bad(bytes: &[u8], open: usize, is_end: bool, lines_before: u64, reason: Reason) -> Scanned {
     match line_end(bytes, open, is_end) {
@@ -352,14 +343,9 @@ fn line_end(bytes: &[u8], at: usize, is_end: bool) -> Option<(usize, usize)> {
 
 /// Counts the line ends in a text; CRLF is one.
 pub(crate) fn line_ends(text: &[u8]) -> u64 {
-    let mut count = 0;
-    for at in memchr::memchr2_iter(b'\n', b'\r', text) {
-        let is_second_half = text[at] == b'\n' && at > 0 && text[at - 1] == b'\r';
-        if !is_second_half {
-            count += 1;
-        }
-    }
-    count
+    let feeds = memchr::memchr_iter(b'\n', text).count();
+    let returns = memchr::memchr_iter(b'\r', text).filter(|at| text.get(at + 1) != Some(&b'\n')).count();
+    u64::try_from(feeds + returns).unwrap_or(u64::MAX)
 }
 
 /// Reads delimited text into columns.
@@ -390,8 +376,12 @@ impl CsvParser {
     }
 
     /// Returns what a field means; none is NULL.
+    #[inline]
     pub(crate) fn value<'a>(&self, bytes: &'a [u8], field: Field, scratch: &'a mut Vec<u8>) -> Option<&'a [u8]> {
-        let value = self.dialect.value(bytes, field, self.newline, scratch);
+        let value = match field.form {
+            FieldForm::Plain => &bytes[field.start..field.end],
+            _ => self.dialect.value(bytes, field, self.newline, scratch),
+        };
         let is_null = match &self.null_strings {
             None => value.is_empty() && field.form == FieldForm::Plain,
             Some(NullStrings(texts)) => texts.iter().any(|text| text.as_bytes() == value),
@@ -411,12 +401,13 @@ impl CsvParser {
     /// Reads the records of a chunk.
     pub(crate) fn parse(&self, sink: &mut RecordSink<'_>) {
         let bytes = sink.bytes();
+        let mut stops = self.dialect.stops(bytes);
         let mut fields = Vec::new();
         let mut scratch = Vec::new();
         let mut at = 0;
         let mut line = 0;
         while at < bytes.len() {
-            match self.dialect.scan(bytes, at, true, &mut fields) {
+            match self.dialect.scan(&mut stops, at, true, &mut fields) {
                 Scanned::Record(extent) => {
                     match self.append(&bytes[at..extent.end], bytes, &fields, sink, &mut scratch) {
                         Ok(()) => sink.accept(at, extent.end, line),
@@ -460,8 +451,8 @@ impl CsvParser {
         if found > expected && !self.allow_extra_columns {
             return Err(Reason::TooManyFields { expected, found });
         }
-        for (index, column) in columns.iter_mut().enumerate() {
-            match fields.get(index).and_then(|field| self.value(bytes, *field, scratch)) {
+        for (column, field) in columns.iter_mut().zip(fields) {
+            match self.value(bytes, *field, scratch) {
                 None => column.append_null(),
                 Some(value) => {
                     if column.append_text(value).is_err() {
@@ -470,6 +461,7 @@ impl CsvParser {
                 }
             }
         }
+        columns.iter_mut().skip(found).for_each(ColumnBuilder::append_null);
         Ok(())
     }
 }
@@ -603,14 +595,6 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_of_three_is_found(bytes in "[a-c\u{0}-\u{3}\u{7f}\u{80}]{0,40}", wanted in any::<[u8; 3]>()) {
-            for wanted in [wanted, [b'a', 0, 1], [0x80, 0xC2, 0x7F]] {
-                let expected = bytes.bytes().position(|byte| wanted.contains(&byte));
-                prop_assert_eq!(first_of(bytes.as_bytes(), wanted), expected);
-            }
-        }
-
-        #[test]
         fn no_line_is_lost_and_chunks_do_not_matter(
             text in "[a\",\\\\ #\\n\\r]{0,60}",
             quote in prop_oneof![Just(Some('"')), Just(None)],
@@ -627,12 +611,14 @@ mod tests {
             };
             let dialect = Dialect::new(&config, delimiter);
             let bytes = text.as_bytes();
+            let mut stops = dialect.stops(bytes);
             let (mut fields, mut at, mut lines, mut open_end) = (Vec::new(), 0, 0, 0);
             while at < bytes.len() {
-                let whole = dialect.scan(bytes, at, true, &mut fields);
+                let whole = dialect.scan(&mut stops, at, true, &mut fields);
                 // What is seen with fewer bytes at hand is the same, or not known yet.
                 let known = (at + cut).min(bytes.len());
-                let partial = dialect.scan(&bytes[..known], at.min(known), false, &mut Vec::new());
+                let mut known_stops = dialect.stops(&bytes[..known]);
+                let partial = dialect.scan(&mut known_stops, at.min(known), false, &mut Vec::new());
                 prop_assert!(partial == whole || partial == Scanned::Incomplete, "{:?} {:?}", partial, whole);
                 let (Scanned::Record(extent) | Scanned::Skipped(extent) | Scanned::Bad(extent, _)) = whole else {
                     return Err(TestCaseError::fail("incomplete at the end"));
