@@ -1,7 +1,8 @@
 //! Expiring: points that are archived and verified go out of a store.
 //!
-//! Nothing is deleted that was not read from the archive a moment before, with the same time and value. So nothing is lost
-//! whoever writes at the same time, whatever the ledger says, and however often it is repeated.
+//! Nothing is deleted that was not read from the archive a moment before, with the same time and value; or, where the larger of two
+//! values counts, with a larger one. So nothing is lost whoever writes at the same time, whatever the ledger says, and however
+//! often it is repeated.
 
 use jiff::Timestamp;
 use lake::{Error, ErrorKind, Result};
@@ -129,7 +130,7 @@ impl Metrics {
         Ok(true)
     }
 
-    /// Deletes from a store what the archive has; returns how many points went and how many stayed.
+    /// Deletes from a store what the archive has, or has a larger value of where that counts; returns how many points went and how many stayed.
     async fn delete_archived(&self, archive: &Tier, row: &LedgerRow, store: &dyn PointStore) -> Result<(u64, u64)> {
         let Some(standing) = &row.standing else { return Ok((0, 0)) };
         let archived = self.scan_standing(&archive.name, row.window, standing).await?;
@@ -139,7 +140,7 @@ impl Metrics {
             let (stored, archived) = stored_and_archived(found);
             let Some(stored) = stored else { continue };
             let archived = archived.map(|series| series.points).unwrap_or_default();
-            let (same, others) = stored.points.split_by(&archived);
+            let (same, others) = stored.points.split_by(&archived, self.tiers.duplicate);
             left += others.len() as u64;
             count += same.len();
             ready.push(SeriesPoints { name, points: same });

@@ -235,3 +235,31 @@ async fn a_lost_ledger_is_rebuilt_from_the_partitions() {
     let hourly = roll_up(&metrics, "cold", "hourly", now).await;
     assert_eq!((hourly[0].generation, hourly[0].figures.count), (2, 14));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_larger_value_counts_a_smaller_one_does_not_keep_a_window_from_its_end() {
+    let world = World::new();
+    let metrics = world.open_with(DuplicateRule::Max).await;
+    let (warm, cold) = (tier("warm"), tier("cold"));
+    let now = at("2026-02-10T00:00:00Z");
+    let times_ms = [ms("2026-02-01T00:00:00Z"), ms("2026-02-01T00:01:00Z"), ms("2026-02-01T00:02:00Z")];
+    let all = |values: [f64; 3]| {
+        let points: Vec<(i64, f64)> = times_ms.into_iter().zip(values).collect();
+        batch(&[("cpu", points.as_slice())])
+    };
+    let to_the_end = async || {
+        dump_and_verify(&metrics, now).await;
+        metrics.expire(&warm, day("2026-02-01"), 0, now).await.unwrap()
+    };
+    metrics.write(&warm, &all([5.0, 5.0, 5.0]), now).await.unwrap();
+    assert_eq!(to_the_end().await.state, WindowState::Expired);
+    metrics.write(&warm, &all([4.0, 6.0, f64::NAN]), now).await.unwrap();
+    let report = to_the_end().await;
+    assert_eq!((report.outcome, report.state, report.moved), (Outcome::Made, WindowState::Expired, 3));
+    let expected = all_of(&all([5.0, 6.0, 5.0]));
+    assert_eq!(read_all(&metrics, &[name("cpu")]).await, expected);
+    metrics.write(&warm, &all([5.0, 5.0, 5.0]), now).await.unwrap();
+    assert_eq!(to_the_end().await.state, WindowState::Expired);
+    assert_eq!(read_all(&metrics, &[name("cpu")]).await, expected);
+    assert_eq!(metrics.windows(&cold, None).await.unwrap()[0].standing.as_ref().unwrap().generation, 2);
+}
