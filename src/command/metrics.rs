@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use lake::words::{bytes, figure};
 use metrics::config::Period;
 use metrics::{
-    Aggregate, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step, TimeRange, WindowStatus,
+    Aggregate, Fault, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step, TimeRange, WindowStatus,
 };
 use operators::Purpose;
 use serde_json::json;
@@ -192,6 +192,9 @@ async fn status(base: &Base, file: &Path) -> Result<(), Failure> {
                 "window": status.window.label(),
                 "state": status.state.word(),
                 "late": status.is_late,
+                "fault": status.fault.map(Fault::word),
+                "astray": status.is_astray,
+                "stale": status.is_stale,
                 "due": status.is_due,
                 "generation": status.generation,
                 "points": status.figures.count,
@@ -223,10 +226,17 @@ async fn status(base: &Base, file: &Path) -> Result<(), Failure> {
 /// Says how far a window is.
 fn state(status: &WindowStatus) -> String {
     let word = status.state.word();
+    let word = match status.fault {
+        Some(Fault::Objects) => format!("{word}, damaged"),
+        Some(Fault::Store) => format!("{word}, not as the store"),
+        None => word.to_owned(),
+    };
+    let word = if status.is_astray { format!("{word}, not what the catalog points to") } else { word };
+    let word = if status.is_stale { format!("{word}, made of older windows") } else { word };
     match (status.is_late, status.is_due) {
         (true, _) => format!("{word}, late: points came since"),
         (false, true) => format!("{word}, due"),
-        (false, false) => word.to_owned(),
+        (false, false) => word,
     }
 }
 

@@ -1,5 +1,7 @@
 mod crash;
+mod damage;
 mod drop;
+mod dumped;
 mod model;
 mod path;
 mod sabotage;

@@ -189,6 +189,9 @@ fn line(report: &WindowReport, doing: Doing<'_>) -> String {
     let became = match &report.outcome {
         Outcome::Made => doing.done.to_owned(),
         Outcome::Unchanged => format!("{} already", doing.done),
+        Outcome::Late if doing.thing == "bucket" => {
+            "late: what it is made of has changed since, to be rolled up again".to_owned()
+        }
         Outcome::Late => "late: points came since, to be dumped again".to_owned(),
         Outcome::Failed => format!("NOT {}", doing.done),
         Outcome::NotDue(why) => format!("not {}: {why}", doing.done),
@@ -210,6 +213,8 @@ fn line(report: &WindowReport, doing: Doing<'_>) -> String {
 fn wrong(mismatches: &[String]) -> TaskError {
     let message = format!("points are not as they should be:\n{}", mismatches.join("\n"));
     TaskError::new(TaskErrorKind::DataQuality, Retry::Never, code::DATA_QUALITY, message).help(
-        "nothing is expired while windows are not verified; compare with a backup or the source before you dump again",
+        "nothing of these windows is expired; the next `metrics.dump>` (or `metrics.rollup>`) writes a damaged one again when the store \
+         still holds all of it. Else put the object back from a backup, or undo to a version that is whole; what is left is \
+         written by `metrics.dump>` with `window` and `on_damage: replace`",
     )
 }

@@ -38,4 +38,14 @@ CREATE TABLE IF NOT EXISTS metric_dropped (
     PRIMARY KEY (tier, start_ms)
 ) STRICT;
 
-PRAGMA user_version = 2;
+-- What was found wrong with the generation that stood then: with its 'objects', or with what the 'store' holds of it. It is
+-- forgotten when the window is verified, and no more of interest when another generation stands.
+CREATE TABLE IF NOT EXISTS metric_fault (
+    tier TEXT NOT NULL,
+    start_ms INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    what TEXT NOT NULL CHECK (what IN ('objects', 'store')),
+    PRIMARY KEY (tier, start_ms)
+) STRICT;
+
+PRAGMA user_version = 3;
