@@ -18,6 +18,7 @@ use crate::query::testing::rows;
 
 mod place;
 mod race;
+mod retried_check;
 mod whole;
 
 struct World {
