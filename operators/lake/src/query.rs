@@ -283,3 +283,5 @@ pub struct Description {
     /// How it would be run, as text for people.
     pub plan: String,
 }
+    /// The views that it reads, those within views among them; none when only the engine knows the statement.
+    pub views: Vec<crate::name::TableName>,

@@ -21,6 +21,9 @@ const EXPANDED_TEXT: &str = "/* Presto View */";
 
 const CATALOG: &str = "awsdatacatalog";
 
+/// Who Athena says is the owner of what it makes. A Trino reads no view of a definer that is not named.
+const OWNER: &str = "hadoop";
+
 /// A view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
@@ -126,7 +129,11 @@ impl View {
                 ("comment".to_owned(), comment.unwrap_or("Presto View").to_owned()),
             ]),
             view_text: Some(self.to_text()),
-            detail: TableDetail { view_expanded_text: Some(EXPANDED_TEXT.to_owned()), ..TableDetail::default() },
+            detail: TableDetail {
+                owner: Some(OWNER.to_owned()),
+                view_expanded_text: Some(EXPANDED_TEXT.to_owned()),
+                ..TableDetail::default()
+            },
             created_ms: 0,
             updated_ms: 0,
             version: 0,
@@ -162,6 +169,7 @@ mod tests {
         let mut table = view.table(TableName::new("web", "v").unwrap(), None).unwrap();
         assert_eq!(View::of(&table).unwrap(), view);
         assert!(table.is_view());
+        assert_eq!(table.detail.owner.as_deref(), Some("hadoop"));
         assert_eq!(table.columns[1].hive_type, "int");
 
         table.view_text = Some("SELECT 1".to_owned());

@@ -32,6 +32,7 @@ pub(super) struct Prepared {
     pub(super) physical: Arc<dyn ExecutionPlan>,
     pub(super) columns: Vec<ResultColumn>,
     pub(super) tables: Vec<TableName>,
+    pub(super) views: Vec<TableName>,
 }
 
 /// What a statement is planned with.
@@ -79,7 +80,7 @@ impl Planner {
         let physical =
             context.state().create_physical_plan(&planned.plan).await.map_err(|error| failure::of(OPERATION, error))?;
         let columns = planned.columns.into_iter().map(|(name, data_type)| ResultColumn { name, data_type }).collect();
-        Ok(Prepared { context, physical, columns, tables: planned.tables })
+        Ok(Prepared { context, physical, columns, tables: planned.tables, views: planned.views })
     }
 }
 
