@@ -88,6 +88,8 @@ pub(crate) struct Services {
     /// Requests that a fault delivers late.
     late: TaskTracker,
 }
+    /// Requests that are carried out, whether their clients still wait or not.
+    under_way: TaskTracker,
 
 /// A request, read as far as needed to know what it asks for.
 struct Call {
@@ -130,14 +132,18 @@ impl Services {
             late: TaskTracker::new(),
         })
     }
+            under_way: TaskTracker::new(),
 
     /// Answers a request, or breaks the connection when a fault says so.
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<ResponseBody>, Dropped> {
         let (parts, incoming) = request.into_parts();
         let waits = header_value(&parts, "expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
         let wire = Wire::new(incoming);
-        let mut response = self.answer_to(parts, body::incoming(wire.clone())).await?;
-        if !wire.is_read_out(waits).await {
+        // A client that waits to be told to send nothing is never told, and may take the answer for what it waits for: botocore
+        // then waits on the same connection for an answer that it has read.
+        let waits_for_nothing = waits && wire.is_empty();
+        let mut response = self.carried_to_its_end(parts, body::incoming(wire.clone())).await?;
+        if waits_for_nothing || !wire.is_read_out(waits).await {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response)
@@ -145,6 +151,23 @@ impl Services {
 
     async fn answer_to(
         self: Arc<Self>,
+    /// Answers a request in a task of its own: the future of a connection is dropped when its client leaves, and what a call
+    /// does in several steps must not stop between two of them.
+    async fn carried_to_its_end(
+        self: Arc<Self>,
+        parts: Parts,
+        body: RequestBody,
+    ) -> Result<Response<ResponseBody>, Dropped> {
+        let tracker = self.under_way.clone();
+        match tracker.spawn(self.answer_to(parts, body)).await {
+            Ok(answered) => answered,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_stopped) => Err(Dropped),
+            },
+        }
+    }
+
         parts: Parts,
         mut body: RequestBody,
     ) -> Result<Response<ResponseBody>, Dropped> {
@@ -338,6 +361,7 @@ pub(crate) async fn serve(
     let connections = TaskTracker::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
+    let under_way = services.under_way.clone();
         tokio::select! {
             () = &mut shutdown => break,
             accepted = listener.accept() => match accepted {
@@ -356,7 +380,12 @@ pub(crate) async fn serve(
     stop.cancel();
     connections.close();
     // A client that never ends its request must not keep the process.
-    let _cut_off = tokio::time::timeout(STOP_GRACE, connections.wait()).await;
+    let _cut_off = tokio::time::timeout(STOP_GRACE, async {
+        connections.wait().await;
+        under_way.wait().await;
+    })
+    .await;
+    under_way.close();
     Ok(())
 }
 

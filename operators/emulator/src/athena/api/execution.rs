@@ -133,8 +133,9 @@ impl Athena {
             return begun(known, &id);
         }
         let place = place?;
-        let begin = self.inner.store.begin(&token, &request, &execution).await?;
+        // Looked for before: between a query that is begun and its launch nothing may fail, or it would be queued for ever.
         let earlier = self.reusable(&execution).await?;
+        let begin = self.inner.store.begin(&token, &request, &execution).await?;
         if begin == Begun::New {
             let order = Order {
                 statement,
