@@ -174,6 +174,8 @@ impl Athena {
         // The `?` of a statement that is prepared get their values when it is executed.
         let bound = match parse(&start.query_string) {
             Ok(Statement::Prepare { .. }) => Ok(start.query_string.clone()),
+            // The values are those of the statement that it names.
+            Ok(Statement::Execute { values, .. }) if values.is_empty() => Ok(start.query_string.clone()),
             _ => parameter::bind(&start.query_string, &start.execution_parameters),
         };
         // A wrong number of values is a failed query, not a refused call.
