@@ -122,11 +122,12 @@ impl Services {
         let s3 = S3::open(lake.clone(), settings.region.clone()).await?;
         let faults = Arc::new(Faults::new(settings.faults));
         let athena = Athena::open(lake, s3.buckets(), settings.region, settings.quotas, Arc::clone(&faults)).await?;
+        let gate = Gate::new(settings.credentials, &settings.region, clock);
         Ok(Self {
             athena,
             glue: Glue::new(catalog),
             s3,
-            gate: Gate::new(settings.credentials, clock),
+            gate,
             faults,
             rates: Rates::new(settings.call_quotas),
             late: TaskTracker::new(),
