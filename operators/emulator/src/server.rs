@@ -1,6 +1,7 @@
 //! One address for all services: which request is for which, and what becomes of it on the way.
 
 mod failure;
+mod operations;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -87,9 +88,9 @@ pub(crate) struct Services {
     rates: Rates,
     /// Requests that a fault delivers late.
     late: TaskTracker,
-}
     /// Requests that are carried out, whether their clients still wait or not.
     under_way: TaskTracker,
+}
 
 /// A request, read as far as needed to know what it asks for.
 struct Call {
@@ -121,8 +122,8 @@ impl Services {
     ) -> lake::Result<Self> {
         let s3 = S3::open(lake.clone(), settings.region.clone()).await?;
         let faults = Arc::new(Faults::new(settings.faults));
-        let athena = Athena::open(lake, s3.buckets(), settings.region, settings.quotas, Arc::clone(&faults)).await?;
         let gate = Gate::new(settings.credentials, &settings.region, clock);
+        let athena = Athena::open(lake, s3.buckets(), settings.region, settings.quotas, Arc::clone(&faults)).await?;
         Ok(Self {
             athena,
             glue: Glue::new(catalog),
@@ -131,9 +132,9 @@ impl Services {
             faults,
             rates: Rates::new(settings.call_quotas),
             late: TaskTracker::new(),
+            under_way: TaskTracker::new(),
         })
     }
-            under_way: TaskTracker::new(),
 
     /// Answers a request, or breaks the connection when a fault says so.
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<ResponseBody>, Dropped> {
@@ -150,8 +151,6 @@ impl Services {
         Ok(response)
     }
 
-    async fn answer_to(
-        self: Arc<Self>,
     /// Answers a request in a task of its own: the future of a connection is dropped when its client leaves, and what a call
     /// does in several steps must not stop between two of them.
     async fn carried_to_its_end(
@@ -169,6 +168,8 @@ impl Services {
         }
     }
 
+    async fn answer_to(
+        self: Arc<Self>,
         parts: Parts,
         mut body: RequestBody,
     ) -> Result<Response<ResponseBody>, Dropped> {
@@ -360,9 +361,9 @@ pub(crate) async fn serve(
 ) -> std::io::Result<()> {
     let stop = CancellationToken::new();
     let connections = TaskTracker::new();
+    let under_way = services.under_way.clone();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-    let under_way = services.under_way.clone();
         tokio::select! {
             () = &mut shutdown => break,
             accepted = listener.accept() => match accepted {
@@ -380,13 +381,13 @@ pub(crate) async fn serve(
     drop(listener);
     stop.cancel();
     connections.close();
+    under_way.close();
     // A client that never ends its request must not keep the process.
     let _cut_off = tokio::time::timeout(STOP_GRACE, async {
         connections.wait().await;
         under_way.wait().await;
     })
     .await;
-    under_way.close();
     Ok(())
 }
 
