@@ -24,6 +24,9 @@ const EXPANDED_TEXT: &str = "/* Presto View */";
 /// `isTrinoView`): with another one there is no such table to them. What a user says of the view stands in its JSON.
 const COMMENT: &str = "Presto View";
 
+/// Who Athena says is the owner of what it makes. A Trino reads no view of a definer that is not named.
+const OWNER: &str = "hadoop";
+
 /// A view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
@@ -148,7 +151,11 @@ impl View {
                 ("comment".to_owned(), COMMENT.to_owned()),
             ]),
             view_text: Some(self.to_text()),
-            detail: TableDetail { view_expanded_text: Some(EXPANDED_TEXT.to_owned()), ..TableDetail::default() },
+            detail: TableDetail {
+                owner: Some(OWNER.to_owned()),
+                view_expanded_text: Some(EXPANDED_TEXT.to_owned()),
+                ..TableDetail::default()
+            },
             created_ms: 0,
             updated_ms: 0,
             version: 0,
@@ -188,6 +195,7 @@ mod tests {
         assert_eq!(View::of(&table).unwrap(), view);
         assert_eq!(table.parameters["comment"], "Presto View", "without it Athena and Trino see no view");
         assert!(table.is_view());
+        assert_eq!(table.detail.owner.as_deref(), Some("hadoop"));
         assert_eq!(table.columns[1].hive_type, "int");
 
         table.view_text = Some("SELECT 1".to_owned());

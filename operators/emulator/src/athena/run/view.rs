@@ -37,11 +37,18 @@ impl Athena {
             _ => {}
         }
         let described = self.inner.lake.engine.describe(&create.query, Some(database)).await?;
-        if described.tables.contains(&name) {
+        if described.views.contains(&name) {
             return Err(Error::new(
                 ErrorKind::InvalidSql,
                 OPERATION,
                 format!("VIEW_IS_RECURSIVE: line 1:1: Statement would create a recursive view: {name}"),
+            ));
+        }
+        if let Some(nameless) = described.columns.iter().position(|column| column.name.starts_with("_col")) {
+            return Err(Error::new(
+                ErrorKind::InvalidSql,
+                OPERATION,
+                format!("MISSING_COLUMN_NAME: line 1:1: Column name not specified at position {}", nameless + 1),
             ));
         }
         let mut seen = std::collections::HashSet::new();
