@@ -6,6 +6,7 @@
 mod dropped;
 mod record;
 mod row;
+mod server;
 
 use std::path::Path;
 
@@ -28,7 +29,7 @@ pub const FILE: &str = "metrics.sqlite";
 const LEDGER: FileKind = FileKind {
     name: "ledger of metrics",
     opening: "open the ledger of metrics",
-    form: 2,
+    form: 3,
     tables: include_str!("ledger/tables.sql"),
     page_bytes: None,
 };
