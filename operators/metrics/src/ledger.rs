@@ -7,6 +7,7 @@ mod dropped;
 mod record;
 mod row;
 mod server;
+mod stream;
 
 use std::path::Path;
 
