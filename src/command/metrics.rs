@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use lake::words::{bytes, figure};
 use metrics::config::Period;
 use metrics::{
-    Aggregate, Fault, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step, TimeRange, WindowStatus,
+    Aggregate, Fault, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step, TierName, TimeRange,
+    WindowStatus,
 };
 use operators::Purpose;
 use serde_json::json;
@@ -35,6 +36,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Metrics) -> Result<(), Failu
     match command {
         cli::Metrics::Read(command) => Box::pin(read(base, command)).await,
         cli::Metrics::Status { tiers } => Box::pin(status(base, tiers)).await,
+        cli::Metrics::AcceptLoss { tier, tiers } => Box::pin(accept_loss(base, tier, tiers)).await,
     }
 }
 
@@ -54,6 +56,21 @@ async fn open(base: &Base, file: &Path) -> Result<Metrics, Failure> {
         return Err(Failure::of_code(code::NOT_FOUND, message).help("run the workflow that fills them first"));
     };
     Ok(operators::open_metrics(&lake, &config, &base.environment.secrets.secrets()).await?)
+}
+
+/// Goes on with what a server has left.
+async fn accept_loss(base: &Base, tier: &str, file: &Path) -> Result<(), Failure> {
+    let tier = TierName::new(tier)?;
+    let metrics = open(base, file).await?;
+    let were_lost = metrics.accept_loss(&tier).await?;
+    if base.output.json {
+        base.output.json_line(&json!({"tier": tier.as_str(), "were_lost": were_lost}))?;
+    } else if were_lost {
+        base.output.line(&format!("`{tier}` is taken for whole again: bring the points that may be lost once more"))?;
+    } else {
+        base.output.line(&format!("nothing of `{tier}` was known to be lost"))?;
+    }
+    Ok(())
 }
 
 async fn read(base: &Base, command: &cli::MetricsRead) -> Result<(), Failure> {

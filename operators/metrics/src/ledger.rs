@@ -7,6 +7,8 @@ mod dropped;
 mod fault;
 mod record;
 mod row;
+mod server;
+mod stream;
 
 use std::path::Path;
 

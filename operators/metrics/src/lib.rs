@@ -18,6 +18,7 @@ mod expire;
 mod flush;
 mod gathered;
 pub mod ledger;
+mod loss;
 mod make;
 mod merge;
 mod metrics;

@@ -79,17 +79,30 @@ impl Metrics {
         &self.lake.settings.crash_points
     }
 
-    /// Returns the store of a tier.
+    /// Returns the store of a tier, unless its server may have lost points.
     ///
     /// # Errors
-    /// `InvalidInput` for a Parquet tier; those of opening the store.
+    /// `InvalidInput` for a Parquet tier; those of opening the store; `ResourcesExhausted` when its server has thrown keys away
+    /// since it was last seen, until [`Metrics::accept_loss`].
     pub async fn store(&self, name: &TierName) -> Result<Arc<dyn PointStore>> {
+        let store = self.store_to_fill(name).await?;
+        self.refuse_loss(name, store.as_ref()).await.map_err(|error| error.with("tier", name.as_str()))?;
+        Ok(store)
+    }
+
+    /// Returns the store of a tier for points that come in: they are taken whatever went before.
+    pub(crate) async fn store_to_fill(&self, name: &TierName) -> Result<Arc<dyn PointStore>> {
         let tier = self.tiers.tier(name)?;
         let cell = self
             .stores
             .get(name)
             .ok_or_else(|| invalid(format!("expected a store, found the Parquet tier `{name}`")))?;
-        let opened = cell.get_or_try_init(|| self.opener.open(tier)).await;
+        let open = async {
+            let store = self.opener.open(tier).await?;
+            self.watch(name, store.as_ref()).await?;
+            Ok::<_, Error>(store)
+        };
+        let opened = cell.get_or_try_init(|| open).await;
         opened.map(Arc::clone).map_err(|error| error.with("tier", name.as_str()))
     }
 

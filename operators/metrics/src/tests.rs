@@ -2,6 +2,7 @@ mod crash;
 mod damage;
 mod drop;
 mod dumped;
+mod loss;
 mod model;
 mod path;
 mod sabotage;

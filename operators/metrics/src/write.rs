@@ -72,7 +72,7 @@ impl Metrics {
 
     /// Writes points into a store by the protocol.
     pub(crate) async fn take(&self, tier: &TierName, batch: &PointBatch) -> Result<Merged> {
-        let store = self.store(tier).await?;
+        let store = self.store_to_fill(tier).await?;
         let Some(archive) = self.tiers.archive() else {
             return store.write(batch, self.tiers.duplicate).await;
         };
