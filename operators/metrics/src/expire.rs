@@ -26,7 +26,8 @@ impl Metrics {
         self.tiers.archive().ok_or_else(|| invalid(format!("cannot expire points of `{tier}`: nothing archives them")))
     }
 
-    /// Lists the windows whose points may go out of a store: verified, nothing found wrong since, not late, and older than an age.
+    /// Lists the windows whose points may go out of a store: verified, nothing found wrong since, not late, and older than an
+    /// age.
     ///
     /// # Errors
     /// Those of the ledger; `InvalidInput` for a Parquet tier, or one that nothing archives.
@@ -130,7 +131,7 @@ impl Metrics {
         Ok(true)
     }
 
-    /// Deletes from a store what the archive has, or has a larger value of where that counts; returns how many points went and how many stayed.
+    /// Deletes from a store what the archive has; returns how many points went and how many stayed.
     async fn delete_archived(&self, archive: &Tier, row: &LedgerRow, store: &dyn PointStore) -> Result<(u64, u64)> {
         let Some(standing) = &row.standing else { return Ok((0, 0)) };
         let archived = self.scan_standing(&archive.name, row.window, standing).await?;
@@ -140,7 +141,7 @@ impl Metrics {
             let (stored, archived) = stored_and_archived(found);
             let Some(stored) = stored else { continue };
             let archived = archived.map(|series| series.points).unwrap_or_default();
-            let (same, others) = stored.points.split_by(&archived, self.tiers.duplicate);
+            let (same, others) = stored.points.split_by(&archived);
             left += others.len() as u64;
             count += same.len();
             ready.push(SeriesPoints { name, points: same });
