@@ -1,7 +1,7 @@
 //! Expiring: points that are archived and verified go out of a store.
 //!
-//! Nothing is deleted that was not read from the archive a moment before, with the same time and value; or, where the larger of two
-//! values counts, with a larger one. So nothing is lost whoever writes at the same time, whatever the ledger says, and however
+//! Nothing is deleted that was not read from the archive a moment before, with the same time and value; or, where the larger of
+//! two values counts, with a larger one. So nothing is lost whoever writes at the same time, whatever the ledger says, and however
 //! often it is repeated.
 
 use jiff::Timestamp;
@@ -131,7 +131,8 @@ impl Metrics {
         Ok(true)
     }
 
-    /// Deletes from a store what the archive has; returns how many points went and how many stayed.
+    /// Deletes from a store what the archive has, or has a larger value of where that counts; returns how many points went and
+    /// how many stayed.
     async fn delete_archived(&self, archive: &Tier, row: &LedgerRow, store: &dyn PointStore) -> Result<(u64, u64)> {
         let Some(standing) = &row.standing else { return Ok((0, 0)) };
         let archived = self.scan_standing(&archive.name, row.window, standing).await?;
@@ -141,7 +142,7 @@ impl Metrics {
             let (stored, archived) = stored_and_archived(found);
             let Some(stored) = stored else { continue };
             let archived = archived.map(|series| series.points).unwrap_or_default();
-            let (same, others) = stored.points.split_by(&archived);
+            let (same, others) = stored.points.split_by(&archived, self.tiers.duplicate);
             left += others.len() as u64;
             count += same.len();
             ready.push(SeriesPoints { name, points: same });

@@ -172,7 +172,7 @@ impl Metrics {
             let (stored, archived) = stored_and_archived(found);
             let points = |series: Option<SeriesPoints>| series.map(|series| series.points).unwrap_or_default();
             let (stored, archived) = (points(stored), points(archived));
-            let (same, others) = stored.split_by(&archived);
+            let (same, others) = stored.split_by(&archived, self.tiers.duplicate);
             let is_archived = |time_ms: &&i64| archived.times_ms().binary_search(time_ms).is_ok();
             let others_changed = others.times_ms().iter().filter(is_archived).count();
             more += (others.len() - others_changed) as u64;
