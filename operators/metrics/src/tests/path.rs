@@ -263,3 +263,31 @@ async fn where_the_larger_value_counts_a_smaller_one_does_not_keep_a_window_from
     assert_eq!(read_all(&metrics, &[name("cpu")]).await, expected);
     assert_eq!(metrics.windows(&cold, None).await.unwrap()[0].standing.as_ref().unwrap().generation, 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_second_value_is_an_error_it_is_refused_whatever_tier_has_the_first() {
+    let world = World::new();
+    let metrics = world.open_with(DuplicateRule::Error).await;
+    let (hot, warm) = (tier("hot"), tier("warm"));
+    let now = at("2026-02-10T00:00:00Z");
+    let point = |value: f64| batch(&[("cpu", &[(ms("2026-02-01T00:00:00Z"), value)])]);
+    let refused = async |tier_name: &str| {
+        let error = metrics.write(&hot, &point(7.0), now).await.unwrap_err();
+        assert_eq!(error.kind, lake::ErrorKind::Conflict);
+        assert_eq!(error.message, "expected one value of `cpu` at 2026-02-01T00:00:00Z, found 7 where 5 stands");
+        let context: Vec<_> = error.context.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        assert_eq!(context, [("tier", tier_name)]);
+        assert_eq!(stored(&metrics, "hot").await, 0);
+    };
+    metrics.write(&warm, &point(5.0), now).await.unwrap();
+    refused("warm").await;
+    dump_and_verify(&metrics, now).await;
+    metrics.expire(&warm, day("2026-02-01"), 0, now).await.unwrap();
+    refused("cold").await;
+    // The same value is the same point.
+    metrics.write(&hot, &point(5.0), now).await.unwrap();
+    metrics.flush(&hot, &warm, FlushRule::default(), now).await.unwrap();
+    dump_and_verify(&metrics, now).await;
+    let expired = metrics.expire(&warm, day("2026-02-01"), 0, now).await.unwrap();
+    assert_eq!(expired.state, WindowState::Expired);
+}
