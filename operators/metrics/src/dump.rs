@@ -27,8 +27,8 @@ pub enum OnLate {
     Leave,
 }
 
-/// What a dump does with a window whose archived objects are damaged or gone, and of which the store and the objects that are whole
-/// do not hold all that was archived.
+/// What a dump does with a window whose archived objects are damaged or gone, and of which the store and the objects that are
+/// whole do not hold all that was archived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnDamage {
     /// It stays as it is, and is reported as failed.
@@ -68,10 +68,10 @@ impl Metrics {
         self.known_dumps(from, to, window, now).await
     }
 
-    /// The same by what the ledger knows: no store is looked into, and nothing is noted.
+    /// The same by what the ledger and the catalog know: no store is looked into, and nothing is noted.
     ///
     /// # Errors
-    /// Those of the ledger.
+    /// Those of the ledger and the catalog.
     pub async fn known_dumps(
         &self,
         from: &TierName,
@@ -130,8 +130,8 @@ impl Metrics {
     /// # Errors
     /// Those of the store, the storage, the catalog and the ledger; `Conflict` with the series under
     /// [`crate::DuplicateRule::Error`]; `DataQuality` when the objects read back otherwise than they were written. The same
-    /// call goes on. Archived objects that are not what was written are written again from the store when it holds all of them, else
-    /// they are [`Outcome::Failed`], and nothing is made of them.
+    /// call goes on. Archived objects that are not what was written are written again from the store when it holds all of them,
+    /// else they are [`Outcome::Failed`], and nothing is made of them.
     pub async fn dump(
         &self,
         from: &TierName,
@@ -168,7 +168,8 @@ impl Metrics {
         let store = self.store(from).await?;
         let damage = self.known_damage(archive, &row, astray.as_ref()).await?;
         if !damage.is_empty() {
-            return self.repair(archive, &row, astray.as_ref(), damage, store.as_ref(), options).await;
+            let repair = self.repair(archive, &row, astray.as_ref(), damage, store.as_ref(), options);
+            return Box::pin(repair).await;
         }
         if row.state != WindowState::Open {
             if !row.is_late() {
@@ -206,7 +207,8 @@ impl Metrics {
                 // What was begun is given up.
                 let Settled { row, astray } = self.look(archive, window, Form::Points).await?;
                 let Some(row) = row else { return self.report(archive, window, Outcome::Late).await };
-                return self.repair(archive, &row, astray.as_ref(), damage, store.as_ref(), options).await;
+                let repair = self.repair(archive, &row, astray.as_ref(), damage, store.as_ref(), options);
+                return Box::pin(repair).await;
             }
             written => written?,
         };

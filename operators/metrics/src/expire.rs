@@ -1,7 +1,7 @@
 //! Expiring: points that are archived and verified go out of a store.
 //!
-//! Nothing is deleted that was not read from the archive a moment before, with the same time and value; or, where the larger of two
-//! values counts, with a larger one. So nothing is lost whoever writes at the same time, whatever the ledger says, and however
+//! Nothing is deleted that was not read from the archive a moment before, with the same time and value; or, where the larger of
+//! two values counts, with a larger one. So nothing is lost whoever writes at the same time, whatever the ledger says, and however
 //! often it is repeated.
 
 use jiff::Timestamp;
@@ -26,7 +26,8 @@ impl Metrics {
         self.tiers.archive().ok_or_else(|| invalid(format!("cannot expire points of `{tier}`: nothing archives them")))
     }
 
-    /// Lists the windows whose points may go out of a store: verified, nothing found wrong since, not late, and older than an age.
+    /// Lists the windows whose points may go out of a store: verified, nothing found wrong since, not late, and older than an
+    /// age.
     ///
     /// # Errors
     /// Those of the ledger; `InvalidInput` for a Parquet tier, or one that nothing archives.
@@ -130,7 +131,8 @@ impl Metrics {
         Ok(true)
     }
 
-    /// Deletes from a store what the archive has, or has a larger value of where that counts; returns how many points went and how many stayed.
+    /// Deletes from a store what the archive has, or has a larger value of where that counts; returns how many points went and
+    /// how many stayed.
     async fn delete_archived(&self, archive: &Tier, row: &LedgerRow, store: &dyn PointStore) -> Result<(u64, u64)> {
         let Some(standing) = &row.standing else { return Ok((0, 0)) };
         let archived = self.scan_standing(&archive.name, row.window, standing).await?;

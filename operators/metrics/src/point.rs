@@ -313,7 +313,7 @@ fn choose(rule: DuplicateRule, time_ms: i64, stands: f64, written: f64) -> Resul
     }
 }
 
-/// Tells whether a value that stands says all that there is to say when another one is written: that changes nothing, now and ever.
+/// Tells whether a value that stands says all that there is to say when another one is written: that changes nothing.
 fn stands_against(rule: DuplicateRule, stands: f64, written: f64) -> bool {
     same_value(stands, written) || (rule == DuplicateRule::Max && same_value(canonical(stands.max(written)), stands))
 }

@@ -116,8 +116,8 @@ impl Metrics {
 
 fn lack(found: &Figures, archived: &Figures) -> String {
     format!(
-        "it is not written again: the store and the objects that are whole hold {} points of {} series with the checksum {}, and {} of {} with {} \
-         were archived",
+        "it is not written again: the store and the objects that are whole hold {} points of {} series with the checksum {}, \
+         and {} of {} with {} were archived",
         found.count, found.series, found.checksum, archived.count, archived.series, archived.checksum
     )
 }

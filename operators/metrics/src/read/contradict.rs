@@ -10,8 +10,8 @@ use crate::time::TimeRange;
 use crate::window::Window;
 
 impl Metrics {
-    /// Compares points with those of all tiers before they are written: a value that is refused must not stay in an upper store, where
-    /// it would keep all that comes after it from moving down.
+    /// Compares points with those of all tiers before they are written: a value that is refused must not stay in an upper store,
+    /// where it would keep all that comes after it from moving down.
     ///
     /// # Errors
     /// `Conflict` with the series, the time and both values; those of the tiers.
