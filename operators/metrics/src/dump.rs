@@ -168,7 +168,8 @@ impl Metrics {
         let store = self.store(from).await?;
         let damage = self.known_damage(archive, &row, astray.as_ref()).await?;
         if !damage.is_empty() {
-            return self.repair(archive, &row, astray.as_ref(), damage, store.as_ref(), options).await;
+            let repair = self.repair(archive, &row, astray.as_ref(), damage, store.as_ref(), options);
+            return Box::pin(repair).await;
         }
         if row.state != WindowState::Open {
             if !row.is_late() {
@@ -206,7 +207,8 @@ impl Metrics {
                 // What was begun is given up.
                 let Settled { row, astray } = self.look(archive, window, Form::Points).await?;
                 let Some(row) = row else { return self.report(archive, window, Outcome::Late).await };
-                return self.repair(archive, &row, astray.as_ref(), damage, store.as_ref(), options).await;
+                let repair = self.repair(archive, &row, astray.as_ref(), damage, store.as_ref(), options);
+                return Box::pin(repair).await;
             }
             written => written?,
         };
