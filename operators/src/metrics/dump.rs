@@ -144,6 +144,7 @@ IAM actions on AWS: those of `athena.apas>`.";
         if report.outcome == Outcome::Late {
             return Err(late(&report));
         }
+        windows.collect_at_the_end(context, &opened.lake).await;
         windows.note(context, &report, doing)
     }
 

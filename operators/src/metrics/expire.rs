@@ -121,12 +121,7 @@ IAM actions on AWS: of a `parquet` tier `glue:GetPartition` and `glue:DeletePart
             let Some(window) = windows.current()? else { return windows.end(doing) };
             let dropped = opened.metrics.drop_window(&store, window, older_than_ms, opened.now);
             let dropped = dropped.await.map_err(task_error)?;
-            if windows.is_last()
-                && let Err(error) = opened.lake.collect().await
-            {
-                // The windows are gone whether that succeeds or not; the next collection goes on with it.
-                context.host.warn(&format!("versions that are no longer needed could not be collected: {error}"));
-            }
+            windows.collect_at_the_end(context, &opened.lake).await;
             return windows.note(context, &dropped, doing);
         }
         let Some(windows) = state::read::<Windows>(context)? else {

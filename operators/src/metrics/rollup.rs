@@ -133,6 +133,7 @@ IAM actions on AWS: those of `athena.apas>`.";
         };
         let done = opened.metrics.rollup(&from, &to, window, source, &options, opened.now).await;
         let report = done.map_err(task_error)?;
+        windows.collect_at_the_end(context, &opened.lake).await;
         windows.note(context, &report, doing)
     }
 

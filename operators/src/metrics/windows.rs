@@ -5,6 +5,7 @@ use std::time::Duration;
 use engine::diagnostic::code;
 use engine::operator::error::Retry;
 use engine::operator::{Published, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskReport, TaskResult};
+use lake::Lake;
 use lake::words::{bytes, counted, figure};
 use metrics::{Outcome, PartitionUnit, Window, WindowReport};
 use serde::{Deserialize, Serialize};
@@ -88,8 +89,18 @@ impl Windows {
     }
 
     /// Tells whether the next window is the last one.
-    pub(super) fn is_last(&self) -> bool {
+    fn is_last(&self) -> bool {
         self.next + 1 >= self.labels.len()
+    }
+
+    /// Collects versions that are no longer needed, when the next window is the last one: once for all of them.
+    pub(super) async fn collect_at_the_end(&self, context: &TaskContext, lake: &Lake) {
+        if self.is_last()
+            && let Err(error) = lake.collect().await
+        {
+            // What was done with the windows stands whether that succeeds or not; the next collection goes on with it.
+            context.host.warn(&format!("versions that are no longer needed could not be collected: {error}"));
+        }
     }
 
     /// Notes what became of the window, and comes again for the next one, or is done.
