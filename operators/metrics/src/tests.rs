@@ -1,5 +1,6 @@
 mod crash;
 mod drop;
+mod flow;
 mod loss;
 mod model;
 mod path;
