@@ -12,7 +12,7 @@ use lake::{Error, ErrorKind, Result};
 
 use crate::duplicate::DuplicateRule;
 use crate::point::{SeriesName, canonical, same_value};
-use crate::time::check_time;
+use crate::time::{WHOLE_MS, check_time, whole_ms};
 
 /// How many lines that cannot be read are named.
 const NAMED_LINES: usize = 10;
@@ -264,8 +264,9 @@ impl<R: BufRead> Reader<R> {
             fields.get(column).map(|field| field.trim()).ok_or_else(missing)
         };
         let (time, value) = (field(self.time_column, "timestamp")?, field(self.value_column, "value")?);
-        let time_ms = parse_time(time)
+        let moment = timestamp(time)
             .ok_or_else(|| format!("expected a time such as `2014-02-14 14:30:00`, found `{}`", time.escape_debug()))?;
+        let time_ms = whole_ms(moment).ok_or_else(|| format!("{WHOLE_MS}, found `{}`", time.escape_debug()))?;
         check_time(time_ms).map_err(|error| error.message)?;
         let value = value.parse::<f64>().map_err(|_| format!("expected a number, found `{}`", value.escape_debug()))?;
         Ok((time_ms, canonical(value)))
@@ -321,13 +322,14 @@ fn fields(line: &str) -> Option<Vec<String>> {
     (!is_quoted).then_some(fields)
 }
 
-/// Reads a time: ISO 8601 with a zone, or a date and time in UTC.
+/// Reads a time: ISO 8601 with a zone, or a date and time in UTC; what is finer than a millisecond is left out.
 pub fn parse_time(text: &str) -> Option<i64> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(time.as_millisecond());
-    }
-    let time = text.parse::<DateTime>().ok()?;
-    Some(TimeZone::UTC.to_timestamp(time).ok()?.as_millisecond())
+    timestamp(text).map(Timestamp::as_millisecond)
+}
+
+fn timestamp(text: &str) -> Option<Timestamp> {
+    let with_zone = text.parse::<Timestamp>().ok();
+    with_zone.or_else(|| TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok())
 }
 
 impl<R> fmt::Display for Reader<R> {
