@@ -4,6 +4,7 @@
 //! touched. A write touches its windows before and after; a window that was touched since its dump began is *late*.
 
 mod dropped;
+mod name;
 mod record;
 mod row;
 mod server;
@@ -21,6 +22,7 @@ use crate::tiers::TierName;
 use crate::time::TimeRange;
 use crate::window::{PartitionUnit, Window};
 
+pub use name::Standing;
 pub use record::{Archived, ArchivedFile, HashSlot, MadeFrom};
 pub use row::{LedgerRow, WindowState};
 

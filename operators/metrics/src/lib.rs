@@ -22,6 +22,7 @@ mod make;
 mod merge;
 mod metrics;
 mod moving;
+mod naming;
 pub mod point;
 mod read;
 mod rebuild;

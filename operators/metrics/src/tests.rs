@@ -3,6 +3,7 @@ mod drop;
 mod flow;
 mod loss;
 mod model;
+mod naming;
 mod path;
 mod sabotage;
 pub(crate) mod world;
