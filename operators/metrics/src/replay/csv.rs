@@ -1,5 +1,6 @@
 //! Time series in CSV files: `timestamp,value`, one series a file, named for it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -154,6 +155,8 @@ pub struct Reader<R> {
     value_column: usize,
     latest: Option<Latest>,
     before: Option<f64>,
+    /// The times of rows that are earlier than one above them.
+    earlier: BTreeSet<i64>,
     places: Vec<Place>,
 }
 
@@ -182,6 +185,7 @@ impl<R: BufRead> Reader<R> {
             value_column: 0,
             latest: None,
             before: None,
+            earlier: BTreeSet::new(),
             places: Vec::new(),
         };
         let header = reader.next_line()?.unwrap_or_default();
@@ -238,6 +242,64 @@ impl<R: BufRead> Reader<R> {
         &self.places
     }
 
+    /// Tells whether a row so far is earlier than one above it: then [`Reader::name_repeats`] says more.
+    pub fn is_out_of_order(&self) -> bool {
+        !self.earlier.is_empty()
+    }
+
+    /// Names rows out of order that have the time of a row above them, too. Only a second reading of the same file finds that
+    /// one without keeping all of its times.
+    ///
+    /// # Errors
+    /// As [`Reader::next_rows`].
+    pub fn name_repeats<S: BufRead>(&mut self, mut again: Reader<S>) -> Result<()> {
+        // By their times: the line that had it first, and the last value.
+        let mut stood: BTreeMap<i64, (u64, f64)> = BTreeMap::new();
+        let mut latest_ms = i64::MIN;
+        let mut repeats: Vec<Place> = Vec::new();
+        while let Some((line, time_ms, value)) = again.next_row()? {
+            let is_in_order = time_ms >= latest_ms;
+            latest_ms = latest_ms.max(time_ms);
+            if !self.earlier.contains(&time_ms) {
+                continue;
+            }
+            let Some((of_line, before)) = stood.get_mut(&time_ms) else {
+                stood.insert(time_ms, (line, value));
+                continue;
+            };
+            let new = u64::from(!same_value(*before, value));
+            *before = value;
+            if is_in_order {
+                continue;
+            }
+            let last = repeats.last_mut().filter(|place| place.last_line + 1 == line);
+            match last {
+                Some(Place { last_line, what: Disorder::Repeats { time_ms: of, changed, .. }, .. })
+                    if *of == time_ms =>
+                {
+                    (*last_line, *changed) = (line, *changed + new);
+                }
+                _ => {
+                    let what = Disorder::Repeats { time_ms, of_line: *of_line, changed: new };
+                    repeats.push(Place { first_line: line, last_line: line, what });
+                }
+            }
+        }
+        self.places.extend(repeats);
+        self.places.sort_by_key(|place| place.first_line);
+        Ok(())
+    }
+
+    /// Reads the next row with its line, passing over lines that hold none.
+    fn next_row(&mut self) -> Result<Option<(u64, i64, f64)>> {
+        while let Some(line) = self.next_line()? {
+            if let Ok((time_ms, value)) = self.row(&line) {
+                return Ok(Some((self.line, time_ms, value)));
+            }
+        }
+        Ok(None)
+    }
+
     fn next_line(&mut self) -> Result<Option<String>> {
         let wrong = |line: u64, shown: &str, why: &str| {
             Error::new(ErrorKind::InvalidData, "read a file of a series", format!("{shown}:{line}: {why}"))
@@ -281,6 +343,9 @@ impl<R: BufRead> Reader<R> {
             self.latest = Some(Latest { time_ms, line });
             return;
         };
+        if time_ms < latest.time_ms {
+            self.earlier.insert(time_ms);
+        }
         let last = self.places.last_mut().filter(|place| place.last_line + 1 == line);
         match last {
             Some(Place { last_line, what: Disorder::Repeats { time_ms: of, changed: so_far, .. }, .. })
@@ -350,6 +415,9 @@ mod tests {
         while let Some(more) = reader.next_rows(3)? {
             rows.extend(more);
         }
+        if reader.is_out_of_order() {
+            reader.name_repeats(Reader::new(text.as_bytes(), "a.csv")?)?;
+        }
         Ok((rows, reader.places().iter().map(|place| place.tell(DuplicateRule::Last)).collect()))
     }
 
@@ -377,6 +445,38 @@ mod tests {
             read("tier,Value,\"timestamp\"\n\"a,\"\"b\",NaN,2014-03-09T00:00:00+09:00\nx,inf,1970-01-01\n").unwrap();
         assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), [1_394_290_800_000, 0]);
         assert!(rows[0].1.is_nan() && rows[1].1.is_infinite());
+    }
+
+    #[test]
+    fn a_time_finer_than_a_millisecond_is_never_cut() {
+        let error = read(
+            "timestamp,value\n2024-03-01 00:00:00.123,1\n2024-03-01 00:00:00.1236,2\n2024-03-01T00:00:00.1239Z,3\n",
+        );
+        assert_eq!(
+            error.unwrap_err().message,
+            "a.csv:3: expected a time of whole milliseconds, found `2024-03-01 00:00:00.1236`\n\
+             a.csv:4: expected a time of whole milliseconds, found `2024-03-01T00:00:00.1239Z`"
+        );
+        let (rows, _) = read("timestamp,value\n2024-03-01 00:00:00.123000,1\n").unwrap();
+        assert_eq!(rows, [(1_709_251_200_123, 1.0)]);
+    }
+
+    #[test]
+    fn a_row_out_of_order_that_has_the_time_of_an_earlier_one_is_named_as_that_too() {
+        let (_, places) = read(
+            "timestamp,value\n2024-03-01 00:00:00,1\n2024-03-01 00:10:00,2\n2024-03-01 00:00:00,3\n2024-03-01 00:05:00,4\n\
+             2024-03-01 00:05:00,4\n2024-03-01 00:00:00,3\n2024-03-01 00:20:00,5\n",
+        )
+        .unwrap();
+        assert_eq!(
+            places,
+            [
+                "4-7: 4 rows are out of order: 2024-03-01T00:00:00Z stands below 2024-03-01T00:10:00Z of line 3",
+                "4: 1 row repeats the time 2024-03-01T00:00:00Z of line 2, 1 with another value: the last one is kept",
+                "6: 1 row repeats the time 2024-03-01T00:05:00Z of line 5, with the same value: one point",
+                "7: 1 row repeats the time 2024-03-01T00:00:00Z of line 2, with the same value: one point",
+            ]
+        );
     }
 
     #[test]
