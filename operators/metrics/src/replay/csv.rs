@@ -330,8 +330,13 @@ impl<R: BufRead> Reader<R> {
             .ok_or_else(|| format!("expected a time such as `2014-02-14 14:30:00`, found `{}`", time.escape_debug()))?;
         let time_ms = whole_ms(moment).ok_or_else(|| format!("{WHOLE_MS}, found `{}`", time.escape_debug()))?;
         check_time(time_ms).map_err(|error| error.message)?;
-        let value = value.parse::<f64>().map_err(|_| format!("expected a number, found `{}`", value.escape_debug()))?;
-        Ok((time_ms, canonical(value)))
+        let number =
+            value.parse::<f64>().map_err(|_| format!("expected a number, found `{}`", value.escape_debug()))?;
+        // Digits that no double holds; infinity is a word.
+        if number.is_infinite() && value.contains(|letter: char| letter.is_ascii_digit()) {
+            return Err(format!("expected a number that a double holds, found `{}`", value.escape_debug()));
+        }
+        Ok((time_ms, canonical(number)))
     }
 
     /// Remembers a row that is not in order.
@@ -481,15 +486,19 @@ mod tests {
 
     #[test]
     fn lines_that_cannot_be_read_are_named() {
-        let error =
-            read("timestamp,value\n2014-03-09,1\nyesterday,1\n2014-03-09,\n1969-12-31,1\n2014-03-09\n").unwrap_err();
+        let error = read(
+            "timestamp,value\n2014-03-09,1\nyesterday,1\n2014-03-09,\n1969-12-31,1\n2014-03-09\n\
+                 2014-03-09,-1e400\n",
+        )
+        .unwrap_err();
         assert_eq!(error.kind, ErrorKind::UnreadableLines);
         assert_eq!(
             error.message,
             "a.csv:3: expected a time such as `2014-02-14 14:30:00`, found `yesterday`\n\
              a.csv:4: expected a number, found ``\n\
              a.csv:5: expected a time from 1970 to 9999, found -86400000 milliseconds since 1970\n\
-             a.csv:6: expected a value, found only 1 fields"
+             a.csv:6: expected a value, found only 1 fields\n\
+             a.csv:7: expected a number that a double holds, found `-1e400`"
         );
         for header in ["", "time,value\n", "a\n"] {
             let error = read(header).unwrap_err();
