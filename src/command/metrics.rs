@@ -89,7 +89,11 @@ async fn read(base: &Base, command: &cli::MetricsRead) -> Result<(), Failure> {
             let period = Period::parse(text).ok_or_else(|| {
                 Failure::usage(format!("expected {} or `raw` for `--step`, found `{text}`", Period::EXPECTED))
             })?;
-            Some(Step::from_ms(period.as_millis())?)
+            let step = Step::from_ms(period.as_millis()).map_err(|_| {
+                let expected = "a step of whole seconds that divides a day, like `1m` or `1h`";
+                Failure::usage(format!("expected {expected}, for `--step`, found `{text}`"))
+            })?;
+            Some(step)
         }
     };
     let request = ReadRequest {

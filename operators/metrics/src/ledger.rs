@@ -5,6 +5,7 @@
 
 mod dropped;
 mod fault;
+mod name;
 mod record;
 mod row;
 mod server;
@@ -23,6 +24,7 @@ use crate::time::TimeRange;
 use crate::window::{PartitionUnit, Window};
 
 pub use fault::Fault;
+pub use name::Standing;
 pub use record::{Archived, ArchivedFile, HashSlot, MadeFrom};
 pub use row::{LedgerRow, WindowState};
 

@@ -214,6 +214,10 @@ impl Progress {
             merged += opened.metrics.write(&to, &batch, opened.now).await.map_err(task_error)?;
             context.host.progress(TaskProgress { rows: self.rows + total, bytes: self.bytes, bytes_total: None });
         }
+        if reader.is_out_of_order() {
+            let again = Reader::open(&context.work_dir.join(&file.path), &shown).map_err(task_error);
+            reader.name_repeats(again.at_param("_command")?).map_err(task_error).at_param("_command")?;
+        }
         context.host.log(&format!("{shown}: {}, {} new", counted(total, "row"), merged.added));
         for (index, place) in reader.places().iter().enumerate() {
             let place = format!("{shown}:{}", place.tell(rule));

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMicrosecondType
 use lake::{Error, ErrorKind, Result};
 use metrics::SeriesName;
 use metrics::point::canonical;
-use metrics::time::check_time;
+use metrics::time::{WHOLE_MS, check_time};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -178,7 +178,7 @@ impl PointColumns {
         let micros = self.times.value(row);
         if micros.rem_euclid(1_000) != 0 {
             return Err(Refusal {
-                message: format!("expected a time of whole milliseconds, found {micros} microseconds since 1970"),
+                message: format!("{WHOLE_MS}, found {micros} microseconds since 1970"),
                 help: Some("round it in the SELECT: `CAST(at AS timestamp(3)) AS timestamp`"),
             });
         }
