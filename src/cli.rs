@@ -1,5 +1,6 @@
 //! The command line: its doc comments are the help.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -123,7 +124,7 @@ pub(crate) struct Run {
     pub(crate) rerun: bool,
     /// The most tasks that run at once.
     #[arg(long, value_name = "N", env = "SUIRO_MAX_TASKS")]
-    pub(crate) max_tasks: Option<usize>,
+    pub(crate) max_tasks: Option<NonZeroUsize>,
     /// Print nothing but the tasks' own output, warnings and errors.
     #[arg(long, short = 'q')]
     pub(crate) quiet: bool,

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: the first asks a command to stop, the second ends the process, and the scripts that it runs, at once.
+//! SIGINT, SIGTERM and SIGHUP (a terminal that was closed): the first asks a command to stop, the second ends the process, and the scripts that it runs, at once.
 
 use engine::diagnostic::code;
 use engine::run::ProcessGroups;
@@ -54,19 +54,41 @@ impl Signals {
 struct Source {
     interrupt: Signal,
     terminate: Signal,
+    /// None when whoever started suiro had it ignored, as `nohup` does.
+    hang_up: Option<Signal>,
 }
 
 impl Source {
     fn open() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) },
+        })
     }
 
     async fn next(&mut self) {
+        let Self { interrupt, terminate, hang_up } = self;
+        let hang_up = async {
+            match hang_up {
+                Some(hang_up) => hang_up.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up => {}
         }
     }
+}
+
+/// Tells whether SIGHUP is ignored, where the system tells (`SigIgn` of `proc_pid_status(5)`, a bit for each signal in hexadecimal
+/// digits); it is taken not to be elsewhere.
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).is_some_and(|signals| signals & 1 == 1)
 }
 
 #[expect(clippy::exit, reason = "whoever asks twice does not wait for threads that are busy")]

@@ -16,7 +16,7 @@ mod exists;
 mod format;
 mod job;
 mod left;
-mod options;
+pub(crate) mod options;
 mod output;
 pub(crate) mod partition_exists;
 mod poll;

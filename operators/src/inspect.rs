@@ -10,6 +10,7 @@ use lake::name::Location;
 use lake::sql::SqlError;
 use serde_json::Value;
 
+use crate::athena::options;
 use crate::error::classify;
 use crate::partition::{Use, qualified, repeated_keys, value_problem};
 use crate::sql_text::{MAX_SQL_BYTES, is_path, without_mark};
@@ -28,6 +29,7 @@ pub(crate) fn select(params: &Params, surroundings: &Surroundings<'_>) -> Vec<Pa
         }
     }
     problems.extend(table(params));
+    problems.extend(options::inspect(params));
     problems.extend(partition(params, Use::Write));
     problems
 }

@@ -15,10 +15,11 @@ use engine::params::scope::{Layer, Scope};
 use engine::params::template::TemplateSettings;
 use engine::run::plan::{PlannedTask, Unknown};
 use engine::schedule;
+use lake::load;
 use lake::load::config::{InputConfig, OutputConfig};
 use lake::publish::{PublishOptions, Target};
 use lake::query::ResultColumn;
-use lake::{ErrorKind, Lake};
+use lake::{ErrorKind, Lake, words};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -80,7 +81,7 @@ pub async fn plan(door: &LakeDoor, is_there: bool, project: &Path, task: &Planne
         };
         let lake = lake.as_ref();
         match operator {
-            "load" => load(lake, project, task, &params, &mut plan).await,
+            "load" => load_of_files(lake, project, task, &params, &mut plan).await,
             _ if operator.starts_with("metrics.") => metric_tiers(lake, project, task, operator, &mut plan).await,
             _ => athena(lake, project, task, operator, &params, &mut plan).await,
         }
@@ -180,7 +181,7 @@ async fn athena(
                 }
                 // What is left as it is is not written.
                 if !(plan.exists == Some(true) && leaves_what_exists(params)) {
-                    plan.problem = misfit(lake, operator, params, &description.columns).await?;
+                    plan.problem = misfit(lake, operator, params, &sql, &description.columns).await?;
                 }
             }
             Err(error) if is_about_a_missing_table(&error) => plan.lines.push(missing_table(&error.message)),
@@ -214,6 +215,7 @@ async fn misfit(
     lake: &Lake,
     operator: &str,
     params: &Params,
+    sql: &str,
     columns: &[ResultColumn],
 ) -> Result<Option<String>, TaskError> {
     let is_known = |key: &str| params.get(key).is_none_or(|value| !is_unevaluated(value));
@@ -234,7 +236,8 @@ async fn misfit(
         }
         _ => return Ok(None),
     };
-    let problem = target.plan_columns(found.as_ref(), columns, &options).err();
+    let columns = target.own_columns(sql, columns);
+    let problem = target.plan_columns(found.as_ref(), &columns, &options).err();
     Ok(problem.map(|error| error.to_string()))
 }
 
@@ -297,7 +300,7 @@ async fn target(
     Ok(())
 }
 
-async fn load(
+async fn load_of_files(
     lake: Option<&Lake>,
     project: &Path,
     task: &PlannedTask,
@@ -336,7 +339,18 @@ async fn load(
     };
     let InputConfig::File(input) = &config.input;
     let path = input.path.as_ref().or(input.path_prefix.as_ref()).map_or("", String::as_str);
-    plan.lines.push(format!("reads {path}"));
+    match load::input_bytes(&config, &files.work_dir, lake.map(|lake| &lake.storage)).await {
+        Ok(bytes) => {
+            plan.predicted_bytes = bytes;
+            let size = bytes.map_or_else(String::new, |count| format!(", {}", words::bytes(count)));
+            plan.lines.push(format!("reads {path}{size}"));
+        }
+        // An earlier task may make it.
+        Err(error) if error.kind == ErrorKind::NotFound => {
+            plan.lines.push(format!("reads {path}, which is not there: {}", error.message));
+        }
+        Err(error) => plan.problem = Some(error.to_string()),
+    }
     match &config.out {
         OutputConfig::Table(out) => {
             target(lake, &out.database, &out.table, &Params::new(), plan).await?;

@@ -110,9 +110,12 @@ pub(crate) fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Tells a path from SQL: no SELECT is one word that ends in `.sql`.
+/// Tells a path from SQL: no SELECT is one word that ends in `.sql`, or that is made of what names of files are made of alone.
 pub(crate) fn is_path(text: &str) -> bool {
-    !text.contains(char::is_whitespace) && text.to_ascii_lowercase().ends_with(".sql")
+    let is_of_names = |character: char| character.is_alphanumeric() || "/._-".contains(character);
+    !text.is_empty()
+        && !text.contains(char::is_whitespace)
+        && (text.to_ascii_lowercase().ends_with(".sql") || text.chars().all(is_of_names))
 }
 
 /// Names the file in which a template was wrong.
@@ -129,6 +132,8 @@ mod tests {
     fn a_file_is_never_taken_as_sql() {
         assert!(is_path("daily.sql"));
         assert!(is_path("queries/Daily.SQL"));
+        assert!(is_path("no_ending") && is_path("queries/daily.txt"));
+        assert!(!is_path("") && !is_path("(1)"));
         assert!(!is_path("select 1"));
         assert!(!is_path("SELECT 1 -- daily.sql"));
         assert!(!is_path("values(1)"));

@@ -75,9 +75,19 @@ pub(crate) fn run(base: &Base, command: &cli::Init) -> Result<(), Failure> {
     }
     // Settings that are there mark the project already.
     let settings = (!dir.join(settings::FILE).is_file()).then_some(&(settings::FILE, SETTINGS));
+    let mut made = Vec::new();
     for (path, content) in ready_made.files.iter().chain(settings) {
-        write(&dir.join(path), content)?;
-        base.output.note(&format!("made {}", dir.join(path).display()));
+        let path = dir.join(path);
+        write(&path, content)?;
+        if !base.output.json {
+            base.output.note(&format!("made {}", path.display()));
+        }
+        made.push(path);
+    }
+    if base.output.json {
+        let main = dir.join(ready_made.main);
+        base.output.json_line(&serde_json::json!({"event": "made", "files": made, "workflow": main}))?;
+        return Ok(());
     }
     base.output.note(&format!("\nRun it: suiro run {}", dir.join(ready_made.main).display()));
     Ok(())

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use engine::diagnostic::code;
+use engine::diagnostic::{code, suggest};
+use engine::run::summary::TaskSummary;
 use engine::run::{Engine, EngineError};
 use engine::schedule;
 use engine::session::{AttemptId, SessionKey};
@@ -45,10 +46,13 @@ pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> 
         }
     };
     let summary = engine.summary(attempt).await?;
+    let below = below(&summary.tasks, command.task.as_deref());
+    if let (Some(wanted), true) = (&command.task, below.is_empty()) {
+        return Err(no_such_task(&name, wanted, attempt, &summary.tasks));
+    }
     let mut any = false;
-    for task in &summary.tasks {
-        let wanted = command.task.as_ref().is_none_or(|wanted| task.name.ends_with(wanted.as_str()));
-        if !wanted || task.log.is_none() {
+    for task in below {
+        if task.log.is_none() {
             continue;
         }
         any = true;
@@ -76,6 +80,35 @@ pub(crate) async fn run(base: &Base, command: &cli::Log) -> Result<(), Failure> 
         base.output.note(&format!("{what} of attempt {attempt} of `{name}` wrote a log"));
     }
     Ok(())
+}
+
+/// Returns a task and those below it, as `run +TASK` takes them; all of them for no name.
+fn below<'t>(tasks: &'t [TaskSummary], wanted: Option<&str>) -> Vec<&'t TaskSummary> {
+    let Some(wanted) = wanted else { return tasks.iter().collect() };
+    let mut found = Vec::new();
+    // Children follow their parent.
+    let mut above: Option<usize> = None;
+    for task in tasks {
+        if above.is_some_and(|depth| task.depth <= depth) {
+            above = None;
+        }
+        if above.is_none() && task.name.ends_with(wanted) {
+            above = Some(task.depth);
+        }
+        if above.is_some() {
+            found.push(task);
+        }
+    }
+    found
+}
+
+/// Says that an attempt has no such task, and which is near.
+fn no_such_task(name: &str, wanted: &str, attempt: AttemptId, tasks: &[TaskSummary]) -> Failure {
+    let failure = Failure::of_code(code::NO_SUCH_TASK, format!("attempt {attempt} of `{name}` has no task `{wanted}`"));
+    match suggest::nearest(wanted, tasks.iter().map(|task| &*task.own_name)) {
+        Some(near) => failure.help(format!("did you mean `{near}`?")),
+        None => failure,
+    }
 }
 
 /// Says that a workflow has no such attempt, whose it is, and which there are.

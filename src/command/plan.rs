@@ -65,7 +65,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
     for task in &tasks {
         let lake_plan = operators::plan(&door, lake_is_there, &settings.project, task).await;
         has_queries |= lake_plan.as_ref().is_some_and(|plan| plan.sql.is_some());
-        if let Some(bytes) = lake_plan.as_ref().and_then(|plan| plan.predicted_bytes) {
+        if let Some(bytes) = lake_plan.as_ref().and_then(to_scan) {
             predicted = Some(predicted.unwrap_or(0) + bytes);
             cost += settings.cost_micro_usd(bytes);
         }
@@ -180,7 +180,7 @@ fn show(base: &Base, task: &PlannedTask, lake_plan: Option<&LakePlan>, problem: 
             for line in plan.sql.iter().flat_map(|sql| sql.trim().lines()) {
                 detail(format!("| {line}").trim_end())?;
             }
-            if let Some(predicted) = plan.predicted_bytes {
+            if let Some(predicted) = to_scan(plan) {
                 detail(&format!("scans at most {}", bytes(predicted)))?;
             }
         }
@@ -207,6 +207,12 @@ fn show(base: &Base, task: &PlannedTask, lake_plan: Option<&LakePlan>, problem: 
         }
     }
     Ok(())
+}
+
+/// Returns the bytes that the query of a task scans at most; none for a task without one: what a load reads is in its lines, and costs
+/// nothing.
+fn to_scan(plan: &LakePlan) -> Option<u64> {
+    plan.predicted_bytes.filter(|_| plan.sql.is_some())
 }
 
 /// Says what a task does to its target.

@@ -1,15 +1,17 @@
 //! `suiro run`: a workflow here to its end, with what is shown meanwhile and afterwards.
 
+mod look_at;
+
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use engine::operator::Published;
+use engine::diagnostic::code;
 use engine::run::{
     AttemptRequest, Deadline, Engine, EngineError, EngineSettings, ExitClass, Progress, Rerun, RunObserver, RunSummary,
     Submitted,
 };
 use engine::store::AttemptSpec;
 use engine::time::SystemClock;
-use lake::name::TableName;
 use lake::words::{bytes, figure};
 use operators::LakeDoor;
 use serde::Serialize;
@@ -18,11 +20,12 @@ use serde_json::json;
 use super::workflow;
 use crate::cli;
 use crate::compose::{Base, door, registry, was_opened};
-use crate::failure::{Exit, Failure};
-use crate::output::{duration, read_or_not, right, stderr_width, table, text};
+use crate::failure::{Exit, Failure, What};
+use crate::output::{counted, duration, read_or_not, right, stderr_width, table, text};
 use crate::progress::{self, Beside, Show};
-use crate::settings::{Settings, find_project};
+use crate::settings::Settings;
 use crate::signals::Signals;
+use look_at::Remaining;
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> {
@@ -33,7 +36,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     let params = workflow::params(&command.session)?;
     let (workflow, files) = workflow::load(base, &settings, &command.file, &registry, &params)?;
     let observer = Arc::clone(&shown) as Arc<dyn RunObserver>;
-    let mut engine_settings = engine_settings(&settings, command.max_tasks);
+    let mut engine_settings = engine_settings(&settings, command.max_tasks.map(NonZeroUsize::get));
     engine_settings.secrets = base.environment.secrets.secrets();
     let scripts = engine_settings.process_groups.clone();
     let mut signals = Signals::listen(base.output, scripts, "stopped at once; the same command continues")?;
@@ -74,7 +77,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     }
     let progress = advance(&*shown, &engine, &mut signals).await;
     shown.finish();
-    let progress = progress?;
+    let progress = progress.map_err(|failure| in_state(failure, &settings))?;
     let summary = engine.summary(submitted.attempt()).await?;
     if progress == Progress::Interrupted {
         door.remove_left_over();
@@ -84,8 +87,8 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     if base.output.json {
         read_or_not(base.output.json_line(&SummaryEvent { event: "summary", summary: &summary }))?;
     } else {
-        let look_at = if quiet { None } else { to_look_at(&door, &summary).await };
-        finish(base, &settings, &summary, look_at, progress, quiet);
+        let remaining = if quiet { None } else { Some(look_at::remaining(&door, &summary).await) };
+        finish(base, &settings, &summary, remaining.as_ref(), progress);
     }
     match (progress, summary.exit_class()) {
         (Progress::Interrupted, _) | (_, ExitClass::Interrupted) => Err(Failure::said(Exit::Interrupted)),
@@ -95,9 +98,6 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
         (_, ExitClass::DataQuality) => Err(Failure::said(Exit::DataQuality)),
     }
 }
-
-/// How many of the last tables that were published are looked for, should they be gone again.
-const LOOKED_FOR: usize = 20;
 
 /// The last line of `--json`; written as it is, because a summary may be of very many tasks.
 #[derive(Debug, Serialize)]
@@ -137,6 +137,12 @@ async fn advance(shown: &dyn Show, engine: &Engine, signals: &mut Signals) -> Re
     shown.say("stopping the tasks and storing their state; once more stops at once");
     engine.interrupt();
     Ok(advance.await?)
+}
+
+/// Says where the state is, when what failed is to read or write it: its disk may be another one than the project's.
+fn in_state(failure: Failure, settings: &Settings) -> Failure {
+    let is_of_state = matches!(&failure.what, What::Message { code, .. } if *code == code::STORE_DATABASE);
+    if is_of_state { failure.help(format!("the state is in `{}`", settings.state_dir.display())) } else { failure }
 }
 
 /// Collects versions whose retention is over and temporary files of processes that are gone, when this run opened the lake, or
@@ -197,37 +203,13 @@ fn heading(name: &str, session_time: &jiff::Zoned, submitted: &Submitted) -> Str
     }
 }
 
-/// Lists what the tasks of a run published, in the order of the file.
-fn published(summary: &RunSummary) -> impl DoubleEndedIterator<Item = &Published> {
-    summary.tasks.iter().filter_map(|task| task.report.as_ref()).flat_map(|report| &report.published)
-}
-
-/// Finds what there is to look at after a run: what it published last and did not drop again.
-async fn to_look_at<'s>(door: &LakeDoor, summary: &'s RunSummary) -> Option<&'s Published> {
-    let is_rejected = |entry: &&Published| entry.table.ends_with("__rejected");
-    let candidates = || published(summary).rev().filter(|entry| !entry.table.is_empty());
-    let rows = candidates().filter(|entry| !is_rejected(entry)).take(LOOKED_FOR);
-    let lake = door.opened();
-    for entry in rows.chain(candidates().filter(is_rejected).take(1)) {
-        // A lake that this run did not open (its tasks ran before) or that does not answer says nothing of what is gone.
-        let Some((lake, (database, table))) = lake.zip(entry.table.split_once('.')) else { return Some(entry) };
-        let Ok(name) = TableName::new(database, table) else { return Some(entry) };
-        match lake.catalog.table(&name).await {
-            Ok(None) => {}
-            _ => return Some(entry),
-        }
-    }
-    None
-}
-
-/// What is said after a run: errors, what was published, and how to look at it.
+/// What is said after a run: errors, and, unless little is to be said, what was published and how to look at it.
 fn finish(
     base: &Base,
     settings: &Settings,
     summary: &RunSummary,
-    look_at: Option<&Published>,
+    remaining: Option<&Remaining<'_>>,
     progress: Progress,
-    quiet: bool,
 ) {
     let output = base.output;
     for task in summary.failed() {
@@ -259,30 +241,28 @@ fn finish(
         }
         output.note(&format!("  = more: suiro explain {}", failure.code));
     }
-    if quiet {
-        return;
-    }
-    let published: Vec<&Published> = published(summary).collect();
-    if !published.is_empty() {
+    let Some(remaining) = remaining else { return };
+    if !remaining.published.is_empty() {
         output.note("");
         let mut rows = table(&["published", "partition", "rows", "bytes"]);
-        for entry in &published {
+        for entry in &remaining.published {
             // Files of a folder belong to no table.
             let what = if entry.table.is_empty() { &entry.location } else { &entry.table };
             rows.add_row(vec![what.clone(), entry.partition.clone(), figure(entry.rows), bytes(entry.bytes)]);
         }
         right(&mut rows, &[2, 3]);
         output.note(&text(&rows, stderr_width()));
-        if let Some(last) = look_at {
-            output.note("");
-            output.note(&format!(
-                "Look at it: suiro query{}{} \"SELECT * FROM {}{} LIMIT 10\"",
-                project(settings),
-                profile(settings),
-                last.table,
-                filter(&last.partition)
-            ));
-        }
+    }
+    if remaining.dropped > 0 {
+        output.note("");
+        output.note(&format!(
+            "Published and dropped again: {}.",
+            counted(u64::try_from(remaining.dropped).unwrap_or(u64::MAX), "table")
+        ));
+    }
+    if let Some(command) = remaining.command(settings) {
+        output.note("");
+        output.note(&format!("Look at it: {command}"));
     }
     let took = summary.finished_at.map(|end| end.duration_since(summary.created_at));
     let took = took
@@ -296,30 +276,4 @@ fn finish(
         (_, ExitClass::Success) => format!("Success{took}."),
         _ => format!("Failed{took}. The same command runs what has not succeeded."),
     });
-}
-
-/// How to name the project on the command line, when the current folder does not lead to it.
-fn project(settings: &Settings) -> String {
-    if find_project(None).is_ok_and(|found| found == settings.project) {
-        return String::new();
-    }
-    let here = std::path::absolute(".").ok();
-    let project =
-        here.as_deref().and_then(|here| settings.project.strip_prefix(here).ok()).unwrap_or(&settings.project);
-    format!(" --project {}", project.display())
-}
-
-/// How to name the profile on the command line.
-fn profile(settings: &Settings) -> String {
-    settings.profile.as_ref().map_or_else(String::new, |profile| format!(" --profile {profile}"))
-}
-
-/// A WHERE for a partition: `dt=2024-03-01` → ` WHERE dt = '2024-03-01'`.
-fn filter(partition: &str) -> String {
-    let terms: Vec<String> = partition
-        .split('/')
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(key, value)| format!("{key} = '{}'", value.replace('\'', "''")))
-        .collect();
-    if terms.is_empty() { String::new() } else { format!(" WHERE {}", terms.join(" AND ")) }
 }

@@ -47,6 +47,56 @@ fn a_document_that_explodes_is_refused() {
     assert!(!project.path().join(".suiro").is_dir());
 }
 
+#[test]
+fn a_statement_of_great_depth_is_refused_wherever_it_stands() {
+    let project = Project::new();
+    let chain = |term: &str, operator: &str, terms: usize| vec![term; terms].join(operator);
+    for (name, sql) in [
+        ("sum.sql", format!("select {}", chain("1", "+", 2_100))),
+        ("text.sql", format!("select {}", chain("'a'", " || ", 2_200))),
+        ("terms.sql", format!("select {}", chain("true", " and ", 30_000))),
+        ("columns.sql", format!("select {} from (values 1) t(a)", chain("a", "+", 2_000))),
+        ("brackets.sql", format!("select {}1{}", "array[".repeat(3_000), "]".repeat(3_000))),
+    ] {
+        project.write(name, sql);
+        project.write("main.dig", format!("+a:\n  athena.query>: {name}\n  database: web\n"));
+        for arguments in [&["query", name][..], &["check", "main.dig"], &["run", "main.dig"]] {
+            let outcome = project.suiro(arguments);
+            assert_eq!((outcome.exit, outcome.stdout.as_str()), (Some(2), ""), "{name} {arguments:?} {outcome}");
+            assert!(outcome.stderr.contains("levels"), "{name} {arguments:?} {outcome}");
+        }
+    }
+    project.write("rows.csv", "1\n");
+    project.write(
+        "load.yml",
+        format!(
+            "in: {{type: file, path: rows.csv, parser: {{type: csv, columns: [{{name: a, type: bigint}}]}}}}\nout: {{type: table, \
+             database: web, table: rows, partition_by: {{k: \"{}\"}}, mode: replace}}\n",
+            chain("a", "+", 3_000)
+        ),
+    );
+    let outcome = project.suiro(&["load", "run", "load.yml"]);
+    assert_eq!(outcome.exit, Some(2), "{outcome}");
+    assert!(outcome.stderr.contains("levels"), "{outcome}");
+
+    // Queries of WITH that read each other twice, and what is as deep as may be.
+    let doubled: Vec<String> = (1..30)
+        .map(|level| format!("q{level} as (select l.n from q{0} l join q{0} r on l.n = r.n)", level - 1))
+        .collect();
+    project.write("with.sql", format!("with q0 as (select 1 as n), {} select * from q29", doubled.join(", ")));
+    let outcome = project.suiro(&["query", "with.sql"]);
+    assert_eq!(outcome.exit, Some(2), "{outcome}");
+    assert!(outcome.stderr.contains("a statement of more than 20000 steps"), "{outcome}");
+    for (name, sql, expected) in [
+        ("sum.sql", format!("select {} as n", chain("1", "+", 1_000)), "n\n1000\n"),
+        ("columns.sql", format!("select {} as n from (values 1) t(a)", chain("a", "+", 1_000)), "n\n1000\n"),
+        ("terms.sql", format!("select {} as n", chain("true", " and ", 1_000)), "n\ntrue\n"),
+    ] {
+        project.write(name, sql);
+        assert_eq!(project.succeed(&["query", name]).stdout, expected, "{name}");
+    }
+}
+
 /// A project with a workflow and a load, and something in the place of a folder.
 fn with_in_the_way(make: &str) -> Project {
     let project = Project::new();
@@ -209,7 +259,7 @@ fn a_disk_that_gets_full_while_tasks_run_is_said_once() {
     assert!(outcome.stdout.ends_with("after\nexit 0\n"), "{outcome}");
     let error = "error[S0106]: cannot store the progress of an attempt in the state store: error returned from database: \
                  (code: 13) database or disk is full\n  = help: free some room on the disk that holds the state directory; then \
-                 the same command goes on from what is stored\n  = more: suiro explain S0106\n";
+                 the same command goes on from what is stored\n  = help: the state is in `[PROJECT]/.suiro`\n  = more: suiro explain S0106\n";
     let before = outcome.stderr.strip_suffix(error).unwrap_or_else(|| panic!("{outcome}"));
     for line in before.lines().skip(1) {
         assert!(line.starts_with("✓ +") || line.starts_with("warning: +main+"), "one error, said once\n{outcome}");

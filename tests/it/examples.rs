@@ -1,6 +1,6 @@
 //! Every example runs, in a copy of its folder; what it says it does is looked at.
 
-use crate::support::{Project, root};
+use crate::support::{Project, SUIRO, root};
 
 #[test]
 fn every_example_is_run_here() {
@@ -88,4 +88,30 @@ fn metric_tiers_end_as_parquet_and_are_read_as_one() {
     let plot = project.succeed(&[&read[..], &["--format", "plot"]].concat());
     assert!(plot.stdout.starts_with("web-1.cpu, one value each 1m\n 97.3 ┤"), "{plot}");
     assert!(plot.stderr.contains("[MOMENT] … [MOMENT]  cold  432 rows\n"), "{plot}");
+}
+
+#[test]
+fn the_command_at_the_end_of_a_run_runs() {
+    let project = Project::new();
+    for (table, value) in [("order", "it's $HOME \"q\""), ("\"t-up per\"", "a!b`c")] {
+        let table = table.trim_matches('"');
+        project.write(
+            "main.dig",
+            format!(
+                "timezone: UTC\n+kept:\n  athena.apas>: SELECT 'seen' AS n\n  database: web\n  table: '{table}'\n  partition_kv:\n    dt: \
+                 {}\n+dropped:\n  athena.ctas>: SELECT 1 AS n\n  database: web\n  table: dropped\n+drop:\n  athena.drop_table>:\n  \
+                 database: web\n  table: dropped\n",
+                serde_json::Value::from(value)
+            ),
+        );
+        let run = project.succeed(&["run", "main.dig", "--rerun"]);
+        let (_, rest) = run.stderr.split_once("Look at it: suiro ").unwrap_or_else(|| panic!("{run}"));
+        let command = rest.lines().next().unwrap_or_default();
+        let looked = project.shell(&format!("{SUIRO} {command}"));
+        assert!(looked.stdout.contains("seen"), "{command}\n{looked}");
+        assert!(
+            run.stderr.contains("Published and dropped again: 1 table.") && !run.stderr.contains("web.dropped"),
+            "{run}"
+        );
+    }
 }

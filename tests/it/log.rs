@@ -33,3 +33,23 @@ fn an_attempt_that_is_not_there_is_said_and_which_are() {
     assert_eq!(latest.stdout, project.succeed(&["log", "main.dig", "--attempt", "4"]).stdout, "the one that ran last");
     assert!(project.succeed(&["log", "other.dig", "--attempt", "2"]).stdout.contains("said by other"));
 }
+
+#[test]
+fn a_group_means_the_tasks_below_it_and_an_unknown_task_is_refused() {
+    let project = Project::new();
+    project.write(
+        "main.dig",
+        "+c:\n  +c1:\n    sh>: echo said by c1\n  +c2:\n    sh>: echo said by c2\n+d:\n  sh>: echo said by d\n+e:\n  echo>: x\n",
+    );
+    project.succeed(&["run", "main.dig"]);
+    let log = project.succeed(&["log", "main.dig", "+c"]).stdout;
+    assert!(log.contains("said by c1") && log.contains("said by c2") && !log.contains("said by d"), "{log}");
+    let log = project.succeed(&["log", "main.dig", "+c2"]).stdout;
+    assert!(!log.contains("said by c1") && log.contains("said by c2"), "{log}");
+    let outcome = project.suiro(&["log", "main.dig", "+nope"]);
+    assert_eq!((outcome.exit, outcome.stdout.as_str()), (Some(2), ""), "{outcome}");
+    assert!(
+        outcome.stderr.starts_with("error[") && outcome.stderr.contains("attempt 1 of `main` has no task `+nope`"),
+        "{outcome}"
+    );
+}

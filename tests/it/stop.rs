@@ -82,7 +82,7 @@ fn project() -> Project {
 
 #[test]
 fn a_signal_stops_a_run_whatever_its_query_does() {
-    for name in ["INT", "TERM"] {
+    for name in ["INT", "TERM", "HUP"] {
         let project = project();
         let mut run = Running::start(&project, &["run", "endless.dig"]);
         run.wait_until("its query was started", || is_querying(project.path()));
@@ -103,7 +103,7 @@ fn a_signal_stops_a_run_whatever_its_query_does() {
 
 #[test]
 fn a_signal_stops_an_ad_hoc_query_whatever_it_does() {
-    for name in ["INT", "TERM"] {
+    for name in ["INT", "TERM", "HUP"] {
         let project = project();
         project.write("first.dig", "timezone: UTC\n+first:\n  athena.query>: SELECT 1\n  database: web\n");
         assert_eq!(project.suiro(&["run", "first.dig"]).exit, Some(0));

@@ -188,6 +188,22 @@ fn all_problems_are_found_at_once() {
 }
 
 #[test]
+fn a_wrong_limit_is_told_and_not_the_after_below_it() {
+    for (mapping, expected) in [
+        ("{limt: 2}", "E0208:2:14 there is no"),
+        ("{limit: 0}", "E0208:2:21 expected a whole number from 1"),
+        ("{}", "E0208:2:14 expected"),
+    ] {
+        let loaded =
+            load_text(&format!("+g:\n  _parallel: {mapping}\n  +a: {{echo>: x}}\n  +b: {{_after: [+a], echo>: y}}\n"));
+        let found = messages(&loaded);
+        assert_eq!(found.len(), 1, "{mapping}: {found:?}");
+        let place = expected.split(' ').next().unwrap_or_default().split(':').nth(1);
+        assert!(found[0].split(':').nth(1) == place && !found[0].contains("_after"), "{mapping}: {found:?}");
+    }
+}
+
+#[test]
 fn digdags_plugin_block_is_ignored_with_a_note() {
     let loaded = load_text("_export:\n  plugin: {repositories: [x]}\n  a: 1\n+a: {echo>: x}\n");
     assert_eq!(messages(&loaded), ["E0213:2:3 the block `plugin` is for Digdag and is ignored"]);

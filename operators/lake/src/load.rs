@@ -36,8 +36,9 @@ mod unreadable;
 
 pub use config::LoadConfig;
 pub use input::InputFile;
-pub use job::{LoadControl, LoadState, LoadToken, advance, give_up, plan, run};
+pub use job::{LoadControl, LoadState, LoadToken, advance, give_up, input_bytes, plan, run};
 pub use notice::Notice;
+pub use partition::examine_partition_keys;
 pub use report::{LoadReport, Progress, PublishedPart, RejectedLine};
 pub use row_check::RowCheck;
 pub use staged::{columns, remove_staged, staged_rows};

@@ -17,6 +17,7 @@ mod grouping;
 pub mod json;
 mod lazy;
 pub mod literal;
+mod nesting;
 mod operation;
 pub mod operator;
 pub mod parse;
@@ -42,14 +43,15 @@ mod views;
 mod window;
 
 pub use aggregate::KNOWN as AGGREGATIONS;
+pub use dialect::identifier;
 pub use error::{SqlError, SqlResult, from_execution};
 pub use function::Session;
-pub use parse::{parse_expression, parse_one};
+pub use parse::{constants, parse_expression, parse_one};
 pub use plan::{
     Planned, ResolvedRelation, ResolvedTable, ResolvedView, Settings, TableResolver, context, examine, plan,
 };
 pub(crate) use relation::INFORMATION_SCHEMA;
 pub use resolve::known::WINDOW as WINDOW_FUNCTIONS;
-pub use row_expression::RowExpression;
+pub use row_expression::{RowExpression, examine_functions};
 pub use semicolon::without_semicolon;
 pub use types::Type;

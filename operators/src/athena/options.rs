@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use engine::diagnostic::code;
+use engine::operator::surroundings::constant;
 use engine::operator::{ParamProblem, TaskContext, TaskError};
 use engine::params::{Params, byte_size, duration};
 use lake::name::Location;
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 use super::access::AccessParams;
 use crate::door::Access;
+use crate::partition::table_name;
 
 /// The parameters that `apas>` and `ctas>` share: how rows are written, and how the query is run.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -48,11 +50,10 @@ impl WritingParams {
     /// Refuses what the embedded lake cannot write.
     pub(super) fn refuse_unwritable(&self) -> Result<(), TaskError> {
         if !self.bucketed_by.is_empty() || self.bucket_count.is_some() {
-            return Err(problem("bucketed_by", "buckets are not supported by the embedded lake".to_owned()));
+            return Err(problem("bucketed_by", NO_BUCKETS.to_owned()));
         }
         if self.field_delimiter.is_some() {
-            let message = "text formats are not written by the embedded lake: expected `format: parquet`";
-            return Err(problem("field_delimiter", message.to_owned()));
+            return Err(problem("field_delimiter", NO_TEXT.to_owned()));
         }
         Ok(())
     }
@@ -125,6 +126,46 @@ impl QueryParams {
         })
     }
 }
+
+/// Looks at options whose values are written as they are, for what their types do not say: names, spans of time, places, and what
+/// is not written. What a `${…}` decides is not known yet.
+pub(crate) fn inspect(params: &Params) -> Vec<ParamProblem> {
+    let known = |name: &str| params.get(name).and_then(Value::as_str).and_then(constant);
+    let mut wrong: Vec<TaskError> = Vec::new();
+    if let Some(database) = known("database") {
+        wrong.extend(table_name(&database, "t").err());
+    }
+    if let Some(table) = known("table").filter(|table| !table.contains('.')) {
+        wrong.extend(table_name("d", &table).err());
+    }
+    for name in ["timeout", "queue_timeout"] {
+        wrong.extend(span(name, known(name).as_deref()).err());
+    }
+    if let Some(text) = known("max_scan_bytes") {
+        wrong.extend(byte_size::parse(&text).err().map(|error| problem("max_scan_bytes", error.to_string())));
+    }
+    for name in ["location", "version_location", "output_location"] {
+        let parsed = known(name).map(|text| Location::parse(&text));
+        wrong.extend(parsed.and_then(Result::err).map(|error| problem(name, error.message)));
+    }
+    if let Some(Ok(format)) = known("format").map(|name| serde_json::from_value(Value::String(name))) {
+        wrong.extend(super::format::format(Some(format), None).err());
+    }
+    let is_given = |name: &str| params.get(name).is_some_and(|value| !matches!(value, Value::Null));
+    let has_buckets = params.get("bucketed_by").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
+    if has_buckets || is_given("bucket_count") {
+        let name = if has_buckets { "bucketed_by" } else { "bucket_count" };
+        wrong.push(problem(name, NO_BUCKETS.to_owned()));
+    }
+    if is_given("field_delimiter") {
+        wrong.push(problem("field_delimiter", NO_TEXT.to_owned()));
+    }
+    wrong.into_iter().flat_map(|error| error.params).collect()
+}
+
+const NO_BUCKETS: &str = "buckets are not supported by the embedded lake";
+
+const NO_TEXT: &str = "text formats are not written by the embedded lake: expected `format: parquet`";
 
 /// Reads a span of time.
 fn span(name: &'static str, text: Option<&str>) -> Result<Option<Duration>, TaskError> {

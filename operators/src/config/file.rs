@@ -4,7 +4,7 @@ use engine::diagnostic::{Diagnostic, code, render};
 use engine::document::SourceMap;
 use engine::document::node::describe;
 use engine::operator::surroundings::constant;
-use engine::operator::typed::read_params;
+use engine::operator::typed::{check_params, read_params};
 use engine::operator::{ParamProblem, TaskContext, TaskError};
 use engine::params::{ParamPath, Params};
 use serde_json::Value;
@@ -77,13 +77,27 @@ pub(crate) fn read_value<C: Config>(value: &Value) -> Result<C, Vec<ParamProblem
         let message = format!("expected {}, found {}", C::EXPECTED, describe(value));
         return Err(vec![ParamProblem::new(ParamPath::default(), message)]);
     };
-    let problems = C::text_problems(value, &|text| constant(text).is_some());
-    if !problems.is_empty() {
-        return Err(problems);
+    // What can be told without the rest being right is told together with it.
+    let mut problems = check_params::<C>(C::WHAT, params);
+    problems.extend(C::text_problems(value, &|text| constant(text).is_some()));
+    match read_params::<C>(C::WHAT, params) {
+        Ok(config) => {
+            add(&mut problems, config.problems());
+            if problems.is_empty() { Ok(config) } else { Err(problems) }
+        }
+        // What is wrong with a text is told above.
+        Err(_) if !problems.is_empty() => Err(problems),
+        Err(found) => Err(found),
     }
-    let config = read_params::<C>(C::WHAT, params)?;
-    let problems = config.problems();
-    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// Adds problems that are not told yet.
+pub(super) fn add(problems: &mut Vec<ParamProblem>, more: Vec<ParamProblem>) {
+    for problem in more {
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
 }
 
 fn wrong<C: Config>(name: &str, problems: &[Diagnostic], sources: &SourceMap) -> TaskError {

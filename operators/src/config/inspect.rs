@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::Config;
 use super::document::{ConfigDocument, bytes};
+use super::file::add;
 
 /// A config's file as it can be known before anything runs.
 #[derive(Debug)]
@@ -94,19 +95,21 @@ fn all<C: Config>(value: &Value, more: &dyn Fn(&C) -> Vec<ParamProblem>) -> Vec<
 
 /// Says what a schema cannot say of a config.
 pub(crate) fn meaning<C: Config>(value: &Value, more: &dyn Fn(&C) -> Vec<ParamProblem>) -> Vec<ParamProblem> {
-    let problems = C::text_problems(value, &|text| constant(text).is_some());
-    let Some(params) = value.as_object().filter(|_| problems.is_empty()) else { return problems };
+    let mut problems = C::text_problems(value, &|text| constant(text).is_some());
+    let Some(params) = value.as_object() else { return problems };
     if is_unevaluated(value) || !check_params::<C>(C::WHAT, params).is_empty() {
         return problems;
     }
     match read_params::<C>(C::WHAT, params) {
         Ok(config) => {
-            let mut problems = config.problems();
-            problems.extend(more(&config));
-            problems
+            add(&mut problems, config.problems());
+            add(&mut problems, more(&config));
         }
-        Err(problems) => problems,
+        Err(found) if problems.is_empty() => problems = found,
+        // What is wrong with a text is told above.
+        Err(_) => {}
     }
+    problems
 }
 
 /// Looks at the expressions in the texts of a value.

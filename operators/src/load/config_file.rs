@@ -111,6 +111,22 @@ mod tests {
     }
 
     #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let message = read(
+            "in:\n  type: file\n  path: a.csv\n  parser:\n    type: csv\n    skip_header_line: 1\n    columns:\n      \
+             - {name: a, type: lang}\n      - {name: A, type: string}\nfilters: [{type: rename}]\nout: {type: file, path: o}\n\
+             max_rejected: many\n",
+        )
+        .unwrap_err();
+        let places: Vec<&str> = message.lines().skip(1).filter_map(|line| line.trim().split(": ").next()).collect();
+        for line in [6, 8, 9, 10, 12] {
+            let place = format!("access.yml:{line}:");
+            assert!(places.iter().any(|found| found.starts_with(&place)), "{place}\n{message}");
+        }
+        assert_eq!(places.len(), 5, "{message}");
+    }
+
+    #[test]
     fn what_a_schema_cannot_say_has_its_place_too() {
         let message = read(
             "in:\n  type: file\n  path: a.csv\n  parser:\n    type: csv\n    columns:\n      - {name: a, type: long}\n      \

@@ -27,7 +27,18 @@ pub(super) fn config(params: &Params, surroundings: &Surroundings<'_>) -> Vec<Pa
 /// Looks at the expressions of the partition keys.
 fn partition_by(config: &LoadConfig) -> Vec<ParamProblem> {
     let OutputConfig::Table(table) = &config.out else { return Vec::new() };
-    table.partition_by.iter().filter_map(|(key, expression)| key_expression(key, expression)).collect()
+    let unreadable: Vec<_> =
+        table.partition_by.iter().filter_map(|(key, expression)| key_expression(key, expression)).collect();
+    if !unreadable.is_empty() {
+        return unreadable;
+    }
+    lake::load::examine_partition_keys(config)
+        .into_iter()
+        .map(|(key, error)| {
+            let (_, code) = classify(error.kind);
+            ParamProblem::new(ParamPath::from("out.partition_by").key(&key), error.message).code(code)
+        })
+        .collect()
 }
 
 fn key_expression(key: &str, expression: &str) -> Option<ParamProblem> {

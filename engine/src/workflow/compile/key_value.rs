@@ -22,8 +22,11 @@ impl Compiler<'_> {
         match keyword {
             "_export" => self.export(task, key, node, position),
             "_parallel" => {
-                if let Some(parallel) = self.parallel(key, node) {
-                    task.parallel = parallel;
+                match self.parallel(key, node) {
+                    Some(parallel) => task.parallel = parallel,
+                    // A mapping is meant to make it parallel, whatever is wrong with it: its tasks may have `_after`.
+                    None if node.as_map().is_some() => task.parallel = Parallel::Unlimited,
+                    None => {}
                 }
             }
             "_retry" => self.retry(task, key, node),

@@ -3,6 +3,7 @@
 //! The docs of the fields are the manual. Embulk's own keys are accepted where they mean the same; where this loader
 //! means something else on purpose, a `DIFFERENCE(embulk)` says so. Reading the values (`${…}`) is the caller's business.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 
@@ -101,6 +102,17 @@ impl fmt::Display for ConfigProblem {
     }
 }
 
+/// The problem of a filter.
+fn unknown_filter(name: Option<&serde_json::Value>) -> ConfigProblem {
+    let name = name.and_then(serde_json::Value::as_str).unwrap_or("?");
+    ConfigProblem::new("filters", format!("no filter is known yet, found `{name}`"))
+}
+
+/// The problem of a column whose name another one has.
+fn twice(column: usize, name: &str) -> ConfigProblem {
+    ConfigProblem::new(format!("in.parser.columns[{column}].name"), format!("`{name}` is there twice"))
+}
+
 impl LoadConfig {
     /// Makes a load whose rows whoever runs it takes from a folder of this machine. Rejected lines are limited and kept as with
     /// every load: `rejected` is the table whose `<table>__rejected` takes them.
@@ -146,8 +158,7 @@ impl LoadConfig {
         }
         file.parser.problems(&mut problems);
         if let Some(first) = self.filters.first() {
-            let name = first.get("type").and_then(serde_json::Value::as_str).unwrap_or("?");
-            problems.push(ConfigProblem::new("filters", format!("no filter is known yet, found `{name}`")));
+            problems.push(unknown_filter(first.get("type")));
         }
         self.out.problems(&mut problems);
         if self.max_rejected.is_some() && file.parser.stop_on_invalid_record() {
@@ -184,6 +195,17 @@ impl LoadConfig {
                     format!("expected {}, found `{text}`", ColumnType::EXPECTED),
                 ));
             }
+        }
+        let mut seen = HashSet::new();
+        for (index, column) in columns.into_iter().flatten().enumerate() {
+            let Some(name) = column.get("name").and_then(serde_json::Value::as_str) else { continue };
+            let name = name.to_lowercase();
+            if is_known(&name) && !seen.insert(name.clone()) {
+                problems.push(twice(index, &name));
+            }
+        }
+        if let Some(filter) = config.get("filters").and_then(serde_json::Value::as_array).and_then(|all| all.first()) {
+            problems.push(unknown_filter(filter.get("type")));
         }
         let limit = config.get("max_rejected").and_then(serde_json::Value::as_str);
         if let Some(text) = limit.filter(|text| is_known(text) && MaxRejected::parse(text).is_none()) {

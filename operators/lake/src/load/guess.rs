@@ -11,12 +11,13 @@ use std::fmt;
 use indexmap::IndexMap;
 
 use super::chunk::{Header, HeaderRecord};
-use super::config::{ColumnType, CsvConfig, JsonlConfig};
+use super::config::{ColumnType, CsvConfig, JsonlConfig, ParserConfig};
 use super::layout::{Layout, LayoutColumn};
 use super::number::{double, integer};
 use super::parse::csv::{CsvParser, Scanned, line_ends};
 use super::parse::for_each_line;
 use super::parse::json::{self, Kind};
+use super::reject::Reason;
 use super::time_format::{TimeDefaults, TimeFormat, parse_date};
 
 /// How many records are looked at.
@@ -352,6 +353,21 @@ pub(crate) fn jsonl(_: &JsonlConfig, sample: &[u8], is_end: bool) -> Result<Opti
     });
     let columns = columns.collect();
     Ok(Some(Layout { columns, delimiter: String::new(), header: Header::default(), is_guessed: true }))
+}
+
+/// Returns the first line of a sample that cannot be read, from 1, and why not: where nothing could be, that tells the reason.
+pub(crate) fn first_unreadable(parser: &ParserConfig, sample: &[u8]) -> Option<(u64, Reason)> {
+    let ParserConfig::Jsonl(_) = parser else { return None };
+    let sample = sample.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(sample);
+    let mut found = None;
+    for_each_line(sample, |start, end, number| {
+        let line = sample.get(start..end).unwrap_or_default();
+        if found.is_none() && !line.trim_ascii().is_empty() {
+            let read = json::read_object(line, &mut |_, _| {});
+            found = read.err().map(|error| (number + 1, Reason::Json { expected: error.expected, at: error.at + 1 }));
+        }
+    });
+    found
 }
 
 fn column(name: String, guess: &Guess, path: Vec<String>) -> LayoutColumn {

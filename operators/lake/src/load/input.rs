@@ -39,19 +39,48 @@ enum Place {
 /// `NotFound` when there is none, with the path that was looked at; `InvalidInput` for a pattern that is none;
 /// `PermissionDenied` or `External` when a folder cannot be read.
 pub(crate) async fn find(input: &FileInput, base: &Path, storage: &Storage) -> Result<Vec<InputFile>> {
-    let (text, is_prefix) = match (&input.path, &input.path_prefix) {
-        (Some(path), _) => (path.as_str(), false),
-        (None, Some(prefix)) => (prefix.as_str(), true),
-        (None, None) => return Err(Error::new(ErrorKind::InvalidInput, "find input files", "expected `in.path`")),
-    };
-    let mut files = if text.starts_with("s3://") {
-        find_objects(text, is_prefix, storage).await?
-    } else {
-        let (text, base) = (text.to_owned(), base.to_owned());
-        tokio::task::spawn_blocking(move || find_files(&text, is_prefix, &base)).await.map_err(|error| {
+    let (text, is_prefix) = path_of(input)?;
+    if text.starts_with(OBJECTS) {
+        return in_order(text, base, find_objects(text, is_prefix, storage).await?);
+    }
+    find_local(input, base).await
+}
+
+/// Finds the files of an input of this machine, as [`find`] does.
+///
+/// # Errors
+/// As [`find`].
+pub(crate) async fn find_local(input: &FileInput, base: &Path) -> Result<Vec<InputFile>> {
+    let (text, is_prefix) = path_of(input)?;
+    let (path, folder) = (text.to_owned(), base.to_owned());
+    let files =
+        tokio::task::spawn_blocking(move || find_files(&path, is_prefix, &folder)).await.map_err(|error| {
             Error::new(ErrorKind::External, "find input files", "the search was stopped").source(error)
-        })??
-    };
+        })??;
+    in_order(text, base, files)
+}
+
+/// What the paths of objects begin with.
+const OBJECTS: &str = "s3://";
+
+impl FileInput {
+    /// Tells whether it reads objects, not files of this machine.
+    pub(crate) fn is_of_objects(&self) -> bool {
+        path_of(self).is_ok_and(|(text, _)| text.starts_with(OBJECTS))
+    }
+}
+
+/// Returns the path of an input, and whether it is the beginning of paths.
+fn path_of(input: &FileInput) -> Result<(&str, bool)> {
+    match (&input.path, &input.path_prefix) {
+        (Some(path), _) => Ok((path.as_str(), false)),
+        (None, Some(prefix)) => Ok((prefix.as_str(), true)),
+        (None, None) => Err(Error::new(ErrorKind::InvalidInput, "find input files", "expected `in.path`")),
+    }
+}
+
+/// Puts files into the order of their names.
+fn in_order(text: &str, base: &Path, mut files: Vec<InputFile>) -> Result<Vec<InputFile>> {
     files.sort_by(|left, right| left.name.cmp(&right.name));
     files.dedup_by(|left, right| left.name == right.name);
     if files.is_empty() {

@@ -42,6 +42,7 @@ use super::unreadable;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::publish::version::request_hash;
+use crate::storage::Storage;
 
 /// What names a load.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,6 +226,21 @@ pub async fn plan(config: &LoadConfig, lake: &Lake, token: LoadToken, base: &Pat
         table_output::compare(lake, table, &catalog_columns).await?;
     }
     Ok(LoadState { plan, stage: Stage::Planned })
+}
+
+/// Adds up the bytes of the files that a load would read, as stored; none for objects where there is no storage to ask. Nothing is
+/// opened.
+///
+/// # Errors
+/// `NotFound` when no file is there; `InvalidInput` for a pattern that is none; those of storage.
+pub async fn input_bytes(config: &LoadConfig, base: &Path, storage: Option<&Storage>) -> Result<Option<u64>> {
+    let InputConfig::File(file) = &config.input;
+    let files = match storage {
+        Some(storage) => input::find(file, base, storage).await?,
+        None if file.is_of_objects() => return Ok(None),
+        None => input::find_local(file, base).await?,
+    };
+    Ok(Some(files.iter().map(|file| file.bytes).sum()))
 }
 
 /// Guesses the layout from the first file that is not empty.

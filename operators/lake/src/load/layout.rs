@@ -97,11 +97,14 @@ impl Layout {
             Error::new(ErrorKind::InvalidData, "guess columns", message).help(alike.help)
         })?;
         layout.ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidData,
-                "guess columns",
-                "expected records to guess the columns from, found none: give `columns`",
-            )
+            let message = match guess::first_unreadable(parser, sample) {
+                Some((line, why)) => {
+                    format!("{file}:{line}: {why}; no record can be read that columns could be guessed from")
+                }
+                None => format!("{file}: expected records to guess the columns from, found none"),
+            };
+            Error::new(ErrorKind::InvalidData, "guess columns", message)
+                .help("mend the input, or give `columns` in the parser, each with its name and type")
         })
     }
 

@@ -13,12 +13,13 @@ use arrow::record_batch::RecordBatch;
 use indexmap::IndexMap;
 
 use super::column::ReadColumn;
-use super::config::ColumnType;
+use super::config::{ColumnType, InputConfig, LoadConfig, OutputConfig};
+use super::layout::Layout;
 use super::parse::{Chunk, Parsed};
 use super::reject::{Reason, Rejected};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::check_partition_value;
-use crate::sql::{RowExpression, Session, Type};
+use crate::sql::{RowExpression, Session, Type, examine_functions};
 
 /// The keys of a table's partitions, and how each row's values come about.
 #[derive(Debug, Clone)]
@@ -188,6 +189,25 @@ impl Key {
         }
         Ok(Texts { values: StringArray::from(values), failed })
     }
+}
+
+/// Looks at `partition_by` before there is any input: over the columns that the config declares, or, where they are to be guessed, at
+/// the names of functions alone. Returns what is wrong, by key.
+pub fn examine_partition_keys(config: &LoadConfig) -> Vec<(String, Error)> {
+    let InputConfig::File(file) = &config.input;
+    let OutputConfig::Table(table) = &config.out else { return Vec::new() };
+    let columns = Layout::declared(&file.parser).and_then(|layout| layout.read_columns(&file.parser).ok());
+    let session = Session { time_zone: "UTC".to_owned(), start_us: 0, database: None };
+    let wrong = |(key, expression): (&String, &String)| {
+        let expression = expression.trim();
+        let found = match &columns {
+            _ if expression.is_empty() => return None,
+            Some(columns) => Source::compile(key, expression, columns, &session).err(),
+            None => examine_functions(expression).err().map(Error::from),
+        };
+        found.map(|error| (key.clone(), error))
+    };
+    table.partition_by.iter().filter_map(wrong).collect()
 }
 
 /// Returns values as SQL writes them.

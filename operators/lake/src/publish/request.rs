@@ -10,6 +10,7 @@ use crate::catalog::Table;
 use crate::error::Result;
 use crate::name::{Location, TableName};
 use crate::query::{QueryId, QueryOptions, QueryStats, ResultColumn};
+use crate::sql::constants;
 
 /// A SELECT that becomes a partition or a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,20 @@ impl Target {
         match self {
             Self::Partition { table, .. } | Self::Table { table, .. } => table,
         }
+    }
+
+    /// Returns the columns of a query without those that say once more, as a constant, which partition the rows are for: they are
+    /// left out of what is written, as the partition has the value. One that says something else stays, and is refused.
+    #[must_use]
+    pub fn own_columns(&self, sql: &str, query: &[ResultColumn]) -> Vec<ResultColumn> {
+        let Self::Partition { values, .. } = self else { return query.to_vec() };
+        let is_named = |column: &&ResultColumn, name: &str| column.name.eq_ignore_ascii_case(name);
+        let mut constants = constants(sql);
+        constants.retain(|(name, text)| {
+            values.get(name) == Some(text) && query.iter().filter(|column| is_named(column, name)).count() == 1
+        });
+        let is_left_out = |column: &&ResultColumn| constants.iter().any(|(name, _)| is_named(column, name));
+        query.iter().filter(|column| !is_left_out(column)).cloned().collect()
     }
 
     /// Plans the columns of what a query is published as; `table` is that of a partition when it is there.

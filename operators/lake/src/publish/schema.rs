@@ -11,7 +11,7 @@ use super::dml::WrappedColumn;
 use crate::catalog::{Column, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::ResultColumn;
-use crate::sql::Type;
+use crate::sql::{Type, cast, identifier};
 
 /// What to do with a column that the table does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ pub fn plan_schema(
                 &column.name,
                 &expected.to_string(),
                 &found.data_type.to_string(),
-                format!("`CAST({} AS {expected})`", column.name),
+                cast_remedy(&column.name, &found.data_type, &expected),
             ),
             None if on_missing_column == OnMissingColumn::NullFill => {
                 plan.columns.push(WrappedColumn::new(&column.name, &expected, None));
@@ -234,6 +234,15 @@ fn nameless(query: &[ResultColumn], problems: &mut Differences) {
     }
 }
 
+/// Says how a column becomes one of the type that the table has.
+fn cast_remedy(name: &str, from: &Type, to: &Type) -> String {
+    match cast::kernel(from, to) {
+        // Trino has no such cast.
+        Ok(None) => format!("select another value: no CAST leads from {from} to {to}"),
+        Ok(Some(_)) | Err(_) => format!("`CAST({} AS {to})`", identifier(name)),
+    }
+}
+
 /// What stands in a list of differences where there is no column.
 const NOTHING: &str = "-";
 
@@ -319,6 +328,16 @@ pub fn widens(from: &Type, to: &Type) -> bool {
 mod tests {
     use super::*;
     use crate::catalog::TableFormat;
+
+    #[test]
+    fn a_cast_is_named_only_where_there_is_one() {
+        assert_eq!(cast_remedy("a", &Type::Varchar(Some(3)), &Type::Bigint), "`CAST(a AS bigint)`");
+        assert_eq!(cast_remedy("order", &Type::Double, &Type::Bigint), "`CAST(\"order\" AS bigint)`");
+        assert_eq!(
+            cast_remedy("a", &Type::Date, &Type::Bigint),
+            "select another value: no CAST leads from date to bigint"
+        );
+    }
     use crate::name::{Location, TableName};
 
     fn table() -> Table {

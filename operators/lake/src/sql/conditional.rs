@@ -13,6 +13,25 @@ use super::types::Type;
 use super::udf::TryMarker;
 use super::values;
 
+/// Tells whether a call of this name, in lower case, has rules of its own and stands in no list of functions.
+pub(super) fn is_special_form(name: &str) -> bool {
+    matches!(
+        name,
+        "coalesce"
+            | "current_date"
+            | "current_time"
+            | "current_timestamp"
+            | "if"
+            | "localtime"
+            | "localtimestamp"
+            | "normalize"
+            | "nullif"
+            | "row"
+            | "try"
+            | "typeof"
+    )
+}
+
 impl Context<'_> {
     pub(super) fn case(
         &self,

@@ -211,6 +211,19 @@ fn parse_cast(parser: &mut Parser<'_>, kind: CastKind) -> Result<Expr, ParserErr
     })
 }
 
+/// Writes a name as an identifier: in quotes where it needs them.
+#[must_use]
+pub fn identifier(name: &str) -> String {
+    let mut characters = name.chars();
+    let is_plain = characters.next().is_some_and(|first| first.is_ascii_lowercase() || first == '_')
+        && characters.all(|character| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_');
+    let is_keyword = matches!(Token::make_keyword(name), Token::Word(word) if KEYWORDS.contains(&word.keyword));
+    if is_plain && !is_keyword && !is_reserved(name) {
+        return name.to_owned();
+    }
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 /// Tells whether a word cannot be an identifier unless quoted.
 pub(super) fn is_reserved(word: &str) -> bool {
     let upper = word.to_ascii_uppercase();

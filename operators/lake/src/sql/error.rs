@@ -3,6 +3,7 @@
 use std::fmt;
 
 use datafusion::error::DataFusionError;
+use sqlparser::ast::Spanned;
 use sqlparser::tokenizer::Span;
 
 use crate::error::{Error, ErrorKind};
@@ -87,6 +88,13 @@ impl SqlError {
         let line = u32::try_from(span.start.line).unwrap_or(u32::MAX);
         let column = u32::try_from(span.start.column).unwrap_or(u32::MAX);
         self.at(line, column)
+    }
+
+    /// Says that it is where an expression starts, unless the place is known already: looking for it goes through all of the
+    /// expression, and so is not done again by everything around it.
+    #[must_use]
+    pub fn at_place_of(self, place: &impl Spanned) -> Self {
+        if self.position.is_some() { self } else { self.at_span(place.span()) }
     }
 
     /// Returns the name of the error: Trino's, [`UNSUPPORTED`] or [`NOT_A_QUERY`].

@@ -94,7 +94,7 @@ impl Context<'_> {
 
     /// Types an expression.
     pub(super) fn expr(&self, sql: &Sql) -> SqlResult<Typed> {
-        self.analyzer.nested(|| self.expr_here(sql).map_err(|error| error.at_span(sql.span())))
+        self.analyzer.nested(|| self.expr_here(sql).map_err(|error| error.at_place_of(sql)))
     }
 
     /// Types a condition.

@@ -4,13 +4,15 @@
 //! are errors, words that are no keywords of its SELECT become identifiers, `0xFF` is a number, and the rows of VALUES get
 //! the parentheses that `sqlparser` wants.
 
-use sqlparser::ast::{Expr, Query, Statement};
+use sqlparser::ast::{Expr, Query, SelectItem, SetExpr, Statement, Value};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Word};
 
 use super::dialect::{KEYWORDS, TrinoDialect};
 use super::error::{SqlError, SqlResult};
+use super::nesting::refuse_too_deep;
+use super::semicolon::without_semicolon;
 
 /// How deep expressions and queries may be nested.
 const NESTING_LIMIT: usize = 200;
@@ -71,6 +73,7 @@ pub fn parse_one(text: &str) -> SqlResult<Box<Query>> {
         return Err(error.at_span(*span));
     }
     let tokens = adapt(text, tokens)?;
+    refuse_too_deep(&tokens)?;
     let mut parser = Parser::new(&TrinoDialect).with_recursion_limit(NESTING_LIMIT).with_tokens_with_locations(tokens);
     let statement = parser.parse_statement().map_err(|error| syntax_error(text, &error))?;
     let rest = parser.peek_token();
@@ -84,12 +87,35 @@ pub fn parse_one(text: &str) -> SqlResult<Box<Query>> {
     }
 }
 
+/// Returns the columns of a SELECT that are constants: their names in lower case, and the text of the value. None for a statement
+/// that cannot be read, or that puts several SELECTs together.
+#[must_use]
+pub fn constants(text: &str) -> Vec<(String, String)> {
+    let query = parse_one(without_semicolon(text));
+    let Ok(SetExpr::Select(select)) = query.as_ref().map(|query| query.body.as_ref()) else { return Vec::new() };
+    let constant = |item: &SelectItem| {
+        let SelectItem::ExprWithAlias { expr, alias } = item else { return None };
+        let value = match expr {
+            Expr::Value(value) => value,
+            Expr::TypedString(typed) => &typed.value,
+            _ => return None,
+        };
+        let text = match &value.value {
+            Value::SingleQuotedString(text) | Value::Number(text, false) => text.clone(),
+            _ => return None,
+        };
+        Some((alias.value.to_lowercase(), text))
+    };
+    select.projection.iter().filter_map(constant).collect()
+}
+
 /// Reads exactly one expression.
 ///
 /// # Errors
 /// `SYNTAX_ERROR`.
 pub fn parse_expression(text: &str) -> SqlResult<Expr> {
     let tokens = adapt(text, tokenize(text)?)?;
+    refuse_too_deep(&tokens)?;
     let mut parser = Parser::new(&TrinoDialect).with_recursion_limit(NESTING_LIMIT).with_tokens_with_locations(tokens);
     let expression = parser.parse_expr().map_err(|error| syntax_error(text, &error))?;
     let rest = parser.peek_token();
@@ -455,6 +481,14 @@ mod tests {
             "SELECT * FROM (VALUES (-1), (f(2, 3) + (4))) t (x)"
         );
         assert_eq!(shown("SELECT 2 > ALL (VALUES 1, 2)"), "SELECT 2 > ALL(SELECT * FROM (VALUES (1), (2)))");
+    }
+
+    #[test]
+    fn constants_of_a_select_are_told() {
+        let found = constants("SELECT a, '1' AS Dt, 5 h, DATE '2024-03-01' AS day, a AS b, upper('x') AS u FROM t;");
+        let expected = [("dt", "1"), ("h", "5"), ("day", "2024-03-01")];
+        assert_eq!(found, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
+        assert!(constants("SELECT '1' AS dt UNION SELECT '2'").is_empty() && constants("SELECT").is_empty());
     }
 
     #[test]

@@ -156,6 +156,44 @@ pub fn examine(text: &str) -> std::result::Result<(), SqlError> {
     }
 }
 
+/// How many steps a plan may have. Queries of WITH are planned anew wherever they are read, so that a few of them which read each
+/// other twice are a plan that nothing can work on; written out by hand, nobody comes near it.
+const STEPS: u64 = 20_000;
+
+/// Refuses a plan of more than [`STEPS`] steps. It is asked of each query of a statement: what is built on a plan looks through
+/// all of it again.
+pub(super) fn refuse_too_large(plan: &LogicalPlan) -> std::result::Result<(), SqlError> {
+    let steps = steps(plan, &mut HashMap::new());
+    if steps <= STEPS {
+        return Ok(());
+    }
+    Err(SqlError::unsupported(format!(
+        "a statement of more than {STEPS} steps once each query of WITH and each view stands wherever it is read"
+    )))
+}
+
+/// Counts the steps of a plan. What is read in several places is one plan in memory, and is gone through once.
+fn steps(plan: &LogicalPlan, known: &mut HashMap<usize, u64>) -> u64 {
+    let place = std::ptr::from_ref(plan).addr();
+    if let Some(steps) = known.get(&place) {
+        return *steps;
+    }
+    let mut count = stacker::maybe_grow(256 * 1024, 4 * 1024 * 1024, || {
+        plan.inputs().into_iter().fold(1_u64, |count, input| count.saturating_add(steps(input, known)))
+    });
+    // The plan of a subquery is handed over in a place that is used again for the next one, what it holds is not.
+    let counted = plan.apply_subqueries(|subquery| {
+        for input in subquery.inputs() {
+            count = count.saturating_add(stacker::maybe_grow(256 * 1024, 4 * 1024 * 1024, || steps(input, known)));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    // The closure does not fail.
+    drop(counted);
+    known.insert(place, count);
+    count
+}
+
 /// Refuses a correlated subquery that `DataFusion` cannot turn into a join.
 fn check_decorrelated(plan: &LogicalPlan) -> std::result::Result<(), SqlError> {
     let context = context(&Settings::default())?;

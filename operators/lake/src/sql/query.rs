@@ -17,6 +17,7 @@ use super::analyze::Analyzer;
 use super::coerce::common_super_type;
 use super::error::{SqlError, SqlResult};
 use super::expression::{Clause, Collected, Context, check_identifier};
+use super::plan::refuse_too_large;
 use super::relation::{Around, aliased, without_qualifiers};
 use super::scope::{Ctes, Relation, Scope, ScopeColumn, Typed, column};
 use super::types::Type;
@@ -79,7 +80,9 @@ impl Analyzer<'_> {
 
     /// Plans a query.
     pub(super) fn query(&self, query: &Query, around: Around<'_>) -> SqlResult<Relation> {
-        self.nested(|| self.query_here(query, around))
+        let relation = self.nested(|| self.query_here(query, around))?;
+        refuse_too_large(&relation.plan)?;
+        Ok(relation)
     }
 
     fn query_here(&self, query: &Query, around: Around<'_>) -> SqlResult<Relation> {

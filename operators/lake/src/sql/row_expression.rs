@@ -2,18 +2,23 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
 use datafusion::common::ToDFSchema;
 use datafusion::physical_expr::PhysicalExpr;
+use sqlparser::ast::{ObjectNamePart, visit_expressions};
 
 use super::analyze::{Analyzer, physical};
+use super::conditional::is_special_form;
 use super::error::{SqlError, SqlResult, from_execution};
 use super::expression::{Clause, Collected};
 use super::function::Session;
 use super::parse::parse_expression;
+use super::resolve::known::is_known;
+use super::resolve::not_registered;
 use super::scope::{Ctes, Scope, ScopeColumn};
 use super::types::Type;
 use super::window::NamedWindows;
@@ -26,6 +31,27 @@ pub struct RowExpression {
     inner: Arc<dyn PhysicalExpr>,
     schema: Arc<Schema>,
     used: Vec<usize>,
+}
+
+/// Looks at the functions that an expression calls, as far as that goes without knowing its columns.
+///
+/// # Errors
+/// `SYNTAX_ERROR`, and `FUNCTION_NOT_FOUND` for a function that Trino does not have.
+pub fn examine_functions(text: &str) -> SqlResult<()> {
+    let sql = parse_expression(text)?;
+    let found = visit_expressions(&sql, |expr| {
+        let sqlparser::ast::Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
+        let [ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else { return ControlFlow::Continue(()) };
+        let lower = name.value.to_lowercase();
+        if is_known(&lower) || is_special_form(&lower) {
+            return ControlFlow::Continue(());
+        }
+        ControlFlow::Break(not_registered(&lower).at_span(name.span))
+    });
+    match found {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
 }
 
 impl RowExpression {

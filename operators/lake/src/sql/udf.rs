@@ -1,5 +1,6 @@
 //! Our kernels as functions of `DataFusion`'s plans.
 
+use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::physical_expr::PhysicalExpr;
+use sha2::{Digest as _, Sha256};
 
 use super::function::{Argument, Call, EvalError, Kernel, Nulls, Session};
 use super::scope::Typed;
@@ -26,6 +28,8 @@ pub(super) struct KernelUdf {
     pub(super) returns: Type,
     pub(super) session: Arc<Session>,
     pub(super) signature: Signature,
+    /// The name of the column that the call gives; see [`label`].
+    label: Arc<str>,
 }
 
 impl KernelUdf {
@@ -43,6 +47,7 @@ impl KernelUdf {
         let (types, expressions): (Vec<Type>, Vec<Expr>) =
             arguments.into_iter().map(|argument| (argument.data_type, argument.expr)).unzip();
         let function = Self {
+            label: label(name, &expressions, &returns),
             name: name.to_owned(),
             kernel,
             nulls,
@@ -53,6 +58,28 @@ impl KernelUdf {
         };
         Typed::new(ScalarUDF::new_from_impl(function).call(expressions), returns)
     }
+}
+
+/// The longest text of a call that is its name as it is.
+const LABEL_BYTES: usize = 160;
+
+/// Names the column of a call by its text, or by a digest of it where that is long: `DataFusion` asks for the name of every call
+/// in an expression again and again, and the text of a chain of calls would be written once for each of them each time.
+fn label(name: &str, arguments: &[Expr], returns: &Type) -> Arc<str> {
+    let mut text = format!("{name}(");
+    for (index, argument) in arguments.iter().enumerate() {
+        // Writing to a text does not fail.
+        let _written = write!(text, "{}{}", if index == 0 { "" } else { "," }, argument.schema_name());
+    }
+    let _written = write!(text, "):{returns}");
+    if text.len() <= LABEL_BYTES {
+        return text.into();
+    }
+    let mut digest = format!("{name}#");
+    for byte in Sha256::digest(text.as_bytes()).iter().take(16) {
+        let _written = write!(digest, "{byte:02x}");
+    }
+    digest.into()
 }
 
 /// Takes so many arguments as they are: the analyzer has typed them.
@@ -83,6 +110,10 @@ impl Hash for KernelUdf {
 impl ScalarUDFImpl for KernelUdf {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn schema_name(&self, _arguments: &[Expr]) -> DfResult<String> {
+        Ok(self.label.as_ref().to_owned())
     }
 
     fn signature(&self) -> &Signature {

@@ -19,7 +19,8 @@ pub enum ParserConfig {
     Jsonl(JsonlConfig),
     /// Apache's and nginx's `combined` access log. Its columns are fixed: `remote_host`, `ident`, `remote_user`, `time`
     /// (timestamp, UTC), `method`, `path`, `protocol`, `status`, `bytes`, `referer`, `user_agent`. `-` is NULL, and 0 for
-    /// `bytes`. A request line that is not method, path and protocol goes whole into `path`.
+    /// `bytes`. A request line that is not method, path and protocol goes whole into `path`. A user agent whose closing quote is missing
+    /// goes to the end of the line.
     ApacheCombined(ApacheCombinedConfig),
 }
 
@@ -322,7 +323,7 @@ fn column_problems(columns: &[ColumnConfig], is_json: bool, problems: &mut Vec<C
                 ),
             ));
         } else if !seen.insert(name.clone()) {
-            problems.push(ConfigProblem::new(format!("{path}.name"), format!("`{name}` is there twice")));
+            problems.push(super::twice(index, &name));
         }
         if column.element_at.is_some() && !is_json {
             problems.push(ConfigProblem::new(format!("{path}.element_at"), "it is an option of JSON columns"));

@@ -23,7 +23,8 @@ impl Lake {
             Target::Partition { table, .. } if !plan.creates_table => Some(self.existing(table).await?),
             Target::Partition { .. } | Target::Table { .. } => None,
         };
-        let schema = request.target.plan_columns(table.as_ref(), &description.columns, &request.options)?;
+        let columns = request.target.own_columns(&request.sql, &description.columns);
+        let schema = request.target.plan_columns(table.as_ref(), &columns, &request.options)?;
         Ok(Step::Next(PublishState::Probed(Probed { plan: plan.clone(), schema })))
     }
 
