@@ -35,6 +35,7 @@ mod project;
 mod read_only;
 mod readers;
 mod secrets;
+mod single_faults;
 mod stop;
 mod support;
 mod tidy;
