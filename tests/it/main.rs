@@ -37,6 +37,7 @@ mod project;
 mod read_only;
 mod readers;
 mod secrets;
+mod single_faults;
 mod stop;
 mod support;
 mod tidy;

@@ -156,8 +156,8 @@ mod tests {
     /// The sources of the calls are what the lists follow.
     #[test]
     fn every_operation_is_in_its_list() {
+        let name = Regex::new(r#""([A-Z][A-Za-z0-9]+)" (?:=>|\|)|\| "([A-Z][A-Za-z0-9]+)""#).unwrap();
         for (source, listed) in [(include_str!("../athena.rs"), ATHENA), (include_str!("../glue.rs"), GLUE)] {
-            let name = Regex::new(r#""([A-Z][A-Za-z0-9]+)" (?:=>|\|)|\| "([A-Z][A-Za-z0-9]+)""#).unwrap();
             let mut served: Vec<&str> = name
                 .captures_iter(source)
                 .filter_map(|found| found.get(1).or(found.get(2)).map(|name| name.as_str()))

@@ -26,10 +26,10 @@ impl Lake {
         let plan = &written.submitted.probed.plan;
         let version = self.version_as_table(request, written).await?;
         // The token of a query that failed would give the failed query again.
-        let mut step = format!("check {}", written.checks_passed);
-        if written.check_failures > 0 {
-            step.push_str(&format!(" again {}", written.check_failures));
-        }
+        let step = match written.check_failures {
+            0 => format!("check {}", written.checks_passed),
+            failures => format!("check {} again {failures}", written.checks_passed),
+        };
         let mut named = version.clone();
         NEW_VERSION.clone_into(&mut named.table.name.table);
         let query = Query {
