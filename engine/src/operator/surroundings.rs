@@ -26,6 +26,32 @@ pub struct WrittenTask {
     pub params: Params,
     /// Where the operator's name stands.
     pub place: Span,
+    /// What it is in, from the file inwards.
+    pub within: Vec<Within>,
+}
+
+/// A task or a list of tasks that another one is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Within {
+    /// Where it stands.
+    pub place: Span,
+    /// Whether what is in it runs at once, or may.
+    pub is_parallel: bool,
+    /// Whether what is in it runs only when a condition holds.
+    pub is_conditional: bool,
+}
+
+impl WrittenTask {
+    /// Tells whether the task, which is written above another one, is done whenever that one begins: both are not in a group
+    /// whose tasks run at once, and no condition decides about this one alone. A task that says what it waits for (`_after`) is
+    /// taken at its word.
+    pub fn is_done_before(&self, other: &Self) -> bool {
+        let common =
+            self.within.iter().zip(&other.within).take_while(|(left, right)| left.place == right.place).count();
+        let is_beside = common.checked_sub(1).is_some_and(|last| self.within[last].is_parallel);
+        let waits = other.params.contains_key("_after");
+        (!is_beside || waits) && !self.within[common..].iter().any(|within| within.is_conditional)
+    }
 }
 
 /// A text file that a parameter names.
@@ -76,6 +102,11 @@ impl<'a> Surroundings<'a> {
     pub fn tasks_above(&self) -> &[WrittenTask] {
         let at = self.tasks.iter().position(|task| Some(task.place) == self.here);
         at.and_then(|at| self.tasks.get(..at)).unwrap_or_default()
+    }
+
+    /// Returns this task as its file has it.
+    pub fn task(&self) -> Option<&WrittenTask> {
+        self.tasks.iter().find(|task| Some(task.place) == self.here)
     }
 
     /// Reads a text file by its path as a parameter names it; nothing when a program of the workflow (the command of a `sh>`

@@ -12,7 +12,7 @@ use crate::diagnostic::{Diagnostic, Severity, code};
 use crate::document::{
     self, Directory, FileHashes, Key, Node, NotedFiles, ProjectFiles, ProjectPath, SourceId, SourceMap, Span,
 };
-use crate::operator::surroundings::WrittenTask;
+use crate::operator::surroundings::{Within, WrittenTask};
 use crate::operator::{Registry, Surroundings};
 use crate::params::Params;
 use crate::schedule::{self, ProblemKind, Schedule};
@@ -111,7 +111,7 @@ pub(super) fn compile_file(
     // Where another directory is set, it is known only at run time what the paths of its tasks name.
     let surroundings = (!sets_work_dir(&node)).then(|| {
         let mut tasks = Vec::new();
-        collect_tasks(&node, &mut tasks);
+        collect_tasks(&node, &[], &mut tasks);
         Surroundings::new(files, path.directory(), tasks)
     });
     let mut compiler = Compiler::new(Origin::Document(sources), registry).with_surroundings(surroundings);
@@ -133,22 +133,33 @@ fn sets_work_dir(node: &Node) -> bool {
         || node.as_list().is_some_and(|items| items.iter().any(sets_work_dir))
 }
 
-/// Collects the tasks that have an operator, in the order in which they are written.
-fn collect_tasks(node: &Node, tasks: &mut Vec<WrittenTask>) {
+/// Collects the tasks that have an operator, in the order in which they are written; `within` is what the node is in.
+fn collect_tasks(node: &Node, within: &[Within], tasks: &mut Vec<WrittenTask>) {
     let entries = node.as_map().unwrap_or_default();
     let operators = || entries.iter().filter_map(|(key, _)| Some((key, key.name.strip_suffix('>')?)));
-    if let Some((operator, name)) = operators().next() {
+    let operator = operators().next();
+    if let Some((operator, name)) = operator {
         let mut params = Params::new();
         for (key, value) in entries {
             let name = if key.name == operator.name { "_command" } else { key.name.as_str() };
             params.insert(name.to_owned(), value.to_value());
         }
-        tasks.push(WrittenTask { operator: name.to_owned(), params, place: operator.span });
+        let (place, within) = (operator.span, within.to_vec());
+        tasks.push(WrittenTask { operator: name.to_owned(), params, place, within });
     }
+    let is_parallel = |(key, value): &(Key, Node)| {
+        key.name == "_parallel" && !matches!(value.to_value(), Value::Bool(false) | Value::Null)
+    };
+    let here = Within {
+        place: node.span,
+        is_parallel: entries.iter().any(is_parallel),
+        is_conditional: operator.is_some_and(|(_, name)| name == "if"),
+    };
+    let within = [within, std::slice::from_ref(&here)].concat();
     for (_, value) in entries {
-        collect_tasks(value, tasks);
+        collect_tasks(value, &within, tasks);
     }
-    node.as_list().into_iter().flatten().for_each(|item| collect_tasks(item, tasks));
+    node.as_list().into_iter().flatten().for_each(|item| collect_tasks(item, &within, tasks));
 }
 
 fn compile(

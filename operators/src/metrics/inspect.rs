@@ -45,7 +45,9 @@ pub(super) fn task(
         match (work, borrowed.as_slice()) {
             (Work::Expire, [(_, tier)]) => {
                 let calls = surroundings.tasks_above().iter().any(|task| task.operator == "call");
-                problems.extend((!calls).then(|| unverified(tier, above())).flatten());
+                let here = surroundings.task();
+                let before = above().filter(|task| here.is_none_or(|here| task.is_done_before(here)));
+                problems.extend((!calls).then(|| unverified(tier, before)).flatten());
             }
             (Work::Dump | Work::Rollup, [(_, from), (path, to)]) => {
                 problems.extend(second_writer(from, (path, to), above()));
@@ -98,7 +100,7 @@ fn tiers_of(params: &Params, name: &str) -> Option<Vec<(ParamPath, String)>> {
     }
 }
 
-/// Says that a tier is expired that no task above verifies.
+/// Says that a tier is expired that no task above is sure to have verified.
 fn unverified<'a>(tier: &str, mut above: impl Iterator<Item = &'a WrittenTask>) -> Option<ParamProblem> {
     let verifies = |task: &WrittenTask| {
         task.operator == "metrics.verify"
