@@ -269,6 +269,17 @@ pub(crate) enum Metrics {
         #[arg(long, value_name = "FILE", default_value = "tiers.yml")]
         tiers: PathBuf,
     },
+    /// Go on with what the server of a tier has left, after it threw keys away.
+    ///
+    /// Until then nothing of the tier is read, moved or deleted. Bring the points again from where they came.
+    AcceptLoss {
+        /// The tier.
+        #[arg(value_name = "TIER")]
+        tier: String,
+        /// The file of the tiers.
+        #[arg(long, value_name = "FILE", default_value = "tiers.yml")]
+        tiers: PathBuf,
+    },
 }
 
 /// `suiro metrics read`.

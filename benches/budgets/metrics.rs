@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::metrics::{
-    Aggregate, DuplicateRule, EmbeddedStores, FlushRule, MakeOptions, Metrics, OnGap, OnLate, Outcome, PartitionUnit,
-    PointBatch, Points, ReadRequest, SeriesName, SeriesPoints, Step, Tier, TierKind, TierName, Tiers, TimeRange,
-    Window,
+    Aggregate, DuplicateRule, EmbeddedStores, FlushRule, MakeOptions, Metrics, OnDamage, OnGap, OnLate, Outcome,
+    PartitionUnit, PointBatch, Points, ReadRequest, SeriesName, SeriesPoints, Step, Tier, TierKind, TierName, Tiers,
+    TimeRange, Window,
 };
 use jiff::Timestamp;
 use lake::name::TableName;
@@ -209,7 +209,7 @@ fn tiers() -> Result<Tiers> {
 }
 
 fn options() -> MakeOptions {
-    MakeOptions { attempt: "bench".to_owned(), on_late: OnLate::Rewrite }
+    MakeOptions { attempt: "bench".to_owned(), on_late: OnLate::Rewrite, on_damage: OnDamage::Fail }
 }
 
 fn at(time_ms: i64) -> Result<Timestamp> {

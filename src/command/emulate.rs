@@ -2,7 +2,7 @@
 
 mod fault_file;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use emulator::{CallQuotas, Credentials, Emulator, EmulatorSettings, Quotas};
 use indexmap::IndexMap;
@@ -96,7 +96,7 @@ fn announce(
     warehouse: &std::path::Path,
     secret_is_known: bool,
 ) -> std::io::Result<()> {
-    let url = format!("http://{address}");
+    let url = format!("http://{}", reachable(address));
     let mut variables = IndexMap::from([
         ("AWS_ENDPOINT_URL", url.clone()),
         ("AWS_REGION", command.region.clone()),
@@ -124,8 +124,21 @@ fn announce(
     if secret_is_known {
         base.output.note("and AWS_SECRET_ACCESS_KEY as SUIRO_EMULATE_SECRET_KEY is here");
     }
+    if address.ip().is_unspecified() {
+        base.output.note("from another machine: with the name or address of this one in the URL");
+    }
     base.output.note("\nstop with Ctrl-C");
     Ok(())
+}
+
+/// Returns an address that a client on this machine can call: one that stands for all of them is none.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 /// Writes a value so that a shell reads it as one word.

@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use lake::words::{bytes, figure};
 use metrics::config::Period;
 use metrics::{
-    Aggregate, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step, TimeRange, WindowStatus,
+    Aggregate, Fault, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step, TierName, TimeRange,
+    WindowStatus,
 };
 use operators::Purpose;
 use serde_json::json;
@@ -35,6 +36,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Metrics) -> Result<(), Failu
     match command {
         cli::Metrics::Read(command) => Box::pin(read(base, command)).await,
         cli::Metrics::Status { tiers } => Box::pin(status(base, tiers)).await,
+        cli::Metrics::AcceptLoss { tier, tiers } => Box::pin(accept_loss(base, tier, tiers)).await,
     }
 }
 
@@ -56,6 +58,21 @@ async fn open(base: &Base, file: &Path) -> Result<Metrics, Failure> {
     Ok(operators::open_metrics(&lake, &config, &base.environment.secrets.secrets()).await?)
 }
 
+/// Goes on with what a server has left.
+async fn accept_loss(base: &Base, tier: &str, file: &Path) -> Result<(), Failure> {
+    let tier = TierName::new(tier)?;
+    let metrics = open(base, file).await?;
+    let were_lost = metrics.accept_loss(&tier).await?;
+    if base.output.json {
+        base.output.json_line(&json!({"tier": tier.as_str(), "were_lost": were_lost}))?;
+    } else if were_lost {
+        base.output.line(&format!("`{tier}` is taken for whole again: bring the points that may be lost once more"))?;
+    } else {
+        base.output.line(&format!("nothing of `{tier}` was known to be lost"))?;
+    }
+    Ok(())
+}
+
 async fn read(base: &Base, command: &cli::MetricsRead) -> Result<(), Failure> {
     let now = SystemClock.now();
     let time = |text: &str| operators::read_metrics_time(text, now).map_err(Failure::usage);
@@ -72,7 +89,11 @@ async fn read(base: &Base, command: &cli::MetricsRead) -> Result<(), Failure> {
             let period = Period::parse(text).ok_or_else(|| {
                 Failure::usage(format!("expected {} or `raw` for `--step`, found `{text}`", Period::EXPECTED))
             })?;
-            Some(Step::from_ms(period.as_millis())?)
+            let step = Step::from_ms(period.as_millis()).map_err(|_| {
+                let expected = "a step of whole seconds that divides a day, like `1m` or `1h`";
+                Failure::usage(format!("expected {expected}, for `--step`, found `{text}`"))
+            })?;
+            Some(step)
         }
     };
     let request = ReadRequest {
@@ -192,6 +213,9 @@ async fn status(base: &Base, file: &Path) -> Result<(), Failure> {
                 "window": status.window.label(),
                 "state": status.state.word(),
                 "late": status.is_late,
+                "fault": status.fault.map(Fault::word),
+                "astray": status.is_astray,
+                "stale": status.is_stale,
                 "due": status.is_due,
                 "generation": status.generation,
                 "points": status.figures.count,
@@ -223,10 +247,17 @@ async fn status(base: &Base, file: &Path) -> Result<(), Failure> {
 /// Says how far a window is.
 fn state(status: &WindowStatus) -> String {
     let word = status.state.word();
+    let word = match status.fault {
+        Some(Fault::Objects) => format!("{word}, damaged"),
+        Some(Fault::Store) => format!("{word}, not as the store"),
+        None => word.to_owned(),
+    };
+    let word = if status.is_astray { format!("{word}, not what the catalog points to") } else { word };
+    let word = if status.is_stale { format!("{word}, made of older windows") } else { word };
     match (status.is_late, status.is_due) {
         (true, _) => format!("{word}, late: points came since"),
         (false, true) => format!("{word}, due"),
-        (false, false) => word.to_owned(),
+        (false, false) => word,
     }
 }
 

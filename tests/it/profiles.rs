@@ -61,6 +61,16 @@ fn athena_operators_do_the_same_on_aws() {
 }
 
 #[test]
+fn metric_tiers_are_the_same_on_aws() {
+    same::metric_tiers(Profile::Aws(""));
+}
+
+#[test]
+fn more_than_a_hundred_partitions_are_the_same_on_aws() {
+    same::many_partitions(Profile::Aws(""));
+}
+
+#[test]
 fn plans_are_the_same_on_aws() {
     same::plans(Profile::Aws(""));
 }
@@ -101,6 +111,16 @@ fn every_case_of_athena_is_the_same_on_aws() {
 #[test]
 fn every_case_of_load_is_the_same_on_aws() {
     same::cases(Profile::Aws(""), "load");
+}
+
+#[test]
+fn every_case_of_metrics_is_the_same_on_aws() {
+    same::cases(Profile::Aws(""), "metrics");
+}
+
+#[test]
+fn every_case_of_bad_input_is_the_same_on_aws() {
+    same::cases(Profile::Aws(""), "bad_input");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! A real Trino over our Glue and S3 endpoint: as suiro's query engine, and as an outside client of the endpoint.
 //!
 //! `./test --trino` downloads and starts one, and names its address in `SUIRO_TEST_TRINO`, a Python with its client in
-//! `SUIRO_TEST_TRINO_PYTHON`; without them these tests say that they are skipped.
+//! `SUIRO_TEST_TRINO_PYTHON`, the folder of its users in `SUIRO_TEST_TRINO_LOGINS`; without them these tests say that they are
+//! skipped.
 
 mod checksum;
+mod login;
 mod outside;
 pub(crate) mod profiles;
 mod stop;
@@ -21,6 +23,8 @@ use crate::support::root;
 pub(crate) struct Trino {
     url: String,
     python: PathBuf,
+    /// What a user needs who comes over TLS (tests/trino/server).
+    logins: PathBuf,
 }
 
 /// A catalog of it over an endpoint; dropped at the end.
@@ -36,7 +40,8 @@ impl Trino {
     pub(crate) fn find() -> Option<Self> {
         let found = || {
             let url = std::env::var("SUIRO_TEST_TRINO").ok()?;
-            Some(Self { url, python: PathBuf::from(std::env::var_os("SUIRO_TEST_TRINO_PYTHON")?) })
+            let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
+            Some(Self { url, python: path("SUIRO_TEST_TRINO_PYTHON")?, logins: path("SUIRO_TEST_TRINO_LOGINS")? })
         };
         let found = found();
         if found.is_none() {

@@ -100,7 +100,7 @@ pub(crate) async fn write_redis(folder: &Path, series: u64) -> Result<Numbers> {
         batches.push(batch(series, hour * WRITE_MINUTES..(hour + 1) * WRITE_MINUTES)?);
     }
     // The server has started when it answers.
-    metrics.store(&hot).await?.summaries().await?;
+    metrics.store(&hot).await?.days().await?;
     let begun = Instant::now();
     let mut added = 0;
     for batch in &batches {

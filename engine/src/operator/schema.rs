@@ -511,9 +511,16 @@ fn type_name(wanted: &str, schema: &Value) -> String {
 }
 
 /// Joins with commas and an `or`.
-fn either(mut parts: Vec<String>) -> String {
-    let Some(last) = parts.pop() else { return "another value".to_owned() };
-    if parts.is_empty() { last } else { format!("{} or {last}", parts.join(", ")) }
+fn either(parts: Vec<String>) -> String {
+    // Two forms may be of one type: they are said once.
+    let mut said: Vec<String> = Vec::with_capacity(parts.len());
+    for part in parts {
+        if !said.contains(&part) {
+            said.push(part);
+        }
+    }
+    let Some(last) = said.pop() else { return "another value".to_owned() };
+    if said.is_empty() { last } else { format!("{} or {last}", said.join(", ")) }
 }
 
 #[cfg(test)]

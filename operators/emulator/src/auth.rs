@@ -68,6 +68,8 @@ pub struct Credentials {
 #[derive(Debug, Clone)]
 pub(crate) struct Gate {
     credentials: Option<Credentials>,
+    /// The region that requests must be signed for.
+    region: String,
     clock: Arc<dyn Clock>,
 }
 
@@ -82,6 +84,8 @@ pub(crate) enum Refusal {
     Malformed(String),
     /// Its access key is another one.
     UnknownKey(String),
+    /// It is signed for another region.
+    OtherRegion { found: String, expected: String },
     /// Its signature is not that of our secret.
     Mismatch,
     /// Its time is too far from ours.
@@ -102,6 +106,9 @@ impl Refusal {
             }
             Self::Malformed(why) => why.clone(),
             Self::UnknownKey(key) => format!("the access key `{key}` is not the one of `--access-key`"),
+            Self::OtherRegion { found, expected } => {
+                format!("the region `{found}` of the signature is wrong: this endpoint is in `{expected}`")
+            }
             Self::Mismatch => {
                 "the signature is not the one that SUIRO_EMULATE_SECRET_KEY gives: check the client's secret key"
                     .to_owned()
@@ -112,18 +119,20 @@ impl Refusal {
         let (status, code) = match (service, self) {
             (Service::S3, Self::Missing | Self::Expired) => (StatusCode::FORBIDDEN, "AccessDenied"),
             (_, Self::Outdated) => (StatusCode::BAD_REQUEST, "InvalidRequest"),
-            (Service::S3, Self::Malformed(_)) => (StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed"),
+            (Service::S3, Self::Malformed(_) | Self::OtherRegion { .. }) => {
+                (StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed")
+            }
             (Service::S3, Self::UnknownKey(_)) => (StatusCode::FORBIDDEN, "InvalidAccessKeyId"),
             (Service::S3, Self::Mismatch) => (StatusCode::FORBIDDEN, "SignatureDoesNotMatch"),
             (Service::S3, Self::Skewed) => (StatusCode::FORBIDDEN, "RequestTimeTooSkewed"),
             (Service::Sts, Self::UnknownKey(_)) => (StatusCode::FORBIDDEN, "InvalidClientTokenId"),
-            (Service::Sts, Self::Mismatch | Self::Skewed | Self::Expired) => {
+            (Service::Sts, Self::Mismatch | Self::Skewed | Self::Expired | Self::OtherRegion { .. }) => {
                 (StatusCode::FORBIDDEN, "SignatureDoesNotMatch")
             }
             (_, Self::Missing) => (StatusCode::BAD_REQUEST, "MissingAuthenticationTokenException"),
             (_, Self::Malformed(_)) => (StatusCode::BAD_REQUEST, "IncompleteSignatureException"),
             (_, Self::UnknownKey(_)) => (StatusCode::BAD_REQUEST, "UnrecognizedClientException"),
-            (_, Self::Mismatch | Self::Skewed | Self::Expired) => {
+            (_, Self::Mismatch | Self::Skewed | Self::Expired | Self::OtherRegion { .. }) => {
                 (StatusCode::BAD_REQUEST, "InvalidSignatureException")
             }
         };
@@ -147,8 +156,8 @@ struct Claim {
 }
 
 impl Gate {
-    pub(crate) fn new(credentials: Option<Credentials>, clock: Arc<dyn Clock>) -> Self {
-        Self { credentials, clock }
+    pub(crate) fn new(credentials: Option<Credentials>, region: &str, clock: Arc<dyn Clock>) -> Self {
+        Self { credentials, region: region.to_owned(), clock }
     }
 
     /// Tells whether everybody may call.
@@ -183,6 +192,10 @@ impl Gate {
                 claim.service,
                 service.signing_name()
             )));
+        }
+        // STS answers at one address for all regions.
+        if claim.region != self.region && service != Service::Sts {
+            return Err(Refusal::OtherRegion { found: claim.region, expected: self.region.clone() });
         }
         self.check_time(&claim)?;
         check_signed_headers(parts, &claim)?;

@@ -6,8 +6,10 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use jiff::fmt::friendly::SpanParser;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use crate::server::Service;
 
@@ -77,13 +79,26 @@ pub enum Effect {
 }
 
 /// A length of time: `200ms`, `30s`, `1m 30s`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Span(
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[serde(serialize_with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required::serialize")]
     #[schemars(with = "String")]
     pub Duration,
 );
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = serde_json::Value::deserialize(deserializer)?;
+        let text = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+        SpanParser::new().parse_unsigned_duration(&text).map(Self).map_err(|_| {
+            D::Error::custom(format!(
+                "expected a length of time such as `200ms` or `1m 30s`, found `{}`",
+                text.escape_debug()
+            ))
+        })
+    }
+}
 
 impl Effect {
     /// Tells whether it fires where a query ends instead of where a call comes in.
@@ -114,6 +129,11 @@ impl FaultPlan {
             }
             if rule.nth.contains(&0) {
                 problem("nth", "expected numbers from 1: calls are counted from 1, found 0".to_owned());
+            }
+            let services = rule.service.map_or_else(|| Service::SERVED.to_vec(), |service| vec![service]);
+            let unknown = rule.operation.as_deref().and_then(|name| Service::unknown_operation(&services, name));
+            if let Some(message) = unknown.filter(|_| !rule.effect.is_of_queries()) {
+                problem("operation", message);
             }
             if rule.effect.is_of_queries() {
                 if rule.service.is_some_and(|service| service != Service::Athena) {
@@ -248,9 +268,16 @@ mod tests {
         let plan: FaultPlan = serde_json::from_value(serde_json::json!({"rules": [
             {"probability": 1.5, "nth": [0], "effect": "throttle"},
             {"service": "s3", "effect": "fail_query"},
+            {"service": "glue", "operation": "PutObject", "effect": "throttle"},
+            {"operation": "Nope", "effect": {"delay": "1m 30s"}},
         ]}))
         .unwrap();
         let problems: Vec<(usize, &str)> = plan.problems().iter().map(|problem| (problem.rule, problem.key)).collect();
-        assert_eq!(problems, [(0, "probability"), (0, "nth"), (1, "service")]);
+        assert_eq!(problems, [(0, "probability"), (0, "nth"), (1, "service"), (2, "operation"), (3, "operation")]);
+        for (span, found) in [(serde_json::json!(3), "3"), (serde_json::json!("soon"), "soon")] {
+            let error = serde_json::from_value::<Span>(span).unwrap_err();
+            let expected = format!("expected a length of time such as `200ms` or `1m 30s`, found `{found}`");
+            assert_eq!(error.to_string(), expected);
+        }
     }
 }

@@ -22,6 +22,7 @@ use lake::name::TableName;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::ACCOUNT;
 use crate::error::{ApiError, ApiResult};
 use crate::json::{input, output};
 
@@ -39,6 +40,7 @@ impl Glue {
 
     /// Answers a call.
     pub(crate) async fn call(&self, operation: &str, body: Value) -> ApiResult<Value> {
+        check_catalog(operation, &body)?;
         match operation {
             "CreateDatabase" => self.create_database(input(body)?).await,
             "GetDatabase" => self.get_database(input(body)?).await,
@@ -93,6 +95,20 @@ impl Glue {
                 ),
             )),
         }
+    }
+}
+
+/// Refuses a call for the catalog of another account: there is one here, and what is asked of another must not change it.
+fn check_catalog(operation: &str, body: &Value) -> ApiResult<()> {
+    match body.get("CatalogId").and_then(Value::as_str) {
+        None | Some(ACCOUNT) => Ok(()),
+        Some(other) => Err(ApiError::client(
+            "AccessDeniedException",
+            format!(
+                "User: arn:aws:iam::{ACCOUNT}:user/suiro is not authorized to perform: glue:{operation} on the catalog {other}: this \
+                 endpoint has the catalog {ACCOUNT} alone"
+            ),
+        )),
     }
 }
 

@@ -51,10 +51,14 @@ impl FromStr for CallQuotas {
             let rate = CallRate { per_second: number(per_second)?, burst: number(burst)? };
             (!operation.is_empty()).then(|| Self(vec![(service, operation.to_owned(), rate)]))
         };
-        quota().ok_or_else(|| {
+        let quotas = quota().ok_or_else(|| {
             "expected `aws`, or a quota such as `athena.StartQueryExecution=20/80`: calls per second, and at once after a rest"
                 .to_owned()
-        })
+        })?;
+        match quotas.0.iter().find_map(|(service, name, _)| Service::unknown_operation(&[*service], name)) {
+            Some(unknown) => Err(unknown),
+            None => Ok(quotas),
+        }
     }
 }
 
@@ -135,5 +139,9 @@ mod tests {
         for wrong in ["", "AWS", "StartQueryExecution=1", "athena.=1", "athena.X=0", "athena.X=1/x", "ec2.X=1"] {
             assert!(wrong.parse::<CallQuotas>().unwrap_err().starts_with("expected `aws`, or a quota"), "{wrong}");
         }
+        assert_eq!(
+            "athena.Nope=1".parse::<CallQuotas>().unwrap_err(),
+            "expected an operation of athena that is served, found `Nope`"
+        );
     }
 }

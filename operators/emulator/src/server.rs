@@ -1,6 +1,7 @@
 //! One address for all services: which request is for which, and what becomes of it on the way.
 
 mod failure;
+mod operations;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -87,6 +88,8 @@ pub(crate) struct Services {
     rates: Rates,
     /// Requests that a fault delivers late.
     late: TaskTracker,
+    /// Requests that are carried out, whether their clients still wait or not.
+    under_way: TaskTracker,
 }
 
 /// A request, read as far as needed to know what it asks for.
@@ -119,15 +122,17 @@ impl Services {
     ) -> lake::Result<Self> {
         let s3 = S3::open(lake.clone(), settings.region.clone()).await?;
         let faults = Arc::new(Faults::new(settings.faults));
+        let gate = Gate::new(settings.credentials, &settings.region, clock);
         let athena = Athena::open(lake, s3.buckets(), settings.region, settings.quotas, Arc::clone(&faults)).await?;
         Ok(Self {
             athena,
             glue: Glue::new(catalog),
             s3,
-            gate: Gate::new(settings.credentials, clock),
+            gate,
             faults,
             rates: Rates::new(settings.call_quotas),
             late: TaskTracker::new(),
+            under_way: TaskTracker::new(),
         })
     }
 
@@ -136,11 +141,31 @@ impl Services {
         let (parts, incoming) = request.into_parts();
         let waits = header_value(&parts, "expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
         let wire = Wire::new(incoming);
-        let mut response = self.answer_to(parts, body::incoming(wire.clone())).await?;
-        if !wire.is_read_out(waits).await {
+        // A client that waits to be told to send nothing is never told, and may take the answer for what it waits for: botocore
+        // then waits on the same connection for an answer that it has read.
+        let waits_for_nothing = waits && wire.is_empty();
+        let mut response = self.carried_to_its_end(parts, body::incoming(wire.clone())).await?;
+        if waits_for_nothing || !wire.is_read_out(waits).await {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response)
+    }
+
+    /// Answers a request in a task of its own: the future of a connection is dropped when its client leaves, and what a call
+    /// does in several steps must not stop between two of them.
+    async fn carried_to_its_end(
+        self: Arc<Self>,
+        parts: Parts,
+        body: RequestBody,
+    ) -> Result<Response<ResponseBody>, Dropped> {
+        let tracker = self.under_way.clone();
+        match tracker.spawn(self.answer_to(parts, body)).await {
+            Ok(answered) => answered,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_stopped) => Err(Dropped),
+            },
+        }
     }
 
     async fn answer_to(
@@ -336,6 +361,7 @@ pub(crate) async fn serve(
 ) -> std::io::Result<()> {
     let stop = CancellationToken::new();
     let connections = TaskTracker::new();
+    let under_way = services.under_way.clone();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
@@ -355,8 +381,13 @@ pub(crate) async fn serve(
     drop(listener);
     stop.cancel();
     connections.close();
+    under_way.close();
     // A client that never ends its request must not keep the process.
-    let _cut_off = tokio::time::timeout(STOP_GRACE, connections.wait()).await;
+    let _cut_off = tokio::time::timeout(STOP_GRACE, async {
+        connections.wait().await;
+        under_way.wait().await;
+    })
+    .await;
     Ok(())
 }
 

@@ -25,7 +25,7 @@ pub use descriptor::TableFormat;
 pub use detail::{PartitionDetail, StorageDetail, TableDetail};
 pub use history::{Archive, ColumnStatistics, GlueCatalog};
 pub use sqlite::SqliteCatalog;
-pub use view::{View, ViewColumn};
+pub use view::{ATHENA_CATALOG, View, ViewColumn};
 
 /// The table type of a table whose objects the catalog does not own: all of ours.
 pub const EXTERNAL_TABLE: &str = "EXTERNAL_TABLE";

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::sqlite::SqlitePool;
 
 use crate::aws::{AwsClients, AwsSettings, EngineKind, Reach};
-use crate::catalog::{AwsCatalog, Catalog, SqliteCatalog};
+use crate::catalog::{ATHENA_CATALOG, AwsCatalog, Catalog, SqliteCatalog, View, ViewColumn};
 use crate::clock::{Clock, SystemClock};
 use crate::crash::CrashPoints;
 use crate::error::Result;
@@ -210,6 +210,19 @@ impl Lake {
     /// Removes the temporary files of processes that are gone, without opening the lake: for a run that does not need it.
     pub fn remove_left_over(settings: &LakeSettings) {
         TemporaryFolder::remove_left_over(&settings.state_dir.join("tmp"));
+    }
+
+    /// Makes a view over tables that are named with their databases, for the query engine of this lake.
+    pub fn view(&self, sql: String, columns: Vec<ViewColumn>, comment: &str) -> View {
+        let (catalog, as_invoker) = match &self.settings.place {
+            Place::Aws(aws) => match &aws.engine {
+                EngineKind::Trino(trino) => (Some(trino.catalog.as_str()), true),
+                EngineKind::Athena | EngineKind::Embedded => (aws.athena.data_catalog.as_deref(), false),
+            },
+            Place::Folder { .. } => (None, false),
+        };
+        let catalog = catalog.unwrap_or(ATHENA_CATALOG).to_owned();
+        View { sql, catalog, database: None, columns, comment: Some(comment.to_owned()), as_invoker }
     }
 
     /// Returns the prefix of all tables whose database has no location.

@@ -230,6 +230,14 @@ pub struct WrittenObject {
     pub partition: Vec<String>,
 }
 
+/// Checks that a text is a value of a partition key of one of Hive's types, as it is read in queries.
+///
+/// # Errors
+/// `InvalidData` when it is none; `InvalidInput` for a type that is none.
+pub fn check_partition_value(key: &str, hive_type: &str, text: &str) -> Result<()> {
+    table::check_partition_value(key, hive_type, text)
+}
+
 /// A query engine.
 #[async_trait]
 pub trait QueryEngine: Debug + Send + Sync + 'static {
@@ -278,6 +286,8 @@ pub struct Description {
     pub columns: Vec<ResultColumn>,
     /// The tables it reads.
     pub tables: Vec<crate::name::TableName>,
+    /// The views that it reads, those within views among them; none when only the engine knows the statement.
+    pub views: Vec<crate::name::TableName>,
     /// The bytes of the objects that it would read at most, after partition pruning; none when the engine cannot tell.
     pub predicted_bytes: Option<u64>,
     /// How it would be run, as text for people.

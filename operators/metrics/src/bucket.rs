@@ -8,7 +8,10 @@ use crate::tiers::Step;
 pub struct Bucket {
     /// How many points, "not a number" included.
     pub count: u64,
-    /// The sum of the numbers; "not a number" when there is none.
+    /// The sum; "not a number" as soon as one value is that.
+    ///
+    /// So `sum / count` is a mean of all points or none: a sum of some of them over the count of all would lie outside of `min` and
+    /// `max`, and a count of some of them would not be that of the points that a roll-up was made of.
     pub sum: f64,
     /// The smallest number; "not a number" when there is none.
     pub min: f64,
@@ -37,10 +40,7 @@ impl PartialEq for Bucket {
 impl Eq for Bucket {}
 
 impl Bucket {
-    /// Returns the mean of the numbers; "not a number" when there is none.
-    ///
-    /// Values that are no numbers count: the mean of a span with such values is too small. Roll-ups keep what others need to
-    /// compute it, and no second count.
+    /// Returns the mean; "not a number" as soon as one value is that, as the mean of the points in SQL is.
     #[expect(clippy::cast_precision_loss, reason = "a bucket has fewer points than a double has whole numbers")]
     pub fn mean(&self) -> f64 {
         canonical(self.sum / self.count as f64)
@@ -104,7 +104,7 @@ impl Gather {
         }
         let Some((_, bucket, sum)) = &mut self.current else {
             let mut sum = Sum::default();
-            sum.add_numbers_of(new);
+            sum.add(new.sum);
             self.current = Some((start_ms, *new, sum));
             return;
         };
@@ -114,12 +114,12 @@ impl Gather {
         bucket.max = canonical(bucket.max.max(new.max));
         bucket.last = new.last;
         bucket.last_ms = new.last_ms;
-        sum.add_numbers_of(new);
+        sum.add(new.sum);
     }
 
     fn close(&mut self) {
         if let Some((start_ms, mut bucket, sum)) = self.current.take() {
-            bucket.sum = if bucket.min.is_nan() { f64::NAN } else { canonical(sum.value()) };
+            bucket.sum = canonical(sum.value());
             self.done.push((start_ms, bucket));
         }
     }
@@ -140,13 +140,6 @@ struct Sum {
 }
 
 impl Sum {
-    fn add_numbers_of(&mut self, bucket: &Bucket) {
-        // Without a number there is nothing to add; a sum of both infinities is no number, and stays so.
-        if !bucket.min.is_nan() {
-            self.add(bucket.sum);
-        }
-    }
-
     fn add(&mut self, value: f64) {
         let sum = self.sum + value;
         if sum.is_finite() {
@@ -173,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_lose_nothing_and_what_is_no_number_only_counts() {
+    fn sums_lose_nothing() {
         let buckets = gathered(&[(0, 1.0), (1_000, 1e100), (2_000, 1.0), (3_000, -1e100), (60_000, f64::NAN)], 60_000);
         assert_eq!(buckets.len(), 2);
         let first = Bucket {
@@ -193,6 +186,23 @@ mod tests {
     }
 
     #[test]
+    fn a_mean_is_that_of_all_points_or_none() {
+        let ten = gathered(&[(0, f64::NAN), (1_000, 10.0)], 60_000)[0].1;
+        assert_eq!((ten.count, ten.min, ten.max, ten.last), (2, 10.0, 10.0, 10.0));
+        assert!(ten.sum.is_nan() && ten.mean().is_nan() && ten.first.is_nan());
+        // Also of finer buckets, whichever comes first.
+        for points in
+            [[(0, f64::NAN), (60_000, 10.0), (120_000, 20.0)], [(0, 10.0), (60_000, 20.0), (120_000, f64::NAN)]]
+        {
+            let mut hours = Gather::new(Step::from_ms(3_600_000).unwrap());
+            hours.buckets(&gathered(&points, 60_000));
+            let hour = hours.finish()[0].1;
+            assert_eq!((hour.count, hour.min, hour.max), (3, 10.0, 20.0));
+            assert!(hour.sum.is_nan() && hour.mean().is_nan());
+        }
+    }
+
+    #[test]
     fn infinities_are_values() {
         let both = gathered(&[(0, f64::INFINITY), (1, f64::NEG_INFINITY)], 1_000)[0].1;
         assert!(both.sum.is_nan());
@@ -205,7 +215,8 @@ mod tests {
     fn buckets_of_buckets_are_those_of_the_points() {
         let points: Vec<(i64, f64)> = (0..5_000)
             .zip([0.1, -3.5, f64::NAN, 1e9].into_iter().cycle())
-            .map(|(at, value)| (at * 7_000, value))
+            // Of the first hours alone: those have no sum.
+            .map(|(at, value)| (at * 7_000, if value.is_nan() && at > 1_000 { 2.5 } else { value }))
             .collect();
         let minutes = gathered(&points, 60_000);
         let mut hours = Gather::new(Step::from_ms(3_600_000).unwrap());
@@ -214,7 +225,8 @@ mod tests {
         assert_eq!(hours.len(), straight.len());
         for ((_, coarse), (_, fine)) in hours.iter().zip(&straight) {
             assert_eq!(Bucket { sum: 0.0, ..*coarse }, Bucket { sum: 0.0, ..*fine });
-            assert!((coarse.sum - fine.sum).abs() <= 1e-6);
+            let both_none = coarse.sum.is_nan() && fine.sum.is_nan();
+            assert!(both_none || (coarse.sum - fine.sum).abs() <= 1e-6);
         }
     }
 }

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use lake::{Error, ErrorKind, Result};
 
-use crate::archive::{Form, scan};
+use crate::archive::{ArchiveBatches, Form};
+use crate::astray::Astray;
 use crate::checksum::Tally;
-use crate::ledger::{LedgerRow, Touch, WindowState};
-use crate::make::{Making, WrittenObjects};
+use crate::ledger::{Fault, LedgerRow, Touch, WindowState};
+use crate::make::{Making, Settled, WrittenObjects};
 use crate::merge::{SideBySide, store_batches, stored_and_archived};
 use crate::metrics::{Metrics, report_of};
 use crate::point::{Points, SeriesName, SeriesPoints};
@@ -26,6 +27,17 @@ pub enum OnLate {
     Leave,
 }
 
+/// What a dump does with a window whose archived objects are damaged or gone, and of which the store and the objects that are
+/// whole do not hold all that was archived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDamage {
+    /// It stays as it is, and is reported as failed.
+    #[default]
+    Fail,
+    /// It is written again from what is left, or from the version that an undo points to: that is all there is.
+    Replace,
+}
+
 /// How a generation is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MakeOptions {
@@ -33,13 +45,16 @@ pub struct MakeOptions {
     pub attempt: String,
     /// What to do with late windows.
     pub on_late: OnLate,
+    /// What to do with damaged windows.
+    pub on_damage: OnDamage,
 }
 
 impl Metrics {
-    /// Lists the windows of the archive that are due: closed, and not dumped or late. With a span, those that hold a part of it.
+    /// Lists the windows of the archive that are due: closed, and not dumped, late, or damaged while the store has their points.
+    /// With a span, those that hold a part of it, and whatever is damaged in it or not what the catalog points to.
     ///
     /// # Errors
-    /// Those of the ledger and the store.
+    /// Those of the ledger, the catalog and the store.
     pub async fn due_dumps(
         &self,
         from: &TierName,
@@ -53,10 +68,10 @@ impl Metrics {
         self.known_dumps(from, to, window, now).await
     }
 
-    /// The same by what the ledger knows: no store is looked into, and nothing is noted.
+    /// The same by what the ledger and the catalog know: no store is looked into, and nothing is noted.
     ///
     /// # Errors
-    /// Those of the ledger.
+    /// Those of the ledger and the catalog.
     pub async fn known_dumps(
         &self,
         from: &TierName,
@@ -64,11 +79,17 @@ impl Metrics {
         window: Option<TimeRange>,
         now: Timestamp,
     ) -> Result<Vec<Window>> {
-        let (_, _, unit) = self.raw_pair(from, to)?;
+        let (_, archive, unit) = self.raw_pair(from, to)?;
         let range = window.map_or(TimeRange::ALL, |range| Window::widened(unit, &range));
         let rows = self.ledger.rows(to, range).await?;
+        let astray = self.astray(archive, &rows).await?;
         let is_due = |row: &&LedgerRow| {
-            (row.state == WindowState::Open || row.is_late())
+            let is_broken = match astray.get(&row.window) {
+                Some(Astray::Elsewhere(_)) => window.is_some(),
+                Some(Astray::Gone) => window.is_some() || row.state != WindowState::Expired,
+                None => row.fault == Some(Fault::Objects) && (window.is_some() || row.state != WindowState::Expired),
+            };
+            (row.state == WindowState::Open || row.is_late() || is_broken)
                 && row.window.is_closed(self.tiers.lateness_ms, now.as_millisecond())
         };
         Ok(rows.iter().filter(is_due).map(|row| row.window).collect())
@@ -109,7 +130,8 @@ impl Metrics {
     /// # Errors
     /// Those of the store, the storage, the catalog and the ledger; `Conflict` with the series under
     /// [`crate::DuplicateRule::Error`]; `DataQuality` when the objects read back otherwise than they were written. The same
-    /// call goes on.
+    /// call goes on. Archived objects that are not what was written are written again from the store when it holds all of them,
+    /// else they are [`Outcome::Failed`], and nothing is made of them.
     pub async fn dump(
         &self,
         from: &TierName,
@@ -127,8 +149,8 @@ impl Metrics {
             return self.report(archive, window, Outcome::NotDue(why)).await;
         }
         let _moving = self.movers.wait().await?;
-        let settled_row = self.settle(archive, window, Form::Points).await?;
-        let Some(row) = settled_row else {
+        let Settled { row, astray } = self.look(archive, window, Form::Points).await?;
+        let Some(row) = row else {
             return Ok(report_of(archive, window, None, Outcome::NotDue("nothing was written into it".to_owned())));
         };
         if self.is_dropped(archive, window).await? {
@@ -143,6 +165,12 @@ impl Metrics {
                 return self.report(archive, window, Outcome::NotDue(why)).await;
             }
         }
+        let store = self.store(from).await?;
+        let damage = self.known_damage(archive, &row, astray.as_ref()).await?;
+        if !damage.is_empty() {
+            let repair = self.repair(archive, &row, astray.as_ref(), damage, store.as_ref(), options);
+            return Box::pin(repair).await;
+        }
         if row.state != WindowState::Open {
             if !row.is_late() {
                 return self.report(archive, window, Outcome::Unchanged).await;
@@ -151,7 +179,6 @@ impl Metrics {
                 return self.report(archive, window, Outcome::Late).await;
             }
         }
-        let store = self.store(from).await?;
         if let Some(standing) = &row.standing
             && !self.holds(store.as_ref(), window.range()).await?
         {
@@ -170,7 +197,21 @@ impl Metrics {
             return self.report(archive, window, Outcome::Unchanged).await;
         }
         let making = self.begin_making(archive, &row, Form::Points, Vec::new(), &options.attempt).await?;
-        let written = self.dump_objects(&making, store.as_ref()).await?;
+        let archived = match &making.standing {
+            Some(standing) => vec![self.scan_standing(to, window, standing).await?],
+            None => Vec::new(),
+        };
+        let written = match self.dump_objects(&making, store.as_ref(), archived).await {
+            Err(error) if error.kind == ErrorKind::DataQuality => {
+                let damage = self.damaged::<SeriesPoints>(archive, &row, error).await?.mismatches;
+                // What was begun is given up.
+                let Settled { row, astray } = self.look(archive, window, Form::Points).await?;
+                let Some(row) = row else { return self.report(archive, window, Outcome::Late).await };
+                let repair = self.repair(archive, &row, astray.as_ref(), damage, store.as_ref(), options);
+                return Box::pin(repair).await;
+            }
+            written => written?,
+        };
         let moved = written.source.figures.count;
         let is_new = self.end_making::<SeriesPoints>(making, written).await?;
         let outcome = if is_new { Outcome::Made } else { Outcome::Unchanged };
@@ -178,10 +219,13 @@ impl Metrics {
         Ok(WindowReport { moved, ..report })
     }
 
-    /// Writes the points of a store, and those that only the archive has, as objects.
-    async fn dump_objects(&self, making: &Making<'_>, store: &dyn PointStore) -> Result<WrittenObjects> {
-        let archived =
-            making.standing.as_ref().map(|standing| scan(&self.lake.storage, &standing.files, Selection::All));
+    /// Writes the points of a store, and those that only the archive has, as objects. Of the archive's scans one has a series.
+    pub(crate) async fn dump_objects(
+        &self,
+        making: &Making<'_>,
+        store: &dyn PointStore,
+        archived: Vec<ArchiveBatches<SeriesPoints>>,
+    ) -> Result<WrittenObjects> {
         let sources = [store_batches(store, making.window.range(), Selection::All)].into_iter().chain(archived);
         let mut series = SideBySide::new(sources);
         let writer = self.start_writer::<SeriesPoints>(making);

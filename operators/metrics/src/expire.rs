@@ -1,12 +1,13 @@
 //! Expiring: points that are archived and verified go out of a store.
 //!
-//! Nothing is deleted that was not read from the archive a moment before, with the same time and value. So nothing is lost
-//! whoever writes at the same time, whatever the ledger says, and however often it is repeated.
+//! Nothing is deleted that was not read from the archive a moment before, with the same time and value; or, where the larger of
+//! two values counts, with a larger one. So nothing is lost whoever writes at the same time, whatever the ledger says, and however
+//! often it is repeated.
 
 use jiff::Timestamp;
-use lake::Result;
+use lake::{Error, ErrorKind, Result};
 
-use crate::archive::{Form, scan};
+use crate::archive::Form;
 use crate::ledger::{LedgerRow, WindowState};
 use crate::merge::{SideBySide, store_batches, stored_and_archived};
 use crate::metrics::{Metrics, invalid};
@@ -25,7 +26,8 @@ impl Metrics {
         self.tiers.archive().ok_or_else(|| invalid(format!("cannot expire points of `{tier}`: nothing archives them")))
     }
 
-    /// Lists the windows whose points may go out of a store: verified, not late, and older than an age.
+    /// Lists the windows whose points may go out of a store: verified, nothing found wrong since, not late, and older than an
+    /// age.
     ///
     /// # Errors
     /// Those of the ledger; `InvalidInput` for a Parquet tier, or one that nothing archives.
@@ -41,6 +43,7 @@ impl Metrics {
         let is_due = |row: &&LedgerRow| {
             row.state == WindowState::Verified
                 && !row.is_late()
+                && row.fault.is_none()
                 && row.window.is_closed(older_than_ms, now.as_millisecond())
         };
         Ok(rows.iter().filter(is_due).map(|row| row.window).collect())
@@ -51,6 +54,7 @@ impl Metrics {
     ///
     /// # Errors
     /// Those of the store, the storage, the catalog and the ledger. Some points may be gone by then, and the same call goes on.
+    /// Archived objects that are not what was written are [`Outcome::Failed`], and nothing is deleted.
     pub async fn expire(
         &self,
         tier: &TierName,
@@ -73,18 +77,34 @@ impl Metrics {
             return self.report(archive, window, Outcome::Late).await;
         }
         match row.state {
+            WindowState::Verified if row.fault.is_some() => {
+                let why = "it was not as it should be when it was verified last".to_owned();
+                return self.report(archive, window, Outcome::NotDue(why)).await;
+            }
             WindowState::Verified => {}
             WindowState::Expired => return self.report(archive, window, Outcome::Unchanged).await,
             WindowState::Open | WindowState::Written => {
                 return self.report(archive, window, Outcome::NotDue("it is not verified".to_owned())).await;
             }
         }
+        // Before the first point goes: what is damaged now cannot be put right from the store any more afterwards.
+        if let Some(standing) = &row.standing
+            && !self.check_bytes(standing).await?.is_empty()
+        {
+            let error = Error::new(ErrorKind::DataQuality, "expire a window", "the archived objects changed meanwhile");
+            return self.damaged::<SeriesPoints>(archive, &row, error).await;
+        }
         let begin = self.ledger.begin_expiry(&archive.name, &row);
         if !self.points().around("metrics: note that points are about to be deleted", begin).await? {
             return self.report(archive, window, Outcome::Late).await;
         }
         let store = self.store(tier).await?;
-        let (deleted, left) = self.delete_archived(&row, store.as_ref()).await?;
+        let (deleted, left) = match self.delete_archived(archive, &row, store.as_ref()).await {
+            Err(error) if error.kind == ErrorKind::DataQuality => {
+                return self.damaged::<SeriesPoints>(archive, &row, error).await;
+            }
+            gone => gone?,
+        };
         if left > 0 {
             self.found_late(archive, window).await?;
             let report = self.report(archive, window, Outcome::Late).await?;
@@ -111,17 +131,18 @@ impl Metrics {
         Ok(true)
     }
 
-    /// Deletes from a store what the archive has; returns how many points went and how many stayed.
-    async fn delete_archived(&self, row: &LedgerRow, store: &dyn PointStore) -> Result<(u64, u64)> {
-        let files = row.standing.as_ref().map(|standing| standing.files.as_slice()).unwrap_or_default();
-        let archived = scan(&self.lake.storage, files, Selection::All);
+    /// Deletes from a store what the archive has, or has a larger value of where that counts; returns how many points went and
+    /// how many stayed.
+    async fn delete_archived(&self, archive: &Tier, row: &LedgerRow, store: &dyn PointStore) -> Result<(u64, u64)> {
+        let Some(standing) = &row.standing else { return Ok((0, 0)) };
+        let archived = self.scan_standing(&archive.name, row.window, standing).await?;
         let mut both = SideBySide::new([store_batches(store, row.window.range(), Selection::All), archived]);
         let (mut ready, mut count, mut deleted, mut left) = (Vec::new(), 0, 0, 0);
         while let Some((name, found)) = both.next().await? {
             let (stored, archived) = stored_and_archived(found);
             let Some(stored) = stored else { continue };
             let archived = archived.map(|series| series.points).unwrap_or_default();
-            let (same, others) = stored.points.split_by(&archived);
+            let (same, others) = stored.points.split_by(&archived, self.tiers.duplicate);
             left += others.len() as u64;
             count += same.len();
             ready.push(SeriesPoints { name, points: same });

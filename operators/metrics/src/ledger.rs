@@ -4,8 +4,12 @@
 //! touched. A write touches its windows before and after; a window that was touched since its dump began is *late*.
 
 mod dropped;
+mod fault;
+mod name;
 mod record;
 mod row;
+mod server;
+mod stream;
 
 use std::path::Path;
 
@@ -19,6 +23,8 @@ use crate::tiers::TierName;
 use crate::time::TimeRange;
 use crate::window::{PartitionUnit, Window};
 
+pub use fault::Fault;
+pub use name::Standing;
 pub use record::{Archived, ArchivedFile, HashSlot, MadeFrom};
 pub use row::{LedgerRow, WindowState};
 
@@ -28,7 +34,7 @@ pub const FILE: &str = "metrics.sqlite";
 const LEDGER: FileKind = FileKind {
     name: "ledger of metrics",
     opening: "open the ledger of metrics",
-    form: 2,
+    form: 3,
     tables: include_str!("ledger/tables.sql"),
     page_bytes: None,
 };
@@ -121,8 +127,10 @@ impl Ledger {
     /// As [`Ledger::row`].
     pub async fn rows(&self, tier: &TierName, range: TimeRange) -> Result<Vec<LedgerRow>> {
         let rows = sqlx::query(
-            "SELECT start_ms, end_ms, unit, state, generation, begun, ended, dumped_touched, expiring, standing, making \
-             FROM metric_window WHERE tier = ? AND start_ms < ? AND end_ms > ? ORDER BY start_ms",
+            "SELECT start_ms, end_ms, unit, state, stood.generation, begun, ended, dumped_touched, expiring, standing, making, \
+             fault.generation AS fault_generation, fault.what AS fault FROM metric_window AS stood \
+             LEFT JOIN metric_fault AS fault USING (tier, start_ms) \
+             WHERE tier = ? AND start_ms < ? AND end_ms > ? ORDER BY start_ms",
         )
         .bind(tier.as_str())
         .bind(range.end_ms)
@@ -267,28 +275,6 @@ impl Ledger {
             )
             .await?;
         expect_one(done, window)
-    }
-
-    /// Notes that a window was verified, if it is still as it was: the same generation, and not touched since. Returns whether
-    /// it is.
-    ///
-    /// # Errors
-    /// Those of the file.
-    pub async fn verified(&self, tier: &TierName, row: &LedgerRow) -> Result<bool> {
-        let done = self
-            .change(
-                sqlx::query(
-                    "UPDATE metric_window SET state = CASE state WHEN 'expired' THEN state ELSE 'verified' END \
-                     WHERE tier = ? AND start_ms = ? AND generation = ? AND begun + ended = ? AND dumped_touched IS ?",
-                )
-                .bind(tier.as_str())
-                .bind(row.window.range().start_ms)
-                .bind(row.generation)
-                .bind(touched(row.touched()))
-                .bind(row.dumped_touched.map(touched)),
-            )
-            .await?;
-        Ok(done == 1)
     }
 
     /// Notes that points of a verified window are about to be deleted, if it is still as it was. Returns whether it is.

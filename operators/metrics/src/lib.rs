@@ -6,23 +6,29 @@
 //! window's owner.
 
 mod archive;
+mod astray;
 mod bucket;
 mod checksum;
 pub mod config;
+mod damage;
 mod drop;
 mod dump;
 pub mod duplicate;
 mod expire;
+mod flow;
 mod flush;
 mod gathered;
 pub mod ledger;
+mod loss;
 mod make;
 mod merge;
 mod metrics;
 mod moving;
+mod naming;
 pub mod point;
 mod read;
 mod rebuild;
+mod repair;
 pub mod replay;
 mod report;
 mod rollup;
@@ -39,10 +45,11 @@ mod write;
 
 pub use bucket::{Bucket, SeriesBuckets};
 pub use checksum::{Figures, checksum_of};
-pub use dump::{MakeOptions, OnLate};
+pub use dump::{MakeOptions, OnDamage, OnLate};
 pub use duplicate::DuplicateRule;
+pub use flow::WindowCount;
 pub use flush::FlushReport;
-pub use ledger::{Ledger, LedgerRow, WindowState};
+pub use ledger::{Fault, Ledger, LedgerRow, WindowState};
 pub use metrics::Metrics;
 pub use point::{Merged, PointBatch, Points, SeriesName, SeriesPoints};
 pub use read::{Aggregate, Gap, OnGap, ReadAnswer, ReadRequest, ReadRow, Segment, SeriesAnswer};

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::archive::{ArchiveBatches, ArchiveWriter, Form, Place, SeriesRows, parts_of, scan, standing_of, state_of};
+use crate::astray::Astray;
 use crate::checksum::{Figures, PartSums, Tally};
 use crate::ledger::{Archived, ArchivedFile, LedgerRow, MadeFrom};
 use crate::metrics::Metrics;
@@ -28,6 +29,13 @@ pub(crate) struct Making<'a> {
     pub(crate) standing: Option<Archived>,
 }
 
+/// A window after what a crash left of it is settled.
+pub(crate) struct Settled {
+    pub(crate) row: Option<LedgerRow>,
+    /// Where the catalog points, when that is not what stands in the row.
+    pub(crate) astray: Option<Astray>,
+}
+
 /// What was written, and what it was made of.
 pub(crate) struct WrittenObjects {
     pub(crate) files: Vec<ArchivedFile>,
@@ -44,6 +52,24 @@ impl Metrics {
     /// # Errors
     /// Those of the ledger and the catalog; `Conflict` when the catalog points to something else than the ledger knows.
     pub(crate) async fn settle(&self, tier: &Tier, window: Window, form: Form) -> Result<Option<LedgerRow>> {
+        let Settled { row, astray } = self.look(tier, window, form).await?;
+        match (astray, row.as_ref().and_then(|row| row.standing.as_ref())) {
+            (Some(astray), Some(standing)) => {
+                let mut error = foreign(tier, window, &format!("the ledger knows `{}`", standing.prefix));
+                if let Astray::Elsewhere(location) = astray {
+                    error = error.with("location", location.to_string());
+                }
+                Err(error)
+            }
+            _ => Ok(row),
+        }
+    }
+
+    /// The same for whoever can go on when the catalog points to something else than the ledger knows.
+    ///
+    /// # Errors
+    /// Those of the ledger and the catalog; `Conflict` for a partition that no tier made.
+    pub(crate) async fn look(&self, tier: &Tier, window: Window, form: Form) -> Result<Settled> {
         let mut row = self.ledger.row(&tier.name, window).await?;
         let place = Place::find(&self.lake, tier, window, form).await?;
         let partition = place.as_ref().and_then(|place| place.partition.as_ref());
@@ -71,20 +97,18 @@ impl Metrics {
                 row = self.ledger.row(&tier.name, window).await?;
             }
             (Some(standing), Some(partition)) if standing.prefix != partition.location => {
-                return Err(foreign(tier, window, &format!("the ledger knows `{}`", standing.prefix))
-                    .with("location", partition.location.to_string()));
+                let astray = Some(Astray::Elsewhere(partition.location.clone()));
+                return Ok(Settled { row, astray });
             }
             (Some(_), None) if self.is_dropped(tier, window).await? => {
                 // A stop came after the catalog call.
                 self.end_drop(tier, window).await?;
                 row = self.ledger.row(&tier.name, window).await?;
             }
-            (Some(standing), None) => {
-                return Err(foreign(tier, window, &format!("the ledger knows `{}`", standing.prefix)));
-            }
+            (Some(_), None) => return Ok(Settled { row, astray: Some(Astray::Gone) }),
             _ => {}
         }
-        Ok(row)
+        Ok(Settled { row, astray: None })
     }
 
     /// Gives up a generation that readers were never pointed to.
@@ -244,5 +268,8 @@ fn foreign(tier: &Tier, window: Window, why: &str) -> Error {
         tier.name
     );
     Error::new(ErrorKind::Conflict, "archive a window", message)
-        .help("after an undo: redo it, then dump again; a partition of somebody else: give the tier a table of its own")
+        .help(
+            "after an undo: redo it, then dump again, or write the window again from what the catalog points to (`metrics.dump>` \
+             with `window` and `on_damage: replace`); a partition of somebody else: give the tier a table of its own",
+        )
 }

@@ -34,7 +34,8 @@ impl Metrics {
     /// Opens the tiers: the ledger in `STATE_DIR/metrics.sqlite`, which is rebuilt from the catalog when it is not there.
     ///
     /// # Errors
-    /// Those of the ledger's file, and of the catalog when the ledger is rebuilt.
+    /// Those of the ledger's file, and of the catalog when the ledger is rebuilt; `InvalidInput` for a tier whose name stands for
+    /// another table, kind or step in this project.
     pub async fn open(lake: &Lake, tiers: Tiers, opener: Arc<dyn StoreOpener>) -> Result<Self> {
         let state_dir = &lake.settings.state_dir;
         let file = state_dir.join(crate::ledger::FILE);
@@ -43,6 +44,7 @@ impl Metrics {
         let movers = Movers::new(state_dir.join(crate::moving::FILE));
         let gathered = tiers.stores().map(|tier| (tier.name.clone(), Mutex::default())).collect();
         let metrics = Self { lake: lake.clone(), tiers, ledger, movers, opener, stores, gathered };
+        metrics.note_names().await?;
         for tier in metrics.tiers.all().iter().filter(|tier| !tier.is_store()) {
             // Once, and to the end: a half of the windows would be taken for all of them.
             if !metrics.ledger.knows(&tier.name).await? {
@@ -57,7 +59,7 @@ impl Metrics {
     /// Opens the tiers to see how far their windows are; none where no ledger is yet. Nothing is made or noted.
     ///
     /// # Errors
-    /// Those of the ledger's file.
+    /// Those of the ledger's file; `InvalidInput` as [`Metrics::open`].
     pub async fn open_to_look(lake: &Lake, tiers: Tiers, opener: Arc<dyn StoreOpener>) -> Result<Option<Self>> {
         let state_dir = &lake.settings.state_dir;
         let file = state_dir.join(crate::ledger::FILE);
@@ -67,7 +69,9 @@ impl Metrics {
         let ledger = Ledger::open(&file).await?;
         let movers = Movers::new(state_dir.join(crate::moving::FILE));
         let (stores, gathered) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Some(Self { lake: lake.clone(), tiers, ledger, movers, opener, stores, gathered }))
+        let metrics = Self { lake: lake.clone(), tiers, ledger, movers, opener, stores, gathered };
+        metrics.refuse_other_names().await?;
+        Ok(Some(metrics))
     }
 
     /// Returns the tiers.
@@ -79,17 +83,30 @@ impl Metrics {
         &self.lake.settings.crash_points
     }
 
-    /// Returns the store of a tier.
+    /// Returns the store of a tier, unless its server may have lost points.
     ///
     /// # Errors
-    /// `InvalidInput` for a Parquet tier; those of opening the store.
+    /// `InvalidInput` for a Parquet tier; those of opening the store; `ResourcesExhausted` when its server has thrown keys away
+    /// since it was last seen, until [`Metrics::accept_loss`].
     pub async fn store(&self, name: &TierName) -> Result<Arc<dyn PointStore>> {
+        let store = self.store_to_fill(name).await?;
+        self.refuse_loss(name, store.as_ref()).await.map_err(|error| error.with("tier", name.as_str()))?;
+        Ok(store)
+    }
+
+    /// Returns the store of a tier for points that come in: they are taken whatever went before.
+    pub(crate) async fn store_to_fill(&self, name: &TierName) -> Result<Arc<dyn PointStore>> {
         let tier = self.tiers.tier(name)?;
         let cell = self
             .stores
             .get(name)
             .ok_or_else(|| invalid(format!("expected a store, found the Parquet tier `{name}`")))?;
-        let opened = cell.get_or_try_init(|| self.opener.open(tier)).await;
+        let open = async {
+            let store = self.opener.open(tier).await?;
+            self.watch(name, store.as_ref()).await?;
+            Ok::<_, Error>(store)
+        };
+        let opened = cell.get_or_try_init(|| open).await;
         opened.map(Arc::clone).map_err(|error| error.with("tier", name.as_str()))
     }
 

@@ -207,15 +207,16 @@ impl Points {
         self.values.append(&mut later.values);
     }
 
-    /// Returns the points that `other` has with exactly the same value, and those that it has not.
-    pub(crate) fn split_by(&self, other: &Self) -> (Self, Self) {
+    /// Tells these points, which are a store's, apart: those that the archive has, and those that it has not. It has a point
+    /// with exactly the same value, and one that its own value of that time stands against by the rule.
+    pub(crate) fn split_by(&self, other: &Self, rule: DuplicateRule) -> (Self, Self) {
         let (mut same, mut others, mut at) = (Self::default(), Self::default(), 0);
         for (time_ms, value) in self.iter() {
             while other.times_ms.get(at).is_some_and(|time| *time < time_ms) {
                 at += 1;
             }
-            let is_same = other.times_ms.get(at) == Some(&time_ms) && same_value(other.values[at], value);
-            let into = if is_same { &mut same } else { &mut others };
+            let is_there = other.times_ms.get(at) == Some(&time_ms) && stands_against(rule, other.values[at], value);
+            let into = if is_there { &mut same } else { &mut others };
             into.times_ms.push(time_ms);
             into.values.push(value);
         }
@@ -310,6 +311,11 @@ fn choose(rule: DuplicateRule, time_ms: i64, stands: f64, written: f64) -> Resul
         DuplicateRule::Max => Ok(stands.max(written)),
         DuplicateRule::Error => Err(Contradiction { time_ms, stands, written }),
     }
+}
+
+/// Tells whether a value that stands says all that there is to say when another one is written: that changes nothing.
+fn stands_against(rule: DuplicateRule, stands: f64, written: f64) -> bool {
+    same_value(stands, written) || (rule == DuplicateRule::Max && same_value(canonical(stands.max(written)), stands))
 }
 
 /// The points of one series.

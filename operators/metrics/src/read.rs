@@ -5,6 +5,7 @@
 //! (which windows have been archived meanwhile).
 
 mod coarse;
+mod contradict;
 mod owned;
 mod raw;
 

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
-use lake::Result;
+use lake::{Error, ErrorKind, Result};
 
-use crate::archive::{ArchiveBatches, Form, SeriesRows as _, scan};
+use crate::archive::{ArchiveBatches, Form, SeriesRows, scan};
+use crate::astray::Astray;
 use crate::bucket::{Gather, SeriesBuckets};
 use crate::checksum::Tally;
 use crate::dump::{MakeOptions, OnLate};
-use crate::ledger::{LedgerRow, MadeFrom, Touch, WindowState};
-use crate::make::WrittenObjects;
+use crate::ledger::{Fault, LedgerRow, MadeFrom, Touch, WindowState};
+use crate::make::{Settled, WrittenObjects};
 use crate::merge::{Batches, SideBySide};
 use crate::metrics::{Metrics, invalid, report_of};
 use crate::point::{SeriesName, SeriesPoints};
@@ -34,6 +35,7 @@ pub enum RollupSource {
 
 /// A roll-up, and what the finer tier keeps.
 struct Pair<'a> {
+    fine: &'a Tier,
     coarse: &'a Tier,
     unit: PartitionUnit,
     form: Form,
@@ -69,13 +71,14 @@ impl Metrics {
         if coarse.step <= fine.step || coarse.step.ms() % fine.step.ms() != 0 || fine.unit() > coarse.unit() {
             return Err(invalid(format!("cannot roll `{from}` up to `{to}`: expected the finer tier first")));
         }
-        Ok(Pair { coarse, unit, form: if is_raw { Form::Points } else { Form::Buckets } })
+        Ok(Pair { fine, coarse, unit, form: if is_raw { Form::Points } else { Form::Buckets } })
     }
 
-    /// Lists the windows of a roll-up that are due: a finer window in them was archived since they were made.
+    /// Lists the windows of a roll-up that are due: a finer window in them was archived since they were made, or they are damaged
+    /// or gone.
     ///
     /// # Errors
-    /// Those of the ledger; `InvalidInput` when the tiers are no pair.
+    /// Those of the ledger and the catalog; `InvalidInput` when the tiers are no pair.
     pub async fn due_rollups(
         &self,
         from: &TierName,
@@ -86,8 +89,9 @@ impl Metrics {
         let pair = self.rollup_pair(from, to)?;
         let range = window.map_or(TimeRange::ALL, |range| Window::widened(pair.unit, &range));
         let fine = self.ledger.rows(from, range).await?;
-        let made: BTreeMap<Window, LedgerRow> =
-            self.ledger.rows(to, range).await?.into_iter().map(|row| (row.window, row)).collect();
+        let rows = self.ledger.rows(to, range).await?;
+        let astray = self.astray(pair.coarse, &rows).await?;
+        let made: BTreeMap<Window, LedgerRow> = rows.into_iter().map(|row| (row.window, row)).collect();
         let mut offers: BTreeMap<Window, Vec<LedgerRow>> = BTreeMap::new();
         for row in fine {
             offers.entry(Window::of(pair.unit, row.window.range().start_ms)).or_default().push(row);
@@ -100,8 +104,14 @@ impl Metrics {
             let standing = made.get(&window).and_then(|row| row.standing.as_ref());
             let offer = offer(from, rows, standing.map_or(&[][..], |standing| standing.made_from.as_slice()), source);
             let now = offer.made_from();
-            let is_new = !now.is_empty() && standing.is_none_or(|standing| standing.made_from != now);
-            (offer.wait.is_none() && is_new).then_some(window)
+            let is_damaged = made.get(&window).is_some_and(|row| row.fault == Some(Fault::Objects));
+            let is_new = match astray.get(&window) {
+                Some(Astray::Gone) => true,
+                // Somebody has chosen that.
+                Some(Astray::Elsewhere(_)) => standing.is_none_or(|standing| standing.made_from != now),
+                None => is_damaged || standing.is_none_or(|standing| standing.made_from != now),
+            };
+            (offer.wait.is_none() && !now.is_empty() && is_new).then_some(window)
         };
         Ok(offers.into_iter().filter_map(is_due).collect())
     }
@@ -110,7 +120,7 @@ impl Metrics {
     /// the same generations is not made again.
     ///
     /// # Errors
-    /// As [`Metrics::dump`].
+    /// As [`Metrics::dump`]. A finer window whose objects are damaged is what the report is about.
     pub async fn rollup(
         &self,
         from: &TierName,
@@ -122,7 +132,11 @@ impl Metrics {
     ) -> Result<WindowReport> {
         let pair = self.rollup_pair(from, to)?;
         let _moving = self.movers.wait().await?;
-        let settled_row = self.settle(pair.coarse, window, Form::Buckets).await?;
+        let Settled { row: settled_row, astray } = self.look(pair.coarse, window, Form::Buckets).await?;
+        if let Some(Astray::Elsewhere(_)) = astray {
+            // Its error says what to do.
+            self.settle(pair.coarse, window, Form::Buckets).await?;
+        }
         let standing = settled_row.as_ref().and_then(|row| row.standing.clone());
         if !self.ledger.dropped(from, window.range()).await?.is_empty() {
             let why = format!("`{from}` has given up windows of it, so that it cannot be made again");
@@ -139,7 +153,9 @@ impl Metrics {
             let why = format!("`{from}` has nothing of the window that is verified");
             return Ok(report_of(pair.coarse, window, settled_row.as_ref(), Outcome::NotDue(why)));
         }
-        if let Some(standing) = &standing {
+        // What is damaged or gone is made again, whatever it was made from.
+        let is_broken = astray.is_some() || settled_row.as_ref().is_some_and(|row| row.fault == Some(Fault::Objects));
+        if let Some(standing) = standing.as_ref().filter(|_| !is_broken) {
             if standing.made_from == made_from {
                 return self.report(pair.coarse, window, Outcome::Unchanged).await;
             }
@@ -156,11 +172,19 @@ impl Metrics {
         let Some(row) = self.ledger.row(to, window).await? else {
             return Err(invalid(format!("the ledger lost the window {window} of `{to}`")));
         };
-        let making = self.begin_making(pair.coarse, &row, Form::Buckets, made_from, &options.attempt).await?;
+        let mut making = self.begin_making(pair.coarse, &row, Form::Buckets, made_from, &options.attempt).await?;
+        if is_broken {
+            making.standing = None;
+        }
         let writer = self.start_writer::<SeriesBuckets>(&making);
-        let mut buckets = self.gather(&pair, &offer.rows);
+        let mut buckets = self.gather(&pair, &offer.rows).await?;
         let (mut source, mut ready, mut count) = (Tally::default(), Vec::new(), 0);
-        while let Some((series, points)) = buckets.try_next().await? {
+        loop {
+            let (series, points) = match buckets.try_next().await {
+                Ok(Some(next)) => next,
+                Ok(None) => break,
+                Err(error) => return self.damaged_source(&pair, &offer.rows, error).await,
+            };
             source.figures.series += 1;
             source.figures.count += points;
             count += series.len();
@@ -183,16 +207,22 @@ impl Metrics {
     pub(crate) async fn verify_rollup(&self, from: &TierName, to: &TierName, window: Window) -> Result<WindowReport> {
         let pair = self.rollup_pair(from, to)?;
         let _moving = self.movers.wait().await?;
-        let settled_row = self.settle(pair.coarse, window, Form::Buckets).await?;
+        let Settled { row: settled_row, astray } = self.look(pair.coarse, window, Form::Buckets).await?;
         let Some((row, standing)) = settled_row.as_ref().and_then(|row| Some((row, row.standing.as_ref()?))) else {
             return self.report(pair.coarse, window, Outcome::NotDue("it was not rolled up".to_owned())).await;
         };
+        if let Some(astray) = astray {
+            return self.failed(pair.coarse, row, Fault::Objects, vec![astray.told(&standing.prefix)]).await;
+        }
         let mismatches = self.check_objects::<SeriesBuckets>(pair.coarse, row, standing).await?;
         if !mismatches.is_empty() {
-            return self.failed(pair.coarse, window, mismatches).await;
+            return self.failed(pair.coarse, row, Fault::Objects, mismatches).await;
         }
         if !self.ledger.dropped(from, window.range()).await?.is_empty() {
             // Nothing is left to compare with: it was verified before that went.
+            if row.fault.is_some() {
+                return self.note_verified(pair.coarse, row).await;
+            }
             return self.report(pair.coarse, window, Outcome::Unchanged).await;
         }
         let rows = self.ledger.rows(from, window.range()).await?;
@@ -201,10 +231,15 @@ impl Metrics {
             return self.report(pair.coarse, window, Outcome::Late).await;
         }
         let made = scan::<SeriesBuckets>(&self.lake.storage, &standing.files, Selection::All);
-        let expected = self.gather(&pair, &offer.rows).map_ok(|(series, _)| vec![series]).boxed();
+        let expected = self.gather(&pair, &offer.rows).await?.map_ok(|(series, _)| vec![series]).boxed();
         let mut both = SideBySide::new([expected, made]);
         let mut wrong = Vec::new();
-        while let Some((name, found)) = both.next().await? {
+        loop {
+            let (name, found) = match both.next().await {
+                Ok(Some(next)) => next,
+                Ok(None) => break,
+                Err(error) => return self.damaged_source(&pair, &offer.rows, error).await,
+            };
             let is_same = matches!(found.as_slice(), [(0, expected), (1, made)] if expected == made);
             if !is_same && wrong.len() < NAMED {
                 wrong.push(format!("the buckets of the series `{name}` are not those that `{from}` gives"));
@@ -213,35 +248,59 @@ impl Metrics {
         if wrong.is_empty() {
             self.note_verified(pair.coarse, row).await
         } else {
-            self.failed(pair.coarse, window, wrong).await
+            self.failed(pair.coarse, row, Fault::Objects, wrong).await
         }
     }
 
     /// Gathers the buckets of finer windows, series by series, with how many rows they come from.
-    fn gather(
+    async fn gather(
         &self,
         pair: &Pair<'_>,
         rows: &[LedgerRow],
-    ) -> futures::stream::BoxStream<'static, Result<(SeriesBuckets, u64)>> {
-        let files = rows.iter().filter_map(|row| row.standing.as_ref()).map(|standing| &standing.files);
-        let (storage, step) = (&self.lake.storage, pair.coarse.step);
-        match pair.form {
+    ) -> Result<futures::stream::BoxStream<'static, Result<(SeriesBuckets, u64)>>> {
+        let step = pair.coarse.step;
+        Ok(match pair.form {
             Form::Points => {
-                let scans: Vec<ArchiveBatches<SeriesPoints>> =
-                    files.map(|files| scan(storage, files, Selection::All)).collect();
+                let scans = self.scan_rows(pair.fine, rows).await?;
                 gathered(scans, step, |gather: &mut Gather, series: SeriesPoints| gather.points(&series.points))
             }
             Form::Buckets => {
-                let scans: Vec<ArchiveBatches<SeriesBuckets>> =
-                    files.map(|files| scan(storage, files, Selection::All)).collect();
+                let scans = self.scan_rows(pair.fine, rows).await?;
                 gathered(scans, step, |gather: &mut Gather, series: SeriesBuckets| gather.buckets(&series.buckets))
             }
+        })
+    }
+
+    async fn scan_rows<S: SeriesRows>(&self, tier: &Tier, rows: &[LedgerRow]) -> Result<Vec<ArchiveBatches<S>>> {
+        let mut scans = Vec::with_capacity(rows.len());
+        for row in rows {
+            if let Some(standing) = &row.standing {
+                scans.push(self.scan_standing(&tier.name, row.window, standing).await?);
+            }
         }
+        Ok(scans)
+    }
+
+    /// Finds the finer window whose objects did not read as they were written, and reports it; any other error stays one.
+    async fn damaged_source(&self, pair: &Pair<'_>, rows: &[LedgerRow], error: Error) -> Result<WindowReport> {
+        if error.kind != ErrorKind::DataQuality {
+            return Err(error);
+        }
+        for row in rows {
+            let report = match pair.form {
+                Form::Points => self.find_damage::<SeriesPoints>(pair.fine, row).await?,
+                Form::Buckets => self.find_damage::<SeriesBuckets>(pair.fine, row).await?,
+            };
+            if let Some(report) = report {
+                return Ok(report);
+            }
+        }
+        Err(error)
     }
 }
 
 /// Puts the series of windows, which are in the order of time, into buckets.
-fn gathered<S: crate::archive::SeriesRows>(
+fn gathered<S: SeriesRows>(
     scans: Vec<Batches<'static, S>>,
     step: Step,
     add: fn(&mut Gather, S),

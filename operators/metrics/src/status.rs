@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use lake::Result;
 
 use crate::checksum::Figures;
-use crate::ledger::{Archived, WindowState};
+use crate::ledger::{Archived, Fault, WindowState};
 use crate::metrics::Metrics;
 use crate::tiers::TierName;
 use crate::time::TimeRange;
@@ -21,6 +21,12 @@ pub struct WindowStatus {
     pub state: WindowState,
     /// Whether points came in since it was dumped.
     pub is_late: bool,
+    /// What was found wrong with it.
+    pub fault: Option<Fault>,
+    /// Whether the catalog points to something else than the ledger knows: after an undo, or a drop.
+    pub is_astray: bool,
+    /// Whether it is made of older windows than stand now: of a roll-up.
+    pub is_stale: bool,
     /// Whether it waits for something: for its dump, or for its verification.
     pub is_due: bool,
     /// The generation that readers are pointed to; 0 for none.
@@ -35,19 +41,28 @@ impl Metrics {
     /// Lists all windows of all Parquet tiers, by tier and time.
     ///
     /// # Errors
-    /// Those of the ledger.
+    /// Those of the ledger and the catalog.
     pub async fn status(&self, now: Timestamp) -> Result<Vec<WindowStatus>> {
         let mut list = Vec::new();
         for tier in self.tiers.all().iter().filter(|tier| !tier.is_store()) {
             let rows = self.ledger.rows(&tier.name, TimeRange::ALL).await?;
+            let (astray, stale) = (self.astray(tier, &rows).await?, self.stale(&rows).await?);
             list.extend(rows.into_iter().map(|row| {
                 let is_late = row.is_late();
-                let waits = is_late || matches!(row.state, WindowState::Open | WindowState::Written);
+                let (is_astray, is_stale) = (astray.contains_key(&row.window), stale.contains(&row.window));
+                let waits = is_late
+                    || is_astray
+                    || is_stale
+                    || row.fault.is_some()
+                    || matches!(row.state, WindowState::Open | WindowState::Written);
                 WindowStatus {
                     tier: tier.name.clone(),
                     window: row.window,
                     state: row.state,
                     is_late,
+                    fault: row.fault,
+                    is_astray,
+                    is_stale,
                     is_due: waits && row.window.is_closed(self.tiers.lateness_ms, now.as_millisecond()),
                     generation: row.standing.as_ref().map_or(0, |standing| standing.generation),
                     figures: row.standing.as_ref().map(|standing| standing.figures).unwrap_or_default(),

@@ -42,6 +42,26 @@ pub struct SeriesSummary {
     pub newest_ms: i64,
 }
 
+/// What a store's server has thrown away of its own accord.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThrownAway {
+    /// The run of the server: it counts from 0 when it is started again.
+    pub run: String,
+    /// How many keys went since then, of whoever they were.
+    pub keys: u64,
+    /// Whether the server may take only keys that somebody has given a time to live, which those of a store have not.
+    pub takes_marked_keys_only: bool,
+}
+
+impl ThrownAway {
+    /// Returns how many keys went since the server was last seen, which may have been points; none when nothing may be lost.
+    pub(crate) fn since(&self, before: &Self) -> Option<u64> {
+        let counted_before = if self.run == before.run { before.keys } else { 0 };
+        let marked_only = self.takes_marked_keys_only && before.takes_marked_keys_only;
+        Some(self.keys.saturating_sub(counted_before)).filter(|keys| *keys > 0 && !marked_only)
+    }
+}
+
 /// Which series are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection<'a> {
@@ -92,6 +112,15 @@ pub trait PointStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// As [`PointStore::summaries`].
     async fn days(&self) -> Result<BTreeSet<i64>>;
+
+    /// Returns what the server has thrown away of its own accord since it was started; none of a store that throws nothing away,
+    /// and where the server does not tell.
+    ///
+    /// # Errors
+    /// `External`.
+    async fn thrown_away(&self) -> Result<Option<ThrownAway>> {
+        Ok(None)
+    }
 }
 
 /// How long a UTC day is.

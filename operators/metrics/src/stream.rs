@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use lake::Result;
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::Metrics;
 use crate::point::SeriesName;
+use crate::tiers::TierName;
 
 pub use kinesis::{KinesisSettings, KinesisStream, StreamStart};
 
@@ -29,6 +31,9 @@ pub struct StreamPoint {
 /// after a stop; empty at first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamPosition {
+    /// When the stream was made, in milliseconds since 1970: one of the same name that was made later is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_ms: Option<i64>,
     /// The shards that were begun.
     pub shards: BTreeMap<String, ShardPosition>,
 }
@@ -62,6 +67,25 @@ pub struct StreamPiece {
     pub position: StreamPosition,
     /// Whether nothing is left to read.
     pub is_end: bool,
+}
+
+impl Metrics {
+    /// Returns how far a stream was read into a tier; empty when it never was.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn stream_position(&self, stream: &str, tier: &TierName) -> Result<StreamPosition> {
+        self.ledger.stream_position(stream, tier).await
+    }
+
+    /// Notes how far a stream was read into a tier; its points are written by then.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn note_stream_position(&self, stream: &str, tier: &TierName, position: &StreamPosition) -> Result<()> {
+        let note = self.ledger.note_stream_position(stream, tier, position);
+        self.points().around("metrics: note how far a stream is read", note).await
+    }
 }
 
 /// A stream that is read again.

@@ -1,6 +1,11 @@
 mod crash;
+mod damage;
 mod drop;
+mod dumped;
+mod flow;
+mod loss;
 mod model;
+mod naming;
 mod path;
 mod sabotage;
 pub(crate) mod world;

@@ -11,6 +11,14 @@ pub const FIRST_MS: i64 = 0;
 /// The first time that a point may no longer have: the year 10000, where the form `YYYY-MM-DD` of partitions ends.
 pub const END_MS: i64 = 253_402_300_800_000;
 
+/// What a time that is finer than points' times is refused with.
+pub const WHOLE_MS: &str = "expected a time of whole milliseconds";
+
+/// Returns the milliseconds since 1970 of a time; none of one that is finer: two such points would become one.
+pub fn whole_ms(time: Timestamp) -> Option<i64> {
+    (time.subsec_nanosecond() % 1_000_000 == 0).then(|| time.as_millisecond())
+}
+
 /// Refuses a time that no point may have.
 ///
 /// # Errors

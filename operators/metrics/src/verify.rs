@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use lake::{ErrorKind, Result};
+use lake::Result;
 
-use crate::archive::{Form, SeriesRows, hash_of_object, note_state, scan};
+use crate::archive::{Form, note_state, scan};
 use crate::checksum::{PartSums, Tally};
-use crate::ledger::{Archived, LedgerRow, Touch, WindowState};
+use crate::ledger::{Archived, Fault, LedgerRow, Touch, WindowState};
+use crate::make::Settled;
 use crate::merge::{SideBySide, store_batches, stored_and_archived};
 use crate::metrics::Metrics;
 use crate::point::SeriesPoints;
@@ -30,21 +31,27 @@ enum Compared {
 }
 
 impl Metrics {
-    /// Lists the windows of a Parquet tier that wait for their verification. With a span: all that stand in it.
+    /// Lists the windows of a Parquet tier that wait for their verification, of which something was found wrong, to which the
+    /// catalog does not point, or which are made of older windows than stand now. With a span: all that stand in it.
     ///
     /// # Errors
-    /// Those of the ledger.
+    /// Those of the ledger and the catalog.
     pub async fn due_verifications(&self, tier: &TierName, window: Option<TimeRange>) -> Result<Vec<Window>> {
         let rows = self.windows(tier, window).await?;
+        let astray = self.astray(self.tiers.tier(tier)?, &rows).await?;
+        let stale = self.stale(&rows).await?;
         let is_due = |row: &&LedgerRow| {
-            row.standing.is_some() && (window.is_some() || (row.state == WindowState::Written && !row.is_late()))
+            let is_wrong = row.fault.is_some() || astray.contains_key(&row.window) || stale.contains(&row.window);
+            let waits = (row.state == WindowState::Written && !row.is_late()) || is_wrong;
+            row.standing.is_some() && (window.is_some() || waits)
         };
         Ok(rows.iter().filter(is_due).map(|row| row.window).collect())
     }
 
     /// Verifies a window of the archive against the store it was dumped from, or a window of a roll-up against the finer tier.
     ///
-    /// What does not hold stands in the report's mismatches, with the objects and series; the window stays what it was.
+    /// What does not hold stands in the report's mismatches, with the objects and series, and in the ledger: the window is not
+    /// expired, and due for its verification, until it holds or is written again.
     ///
     /// # Errors
     /// Those of the stores, the storage, the catalog and the ledger: nothing could be said.
@@ -60,20 +67,23 @@ impl Metrics {
         }
         let (_, archive, _) = self.raw_pair(from, to)?;
         let _moving = self.movers.wait().await?;
-        let settled_row = self.settle(archive, window, Form::Points).await?;
+        let Settled { row: settled_row, astray } = self.look(archive, window, Form::Points).await?;
         let Some((row, standing)) = settled_row.as_ref().and_then(|row| Some((row, row.standing.as_ref()?))) else {
             return self.report(archive, window, Outcome::NotDue("it was not dumped".to_owned())).await;
         };
+        if let Some(astray) = astray {
+            return self.failed(archive, row, Fault::Objects, vec![astray.told(&standing.prefix)]).await;
+        }
         let mismatches = self.check_objects::<SeriesPoints>(archive, row, standing).await?;
         if !mismatches.is_empty() {
-            return self.failed(archive, window, mismatches).await;
+            return self.failed(archive, row, Fault::Objects, mismatches).await;
         }
         if row.is_late() {
             return self.report(archive, window, Outcome::Late).await;
         }
         let store = self.store(from).await?;
         match self.compare(archive, row, standing, store.as_ref()).await? {
-            Compared::Wrong(mismatches) => self.failed(archive, window, mismatches).await,
+            Compared::Wrong(mismatches) => self.failed(archive, row, Fault::Store, mismatches).await,
             Compared::Late => {
                 self.found_late(archive, window).await?;
                 self.report(archive, window, Outcome::Late).await
@@ -105,8 +115,17 @@ impl Metrics {
         self.points().around("metrics: note the state in the catalog", note).await
     }
 
-    pub(crate) async fn failed(&self, tier: &Tier, window: Window, mismatches: Vec<String>) -> Result<WindowReport> {
-        let report = self.report(tier, window, Outcome::Failed).await?;
+    /// Notes what is wrong with a window, and reports it.
+    pub(crate) async fn failed(
+        &self,
+        tier: &Tier,
+        row: &LedgerRow,
+        fault: Fault,
+        mismatches: Vec<String>,
+    ) -> Result<WindowReport> {
+        let note = self.ledger.note_fault(&tier.name, row, fault);
+        self.points().around("metrics: note that a window is not as it should be", note).await?;
+        let report = self.report(tier, row.window, Outcome::Failed).await?;
         Ok(WindowReport { mismatches, ..report })
     }
 
@@ -115,70 +134,6 @@ impl Metrics {
         let windows = [window];
         let touch = self.ledger.touch(&tier.name, &windows, Touch::Found);
         self.points().around("metrics: note that a window is late", touch).await
-    }
-
-    /// Reads the objects of a window from the storage: their bytes and what they hold must be what the ledger says.
-    ///
-    /// # Errors
-    /// Those of the storage, but for objects that are missing or damaged.
-    pub(crate) async fn check_objects<S: SeriesRows>(
-        &self,
-        tier: &Tier,
-        row: &LedgerRow,
-        standing: &Archived,
-    ) -> Result<Vec<String>> {
-        let storage = &self.lake.storage;
-        let mut wrong = Vec::new();
-        for file in &standing.files {
-            match hash_of_object(storage, &file.location).await {
-                Ok((bytes, _)) if bytes != file.bytes => {
-                    wrong.push(format!("the object `{}` has {bytes} bytes, not {}", file.location, file.bytes));
-                }
-                Ok((_, hash)) if hash != file.hash => {
-                    let (location, expected) = (&file.location, &file.hash);
-                    wrong.push(format!("the object `{location}` has other bytes than were written: their hash is {hash}, not {expected}"));
-                }
-                Ok(_) => {}
-                Err(error) if error.kind == ErrorKind::NotFound => {
-                    wrong.push(format!("the object `{}` is missing", file.location));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let known: BTreeSet<_> = standing.files.iter().map(|file| &file.location).collect();
-        for object in storage.list_data(&standing.prefix).await? {
-            if !known.contains(&object.location) {
-                wrong.push(format!("the object `{}` is not one of the tier's", object.location));
-            }
-        }
-        if !wrong.is_empty() {
-            return Ok(wrong);
-        }
-        let (figures, sums) = match self.read_back::<S>(&standing.files).await {
-            Ok(found) => found,
-            Err(error) if error.kind == ErrorKind::InvalidData => return Ok(vec![error.to_string()]),
-            Err(error) => return Err(error),
-        };
-        if figures != standing.figures {
-            wrong.push(format!(
-                "the objects hold {} points of {} series with the checksum {}, and the ledger says {} of {} with {}",
-                figures.count,
-                figures.series,
-                figures.checksum,
-                standing.figures.count,
-                standing.figures.series,
-                standing.figures.checksum
-            ));
-        }
-        if let Some(parts) = self.ledger.parts(&tier.name, row.window).await?
-            && parts.target != sums
-        {
-            wrong.push(format!(
-                "{} of the 256 sums of the objects differ from the ledger's",
-                parts.target.differing(&sums).len()
-            ));
-        }
-        Ok(wrong)
     }
 
     /// Compares what a store holds of a window with what it held when it was dumped.
@@ -217,7 +172,7 @@ impl Metrics {
             let (stored, archived) = stored_and_archived(found);
             let points = |series: Option<SeriesPoints>| series.map(|series| series.points).unwrap_or_default();
             let (stored, archived) = (points(stored), points(archived));
-            let (same, others) = stored.split_by(&archived);
+            let (same, others) = stored.split_by(&archived, self.tiers.duplicate);
             let is_archived = |time_ms: &&i64| archived.times_ms().binary_search(time_ms).is_ok();
             let others_changed = others.times_ms().iter().filter(is_archived).count();
             more += (others.len() - others_changed) as u64;

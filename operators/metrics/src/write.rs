@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use lake::Result;
 
+use crate::duplicate::DuplicateRule;
 use crate::ledger::Touch;
 use crate::metrics::{Metrics, invalid};
 use crate::point::{Merged, PointBatch, SeriesName};
@@ -19,13 +20,16 @@ impl Metrics {
     /// When the tier says so, series with enough points are flushed to the store below, unless points are being moved.
     ///
     /// # Errors
-    /// As [`crate::PointStore::write`]; `InvalidInput` for a Parquet tier; those of the ledger.
+    /// As [`crate::PointStore::write`], and `Conflict` for a value that another tier contradicts, before anything is written; `InvalidInput` for a Parquet tier; those of the ledger.
     pub async fn write(&self, tier: &TierName, batch: &PointBatch, now: Timestamp) -> Result<Merged> {
         let TierKind::Store { flush } = &self.tiers.tier(tier)?.kind else {
             return Err(invalid(format!(
                 "cannot write into `{tier}`: it is a Parquet tier, which dumps and roll-ups make"
             )));
         };
+        if self.tiers.duplicate == DuplicateRule::Error {
+            self.refuse_contradictions(batch).await?;
+        }
         let merged = self.take(tier, batch).await?;
         let below = self.tiers.stores().skip_while(|other| other.name != *tier).nth(1);
         if let (Some(rule), Some(below)) = (flush, below) {
@@ -68,7 +72,7 @@ impl Metrics {
 
     /// Writes points into a store by the protocol.
     pub(crate) async fn take(&self, tier: &TierName, batch: &PointBatch) -> Result<Merged> {
-        let store = self.store(tier).await?;
+        let store = self.store_to_fill(tier).await?;
         let Some(archive) = self.tiers.archive() else {
             return store.write(batch, self.tiers.duplicate).await;
         };
@@ -82,7 +86,7 @@ impl Metrics {
     }
 
     /// Lists the windows that points belong to, by time.
-    fn windows_of(&self, batch: &PointBatch) -> Vec<Window> {
+    pub(crate) fn windows_of(&self, batch: &PointBatch) -> Vec<Window> {
         let mut windows: Vec<Window> = Vec::new();
         for series in batch.series() {
             let times_ms = series.points.times_ms();

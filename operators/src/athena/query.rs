@@ -11,6 +11,8 @@ use engine::operator::{
 };
 use engine::params::Params as EngineParams;
 use engine::workflow::TaskDef;
+use lake::ErrorKind;
+use lake::error::Retryable;
 use lake::query::{Destination, Query as LakeQuery, QueryId, QueryStats, QueryStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,9 @@ use super::poll::pause;
 use crate::door::{Access, LakeDoor};
 use crate::error::{AtParam as _, task_error};
 use crate::{inspect, sql_text, state};
+
+/// How many failures of a query are enough, of those that may go well the next time: as many as of one that writes.
+const FAILURES: u32 = 5;
 
 /// How many rows `preview: true` shows.
 const PREVIEW_ROWS: u32 = 10;
@@ -78,6 +83,9 @@ struct Progress {
     /// Which try it is, from 1: the token of a query that failed would give the failed query again.
     #[serde(default = "first_generation")]
     generation: u32,
+    /// How many of them failed in a way that may go well the next time.
+    #[serde(default)]
+    failures: u32,
     /// In whose name it acts.
     #[serde(default)]
     access: Access,
@@ -92,6 +100,8 @@ What looks like a file is a file: a missing `daily.sql` is an error, never a que
 
 Stores `athena.last_query`: `id`, `database`, `workgroup`, `query` (the text), `output` (where the result is kept), `scan_bytes`, \
 `billed_bytes`, `cost_usd`, `exec_millis`, `state`, `state_change_reason`, `submitted_at`, `completed_at` (seconds since 1970).
+
+A query that fails in a way that may go well the next time, as Athena says of it, is run again by a new one, up to four times.
 
 The query is started once per attempt: after a crash the task finds the query that it started. A kill and a timeout stop it; \
 after Ctrl-C it goes on where the next run can take it up, and is stopped elsewhere.
@@ -138,7 +148,13 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
                 tables: Vec::new(),
                 options: params.query.options()?,
             };
-            progress.query = Some(lake.engine.start(&query).await.map_err(task_error)?);
+            let started = lake.engine.start(&query).await.map_err(|error| {
+                // Athena tells at once of a statement without a form, other engines with the query's end.
+                let is_of_statement = matches!(error.kind, ErrorKind::InvalidSql | ErrorKind::UnsupportedSql);
+                let error = task_error(error);
+                if is_of_statement { error.at_param("_command") } else { error }
+            });
+            progress.query = Some(started?);
             return state::wait(&progress, pause(0));
         };
         match lake.engine.poll(&query).await.map_err(task_error)? {
@@ -155,6 +171,12 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
                 }
             }
             QueryStatus::Succeeded(stats) => return Ok(done(context, &params, &progress, &query, &stats)),
+            QueryStatus::Failed(error) if error.retryable == Retryable::Yes && progress.failures + 1 < FAILURES => {
+                context.host.log(&format!("the query failed and is run again: {}", error.message));
+                let failures = progress.failures + 1;
+                let next = progress.next(context, &params);
+                return state::wait(&Progress { failures, ..next }, pause(failures));
+            }
             QueryStatus::Failed(error) => {
                 progress.begin_anew(context, &params).await?;
                 return Err(task_error(error).at_param("_command"));
@@ -196,13 +218,17 @@ impl Progress {
         let token = context.token("query", generation, &sql);
         let token = params.token_prefix.as_ref().map_or_else(|| token.clone(), |prefix| format!("{prefix}-{token}"));
         let submitted_ms = context.clock.now().as_millisecond();
-        Self { sql, token, query: None, submitted_ms, running_ms: None, polls: 0, generation, access }
+        Self { sql, token, query: None, submitted_ms, running_ms: None, polls: 0, generation, failures: 0, access }
+    }
+
+    /// Makes the next try: the token of a query that failed would give the failed query again.
+    fn next(self, context: &TaskContext, params: &Params) -> Self {
+        Self::begin(context, params, self.access, self.sql, self.generation.saturating_add(1))
     }
 
     /// Stores that the next try, should the task be tried again, runs another query.
     async fn begin_anew(self, context: &TaskContext, params: &Params) -> Result<(), TaskError> {
-        let next = Self::begin(context, params, self.access, self.sql, self.generation.saturating_add(1));
-        state::write(context, &next).await
+        state::write(context, &self.next(context, params)).await
     }
 }
 

@@ -35,7 +35,12 @@ impl ConfigDocument {
     pub(crate) fn parse(name: &str, text: &str) -> Self {
         let mut sources = SourceMap::default();
         let id = sources.add(name, text);
-        let (node, problems) = document::parse(&mut sources, id);
+        let (node, mut problems) = document::parse(&mut sources, id);
+        if node.is_none() && problems.is_empty() {
+            let begin = Span::new(id, 0, 0);
+            let message = "expected a mapping, found a file that holds nothing";
+            problems.push(Diagnostic::error(code::PARAM_VALUE, begin, message));
+        }
         let places = node.as_ref().map(places).unwrap_or_default();
         Self { sources, node, problems, places }
     }

@@ -44,6 +44,10 @@ pub(crate) struct Params {
     /// What becomes of a window that is archived already and to which points came since.
     #[serde(default)]
     on_late: OnLate,
+    /// What becomes of an archived window that is damaged, or whose partition was dropped or undone, when the store does not hold
+    /// all that was archived.
+    #[serde(default)]
+    on_damage: OnDamage,
     #[serde(flatten)]
     window: WindowParams,
     #[serde(flatten)]
@@ -61,6 +65,18 @@ pub(crate) enum OnLate {
     Fail,
 }
 
+/// What becomes of a damaged window of which the store does not hold all that was archived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnDamage {
+    /// The task fails, and nothing is changed.
+    #[default]
+    Fail,
+    /// It is written again from what is left: the store's points and the objects that are whole; after an undo, those of the version
+    /// that the catalog points to.
+    Replace,
+}
+
 impl TypedOperator for Dump {
     const NAME: &'static str = "metrics.dump";
     const SUMMARY: &'static str = "Writes closed windows of a store to Parquet, each as a version of its partition.";
@@ -72,6 +88,13 @@ passed; open windows are not touched, and neither are windows of which a store a
 What is written is read back from the storage and compared before readers are pointed to it by one catalog call. Points that were \
 expired from the store stay: they are taken over from the version that stands. Running it again publishes nothing new when nothing \
 has changed; points that came late make their window due again.
+
+Archived objects are compared with the ledger before anything new is made of them. A window that is damaged, which `metrics.verify>` \
+finds, is due again: when the store and the objects that are whole hold exactly what was archived, it is written again. Else the task \
+fails with the names of the objects and series (exit code 3), and there are three ways on: put the object back from a backup and verify; \
+`suiro partition undo` to a version that is whole, then `window` with `on_damage: replace`; or `on_damage: replace` alone, which \
+gives up what is not there any more. A window whose partition was dropped is damaged too. One that has no points in the store any more \
+(`expired`), or that was undone, is looked at with `window` only.
 
 Stores `metrics.last_dump`: `windows` (the values of their partitions), `made`, `unchanged`, `late`, `not_due`, `points`, `bytes`.
 
@@ -112,11 +135,16 @@ IAM actions on AWS: those of `athena.apas>`.";
             OnLate::Rewrite => metrics::OnLate::Rewrite,
             OnLate::Fail => metrics::OnLate::Leave,
         };
-        let options = MakeOptions { attempt: context.token("dump", 1, &window.label()), on_late };
+        let on_damage = match params.on_damage {
+            OnDamage::Fail => metrics::OnDamage::Fail,
+            OnDamage::Replace => metrics::OnDamage::Replace,
+        };
+        let options = MakeOptions { attempt: context.token("dump", 1, &window.label()), on_late, on_damage };
         let report = opened.metrics.dump(&from, &to, window, &options, opened.now).await.map_err(task_error)?;
         if report.outcome == Outcome::Late {
             return Err(late(&report));
         }
+        windows.collect_at_the_end(context, &opened.lake).await;
         windows.note(context, &report, doing)
     }
 

@@ -65,7 +65,8 @@ impl TypedOperator for Expire {
         "Deletes verified windows from a store, or old ones from a `parquet` tier, and nothing else.";
     const COMMAND: Option<&'static str> = Some("the store, or the `parquet` tier");
     const DETAILS: &'static str = "\
-The store's points of a window are read again immediately before they are deleted. They must be those that were archived: when a point \
+The archived objects and the store's points of a window are read again immediately before these are deleted: objects that are not what \
+was written end the task (exit code 3), and nothing is deleted. The points must be those that were archived: when a point \
 came or changed since, nothing is deleted and the window is due for `metrics.dump>` again. Exactly the points that were read are \
 deleted, each by its time and value: one that is written in that moment stays.
 
@@ -74,7 +75,7 @@ on in the next roll-up alone: a window goes only when no store and no tier of a 
 verified window of that roll-up is made of exactly it. Its age is that of the roll-up's window, so that all of that go together, \
 and it is never made again from what is left. Points that come to such a time later stay in their store, and `metrics.dump>` says so.
 
-A window that was not verified is never deleted, whatever its age.
+A window that was not verified, or of which something was found wrong since, is never deleted, whatever its age.
 
 Stores `metrics.last_expire`: `windows`, `made` (deleted now), `unchanged` (nothing was left), `late`, `not_due`, `points` (that were deleted).
 
@@ -120,12 +121,7 @@ IAM actions on AWS: of a `parquet` tier `glue:GetPartition` and `glue:DeletePart
             let Some(window) = windows.current()? else { return windows.end(doing) };
             let dropped = opened.metrics.drop_window(&store, window, older_than_ms, opened.now);
             let dropped = dropped.await.map_err(task_error)?;
-            if windows.is_last()
-                && let Err(error) = opened.lake.collect().await
-            {
-                // The windows are gone whether that succeeds or not; the next collection goes on with it.
-                context.host.warn(&format!("versions that are no longer needed could not be collected: {error}"));
-            }
+            windows.collect_at_the_end(context, &opened.lake).await;
             return windows.note(context, &dropped, doing);
         }
         let Some(windows) = state::read::<Windows>(context)? else {

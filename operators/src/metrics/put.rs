@@ -11,7 +11,7 @@ use engine::operator::{
 use engine::params::Params as EngineParams;
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use metrics::{PointBatch, Points, SeriesName, SeriesPoints, WindowStatus};
+use metrics::{PointBatch, Points, SeriesName, SeriesPoints, WindowCount, WindowStatus};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -53,8 +53,9 @@ pub(crate) struct Params {
     /// Further figures by the rest of their names: `{probe_seconds: "${metrics.last_probe.seconds}"}`.
     #[serde(default)]
     values: IndexMap<String, f64>,
-    /// Fails (exit code 3) when the last window that ended has so much fewer points a minute than the seven before it:
-    /// `50%`. As a `_check` of what brings the points, it says that something upstream has gone silent.
+    /// Fails (exit code 3) when the last window that ended (its end and `lateness` have passed) has so much fewer points a minute
+    /// than the seven before it that have any: `50%`. Points count wherever they are, in stores or archived. As a `_check` of what
+    /// brings the points, it says that something upstream has gone silent.
     #[serde(default)]
     drop: Option<String>,
     #[serde(flatten)]
@@ -72,7 +73,7 @@ struct Flow {
     due: u64,
     /// How long ago the oldest of them ended, in seconds.
     oldest_due_seconds: f64,
-    /// Points a minute in the last window that is archived.
+    /// Points a minute in the last window that has ended.
     points_per_minute: Option<f64>,
     /// The mean of that in the windows before it.
     usual: Option<f64>,
@@ -89,7 +90,7 @@ impl TypedOperator for Put {
 | `suiro.slot_utilisation` | the share of the slots for tasks (`--max-tasks`) that was used, from 0 to 1; above 0.7 there should be more |
 | `suiro.windows_due` | windows of Parquet tiers that wait for their dump or their verification |
 | `suiro.oldest_due_seconds` | how long ago the oldest of them ended; it rises when something is stuck |
-| `suiro.points_per_minute` | of the last window of points that is archived |
+| `suiro.points_per_minute` | of the last window of points that has ended, with its lateness; 0 when nothing came in it |
 
 and one for each entry of `values`. The time of the points is that of the clock.
 
@@ -169,24 +170,21 @@ fn figures(context: &TaskContext, params: &Params, flow: Flow) -> Vec<(String, f
 /// Looks at the windows.
 async fn flow(opened: &Opened) -> Result<Flow, TaskError> {
     let status = opened.metrics.status(opened.now).await.map_err(task_error)?;
-    let raw = opened.metrics.tiers().archive().map(|archive| archive.name.clone());
-    let archived: Vec<WindowStatus> =
-        status.iter().filter(|status| Some(&status.tier) == raw.as_ref() && status.generation > 0).cloned().collect();
-    Ok(measure(&status, &archived, opened.now))
+    let counts = opened.metrics.flow(USUAL_WINDOWS, opened.now).await.map_err(task_error)?;
+    Ok(measure(&status, &counts, opened.now))
 }
 
-/// Measures windows; `archived` are those of points that are archived, by time.
+/// Measures windows; `counts` are those of points, by time: the last that ended, and those before it.
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn measure(all: &[WindowStatus], archived: &[WindowStatus], now: Timestamp) -> Flow {
+fn measure(all: &[WindowStatus], counts: &[WindowCount], now: Timestamp) -> Flow {
     let due = all.iter().filter(|status| status.is_due);
     let oldest_ms = due.clone().map(|status| status.window.range().end_ms).min();
     let age_ms = oldest_ms.map_or(0, |end_ms| now.as_millisecond().saturating_sub(end_ms).max(0));
-    let rate = |status: &WindowStatus| {
-        let range = status.window.range();
-        status.figures.count as f64 / ((range.end_ms - range.start_ms) as f64 / 60_000.0)
+    let rate = |count: &WindowCount| {
+        let range = count.window.range();
+        count.points as f64 / ((range.end_ms - range.start_ms) as f64 / 60_000.0)
     };
-    let (last, before) = archived.split_last().map_or((None, [].as_slice()), |(last, before)| (Some(last), before));
-    let before = &before[before.len().saturating_sub(USUAL_WINDOWS)..];
+    let (last, before) = counts.split_last().map_or((None, [].as_slice()), |(last, before)| (Some(last), before));
     let usual = (!before.is_empty()).then(|| before.iter().map(rate).sum::<f64>() / before.len() as f64);
     Flow {
         due: number(due.count()),
@@ -210,7 +208,13 @@ fn share(text: &str) -> Result<f64, String> {
 
 /// Writes a rate with the digits that people read.
 fn short(rate: f64) -> String {
-    if rate >= 10.0 { format!("{rate:.1}") } else { format!("{rate:.4}") }
+    if rate == 0.0 {
+        "0".to_owned()
+    } else if rate >= 10.0 {
+        format!("{rate:.1}")
+    } else {
+        format!("{rate:.4}")
+    }
 }
 
 /// Fewer points came than usual.

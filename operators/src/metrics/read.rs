@@ -5,6 +5,7 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 
 use engine::diagnostic::code;
+use engine::operator::surroundings::constant;
 use engine::operator::{
     ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskReport, TaskResult, TypedOperator,
 };
@@ -121,7 +122,16 @@ row), `segments` (a list of `{from, to, tier, rows}`), `gaps` (a list of `{from,
     type Params = Params;
 
     fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
-        inspect::task(None, &[], params, surroundings)
+        let mut problems = inspect::task(None, &[], params, surroundings);
+        let known = |name: &str| params.get(name).and_then(Value::as_str).and_then(constant);
+        let mut say = |name: &str, message: String| problems.push(ParamProblem::new(name.into(), message));
+        if let Some(Err(message)) = known("step").and_then(|text| Some(step_of(Period::parse(&text)?))) {
+            say("step", message);
+        }
+        if let Some(Err(message)) = known("to").map(|to| refuse_outside(&to)) {
+            say("to", message);
+        }
+        problems
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
@@ -129,11 +139,11 @@ row), `segments` (a list of `{from, to, tier, rows}`), `gaps` (a list of `{from,
         let window = WrittenWindow::parse(&params.window).and_then(|window| window.at(opened.now));
         let range = window.map_err(|message| wrong("window", message))?;
         let name = SeriesName::new(&params.command).map_err(task_error).at_param("_command")?;
-        let step = params.step.map(|step| Step::from_ms(step.as_millis())).transpose();
+        let step = params.step.map(step_of).transpose();
         let request = ReadRequest {
             names: vec![name],
             range,
-            step: step.map_err(task_error).at_param("step")?,
+            step: step.map_err(|message| wrong("step", message))?,
             aggregate: params.aggregate.into(),
             on_gap: if params.partial { OnGap::Name } else { OnGap::Fail },
         };
@@ -152,12 +162,28 @@ row), `segments` (a list of `{from, to, tier, rows}`), `gaps` (a list of `{from,
     }
 }
 
+/// Reads a step.
+///
+/// # Errors
+/// That it divides no day, for people.
+fn step_of(period: Period) -> Result<Step, String> {
+    Step::from_ms(period.as_millis()).map_err(|_| {
+        format!("expected a step of whole seconds that divides a day, like `1m` or `1h`, found `{period}`")
+    })
+}
+
+/// Refuses a file that is not inside the project.
+///
+/// # Errors
+/// That it is not, for people.
+fn refuse_outside(to: &str) -> Result<(), String> {
+    let is_inside = Path::new(to).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if is_inside { Ok(()) } else { Err(format!("expected a file inside the project, found `{}`", to.escape_debug())) }
+}
+
 /// Writes the rows into a file of the project: under another name first, so that nobody reads half of it.
 async fn write(context: &TaskContext, to: &str, answer: &ReadAnswer) -> Result<(), TaskError> {
-    let is_inside = Path::new(to).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if !is_inside {
-        return Err(wrong("to", format!("expected a file inside the project, found `{}`", to.escape_debug())));
-    }
+    refuse_outside(to).map_err(|message| wrong("to", message))?;
     let mut text = String::from("timestamp,value,tier\n");
     for row in answer.series.iter().flat_map(|series| &series.rows) {
         let tier = answer.tiers.get(row.tier).map_or("", |tier| tier.as_str());

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::operator::surroundings::constant;
 use engine::operator::{
     ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskProgress, TaskReport, TaskResult,
     TypedOperator,
@@ -17,7 +18,7 @@ use metrics::SeriesName;
 use metrics::replay::csv::{self, Reader};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::batch::{BATCH_ROWS, Rows};
 use super::door::{MetricsDoor, Opened, tier};
@@ -58,9 +59,10 @@ pub(crate) struct Params {
     /// Or a stream of Kinesis, `kinesis://NAME`, whose records are points as JSON.
     #[serde(rename = "_command")]
     command: String,
-    /// Of a stream: the time at which it begins, or `trim_horizon` for the oldest record that it has.
-    #[serde(default = "trim_horizon")]
-    start: String,
+    /// Of a stream: the time at which it begins, or `trim_horizon` for the oldest record that it has. Without it the replay goes on
+    /// behind the last record that was read into the tier, and begins at the oldest one when there was none.
+    #[serde(default)]
+    start: Option<String>,
     /// Of a stream: its region; the profile's unless given.
     #[serde(default)]
     region: Option<String>,
@@ -71,11 +73,6 @@ pub(crate) struct Params {
     to: String,
     #[serde(flatten)]
     tiers: TiersParams,
-}
-
-/// The default of `start`.
-fn trim_horizon() -> String {
-    TRIM_HORIZON.to_owned()
 }
 
 /// A file that is replayed.
@@ -114,8 +111,9 @@ of tiers chooses. A line that cannot be read is an error of the input (exit code
 Points are moved on to the next tier meanwhile when the tier's `flush` says so.
 
 Of a stream everything up to the time at which the task began is read, shard by shard; how far it is is stored after each piece, with \
-the first and last sequence number of every shard, and records that the stream no longer has are an error: the gap is named, and never \
-passed over.
+the first and last sequence number of every shard, and the next session goes on behind the last one. Records that the stream no longer \
+has are an error, as is another stream of the same name: the gap is named, and never passed over. With `start` the replay begins there \
+instead, in every session.
 
 Stores `metrics.last_replay`: `shards` (of a stream: the sequence numbers by shard), `files`, `series`, `rows`, `added`, `same` (times that had the value already), `changed` (times that \
 had another one), and `places`, the list of what is not in order.";
@@ -128,7 +126,11 @@ had another one), and `places`, the list of what is not in order.";
     type Params = Params;
 
     fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
-        inspect::task(Some(Work::Write), &["to"], params, surroundings)
+        let mut problems = inspect::task(Some(Work::Write), &["to"], params, surroundings);
+        let start = params.get("start").and_then(Value::as_str).and_then(constant);
+        let wrong = start.and_then(|start| stream::read_start(&start).err());
+        problems.extend(wrong.map(|message| ParamProblem::new("start".into(), message)));
+        problems
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
@@ -211,6 +213,10 @@ impl Progress {
             merged += repeated;
             merged += opened.metrics.write(&to, &batch, opened.now).await.map_err(task_error)?;
             context.host.progress(TaskProgress { rows: self.rows + total, bytes: self.bytes, bytes_total: None });
+        }
+        if reader.is_out_of_order() {
+            let again = Reader::open(&context.work_dir.join(&file.path), &shown).map_err(task_error);
+            reader.name_repeats(again.at_param("_command")?).map_err(task_error).at_param("_command")?;
         }
         context.host.log(&format!("{shown}: {}, {} new", counted(total, "row"), merged.added));
         for (index, place) in reader.places().iter().enumerate() {

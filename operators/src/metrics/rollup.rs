@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TypedOperator};
 use engine::params::Params as EngineParams;
 use metrics::config::TiersConfig;
-use metrics::{MakeOptions, OnLate, RollupSource};
+use metrics::{MakeOptions, OnDamage, OnLate, RollupSource};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -86,7 +86,8 @@ The columns are `name`, `ts` (the bucket's start), `count`, `sum`, `min`, `max`,
 series lose nothing.
 
 A window is always computed as a whole from all windows of the smaller step in it, and published as a new version: \
-nothing is added up twice, however often it runs. It is made again when one of those has changed.
+nothing is added up twice, however often it runs. It is made again when one of those has changed, when it is damaged (`metrics.verify>` finds \
+that), and when its partition was dropped. Windows of the smaller step whose objects are damaged are not used: the task fails with their names.
 
 Of points that are not a number only `count`, `first` and `last` know; infinities are values.
 
@@ -125,9 +126,14 @@ IAM actions on AWS: those of `athena.apas>`.";
             return Windows::begin(opened.unit(&params.to), &due).start(context, doing);
         };
         let Some(window) = windows.current()? else { return windows.end(doing) };
-        let options = MakeOptions { attempt: context.token("rollup", 1, &window.label()), on_late: OnLate::Rewrite };
+        let options = MakeOptions {
+            attempt: context.token("rollup", 1, &window.label()),
+            on_late: OnLate::Rewrite,
+            on_damage: OnDamage::Fail,
+        };
         let done = opened.metrics.rollup(&from, &to, window, source, &options, opened.now).await;
         let report = done.map_err(task_error)?;
+        windows.collect_at_the_end(context, &opened.lake).await;
         windows.note(context, &report, doing)
     }
 

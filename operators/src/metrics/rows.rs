@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMicrosecondType
 use lake::{Error, ErrorKind, Result};
 use metrics::SeriesName;
 use metrics::point::canonical;
-use metrics::time::check_time;
+use metrics::time::{WHOLE_MS, check_time};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -135,11 +135,11 @@ impl Columns {
         Ok(())
     }
 
-    fn values(&self, batch: &RecordBatch) -> Result<Values> {
+    fn values(&self, batch: &RecordBatch) -> Result<PointColumns> {
         let names = as_type(batch.column(self.name), "name", &NAME_TYPE)?;
         let times = as_type(batch.column(self.time), "timestamp", &TIME_TYPE)?;
         let values = as_type(batch.column(self.value), "value", &VALUE_TYPE)?;
-        Ok(Values {
+        Ok(PointColumns {
             names: names.as_string::<i32>().clone(),
             times: times.as_primitive::<TimestampMicrosecondType>().clone(),
             values: values.as_primitive::<Float64Type>().clone(),
@@ -148,7 +148,7 @@ impl Columns {
 }
 
 /// The columns of some rows.
-struct Values {
+struct PointColumns {
     names: StringArray,
     times: PrimitiveArray<TimestampMicrosecondType>,
     values: PrimitiveArray<Float64Type>,
@@ -161,7 +161,7 @@ struct Refusal {
     help: Option<&'static str>,
 }
 
-impl Values {
+impl PointColumns {
     /// Reads a row; `last` is the series of the row before, most likely the same.
     fn point(&self, row: usize, last: Option<SeriesName>) -> std::result::Result<(SeriesName, i64, f64), Refusal> {
         let refused = |message: String| Refusal { message, help: None };
@@ -178,7 +178,7 @@ impl Values {
         let micros = self.times.value(row);
         if micros.rem_euclid(1_000) != 0 {
             return Err(Refusal {
-                message: format!("expected a time of whole milliseconds, found {micros} microseconds since 1970"),
+                message: format!("{WHOLE_MS}, found {micros} microseconds since 1970"),
                 help: Some("round it in the SELECT: `CAST(at AS timestamp(3)) AS timestamp`"),
             });
         }

@@ -52,15 +52,21 @@ checksum must be those of the ledger, and the store must still hold what was dum
 the smaller step gives (`[cold, hourly]`). Then the window is *verified*, and only then \
 `metrics.expire>` may delete it from the store.
 
+Without `window` those are looked at that wait for it: windows that were written since, windows of which something was found wrong (that is \
+kept: they stay due, and are not expired, until they are found whole or written again), windows whose partition was undone or dropped, and \
+roll-ups that are made of older windows than stand now. Windows that were found whole are read again with `window` only: `2024-03-01 .. now` \
+once a week finds a disk that forgets.
+
 Points that came to the store since are no failure: the window is late, and the next dump writes it again. Points that are missing, or \
-changed without a write, are an error (exit code 3) that names the series, at most 20: 256 sums by the names' hashes say where to look.
+changed without a write, are an error (exit code 3) that names the series, at most 20: 256 sums by the names' hashes say where to look. So it is with an object that still can be read. \
+`metrics.dump>` and `metrics.rollup>` write damaged windows again where they can.
 
 The checksum is the sum over all points of `int64(xxhash64(name ‖ time ‖ value))`; the page on metric tiers has it as one SQL statement.
 
 Each window is a line of the run's output. Stores `metrics.last_verify`: `windows`, `made` (verified now), `unchanged` (verified \
 before), `late`, `not_due`, `points`, `bytes`.
 
-IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `glue:GetPartition`.";
+IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `glue:GetTable`, `glue:GetPartition`, `glue:GetPartitions`.";
     const EXAMPLE: &'static str = "\
 +verify:
   metrics.verify>: [warm, cold]

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use engine::operator::surroundings::constant;
 use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
 use engine::params::Params as EngineParams;
-use lake::catalog::{Expect, View as LakeView, ViewColumn};
+use lake::catalog::{Expect, ViewColumn};
 use lake::name::TableName;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::door::{MetricsDoor, Opened};
 use super::inspect;
@@ -68,18 +69,17 @@ IAM actions on AWS: `glue:GetTable`, `glue:CreateTable`, `glue:UpdateTable`.";
     type Params = Params;
 
     fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
-        inspect::task(None, &[], params, surroundings)
+        let mut problems = inspect::task(None, &[], params, surroundings);
+        let view = params.get("_command").and_then(Value::as_str).and_then(constant);
+        problems.extend(
+            view.and_then(|text| view_name(&text).err()).map(|message| ParamProblem::new("_command".into(), message)),
+        );
+        problems
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let opened = self.door.open(context, &params.tiers, Work::Look, &[]).await?;
-        let Some((database, view)) = params.command.split_once('.') else {
-            return Err(wrong(
-                "_command",
-                format!("expected `database.view`, found `{}`", params.command.escape_debug()),
-            ));
-        };
-        let name = TableName::new(database, view).map_err(task_error).at_param("_command")?;
+        let name = view_name(&params.command).map_err(|message| wrong("_command", message))?;
         let (sql, tiers) = select(&opened).await?;
         if tiers.is_empty() {
             let message = "no Parquet tier has a table yet: dump a window first".to_owned();
@@ -98,6 +98,16 @@ IAM actions on AWS: `glue:GetTable`, `glue:CreateTable`, `glue:UpdateTable`.";
     async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
         Ok(())
     }
+}
+
+/// Reads the name of a view.
+///
+/// # Errors
+/// What is wrong with it, for people.
+fn view_name(text: &str) -> Result<TableName, String> {
+    let (database, view) =
+        text.split_once('.').ok_or_else(|| format!("expected `database.view`, found `{}`", text.escape_debug()))?;
+    TableName::new(database, view).map_err(|error| error.message)
 }
 
 /// Writes the SELECT over the tiers whose tables are there, and names these.
@@ -148,8 +158,8 @@ async fn put(opened: &Opened, name: &TableName, sql: String) -> Result<(), TaskE
         .columns
         .into_iter()
         .map(|column| ViewColumn { name: column.name, data_type: column.data_type.to_string() });
-    let view = LakeView { sql, database: None, columns: columns.collect() };
-    let table = view.table(name.clone(), Some("the Parquet tiers of metrics")).map_err(task_error)?;
+    let view = lake.view(sql, columns.collect(), "the Parquet tiers of metrics");
+    let table = view.table(name.clone()).map_err(task_error)?;
     let expect = standing.map_or(Expect::Absent, |table| Expect::Version(table.version));
     let put = lake.catalog.put_table(&table, expect);
     lake.settings.crash_points.around("metrics: make a view", put).await.map_err(task_error)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use engine::diagnostic::code;
 use engine::operator::error::Retry;
 use engine::operator::{Published, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskReport, TaskResult};
+use lake::Lake;
 use lake::words::{bytes, counted, figure};
 use metrics::{Outcome, PartitionUnit, Window, WindowReport};
 use serde::{Deserialize, Serialize};
@@ -88,8 +89,18 @@ impl Windows {
     }
 
     /// Tells whether the next window is the last one.
-    pub(super) fn is_last(&self) -> bool {
+    fn is_last(&self) -> bool {
         self.next + 1 >= self.labels.len()
+    }
+
+    /// Collects versions that are no longer needed, when the next window is the last one: once for all of them.
+    pub(super) async fn collect_at_the_end(&self, context: &TaskContext, lake: &Lake) {
+        if self.is_last()
+            && let Err(error) = lake.collect().await
+        {
+            // What was done with the windows stands whether that succeeds or not; the next collection goes on with it.
+            context.host.warn(&format!("versions that are no longer needed could not be collected: {error}"));
+        }
     }
 
     /// Notes what became of the window, and comes again for the next one, or is done.
@@ -189,6 +200,9 @@ fn line(report: &WindowReport, doing: Doing<'_>) -> String {
     let became = match &report.outcome {
         Outcome::Made => doing.done.to_owned(),
         Outcome::Unchanged => format!("{} already", doing.done),
+        Outcome::Late if doing.thing == "bucket" => {
+            "late: what it is made of has changed since, to be rolled up again".to_owned()
+        }
         Outcome::Late => "late: points came since, to be dumped again".to_owned(),
         Outcome::Failed => format!("NOT {}", doing.done),
         Outcome::NotDue(why) => format!("not {}: {why}", doing.done),
@@ -210,6 +224,8 @@ fn line(report: &WindowReport, doing: Doing<'_>) -> String {
 fn wrong(mismatches: &[String]) -> TaskError {
     let message = format!("points are not as they should be:\n{}", mismatches.join("\n"));
     TaskError::new(TaskErrorKind::DataQuality, Retry::Never, code::DATA_QUALITY, message).help(
-        "nothing is expired while windows are not verified; compare with a backup or the source before you dump again",
+        "nothing of these windows is expired; the next `metrics.dump>` (or `metrics.rollup>`) writes a damaged one again when the store \
+         still holds all of it. Else put the object back from a backup, or undo to a version that is whole; what is left is \
+         written by `metrics.dump>` with `window` and `on_damage: replace`",
     )
 }

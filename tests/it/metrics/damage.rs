@@ -55,7 +55,9 @@ fn says(outcome: &Outcome, task: &str, line: u32, wrong: &[String]) {
     let expected =
         format!("error[T0401] +again{task} (again.dig:{line}:1)\n  points are not as they should be:\n  {wrong}\n");
     assert!(outcome.stderr.contains(&expected), "expected\n{expected}found\n{outcome}");
-    let help = "  = help: nothing is expired while windows are not verified; compare with a backup or the source before you dump again\n";
+    let help = "  = help: nothing of these windows is expired; the next `metrics.dump>` (or `metrics.rollup>`) writes a damaged one again \
+                when the store still holds all of it. Else put the object back from a backup, or undo to a version that is whole; \
+                what is left is written by `metrics.dump>` with `window` and `on_damage: replace`\n";
     assert!(outcome.stderr.contains(help), "{outcome}");
 }
 

@@ -70,7 +70,12 @@ fn a_stream_that_is_replayed_twice_is_the_files_that_are_replayed_once() {
     assert_eq!(archived(&project), archived(&embedded), "the same bytes");
     assert_eq!(read(&project), read(&embedded));
     assert!(busy.refused() > 2, "{}", busy.refused());
+    // Without a word of where to begin, it goes on behind what was read.
+    let other = succeed(&project, &["run", "tiers.dig", "--session", "2024-03-11"]);
+    assert!(other.stdout.starts_with("0 rows, 0 new\n"), "{other}");
     // The whole stream once more. Nothing is in the stores any more, so each point comes again and is found archived.
+    let workflow = std::fs::read_to_string(project.path().join("tiers.dig")).unwrap();
+    project.write("tiers.dig", workflow.replace("\", endpoint: ", "\", start: trim_horizon, endpoint: "));
     let before = crate::cases::lake_files(&project);
     let again = succeed(&project, &[&RUN[..], &["--rerun"]].concat());
     assert!(again.stdout.starts_with("925 rows, 924 new\n"), "{again}");
@@ -116,6 +121,47 @@ fn records_that_are_gone_behind_a_replay_that_was_stopped_are_an_error() {
     // What was read by then is there.
     let read = ["metrics", "read", "--name", "steady", "--from", "2024-03-01", "--to", "2024-03-02", "--step", "raw"];
     assert_eq!(succeed(&project, &[&read[..], &["--format", "csv"]].concat()).stdout.lines().count(), 1 + 5_000);
+}
+
+#[test]
+fn the_next_session_sees_that_the_stream_is_another_one() {
+    let Some(moto) = Moto::start() else { return };
+    let url = format!("http://{}", moto.address());
+    let stream = Stream::make(&url, 1);
+    let second = |number: i64| json!({"name": "steady", "ts": 1_709_251_200_000_i64 + number * 1_000, "value": number});
+    let some = |numbers: std::ops::Range<i64>| -> Vec<(String, Value)> {
+        numbers.map(|number| ("k".to_owned(), second(number))).collect()
+    };
+    let project = example();
+    let replay = |more: &str| {
+        let task = format!("{{metrics.replay>: \"kinesis://points\", endpoint: \"{url}\", {more}to: warm}}");
+        let told = "+told: {echo>: \"${metrics.last_replay.rows} rows\"}\n";
+        project.write("replay.dig", format!("+replay: {task}\n{told}"));
+    };
+    let run = |session: &str| suiro(&project, &["run", "replay.dig", "--session", session]);
+    replay("");
+    stream.put(&some(0..50));
+    assert_eq!(run("2025-03-01").stdout, "50 rows\n");
+    stream.put(&some(50..53));
+    assert_eq!(run("2025-03-02").stdout, "3 rows\n");
+    // Nobody has read these.
+    stream.put(&some(53..103));
+    stream.lose_all(1);
+    stream.put(&some(200..205));
+    let outcome = run("2025-03-03");
+    assert_eq!(outcome.exit, Some(2), "{outcome}");
+    for part in ["was read up to 53, which is gone\n    stream: points\n    stream made anew: ", "oldest record: 1\n"] {
+        assert!(outcome.stderr.contains(part), "{part}: {outcome}");
+    }
+    replay("start: latest, ");
+    let outcome = suiro(&project, &["check", "replay.dig"]);
+    assert_eq!(outcome.exit, Some(2), "{outcome}");
+    assert!(outcome.stderr.contains("expected `trim_horizon` or a time such as"), "{outcome}");
+    // The way out that the error names.
+    replay("start: trim_horizon, ");
+    assert_eq!(run("2025-03-03").stdout, "5 rows\n");
+    replay("");
+    assert_eq!(run("2025-03-04").stdout, "0 rows\n");
 }
 
 #[test]

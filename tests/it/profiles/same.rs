@@ -7,7 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::{make_buckets, on_aws, prepare};
-use crate::cases::{check_in, folders};
+use crate::cases::{check_in, folders, lake_files};
 use crate::endpoint::Endpoint;
 use crate::support::{Outcome, Project, files_below, root};
 use crate::trino::{Connected, Trino, profiles as trino};
@@ -181,6 +181,124 @@ pub(crate) fn plans(profile: Profile<'_>) {
     on.stop();
 }
 
+/// Runs the third example on a profile, and compares what it prints and what its tables hold.
+pub(crate) fn metric_tiers(profile: Profile<'_>) {
+    let example = root().join("examples/05_metric_tiers");
+    let run = ["run", "tiers.dig", "--session", "2024-03-10"];
+    let local = Project::copy_of(&example);
+    let here = local.succeed(&run);
+    let project = Project::copy_of(&example);
+    let on = OnProfile::start(&project, profile);
+    let there = on.succeed(&run);
+    assert_eq!(there.stdout, here.stdout);
+    for sql in [
+        "SELECT * FROM metrics.points_1m ORDER BY name, ts",
+        "SELECT * FROM metrics.points_1h ORDER BY name, ts",
+        "SELECT * FROM metrics.points_1d ORDER BY name, ts",
+        // Each engine adds in an order of its own.
+        "SELECT step, tier, count(*) AS n, round(sum(value), 6) AS total FROM metrics.points GROUP BY step, tier ORDER BY step",
+    ] {
+        assert_eq!(on.succeed(&["query", "--format", "csv", sql]).stdout, local.query(sql), "{sql}");
+    }
+    for arguments in [
+        &["metrics", "status"][..],
+        &["metrics", "read", "--name", "web-1.cpu", "--from", "2024-03-01", "--to", "2024-03-04", "--format", "csv"],
+        &["table", "list"],
+    ] {
+        assert_eq!(on.succeed(arguments).stdout, local.succeed(arguments).stdout, "{arguments:?}");
+    }
+    // The same again changes nothing.
+    let before = lake_files(&project);
+    on.succeed(&[&run[..], &["--rerun"]].concat());
+    assert_eq!(lake_files(&project), before);
+    on.stop();
+}
+
+/// More partitions than one query may write, by two keys with a NULL, a quote and a blank among their values.
+const MANY: &str = r#"
+timezone: UTC
++many:
+  athena.ctas>: |
+    SELECT n AS a, CAST(current_timestamp AS timestamp(3)) AS run, n % 2 = 0 AS even,
+      CASE WHEN n = 7 THEN NULL ELSE concat('it''s ', CAST(n AS varchar)) END AS k
+    FROM UNNEST(sequence(1, ${count})) AS t (n) CROSS JOIN UNNEST(sequence(1, 2)) AS u (twice)
+  database: web
+  table: many
+  partitioned_by: [even, k]
+  save_mode: overwrite
+  checks: [SELECT a FROM new_version WHERE k IS NULL AND a <> 7]
+"#;
+
+/// Publishes a table of 230 partitions, and replaces it by one of 110.
+pub(crate) fn many_partitions(profile: Profile<'_>) {
+    let (local, project) = (Project::new(), Project::new());
+    for project in [&local, &project] {
+        project.write("many.dig", MANY);
+    }
+    let on = OnProfile::start(&project, profile);
+    for (session, count) in [("2024-03-01", 230), ("2024-03-02", 110)] {
+        let count_of_keys = format!("count={count}");
+        let arguments = ["run", "many.dig", "--session", session, "-p", &count_of_keys];
+        local.succeed(&arguments);
+        on.succeed(&arguments);
+        let partitions = on.succeed(&["--json", "partition", "list", "web.many"]).stdout;
+        assert_eq!(partitions.lines().count(), count);
+        for sql in [
+            "SELECT even, k, a, count(*) AS n FROM web.many GROUP BY even, k, a ORDER BY a",
+            "SELECT count(DISTINCT run) AS runs FROM web.many",
+        ] {
+            assert_eq!(on.succeed(&["query", "--format", "csv", sql]).stdout, local.query(sql), "{sql}");
+        }
+        assert_eq!(local.query("SELECT count(DISTINCT run) AS runs FROM web.many"), "runs\n1\n");
+        assert_eq!(on.succeed(&["table", "list"]).stdout, local.succeed(&["table", "list"]).stdout);
+    }
+    let aside = files_below(&project.path().join(".suiro/warehouse"));
+    let aside: Vec<_> = aside.iter().filter(|file| file.to_string_lossy().contains("rows-aside")).collect();
+    assert!(aside.is_empty(), "{aside:?}");
+    on.stop();
+}
+
+/// The cases that are about no table: they check files and command lines, or what there is before a project.
+const WITHOUT_TABLES: [&str; 16] = [
+    "bad_input/check",
+    "bad_input/command_line",
+    "bad_input/document",
+    "bad_input/no_project",
+    "bad_input/settings",
+    "bad_input/tiers",
+    "workflow/call",
+    "workflow/echo",
+    "workflow/fail",
+    "workflow/for_each",
+    "workflow/for_range",
+    "workflow/if",
+    "workflow/loop",
+    "workflow/plan", // `plans` runs it, with what it prints.
+    "workflow/sh",
+    "workflow/wait",
+];
+
+/// Tells whether a case is about no table.
+fn is_without_tables(case: &Path) -> bool {
+    WITHOUT_TABLES.iter().any(|name| case.ends_with(name))
+}
+
+#[test]
+fn no_case_with_tables_is_left_out() {
+    let cases = root().join("tests/cases");
+    // What `cases` is called with for every profile.
+    let families = ["athena", "bad_input", "load", "metrics"];
+    for family in folders(&cases) {
+        let is_run = families.iter().any(|name| family.ends_with(name));
+        for case in folders(&family) {
+            assert!(is_run || is_without_tables(&case), "{} runs on no other profile", case.display());
+        }
+    }
+    for name in WITHOUT_TABLES {
+        assert!(cases.join(name).is_dir(), "there is no case {name}");
+    }
+}
+
 /// Runs the cases of a family on a profile; all that is wrong is said at once.
 pub(crate) fn cases(profile: Profile<'_>, family: &str) {
     let case = |folder: &Path| {
@@ -190,7 +308,8 @@ pub(crate) fn cases(profile: Profile<'_>, family: &str) {
         on.stop();
         wrong
     };
+    let all = folders(&root().join("tests/cases").join(family));
     let wrong: Vec<String> =
-        folders(&root().join("tests/cases").join(family)).iter().flat_map(|folder| case(folder)).collect();
+        all.iter().filter(|case| !is_without_tables(case)).flat_map(|folder| case(folder)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }

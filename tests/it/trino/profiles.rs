@@ -39,6 +39,18 @@ fn athena_operators_do_the_same_on_trino() {
 }
 
 #[test]
+fn metric_tiers_are_the_same_on_trino() {
+    let Some(trino) = Trino::find() else { return };
+    same::metric_tiers(Profile::Trino(&trino));
+}
+
+#[test]
+fn more_than_a_hundred_partitions_are_the_same_on_trino() {
+    let Some(trino) = Trino::find() else { return };
+    same::many_partitions(Profile::Trino(&trino));
+}
+
+#[test]
 fn plans_are_the_same_on_trino() {
     let Some(trino) = Trino::find() else { return };
     same::plans(Profile::Trino(&trino));
@@ -54,4 +66,16 @@ fn every_case_of_athena_is_the_same_on_trino() {
 fn every_case_of_load_is_the_same_on_trino() {
     let Some(trino) = Trino::find() else { return };
     same::cases(Profile::Trino(&trino), "load");
+}
+
+#[test]
+fn every_case_of_metrics_is_the_same_on_trino() {
+    let Some(trino) = Trino::find() else { return };
+    same::cases(Profile::Trino(&trino), "metrics");
+}
+
+#[test]
+fn every_case_of_bad_input_is_the_same_on_trino() {
+    let Some(trino) = Trino::find() else { return };
+    same::cases(Profile::Trino(&trino), "bad_input");
 }

@@ -16,7 +16,7 @@ use std::fmt;
 use indexmap::IndexMap;
 use lake::name::TableName;
 
-pub(super) use alter::{Alter, PartitionSpec};
+pub(super) use alter::{Alter, ColumnPlace, PartitionSpec};
 pub(super) use create_table::{CreateTable, WrittenColumn};
 pub(super) use show::{Describe, Detail, Show};
 pub(super) use write::{CreateTableAs, CreateView, Insert, Property, Unload};

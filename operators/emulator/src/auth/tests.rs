@@ -21,7 +21,7 @@ fn gate(seconds: i64) -> Gate {
         access_key: "AKIAIOSFODNN7EXAMPLE".to_owned(),
         secret_key: SecretKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
     };
-    Gate::new(Some(credentials), Arc::new(clock))
+    Gate::new(Some(credentials), "us-east-1", Arc::new(clock))
 }
 
 fn parts(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
@@ -172,7 +172,7 @@ fn another_key_time_or_service_is_not_let_in() {
     assert_eq!(check(&gate(0), &outdated).unwrap_err(), Refusal::Outdated);
     let outdated = parts("GET", "/test.txt", &[HOST, ("authorization", "AWS id:signature")]);
     assert_eq!(check(&gate(0), &outdated).unwrap_err(), Refusal::Outdated);
-    assert!(Gate::new(None, Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH))).is_open());
+    assert!(Gate::new(None, "us-east-1", Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH))).is_open());
 }
 
 #[test]
@@ -296,4 +296,16 @@ fn unsigned_pieces_are_decoded() {
     );
     let unsigned = decode(Decoder::new(None, true), b"3\r\nabc\r\n0\r\n\r\n", 100).unwrap_err();
     assert_eq!(unsigned, ChunkError::Malformed("expected `;chunk-signature=` after the size of a piece"));
+}
+
+#[test]
+fn a_signature_for_another_region_is_refused() {
+    let there = Gate { region: "eu-west-1".to_owned(), ..gate(0) };
+    let headers = [HOST, ("x-amz-content-sha256", EMPTY)];
+    let request = signed("GET", "/test.txt", &headers, NAMES, &"0".repeat(64));
+    let refusal = check(&there, &request).unwrap_err();
+    let error = refusal.error(Service::S3);
+    assert_eq!(error.code, "AuthorizationHeaderMalformed");
+    assert_eq!(error.message, "the region `us-east-1` of the signature is wrong: this endpoint is in `eu-west-1`");
+    assert_eq!(refusal.error(Service::Glue).code, "InvalidSignatureException");
 }

@@ -48,6 +48,11 @@ impl<B: Body<Data = Bytes> + Unpin> Wire<B> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells whether nothing is left to read, without reading.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.shared().has_ended
+    }
+
     /// Reads what nobody has read and throws it away. Says whether nothing is left, so that another request may follow.
     ///
     /// A client that waits to be told to send (`waits`) and was not told sends nothing: there is nothing to read.

@@ -437,3 +437,22 @@ async fn what_this_catalog_has_none_of_is_empty() {
     let indexes = place.ok("GetPartitionIndexes", json!({"DatabaseName": "web", "TableName": "log"})).await;
     assert_eq!(indexes, json!({"PartitionIndexDescriptorList": []}));
 }
+
+#[tokio::test]
+async fn the_catalog_of_another_account_is_refused() {
+    let place = Place::new().await;
+    let call = |id: &str| json!({"CatalogId": id, "Name": "web"});
+    assert_eq!(place.ok("GetDatabase", call("000000000000")).await["Database"]["Name"], "web");
+    assert_eq!(place.fails("GetDatabase", call("111111111111")).await, "AccessDeniedException");
+    assert_eq!(place.fails("DeleteDatabase", call("111111111111")).await, "AccessDeniedException");
+    place.ok("GetDatabase", json!({"Name": "web"})).await;
+}
+
+#[tokio::test]
+async fn a_table_needs_no_location() {
+    let place = Place::new().await;
+    let call = json!({"DatabaseName": "web", "TableInput": {"Name": "bare", "TableType": "EXTERNAL_TABLE"}});
+    place.ok("CreateTable", call).await;
+    let table = place.ok("GetTable", json!({"DatabaseName": "web", "Name": "bare"})).await;
+    assert_eq!(table["Table"]["StorageDescriptor"]["Location"], "");
+}

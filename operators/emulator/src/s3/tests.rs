@@ -48,7 +48,7 @@ impl Place {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let s3 = Self::open(&folder).await;
-        let place = Self { folder, s3, gate: Gate::new(None, Arc::new(SystemClock)) };
+        let place = Self { folder, s3, gate: Gate::new(None, "us-east-1", Arc::new(SystemClock)) };
         assert_eq!(place.put("/lake", "").await.status, 200);
         place
     }

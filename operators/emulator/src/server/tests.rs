@@ -192,6 +192,39 @@ async fn a_client_that_waits_to_be_asked_is_asked() {
     place.end().await;
 }
 
+/// There is nothing to ask it for, so it takes the answer for what it waits for; botocore reads no second one on that connection.
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_for_nothing_begins_another_connection() {
+    let place = Place::new(serde_json::json!({}), None).await;
+    place.put("/lake", "").await;
+    let put = "PUT /lake/k HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 0\r\n\r\n";
+    let answered = place.send(put).await.to_ascii_lowercase();
+    assert!(
+        answered.starts_with("http/1.1 200 ok\r\n") && answered.contains("\r\nconnection: close\r\n"),
+        "{answered}"
+    );
+    place.end().await;
+}
+
+#[tokio::test]
+async fn a_request_whose_client_left_is_carried_out_to_its_end() {
+    let rules = serde_json::json!({"rules": [
+        {"service": "s3", "operation": "CreateBucket", "times": 1, "effect": {"delay": "300ms"}},
+    ]});
+    let place = Place::new(rules, None).await;
+    let mut stream = TcpStream::connect(place.address).await.unwrap();
+    stream.write_all(b"PUT /lake HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    // The request is on its way when the client leaves.
+    drop(stream);
+    let made = async {
+        while !place.get("/lake?list-type=2").await.starts_with("HTTP/1.1 200 OK\r\n") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), made).await.expect("the bucket is made");
+    place.end().await;
+}
+
 #[tokio::test]
 async fn without_keys_only_names_of_this_machine_are_answered() {
     let place = Place::new(serde_json::json!({}), None).await;

@@ -3,6 +3,7 @@
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_glue::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_glue::operation::RequestId;
+use aws_smithy_types::error::ErrorMetadata;
 
 use super::reach::Unreachable;
 use super::settings::AwsSettings;
@@ -253,11 +254,20 @@ pub(crate) fn with_credentials(error: &CredentialsError, operation: &'static str
         }
         _ => {
             let role = cause.contains("AssumeRole").then_some("sts:AssumeRole");
+            // What STS answered, in its own words.
+            let answer = cause_of::<ErrorMetadata>(error);
+            let cause = answer.and_then(ErrorMetadata::message).map_or(cause, str::to_owned);
             let made = Error::new(
                 ErrorKind::PermissionDenied,
                 operation,
                 format!("cannot get AWS credentials: {}", cause.trim_end_matches('.')),
             );
+            let code = answer.and_then(ErrorMetadata::code);
+            let made = code.into_iter().fold(made, |made, code| made.with("code", code));
+            if code == Some("InvalidAction") {
+                return made
+                    .help("who answers for STS there assumes no roles: leave `role_arn` out of a profile for it");
+            }
             match denied_action(&cause).or(role) {
                 Some(action) => made.help(format!(
                     "allow `{action}` to who suiro acts as, and let the role's trust policy name it (with the same external id)"
@@ -321,6 +331,25 @@ mod tests {
             let error = answered(CALL, code, "x");
             assert_eq!((error.kind, error.retryable), (kind, retryable), "{code}");
         }
+    }
+
+    #[test]
+    fn a_role_that_is_not_assumed_says_what_sts_answered() {
+        let of = |code: &str, message: &str| {
+            let answer = ErrorMetadata::builder().code(code).message(message).build();
+            with_credentials(&CredentialsError::provider_error(answer), "open the AWS lake")
+        };
+        let error = of("InvalidAction", "STS's `AssumeRole` is not served here: `GetCallerIdentity` is");
+        assert_eq!(
+            error.to_string(),
+            "cannot get AWS credentials: STS's `AssumeRole` is not served here: `GetCallerIdentity` is\n  code: InvalidAction"
+        );
+        assert_eq!(
+            error.help.unwrap(),
+            "who answers for STS there assumes no roles: leave `role_arn` out of a profile for it"
+        );
+        let error = of("AccessDenied", "User: me is not authorized to perform: sts:AssumeRole on resource: r");
+        assert!(error.help.unwrap().starts_with("allow `sts:AssumeRole` to who suiro acts as"));
     }
 
     #[test]

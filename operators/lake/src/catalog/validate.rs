@@ -18,9 +18,6 @@ pub(super) fn table(table: &Table) -> Result<()> {
     if name != table.name {
         return Err(invalid(format!("expected the name of a table in lower case, found `{}`", table.name)));
     }
-    if !table.is_view() && table.location.is_none() {
-        return Err(invalid(format!("expected a location for table `{name}`, found none")));
-    }
     let mut seen = std::collections::HashSet::new();
     for column in table.columns.iter().chain(&table.partition_keys) {
         if column.name.is_empty() || column.name.chars().any(char::is_control) || column.name.len() > 255 {

@@ -19,18 +19,33 @@ const END: &str = " */";
 /// What Glue keeps as the second text of a view.
 const EXPANDED_TEXT: &str = "/* Presto View */";
 
-const CATALOG: &str = "awsdatacatalog";
+/// The comment by which Athena and Trino know a view of theirs
+/// (<https://github.com/trinodb/trino/blob/476/plugin/trino-hive/src/main/java/io/trino/plugin/hive/ViewReaderUtil.java>,
+/// `isTrinoView`): with another one there is no such table to them. What a user says of the view stands in its JSON.
+const COMMENT: &str = "Presto View";
+
+/// Who Athena says is the owner of what it makes. A Trino reads no view of a definer that is not named.
+const OWNER: &str = "hadoop";
 
 /// A view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     /// The SELECT.
     pub sql: String,
+    /// The catalog of its tables, as the engine names it that the view is made for: `awsdatacatalog` on Athena.
+    pub catalog: String,
     /// The database of unqualified tables in it.
     pub database: Option<String>,
     /// The columns that it gave when it was made.
     pub columns: Vec<ViewColumn>,
+    /// What its maker says of it.
+    pub comment: Option<String>,
+    /// Whether Trino reads its tables as whoever asks; else as the view's owner, and a view of Athena has none.
+    pub as_invoker: bool,
 }
+
+/// The catalog of Glue as Athena names it.
+pub const ATHENA_CATALOG: &str = "awsdatacatalog";
 
 /// A column of a view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +64,8 @@ struct Definition {
     catalog: Option<String>,
     schema: Option<String>,
     columns: Vec<ViewColumn>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    comment: Option<String>,
     #[serde(default)]
     run_as_invoker: bool,
 }
@@ -76,17 +93,25 @@ impl View {
         };
         let json = STANDARD.decode(encoded.trim()).map_err(|error| damaged(error.to_string()))?;
         let definition: Definition = serde_json::from_slice(&json).map_err(|error| damaged(error.to_string()))?;
-        Ok(Self { sql: definition.original_sql, database: definition.schema, columns: definition.columns })
+        Ok(Self {
+            sql: definition.original_sql,
+            catalog: definition.catalog.unwrap_or_else(|| ATHENA_CATALOG.to_owned()),
+            database: definition.schema,
+            columns: definition.columns,
+            comment: definition.comment,
+            as_invoker: definition.run_as_invoker,
+        })
     }
 
     /// Writes the view as the text that the catalog keeps.
     pub fn to_text(&self) -> String {
         let definition = Definition {
             original_sql: self.sql.clone(),
-            catalog: Some(CATALOG.to_owned()),
+            catalog: Some(self.catalog.clone()),
             schema: self.database.clone(),
             columns: self.columns.clone(),
-            run_as_invoker: false,
+            comment: self.comment.clone(),
+            run_as_invoker: self.as_invoker,
         };
         // A structure of texts always has a JSON form.
         let json = serde_json::to_string(&definition).unwrap_or_default();
@@ -97,7 +122,7 @@ impl View {
     ///
     /// # Errors
     /// `InvalidInput` for a column whose type is none.
-    pub fn table(&self, name: TableName, comment: Option<&str>) -> Result<Table> {
+    pub fn table(&self, name: TableName) -> Result<Table> {
         let columns = self
             .columns
             .iter()
@@ -123,10 +148,14 @@ impl View {
             },
             parameters: IndexMap::from([
                 ("presto_view".to_owned(), "true".to_owned()),
-                ("comment".to_owned(), comment.unwrap_or("Presto View").to_owned()),
+                ("comment".to_owned(), COMMENT.to_owned()),
             ]),
             view_text: Some(self.to_text()),
-            detail: TableDetail { view_expanded_text: Some(EXPANDED_TEXT.to_owned()), ..TableDetail::default() },
+            detail: TableDetail {
+                owner: Some(OWNER.to_owned()),
+                view_expanded_text: Some(EXPANDED_TEXT.to_owned()),
+                ..TableDetail::default()
+            },
             created_ms: 0,
             updated_ms: 0,
             version: 0,
@@ -153,15 +182,20 @@ mod tests {
     fn a_view_reads_back_and_others_are_refused_by_name() {
         let view = View {
             sql: "SELECT 'a */ b' AS s, 1 AS n".to_owned(),
+            catalog: ATHENA_CATALOG.to_owned(),
             database: Some("web".to_owned()),
             columns: vec![
                 ViewColumn { name: "s".to_owned(), data_type: "varchar(6)".to_owned() },
                 ViewColumn { name: "n".to_owned(), data_type: "integer".to_owned() },
             ],
+            comment: Some("two columns".to_owned()),
+            as_invoker: false,
         };
-        let mut table = view.table(TableName::new("web", "v").unwrap(), None).unwrap();
+        let mut table = view.table(TableName::new("web", "v").unwrap()).unwrap();
         assert_eq!(View::of(&table).unwrap(), view);
+        assert_eq!(table.parameters["comment"], "Presto View", "without it Athena and Trino see no view");
         assert!(table.is_view());
+        assert_eq!(table.detail.owner.as_deref(), Some("hadoop"));
         assert_eq!(table.columns[1].hive_type, "int");
 
         table.view_text = Some("SELECT 1".to_owned());

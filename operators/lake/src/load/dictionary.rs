@@ -17,7 +17,7 @@ use twox_hash::XxHash64;
 /// Fewer values than these tell nothing, and cost nothing either way.
 const LEAST_VALUES: usize = 16 * 1024;
 
-/// One of so many hashes is remembered; the different values are so many times those that were.
+/// One of so many hashes, a power of two, is remembered; the different values are so many times those that were.
 const ONE_OF: usize = 16;
 
 /// Returns the settings of a file that begins with such rows.
@@ -86,7 +86,8 @@ impl Census {
             if piece.is_valid(row) {
                 let mut word = [0; 16];
                 word[..WIDTH].copy_from_slice(number);
-                self.add(mixed(u128::from_le_bytes(word)), stored);
+                let (halves, _) = word.as_chunks();
+                self.add(halves.iter().fold(0, |mix, half| mixed(mix ^ u64::from_le_bytes(*half))), stored);
             }
         }
     }
@@ -97,7 +98,7 @@ impl Census {
         }
         self.values += 1;
         self.plain_bytes += bytes;
-        if hash % ONE_OF as u64 == 0 && self.different.insert(hash) {
+        if hash.trailing_zeros() >= ONE_OF.trailing_zeros() && self.different.insert(hash) {
             self.different_bytes += bytes;
         }
     }
@@ -118,11 +119,9 @@ impl Census {
 }
 
 /// Mixes the bits of a number: [the finalizer of MurmurHash3](https://github.com/aappleby/smhasher/wiki/MurmurHash3).
-fn mixed(number: u128) -> u64 {
-    let [low, high] = [number as u64, (number >> 64) as u64];
-    let mut mixed = low ^ high.rotate_left(32);
-    mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+fn mixed(number: u64) -> u64 {
+    let mixed = (number ^ (number >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     mixed ^ (mixed >> 33)
 }
 
@@ -151,7 +150,7 @@ mod tests {
 
     /// A number that looks random, of so many different ones.
     fn one_of(different: u64, row: u64) -> u64 {
-        mixed(u128::from(row)) % different
+        mixed(row) % different
     }
 
     fn longs(different: u64) -> ArrayRef {

@@ -3,7 +3,7 @@
 //!
 //! All of the input is read before the first row can be taken, so that nothing of a broken input is used.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use arrow::record_batch::RecordBatch;
 use futures::stream::BoxStream;
@@ -126,7 +126,7 @@ pub fn staged_rows(state: &LoadState) -> BoxStream<'static, Result<RecordBatch>>
 fn send_rows(plan: &Plan, sender: &mpsc::Sender<Result<RecordBatch>>) -> Result<()> {
     let OutputConfig::Staged(output) = &plan.config.out else { return Ok(()) };
     let folder = file_output::folder(plan, &output.files);
-    for path in files(plan, folder)? {
+    for path in files(plan, &folder)? {
         let at = |error: Error| error.with("path", path.display().to_string());
         let file = std::fs::File::open(&path).map_err(|error| at(io_error("read staged rows", error)))?;
         let damaged = |error: &dyn std::fmt::Display| {
@@ -145,9 +145,9 @@ fn send_rows(plan: &Plan, sender: &mpsc::Sender<Result<RecordBatch>>) -> Result<
 }
 
 /// Lists the files of the rows in their order.
-fn files(plan: &Plan, folder: PathBuf) -> Result<Vec<PathBuf>> {
+fn files(plan: &Plan, folder: &Path) -> Result<Vec<PathBuf>> {
     let at = |error| io_error("read staged rows", error).with("path", folder.display().to_string());
-    let entries = match std::fs::read_dir(&folder) {
+    let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         // An input without rows.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

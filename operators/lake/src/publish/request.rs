@@ -349,6 +349,14 @@ pub struct Written {
     /// The query of the next one, once it is started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check_query: Option<QueryId>,
+    /// How often that query failed in a way that may go well the next time.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub check_failures: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_none_yet(failures: &u32) -> bool {
+    *failures == 0
 }
 
 /// What a publish did.

@@ -19,6 +19,7 @@ use crate::query::testing::rows;
 mod form;
 mod place;
 mod race;
+mod retried_check;
 mod whole;
 
 struct World {

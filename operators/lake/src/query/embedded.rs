@@ -353,6 +353,7 @@ impl QueryEngine for EmbeddedEngine {
             plan: displayable(prepared.physical.as_ref()).indent(false).to_string(),
             columns: prepared.columns,
             tables: prepared.tables,
+            views: prepared.views,
         })
     }
 

@@ -7,6 +7,7 @@ mod delimited;
 mod hidden;
 mod line;
 mod partition;
+mod projection;
 mod text;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use futures::{StreamExt as _, TryStreamExt as _};
+use indexmap::IndexMap;
 use object_store::ObjectMeta;
 
 use crate::catalog::{Partition, PartitionValues, Storage as Descriptor, Table, TableFormat};
@@ -35,6 +37,8 @@ use crate::publish::record::Record;
 use crate::sql::Type;
 use crate::storage::Storage;
 use hidden::Hidden;
+pub(crate) use partition::check_partition_value;
+use projection::Projection;
 
 /// How many prefixes are listed at a time.
 const LISTINGS: usize = 16;
@@ -45,6 +49,8 @@ pub(crate) struct CatalogTable {
     storage: Storage,
     table: Table,
     partitions: Vec<Partition>,
+    /// How partitions follow from the table's parameters; none when they are those above.
+    projection: Option<Projection>,
     columns: Vec<(String, Type)>,
     keys: Vec<(String, Type)>,
     hidden: Vec<Hidden>,
@@ -103,7 +109,18 @@ impl CatalogTable {
         let file_schema = Arc::new(Schema::new(file_fields.collect::<Vec<_>>()));
         let of_places = keys.iter().chain(&of_objects).map(|column| Arc::new(field(column)));
         let schema = Arc::new(Schema::new(file_schema.fields().iter().cloned().chain(of_places).collect::<Vec<_>>()));
-        Ok(Self { storage, table, partitions, columns, keys, hidden, file_schema, schema })
+        Ok(Self { storage, table, partitions, projection: None, columns, keys, hidden, file_schema, schema })
+    }
+
+    /// Makes the source of a table whose partitions follow from its parameters, at a time in microseconds since 1970; none when
+    /// they do not, and stand in the catalog.
+    ///
+    /// # Errors
+    /// Those of [`Self::try_new`], and `InvalidData` for parameters that are wrong.
+    pub(crate) fn projected(storage: &Storage, table: &Table, now_us: i64) -> Result<Option<Self>> {
+        let Some(projection) = Projection::of(table, now_us)? else { return Ok(None) };
+        let made = Self::try_new(storage.clone(), table.clone(), Vec::new())?;
+        Ok(Some(Self { projection: Some(projection), ..made }))
     }
 
     /// Returns the columns, partition keys behind them and then those that say where a row comes from: their names start with
@@ -115,30 +132,38 @@ impl CatalogTable {
 
     /// Lists the objects of the places that are left after pruning, grouped by how they are read.
     async fn parts(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Part>> {
-        let recorded = |parameters| Record::read(parameters).ok().flatten().map(|record| record.rows);
+        let recorded =
+            |parameters: &IndexMap<String, String>| Record::read(parameters).ok().flatten().map(|record| record.rows);
         let places: Vec<Place> = if self.keys.is_empty() {
-            let location = self.table.location.clone();
-            location
-                .into_iter()
-                .map(|location| Place {
-                    location,
-                    descriptor: self.table.storage.clone(),
-                    values: Vec::new(),
-                    texts: None,
-                    rows: recorded(&self.table.parameters),
-                })
-                .collect()
+            let location = self.table.location.clone().ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidData,
+                    "read a table",
+                    format!("HIVE_INVALID_METADATA: table `{}` has no location", self.table.name),
+                )
+            })?;
+            vec![Place {
+                location,
+                descriptor: self.table.storage.clone(),
+                values: Vec::new(),
+                texts: None,
+                rows: recorded(&self.table.parameters),
+            }]
         } else {
-            let kept = partition::prune(state, &self.keys, &self.partitions, filters)?;
-            kept.into_iter()
-                .map(|(partition, values)| Place {
-                    location: partition.location.clone(),
-                    descriptor: partition.storage.clone(),
-                    values,
-                    texts: Some(partition.values.clone()),
-                    rows: recorded(&partition.parameters),
-                })
-                .collect()
+            let place = |partition: &Partition, values| Place {
+                location: partition.location.clone(),
+                descriptor: partition.storage.clone(),
+                values,
+                texts: Some(partition.values.clone()),
+                rows: recorded(&partition.parameters),
+            };
+            if let Some(projection) = &self.projection {
+                let kept = projection.partitions(state, &self.table, &self.keys, filters)?;
+                kept.into_iter().map(|(partition, values)| place(&partition, values)).collect()
+            } else {
+                let kept = partition::prune(state, &self.keys, &self.partitions, filters)?;
+                kept.into_iter().map(|(partition, values)| place(partition, values)).collect()
+            }
         };
         let listed: Vec<Part> = futures::stream::iter(places)
             .map(|Place { location, descriptor, values, texts, rows }| async move {

@@ -42,6 +42,7 @@ pub(super) struct Analyzer<'a> {
     pub(super) views: RefCell<Vec<TableName>>,
     missing: RefCell<Option<TableName>>,
     read: RefCell<BTreeSet<TableName>>,
+    views_read: RefCell<BTreeSet<TableName>>,
     next_id: Cell<u32>,
     depth: Cell<u32>,
     /// Whether a subquery refers to a column around it: the plan must then be checked for what was not decorrelated.
@@ -57,6 +58,7 @@ impl<'a> Analyzer<'a> {
             views: RefCell::default(),
             missing: RefCell::new(None),
             read: RefCell::new(BTreeSet::new()),
+            views_read: RefCell::new(BTreeSet::new()),
             next_id: Cell::new(0),
             depth: Cell::new(0),
             correlated: Cell::new(false),
@@ -91,9 +93,12 @@ impl<'a> Analyzer<'a> {
             *self.missing.borrow_mut() = Some(name.clone());
             return Err(SqlError::unsupported(format!("the table {name} was not looked up")));
         };
-        if let Some(Found::Table(_)) = found {
-            self.read.borrow_mut().insert(name.clone());
-        }
+        let read = match found {
+            Some(Found::Table(_)) => &self.read,
+            Some(Found::View(..)) => &self.views_read,
+            None => return Ok(None),
+        };
+        read.borrow_mut().insert(name.clone());
         Ok(found.as_ref())
     }
 
@@ -105,6 +110,11 @@ impl<'a> Analyzer<'a> {
     /// Returns the tables that the statement reads.
     pub(super) fn tables_read(&self) -> Vec<TableName> {
         self.read.borrow().iter().cloned().collect()
+    }
+
+    /// Returns the views that the statement reads.
+    pub(super) fn views_read(&self) -> Vec<TableName> {
+        self.views_read.borrow().iter().cloned().collect()
     }
 
     // --- calls and conversions ---------------------------------------------------------------------------------------

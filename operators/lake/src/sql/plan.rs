@@ -93,6 +93,8 @@ pub struct Planned {
     pub columns: Vec<(String, Type)>,
     /// The tables that it reads, those of its views among them.
     pub tables: Vec<TableName>,
+    /// The views that it reads, those within views among them.
+    pub views: Vec<TableName>,
 }
 
 /// Plans one statement that reads.
@@ -121,7 +123,8 @@ pub async fn plan(text: &str, session: &Session, resolver: &dyn TableResolver) -
                             (column.name.clone().unwrap_or_else(|| format!("_col{index}")), column.data_type.clone())
                         })
                         .collect();
-                    return Ok(Planned { plan: relation.plan, columns, tables: analyzer.tables_read() });
+                    let (tables, views) = (analyzer.tables_read(), analyzer.views_read());
+                    return Ok(Planned { plan: relation.plan, columns, tables, views });
                 }
                 Err(error) => match analyzer.take_missing() {
                     Some(missing) => missing,

@@ -2,6 +2,7 @@
 //!
 //! Query engines read through the same store, so there is one client, one pool of connections and one policy of repeats.
 
+mod answer;
 mod delete;
 mod error;
 mod router;

@@ -13,6 +13,10 @@ use parquet::schema::types::ColumnPath;
 /// Rows of a row group at most: some 3.5 MB of points.
 pub(super) const ROW_GROUP_ROWS: usize = 1_000_000;
 
+/// Rows of a page at most: whoever reads one series decodes whole pages, and smaller ones gain little beside what they take.
+/// Measured on 2,880,000 points of 2,000 series: 4,096 rows 3.4 bytes a point, 20,000 rows 3.3.
+const PAGE_ROWS: usize = 4_096;
+
 /// Bytes of the dictionary of names in a row group at most: a million different names of a hundred characters do not fit, and
 /// then they are written as they are.
 const NAMES_BYTES: usize = 16 << 20;
@@ -70,6 +74,7 @@ impl Form {
             .set_compression(Compression::ZSTD(zstd))
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
             .set_max_row_group_bytes(None)
+            .set_data_page_row_count_limit(PAGE_ROWS)
             .set_sorting_columns(Some(sorting.to_vec()))
             // Names are paths whose beginnings are the same: only whole they tell pages from one another.
             .set_statistics_truncate_length(None)
@@ -81,6 +86,10 @@ impl Form {
                 builder = builder
                     .set_column_dictionary_enabled(path.clone(), false)
                     .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+            } else if column.hive_type == "double" {
+                // Values of many series are too many for a dictionary: it is given up on the way, and zstd finds more without
+                // (measured on the same points: 3.3 bytes instead of 3.5; on the 17 series of CloudWatch 2.0 instead of 2.1).
+                builder = builder.set_column_dictionary_enabled(ColumnPath::from(column.name.as_str()), false);
             }
         }
         Ok(builder.build())

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use lake::Result;
 
-use super::{Archived, damaged, unit_of};
+use super::{Archived, Fault, damaged, unit_of};
 use crate::window::{PartitionUnit, Window};
 
 /// How far a window is.
@@ -59,6 +59,8 @@ pub struct LedgerRow {
     pub standing: Option<Archived>,
     /// What is being made.
     pub making: Option<Archived>,
+    /// What was found wrong with what stands.
+    pub fault: Option<Fault>,
 }
 
 impl LedgerRow {
@@ -72,9 +74,9 @@ impl LedgerRow {
         self.state != WindowState::Open && self.dumped_touched != Some(self.touched())
     }
 
-    /// Tells whether all its points are archived and verified: a reader needs no store.
+    /// Tells whether all its points are archived and verified, and nothing was found wrong since: a reader needs no store.
     pub fn is_settled(&self) -> bool {
-        matches!(self.state, WindowState::Verified | WindowState::Expired) && !self.is_late()
+        matches!(self.state, WindowState::Verified | WindowState::Expired) && !self.is_late() && self.fault.is_none()
     }
 
     /// Tells whether a write began that never said that it ended: it is under way, or its process stopped.
@@ -101,6 +103,14 @@ pub(super) fn read(row: &SqliteRow) -> Result<LedgerRow> {
     if unit_of(key).is_none() || window.range().start_ms != start_ms {
         return Err(damaged(window, &format!("its unit is `{key}`")));
     }
+    let standing = archived("standing")?;
+    let fault_generation: Option<i64> = row.get("fault_generation");
+    let stands = standing.as_ref().map(|standing| i64::from(standing.generation));
+    let fault: Option<&str> = row.get("fault");
+    let fault = fault.filter(|_| fault_generation.is_some() && fault_generation == stands);
+    let fault = fault
+        .map(|word| Fault::of(word).ok_or_else(|| damaged(window, &format!("its fault is `{word}`"))))
+        .transpose()?;
     Ok(LedgerRow {
         window,
         state: WindowState::of(word).ok_or_else(|| damaged(window, &format!("its state is `{word}`")))?,
@@ -109,7 +119,8 @@ pub(super) fn read(row: &SqliteRow) -> Result<LedgerRow> {
         ended: number("ended")?,
         dumped_touched: dumped.map(|dumped| u64::try_from(dumped).unwrap_or_default()),
         expiring: row.get("expiring"),
-        standing: archived("standing")?,
+        standing,
         making: archived("making")?,
+        fault,
     })
 }

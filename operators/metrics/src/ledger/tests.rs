@@ -145,3 +145,33 @@ async fn an_expired_window_that_was_looked_at_is_settled_again_unless_something_
     assert!(world.ledger.still_expired(&world.tier, &world.row(window).await).await.unwrap());
     assert!(world.row(window).await.is_settled());
 }
+
+#[tokio::test]
+async fn a_file_of_the_second_form_learns_how_far_streams_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(FILE);
+    // As the second form was, with a window in it.
+    let ledger = Ledger::open(&file).await.unwrap();
+    let (tier, window) = (TierName::new("cold").unwrap(), day("2026-01-02"));
+    ledger.touch(&tier, &[window], Touch::Found).await.unwrap();
+    sqlx::raw_sql(
+        "DROP TABLE metric_stream; DROP TABLE metric_server; DROP TABLE metric_name; PRAGMA user_version = 2;",
+    )
+    .execute(&ledger.pool)
+    .await
+    .unwrap();
+    ledger.close().await;
+    let ledger = Ledger::open(&file).await.unwrap();
+    assert!(ledger.row(&tier, window).await.unwrap().is_some());
+    let position = |last: &str| {
+        let shard = crate::stream::ShardPosition { last: Some(last.to_owned()), records: 2, ..Default::default() };
+        crate::stream::StreamPosition { made_ms: Some(7), shards: [(format!("shard-{last}"), shard)].into() }
+    };
+    assert_eq!(ledger.stream_position("s", &tier).await.unwrap(), crate::stream::StreamPosition::default());
+    for last in ["5", "6"] {
+        ledger.note_stream_position("s", &tier, &position(last)).await.unwrap();
+        assert_eq!(ledger.stream_position("s", &tier).await.unwrap(), position(last));
+    }
+    let other = TierName::new("other").unwrap();
+    assert!(ledger.stream_position("s", &other).await.unwrap().shards.is_empty());
+}

@@ -106,7 +106,7 @@ impl Metrics {
                 dropped.insert((link.name.to_string(), window.label()), vec![window.range()]);
             }
             for row in self.ledger.rows(&link.name, span).await? {
-                let is_usable = if place == 0 { row.is_settled() } else { !row.is_late() };
+                let is_usable = if place == 0 { row.is_settled() } else { !row.is_late() && row.fault.is_none() };
                 let Some(standing) = row.standing.filter(|_| is_usable) else { continue };
                 let spans: Vec<TimeRange> = if place == 0 {
                     vec![row.window.range()]

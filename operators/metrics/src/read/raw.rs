@@ -148,6 +148,7 @@ pub(super) fn note_gap(
     error: Error,
 ) -> Result<()> {
     match on_gap {
+        OnGap::Fail if error.context.iter().any(|(key, _)| *key == "tier") => Err(error),
         OnGap::Fail => Err(error.with("tier", tier.name.as_str())),
         // An object that has gone was archived anew: the read begins anew.
         OnGap::Name if error.kind == lake::ErrorKind::NotFound => Err(error),

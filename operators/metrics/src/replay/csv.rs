@@ -1,5 +1,6 @@
 //! Time series in CSV files: `timestamp,value`, one series a file, named for it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -12,7 +13,7 @@ use lake::{Error, ErrorKind, Result};
 
 use crate::duplicate::DuplicateRule;
 use crate::point::{SeriesName, canonical, same_value};
-use crate::time::check_time;
+use crate::time::{WHOLE_MS, check_time, whole_ms};
 
 /// How many lines that cannot be read are named.
 const NAMED_LINES: usize = 10;
@@ -154,6 +155,8 @@ pub struct Reader<R> {
     value_column: usize,
     latest: Option<Latest>,
     before: Option<f64>,
+    /// The times of rows that are earlier than one above them.
+    earlier: BTreeSet<i64>,
     places: Vec<Place>,
 }
 
@@ -182,6 +185,7 @@ impl<R: BufRead> Reader<R> {
             value_column: 0,
             latest: None,
             before: None,
+            earlier: BTreeSet::new(),
             places: Vec::new(),
         };
         let header = reader.next_line()?.unwrap_or_default();
@@ -238,6 +242,64 @@ impl<R: BufRead> Reader<R> {
         &self.places
     }
 
+    /// Tells whether a row so far is earlier than one above it: then [`Reader::name_repeats`] says more.
+    pub fn is_out_of_order(&self) -> bool {
+        !self.earlier.is_empty()
+    }
+
+    /// Names rows out of order that have the time of a row above them, too. Only a second reading of the same file finds that
+    /// one without keeping all of its times.
+    ///
+    /// # Errors
+    /// As [`Reader::next_rows`].
+    pub fn name_repeats<S: BufRead>(&mut self, mut again: Reader<S>) -> Result<()> {
+        // By their times: the line that had it first, and the last value.
+        let mut stood: BTreeMap<i64, (u64, f64)> = BTreeMap::new();
+        let mut latest_ms = i64::MIN;
+        let mut repeats: Vec<Place> = Vec::new();
+        while let Some((line, time_ms, value)) = again.next_row()? {
+            let is_in_order = time_ms >= latest_ms;
+            latest_ms = latest_ms.max(time_ms);
+            if !self.earlier.contains(&time_ms) {
+                continue;
+            }
+            let Some((of_line, before)) = stood.get_mut(&time_ms) else {
+                stood.insert(time_ms, (line, value));
+                continue;
+            };
+            let new = u64::from(!same_value(*before, value));
+            *before = value;
+            if is_in_order {
+                continue;
+            }
+            let last = repeats.last_mut().filter(|place| place.last_line + 1 == line);
+            match last {
+                Some(Place { last_line, what: Disorder::Repeats { time_ms: of, changed, .. }, .. })
+                    if *of == time_ms =>
+                {
+                    (*last_line, *changed) = (line, *changed + new);
+                }
+                _ => {
+                    let what = Disorder::Repeats { time_ms, of_line: *of_line, changed: new };
+                    repeats.push(Place { first_line: line, last_line: line, what });
+                }
+            }
+        }
+        self.places.extend(repeats);
+        self.places.sort_by_key(|place| place.first_line);
+        Ok(())
+    }
+
+    /// Reads the next row with its line, passing over lines that hold none.
+    fn next_row(&mut self) -> Result<Option<(u64, i64, f64)>> {
+        while let Some(line) = self.next_line()? {
+            if let Ok((time_ms, value)) = self.row(&line) {
+                return Ok(Some((self.line, time_ms, value)));
+            }
+        }
+        Ok(None)
+    }
+
     fn next_line(&mut self) -> Result<Option<String>> {
         let wrong = |line: u64, shown: &str, why: &str| {
             Error::new(ErrorKind::InvalidData, "read a file of a series", format!("{shown}:{line}: {why}"))
@@ -264,11 +326,17 @@ impl<R: BufRead> Reader<R> {
             fields.get(column).map(|field| field.trim()).ok_or_else(missing)
         };
         let (time, value) = (field(self.time_column, "timestamp")?, field(self.value_column, "value")?);
-        let time_ms = parse_time(time)
+        let moment = timestamp(time)
             .ok_or_else(|| format!("expected a time such as `2014-02-14 14:30:00`, found `{}`", time.escape_debug()))?;
+        let time_ms = whole_ms(moment).ok_or_else(|| format!("{WHOLE_MS}, found `{}`", time.escape_debug()))?;
         check_time(time_ms).map_err(|error| error.message)?;
-        let value = value.parse::<f64>().map_err(|_| format!("expected a number, found `{}`", value.escape_debug()))?;
-        Ok((time_ms, canonical(value)))
+        let number =
+            value.parse::<f64>().map_err(|_| format!("expected a number, found `{}`", value.escape_debug()))?;
+        // Digits that no double holds; infinity is a word.
+        if number.is_infinite() && value.contains(|letter: char| letter.is_ascii_digit()) {
+            return Err(format!("expected a number that a double holds, found `{}`", value.escape_debug()));
+        }
+        Ok((time_ms, canonical(number)))
     }
 
     /// Remembers a row that is not in order.
@@ -280,6 +348,9 @@ impl<R: BufRead> Reader<R> {
             self.latest = Some(Latest { time_ms, line });
             return;
         };
+        if time_ms < latest.time_ms {
+            self.earlier.insert(time_ms);
+        }
         let last = self.places.last_mut().filter(|place| place.last_line + 1 == line);
         match last {
             Some(Place { last_line, what: Disorder::Repeats { time_ms: of, changed: so_far, .. }, .. })
@@ -321,13 +392,14 @@ fn fields(line: &str) -> Option<Vec<String>> {
     (!is_quoted).then_some(fields)
 }
 
-/// Reads a time: ISO 8601 with a zone, or a date and time in UTC.
+/// Reads a time: ISO 8601 with a zone, or a date and time in UTC; what is finer than a millisecond is left out.
 pub fn parse_time(text: &str) -> Option<i64> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(time.as_millisecond());
-    }
-    let time = text.parse::<DateTime>().ok()?;
-    Some(TimeZone::UTC.to_timestamp(time).ok()?.as_millisecond())
+    timestamp(text).map(Timestamp::as_millisecond)
+}
+
+fn timestamp(text: &str) -> Option<Timestamp> {
+    let with_zone = text.parse::<Timestamp>().ok();
+    with_zone.or_else(|| TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok())
 }
 
 impl<R> fmt::Display for Reader<R> {
@@ -347,6 +419,9 @@ mod tests {
         let mut rows = Vec::new();
         while let Some(more) = reader.next_rows(3)? {
             rows.extend(more);
+        }
+        if reader.is_out_of_order() {
+            reader.name_repeats(Reader::new(text.as_bytes(), "a.csv")?)?;
         }
         Ok((rows, reader.places().iter().map(|place| place.tell(DuplicateRule::Last)).collect()))
     }
@@ -378,16 +453,52 @@ mod tests {
     }
 
     #[test]
+    fn a_time_finer_than_a_millisecond_is_never_cut() {
+        let error = read(
+            "timestamp,value\n2024-03-01 00:00:00.123,1\n2024-03-01 00:00:00.1236,2\n2024-03-01T00:00:00.1239Z,3\n",
+        );
+        assert_eq!(
+            error.unwrap_err().message,
+            "a.csv:3: expected a time of whole milliseconds, found `2024-03-01 00:00:00.1236`\n\
+             a.csv:4: expected a time of whole milliseconds, found `2024-03-01T00:00:00.1239Z`"
+        );
+        let (rows, _) = read("timestamp,value\n2024-03-01 00:00:00.123000,1\n").unwrap();
+        assert_eq!(rows, [(1_709_251_200_123, 1.0)]);
+    }
+
+    #[test]
+    fn a_row_out_of_order_that_has_the_time_of_an_earlier_one_is_named_as_that_too() {
+        let (_, places) = read(
+            "timestamp,value\n2024-03-01 00:00:00,1\n2024-03-01 00:10:00,2\n2024-03-01 00:00:00,3\n2024-03-01 00:05:00,4\n\
+             2024-03-01 00:05:00,4\n2024-03-01 00:00:00,3\n2024-03-01 00:20:00,5\n",
+        )
+        .unwrap();
+        assert_eq!(
+            places,
+            [
+                "4-7: 4 rows are out of order: 2024-03-01T00:00:00Z stands below 2024-03-01T00:10:00Z of line 3",
+                "4: 1 row repeats the time 2024-03-01T00:00:00Z of line 2, 1 with another value: the last one is kept",
+                "6: 1 row repeats the time 2024-03-01T00:05:00Z of line 5, with the same value: one point",
+                "7: 1 row repeats the time 2024-03-01T00:00:00Z of line 2, with the same value: one point",
+            ]
+        );
+    }
+
+    #[test]
     fn lines_that_cannot_be_read_are_named() {
-        let error =
-            read("timestamp,value\n2014-03-09,1\nyesterday,1\n2014-03-09,\n1969-12-31,1\n2014-03-09\n").unwrap_err();
+        let error = read(
+            "timestamp,value\n2014-03-09,1\nyesterday,1\n2014-03-09,\n1969-12-31,1\n2014-03-09\n\
+                 2014-03-09,-1e400\n",
+        )
+        .unwrap_err();
         assert_eq!(error.kind, ErrorKind::UnreadableLines);
         assert_eq!(
             error.message,
             "a.csv:3: expected a time such as `2014-02-14 14:30:00`, found `yesterday`\n\
              a.csv:4: expected a number, found ``\n\
              a.csv:5: expected a time from 1970 to 9999, found -86400000 milliseconds since 1970\n\
-             a.csv:6: expected a value, found only 1 fields"
+             a.csv:6: expected a value, found only 1 fields\n\
+             a.csv:7: expected a number that a double holds, found `-1e400`"
         );
         for header in ["", "time,value\n", "a\n"] {
             let error = read(header).unwrap_err();

@@ -330,7 +330,9 @@ impl PointStore for DynamoDbStore {
                 let queries: Vec<_> = names.into_iter().map(|name| self.table.query(name, TimeRange::ALL)).collect();
                 let mut queries = std::pin::pin!(stream::iter(queries).buffer_unordered(AT_ONCE));
                 while let Some(items) = queries.try_next().await? {
-                    items.into_iter().for_each(|(key, stored)| seen(key, stored));
+                    for (key, stored) in items {
+                        seen(key, stored);
+                    }
                 }
             }
         }

@@ -34,7 +34,7 @@ pub use key::KeyTemplate;
 
 use self::connection::{Connection, Script, is_other_type};
 use self::key::foreign;
-use super::{PointStore, SCAN_POINTS, Selection, SeriesSummary, day_of};
+use super::{PointStore, SCAN_POINTS, Selection, SeriesSummary, ThrownAway, day_of};
 use crate::duplicate::DuplicateRule;
 use crate::point::{Merged, PointBatch, Points, SeriesName, SeriesPoints};
 use crate::time::TimeRange;
@@ -221,6 +221,7 @@ impl RedisStore {
         selection: Selection<'_>,
         mut seen: impl FnMut(SeriesName, Vec<i64>) + Send,
     ) -> Result<()> {
+        self.refuse_half().await?;
         for group in self.groups(self.selected(selection).await?).await? {
             let answers = self.ask_each("look at series", "HKEYS", &group).await?;
             for (name, answer) in group.into_iter().zip(answers) {
@@ -252,7 +253,7 @@ impl PointStore for RedisStore {
         if batch.is_empty() {
             return Ok(Merged::default());
         }
-        self.refuse_eviction().await?;
+        self.refuse_eviction("write points", "nothing was written").await?;
         let word = match rule {
             DuplicateRule::Last => "last",
             DuplicateRule::Max => "max",
@@ -276,6 +277,7 @@ impl PointStore for RedisStore {
     }
 
     async fn delete_exact(&self, batch: &PointBatch) -> Result<u64> {
+        self.refuse_eviction("delete points", "nothing was deleted").await?;
         let mut removed = 0;
         self.over_points("delete points", &self.delete, None, batch, |_, answer| {
             if let Some(Value::Int(number)) = answer.first() {
@@ -288,7 +290,10 @@ impl PointStore for RedisStore {
     }
 
     fn scan<'a>(&'a self, range: TimeRange, selection: Selection<'a>) -> BoxStream<'a, Result<PointBatch>> {
-        let groups = async move { self.groups(self.selected(selection).await?).await };
+        let groups = async move {
+            self.refuse_half().await?;
+            self.groups(self.selected(selection).await?).await
+        };
         stream::once(groups)
             .map_ok(|groups| stream::iter(groups.into_iter().map(Ok::<_, Error>)))
             .try_flatten()
@@ -313,6 +318,10 @@ impl PointStore for RedisStore {
         let mut days = BTreeSet::new();
         self.over_times(Selection::All, |_, times| days.extend(times.into_iter().map(day_of))).await?;
         Ok(days)
+    }
+
+    async fn thrown_away(&self) -> Result<Option<ThrownAway>> {
+        self.evicted().await
     }
 }
 

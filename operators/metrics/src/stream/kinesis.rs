@@ -17,14 +17,15 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use lake::aws::AwsSettings;
 use lake::clock::Clock;
 use lake::{Error, ErrorKind, Result};
 use tokio::sync::Mutex;
 
-use self::api::{Api, From, Record, Shard};
+use self::api::{About, Api, From, Record, Shard};
 use super::{ReplayStream, ShardPosition, StreamPiece, StreamPoint, StreamPosition, record};
+use crate::time::shown;
 
 /// How many shards are read at once.
 const AT_ONCE: usize = 4;
@@ -75,7 +76,7 @@ pub struct KinesisStream {
 #[derive(Debug, Default)]
 struct Known {
     shards: Option<Vec<Shard>>,
-    keeps: Option<SignedDuration>,
+    about: Option<About>,
     /// Shards with nothing left before the end of the replay.
     finished: BTreeSet<String>,
     /// Where to read on, with the last record that was read when that was told.
@@ -115,11 +116,15 @@ impl KinesisStream {
 
     /// Returns since when the stream has all records.
     async fn kept_since(&self, known: &mut Known) -> Result<Timestamp> {
-        let keeps = match known.keeps {
-            Some(keeps) => keeps,
-            None => *known.keeps.insert(self.api.retention().await?),
-        };
+        let keeps = self.about(known).await?.keeps;
         Ok(self.clock.now().saturating_sub(keeps).unwrap_or(Timestamp::MIN))
+    }
+
+    async fn about(&self, known: &mut Known) -> Result<About> {
+        match known.about {
+            Some(about) => Ok(about),
+            None => Ok(*known.about.insert(self.api.about().await?)),
+        }
     }
 
     /// Refuses a position behind which something is gone.
@@ -135,6 +140,12 @@ impl KinesisStream {
                 }
             }
             return Ok(());
+        }
+        let made_ms = self.about(known).await?.made_ms;
+        if let (Some(read_ms), Some(made_ms)) = (position.made_ms, made_ms)
+            && read_ms != made_ms
+        {
+            return Err(self.made_anew(shards, position, made_ms).await?);
         }
         let gone = position.shards.iter().find(|(id, of)| !of.is_ended && !listed.contains(id.as_str()));
         if let Some((id, of)) = gone
@@ -155,11 +166,29 @@ impl KinesisStream {
         Ok(())
     }
 
+    /// Makes the error of a stream that is another one than the one that was read: what came last into that one is gone.
+    async fn made_anew(&self, shards: &[Shard], position: &StreamPosition, made_ms: i64) -> Result<Error> {
+        let read = position.shards.iter().find_map(|(id, of)| Some((id, of.last.as_deref()?)));
+        let first = position.shards.keys().next().map_or("", String::as_str);
+        let (id, last) = read.map_or((first, "its begin"), |(id, last)| (id.as_str(), last));
+        let gap = self.gap(&format!("the shard `{id}` was read up to {last}, which is gone"));
+        let gap = gap.with("stream made anew", shown(made_ms));
+        let begin = shards.iter().find(|shard| shard.id == id).or(shards.first());
+        let Some(shard) = begin else { return Ok(gap) };
+        let Some(iterator) = self.api.iterator(&shard.id, &From::TrimHorizon).await? else { return Ok(gap) };
+        let oldest = self.api.records(&iterator).await?.and_then(|answer| answer.records.into_iter().next());
+        Ok(match oldest {
+            Some(record) => gap.with("oldest record", record.sequence),
+            None => gap,
+        })
+    }
+
     fn gap(&self, what: &str) -> Error {
         let message = format!("the stream has a gap: {what}");
-        Error::new(ErrorKind::InvalidData, "replay a stream", message)
-            .with("stream", self.api.stream())
-            .help("replay the time that is missing from where its records are kept, and begin this replay anew")
+        Error::new(ErrorKind::InvalidData, "replay a stream", message).with("stream", self.api.stream()).help(
+            "replay what is missing from where its records are kept, then go on at the oldest record that is there: \
+             `start: trim_horizon`, until the task has succeeded once",
+        )
     }
 
     /// Reads on in one shard.
@@ -193,6 +222,7 @@ impl KinesisStream {
                         continue;
                     }
                     self.refuse_unless_caught_up(shard, &position, kept_since)
+                        .and_then(|()| self.refuse_smaller(shard, &position, &record))
                         .map_err(|error| error.with("oldest record", &record.sequence))?;
                 }
                 if record.arrived > self.until {
@@ -256,6 +286,16 @@ impl KinesisStream {
         Err(self.gap(&format!("the shard `{}` was read up to {last}, which is gone", shard.id)))
     }
 
+    /// Refuses a record whose number is smaller than that of the last one: a shard's numbers only grow.
+    fn refuse_smaller(&self, shard: &Shard, position: &ShardPosition, record: &Record) -> Result<()> {
+        let last = position.last.as_deref().unwrap_or_default();
+        if number(&record.sequence) > number(last) {
+            return Ok(());
+        }
+        let what = format!("the shard `{}` was read up to {last}, and goes on with {}", shard.id, record.sequence);
+        Err(self.gap(&what))
+    }
+
     fn points(&self, shard: &Shard, record: &Record) -> Result<Vec<StreamPoint>> {
         let of = |error: Error| {
             error
@@ -275,6 +315,12 @@ impl KinesisStream {
     }
 }
 
+/// Orders sequence numbers, which have more digits than numbers of ours.
+fn number(sequence: &str) -> (usize, &str) {
+    let digits = sequence.trim_start_matches('0');
+    (digits.len(), digits)
+}
+
 /// Tells whether nothing was left of a shard at a time since when the stream has all records.
 fn is_caught_up(position: &ShardPosition, kept_since: Timestamp) -> bool {
     position.caught_up_at_ms.is_some_and(|at| at >= kept_since.as_millisecond())
@@ -289,6 +335,7 @@ impl ReplayStream for KinesisStream {
             let shards = self.shards(&mut known).await?;
             self.refuse_gaps(&mut known, &shards, &position).await?;
             let kept_since = self.kept_since(&mut known).await?;
+            position.made_ms = self.about(&mut known).await?.made_ms.or(position.made_ms);
             let is_ended = |id: &String| position.shards.get(id).is_some_and(|of| of.is_ended);
             let is_listed = |id: &String| shards.iter().any(|shard| shard.id == *id);
             let open = shards.iter().filter(|shard| {

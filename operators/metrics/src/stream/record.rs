@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::StreamPoint;
 use crate::point::{SeriesName, canonical};
-use crate::time::check_time;
+use crate::time::{WHOLE_MS, check_time, whole_ms};
 
 /// Reads the points of a record.
 ///
@@ -44,7 +44,10 @@ fn point(item: &Value) -> Result<StreamPoint> {
     let ts = key("ts")?;
     let time_ms = match ts {
         Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond),
+        Value::String(text) => match text.parse::<Timestamp>() {
+            Ok(time) => Some(whole_ms(time).ok_or_else(|| wrong(format!("{WHOLE_MS} as `ts`, found {}", shown(ts))))?),
+            Err(_) => None,
+        },
         _ => None,
     };
     let time_ms = time_ms.ok_or_else(|| {
@@ -123,6 +126,10 @@ mod tests {
             (
                 r#"{"name": "a", "ts": 1.5, "value": 1}"#,
                 "expected whole milliseconds since 1970 as `ts`, or `2024-02-29T00:00:00Z`, found `1.5`",
+            ),
+            (
+                r#"{"name": "a", "ts": "2024-02-29T00:00:00.0001Z", "value": 1}"#,
+                "expected a time of whole milliseconds as `ts`, found `\"2024-02-29T00:00:00.0001Z\"`",
             ),
             (r#"{"name": "a", "ts": 1, "value": null}"#, "expected a number as `value`, found `null`"),
             (r#"{"name": "a", "ts": 1, "value": "1"}"#, "expected a number as `value`, found `\"1\"`"),

@@ -2,6 +2,7 @@
 //! points are where they belong. Readers find all of them all the while.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,7 +26,10 @@ struct Fuses {
     trap: Option<&'static str>,
 }
 
-const STEPS: usize = 11;
+const STEPS: usize = 12;
+
+/// The step in which an object is damaged.
+const DAMAGE: usize = 11;
 
 /// Giving up windows of a Parquet tier has a test of its own (`drop.rs`).
 pub(super) const OF_DROPS: [&str; 4] = [
@@ -41,6 +45,8 @@ struct Run {
     lake: Lake,
     database: String,
     fuses: Arc<Mutex<Fuses>>,
+    /// Whether the object has been damaged.
+    is_damaged: AtomicBool,
 }
 
 impl Run {
@@ -64,8 +70,8 @@ impl Run {
             true
         }));
         let database = format!("metrics{number}");
-        let clock = Arc::clone(&world.clock);
-        Self { clock, lake: World::part(lake, &database, crash_points), database, fuses }
+        let (clock, is_damaged) = (Arc::clone(&world.clock), AtomicBool::new(false));
+        Self { clock, lake: World::part(lake, &database, crash_points), database, fuses, is_damaged }
     }
 
     async fn open(&self) -> Result<Metrics> {
@@ -95,12 +101,26 @@ impl Run {
         read_all(&metrics, &names()).await
     }
 
+    /// Dumps and verifies what is due.
+    async fn dump_and_verify(&self, metrics: &Metrics, now: jiff::Timestamp) -> Result<()> {
+        let (warm, cold) = (tier("warm"), tier("cold"));
+        for window in metrics.due_dumps(&warm, &cold, None, now).await? {
+            metrics.dump(&warm, &cold, window, &options(), now).await?;
+        }
+        for window in metrics.due_verifications(&cold, None).await? {
+            let report = metrics.verify(&warm, &cold, window, now).await?;
+            assert!(report.mismatches.is_empty(), "{report:?}");
+        }
+        Ok(())
+    }
+
     async fn step(&self, opened: &mut Option<Metrics>, step: usize) -> Result<()> {
         let metrics = match opened {
             Some(metrics) => metrics,
             None => opened.insert(self.open().await?),
         };
-        if step >= 2 {
+        // A reader does not pass over a damaged object.
+        if step >= 2 && step != DAMAGE {
             let found = read_all(metrics, &names()).await;
             assert!(written(0).keys().all(|key| found.contains_key(key)), "step {step}");
         }
@@ -109,6 +129,7 @@ impl Run {
         match step {
             0 | 4 | 6 | 9 => {
                 metrics.write(&hot, &points(step), now).await?;
+                metrics.note_stream_position("points@", &hot, &stream::StreamPosition::default()).await?;
                 if step == 6 {
                     metrics.reopen(&cold, day("2026-02-01")).await?;
                 }
@@ -116,13 +137,7 @@ impl Run {
             1 | 5 => drop(metrics.flush(&hot, &warm, FlushRule::default(), now).await?),
             2 | 3 | 7 => {
                 metrics.flush(&hot, &warm, FlushRule::default(), now).await?;
-                for window in metrics.due_dumps(&warm, &cold, None, now).await? {
-                    metrics.dump(&warm, &cold, window, &options(), now).await?;
-                }
-                for window in metrics.due_verifications(&cold, None).await? {
-                    let report = metrics.verify(&warm, &cold, window, now).await?;
-                    assert!(report.mismatches.is_empty(), "{report:?}");
-                }
+                self.dump_and_verify(metrics, now).await?;
                 for (from, to) in [("cold", "hourly"), ("hourly", "daily")] {
                     let (from, to) = (tier(from), tier(to));
                     for window in metrics.due_rollups(&from, &to, None, RollupSource::Verified).await? {
@@ -138,6 +153,22 @@ impl Run {
                     let foreign = batch(&[("b", &[(ms("2026-02-05T01:00:00Z"), 8.0)])]);
                     metrics.store(&warm).await?.write(&foreign, DuplicateRule::Last).await?;
                 }
+                for window in metrics.due_expiries(&warm, None, 0, now).await? {
+                    metrics.expire(&warm, window, 0, now).await?;
+                }
+            }
+            DAMAGE => {
+                metrics.write(&warm, &points(step), now).await?;
+                self.dump_and_verify(metrics, now).await?;
+                let window = day("2026-02-06");
+                if !self.is_damaged.swap(true, Ordering::SeqCst) {
+                    let row = metrics.ledger.row(&cold, window).await?.unwrap();
+                    let file = self.lake.storage.file(&row.standing.unwrap().files[0].location).unwrap();
+                    let bytes = std::fs::read(&file).unwrap();
+                    std::fs::write(&file, &bytes[1..]).unwrap();
+                }
+                metrics.verify(&warm, &cold, window, now).await?;
+                self.dump_and_verify(metrics, now).await?;
                 for window in metrics.due_expiries(&warm, None, 0, now).await? {
                     metrics.expire(&warm, window, 0, now).await?;
                 }
@@ -190,6 +221,7 @@ fn points(step: usize) -> PointBatch {
     let (first, second) = ("2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z");
     match step {
         0 => batch(&[("a", &[(minute(first, 0), 1.0), (minute(second, 5), 2.0)]), ("b", &[(minute(first, 90), 3.0)])]),
+        DAMAGE => batch(&[("a", &[(minute("2026-02-06T00:00:00Z", 3), 6.0)])]),
         // Late ones, then the same again.
         _ => batch(&[("a", &[(minute(first, 1), 4.0)]), ("b", &[(minute(second, 0), 5.0)])]),
     }
@@ -229,6 +261,7 @@ async fn a_stop_before_or_after_any_effect_loses_nothing() {
     let undisturbed = Run::new(&world, &lake, 0, &[]);
     let mut expected = written(0);
     expected.extend(written(4));
+    expected.extend(written(DAMAGE));
     expected.insert(("b".to_owned(), ms("2026-02-05T01:00:00Z")), 8.0_f64.to_bits());
     assert_eq!(undisturbed.to_the_end().await, expected);
     // Where each point is passed for the first time and for the last one.

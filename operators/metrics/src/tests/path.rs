@@ -235,3 +235,59 @@ async fn a_lost_ledger_is_rebuilt_from_the_partitions() {
     let hourly = roll_up(&metrics, "cold", "hourly", now).await;
     assert_eq!((hourly[0].generation, hourly[0].figures.count), (2, 14));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_larger_value_counts_a_smaller_one_does_not_keep_a_window_from_its_end() {
+    let world = World::new();
+    let metrics = world.open_with(DuplicateRule::Max).await;
+    let (warm, cold) = (tier("warm"), tier("cold"));
+    let now = at("2026-02-10T00:00:00Z");
+    let times_ms = [ms("2026-02-01T00:00:00Z"), ms("2026-02-01T00:01:00Z"), ms("2026-02-01T00:02:00Z")];
+    let all = |values: [f64; 3]| {
+        let points: Vec<(i64, f64)> = times_ms.into_iter().zip(values).collect();
+        batch(&[("cpu", points.as_slice())])
+    };
+    let to_the_end = async || {
+        dump_and_verify(&metrics, now).await;
+        metrics.expire(&warm, day("2026-02-01"), 0, now).await.unwrap()
+    };
+    metrics.write(&warm, &all([5.0, 5.0, 5.0]), now).await.unwrap();
+    assert_eq!(to_the_end().await.state, WindowState::Expired);
+    metrics.write(&warm, &all([4.0, 6.0, f64::NAN]), now).await.unwrap();
+    let report = to_the_end().await;
+    assert_eq!((report.outcome, report.state, report.moved), (Outcome::Made, WindowState::Expired, 3));
+    let expected = all_of(&all([5.0, 6.0, 5.0]));
+    assert_eq!(read_all(&metrics, &[name("cpu")]).await, expected);
+    metrics.write(&warm, &all([5.0, 5.0, 5.0]), now).await.unwrap();
+    assert_eq!(to_the_end().await.state, WindowState::Expired);
+    assert_eq!(read_all(&metrics, &[name("cpu")]).await, expected);
+    assert_eq!(metrics.windows(&cold, None).await.unwrap()[0].standing.as_ref().unwrap().generation, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_second_value_is_an_error_it_is_refused_whatever_tier_has_the_first() {
+    let world = World::new();
+    let metrics = world.open_with(DuplicateRule::Error).await;
+    let (hot, warm) = (tier("hot"), tier("warm"));
+    let now = at("2026-02-10T00:00:00Z");
+    let point = |value: f64| batch(&[("cpu", &[(ms("2026-02-01T00:00:00Z"), value)])]);
+    let refused = async |tier_name: &str| {
+        let error = metrics.write(&hot, &point(7.0), now).await.unwrap_err();
+        assert_eq!(error.kind, lake::ErrorKind::Conflict);
+        assert_eq!(error.message, "expected one value of `cpu` at 2026-02-01T00:00:00Z, found 7 where 5 stands");
+        let context: Vec<_> = error.context.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        assert_eq!(context, [("tier", tier_name)]);
+        assert_eq!(stored(&metrics, "hot").await, 0);
+    };
+    metrics.write(&warm, &point(5.0), now).await.unwrap();
+    refused("warm").await;
+    dump_and_verify(&metrics, now).await;
+    metrics.expire(&warm, day("2026-02-01"), 0, now).await.unwrap();
+    refused("cold").await;
+    // The same value is the same point.
+    metrics.write(&hot, &point(5.0), now).await.unwrap();
+    metrics.flush(&hot, &warm, FlushRule::default(), now).await.unwrap();
+    dump_and_verify(&metrics, now).await;
+    let expired = metrics.expire(&warm, day("2026-02-01"), 0, now).await.unwrap();
+    assert_eq!(expired.state, WindowState::Expired);
+}

@@ -1,47 +1,8 @@
 //! What somebody breaks by hand is found and named.
 
+use super::dumped::Dumped;
 use super::world::*;
 use crate::*;
-
-struct Dumped {
-    world: World,
-    metrics: Metrics,
-}
-
-impl Dumped {
-    /// A window of 40 series that is dumped and verified.
-    async fn new() -> Self {
-        let world = World::new();
-        let metrics = world.open().await;
-        let start_ms = ms("2026-02-01T00:00:00Z");
-        let points: Vec<(i64, f64)> =
-            (0..100).map(|minute| (start_ms + i64::from(minute) * 60_000, f64::from(minute) * 0.37)).collect();
-        let names: Vec<String> = (0..40).map(|number| format!("host{number:02}.cpu")).collect();
-        let series: Vec<(&str, &[(i64, f64)])> = names.iter().map(|name| (name.as_str(), points.as_slice())).collect();
-        metrics.write(&tier("warm"), &batch(&series), Self::now()).await.unwrap();
-        let dumped =
-            metrics.dump(&tier("warm"), &tier("cold"), day("2026-02-01"), &options(), Self::now()).await.unwrap();
-        assert_eq!(dumped.outcome, Outcome::Made);
-        let dumped = Self { world, metrics };
-        assert_eq!(dumped.verify().await.outcome, Outcome::Made);
-        dumped
-    }
-
-    fn now() -> jiff::Timestamp {
-        at("2026-02-10T00:00:00Z")
-    }
-
-    async fn verify(&self) -> WindowReport {
-        self.metrics.verify(&tier("warm"), &tier("cold"), day("2026-02-01"), Self::now()).await.unwrap()
-    }
-
-    /// The one object of the window, and its file.
-    async fn object(&self) -> (String, std::path::PathBuf) {
-        let rows = self.metrics.windows(&tier("cold"), None).await.unwrap();
-        let location = rows[0].standing.clone().unwrap().files[0].location.clone();
-        (location.to_string(), self.metrics.lake.storage.file(&location).unwrap())
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flipped_byte_anywhere_in_an_object_is_found_and_the_object_named() {
@@ -153,8 +114,40 @@ async fn a_partition_that_was_undone_is_not_written_over() {
     let values = ["1m".to_owned(), "2026-02-01".to_owned()];
     let lake = &dumped.metrics.lake;
     lake.undo_partition(&table, &values, lake::publish::Direction::Undo).await.unwrap();
-    let error = dumped.metrics.verify(&warm, &cold, day("2026-02-01"), Dumped::now()).await.unwrap_err();
+    // It is named without being asked for, and nothing is made of it.
+    assert_eq!(dumped.metrics.due_verifications(&cold, None).await.unwrap(), [day("2026-02-01")]);
+    let status = &dumped.metrics.status(Dumped::now()).await.unwrap()[0];
+    assert!(status.is_astray && status.is_due);
+    let report = dumped.verify().await;
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert!(report.mismatches[0].starts_with("the catalog points to `s3://"), "{:?}", report.mismatches);
+    assert!(report.mismatches[0].contains("`, and the ledger knows `s3://"), "{:?}", report.mismatches);
+    assert!(dumped.metrics.due_dumps(&warm, &cold, None, Dumped::now()).await.unwrap().is_empty());
+    assert_eq!(dumped.dump().await.outcome, Outcome::Failed);
+    let error = dumped.metrics.expire(&warm, day("2026-02-01"), 0, Dumped::now()).await.unwrap_err();
     assert!(error.message.starts_with("the catalog's partition of the window 2026-02-01 of `cold` is not the one of the ledger: the ledger knows `s3://"), "{error}");
     lake.undo_partition(&table, &values, lake::publish::Direction::Redo).await.unwrap();
     assert_eq!(dumped.verify().await.outcome, Outcome::Made);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_window_that_was_undone_is_written_again_from_the_version_before() {
+    let dumped = Dumped::new().await;
+    dumped.write_late().await;
+    dumped.world.clock.advance(std::time::Duration::from_secs(1));
+    assert_eq!(dumped.dump().await.generation, 2);
+    assert_eq!(dumped.verify().await.outcome, Outcome::Made);
+    assert_eq!(dumped.expire().await.outcome, Outcome::Made);
+    let (_, file) = dumped.object().await;
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(dumped.verify().await.outcome, Outcome::Failed);
+    let table = lake::name::TableName::new("metrics", "cold").unwrap();
+    let values = ["1m".to_owned(), "2026-02-01".to_owned()];
+    dumped.metrics.lake.undo_partition(&table, &values, lake::publish::Direction::Undo).await.unwrap();
+    assert_eq!(dumped.dump().await.outcome, Outcome::Failed);
+    dumped.world.clock.advance(std::time::Duration::from_secs(1));
+    let report = dumped.dump_again().await;
+    assert_eq!((report.outcome, report.figures.count), (Outcome::Made, 4_000));
+    assert_eq!(dumped.verify().await.outcome, Outcome::Made);
+    assert_eq!(read_all(&dumped.metrics, &[name("host00.cpu")]).await.len(), 100);
 }

@@ -41,7 +41,7 @@ pub(crate) fn name(text: &str) -> SeriesName {
 }
 
 pub(crate) fn options() -> MakeOptions {
-    MakeOptions { attempt: "7".to_owned(), on_late: OnLate::Rewrite }
+    MakeOptions { attempt: "7".to_owned(), on_late: OnLate::Rewrite, on_damage: OnDamage::Fail }
 }
 
 pub(crate) fn batch(series: &[(&str, &[(i64, f64)])]) -> PointBatch {
@@ -116,10 +116,15 @@ impl World {
 
     /// Opens the tiers with embedded stores.
     pub(crate) async fn open(&self) -> Metrics {
+        self.open_with(DuplicateRule::Last).await
+    }
+
+    /// The same where a time may be written twice with two values.
+    pub(crate) async fn open_with(&self, rule: DuplicateRule) -> Metrics {
         let lake = self.lake(CrashPoints::default()).await;
         let opener =
             EmbeddedStores { folder: lake.settings.state_dir.join("metrics"), crash_points: CrashPoints::default() };
-        Metrics::open(&lake, tiers(DuplicateRule::Last), Arc::new(opener)).await.unwrap()
+        Metrics::open(&lake, tiers(rule), Arc::new(opener)).await.unwrap()
     }
 }
 

@@ -25,6 +25,9 @@ use crate::state;
 struct Progress {
     /// Where it ends: records that came later are left.
     until_ms: i64,
+    /// Where it was to begin: another place begins anew.
+    #[serde(default)]
+    start: Option<String>,
     position: StreamPosition,
     rows: u64,
     added: u64,
@@ -39,19 +42,33 @@ pub(super) async fn replay(
     params: &Params,
     stream: &str,
 ) -> Result<TaskOutcome, TaskError> {
-    let Some(mut progress) = state::read::<Progress>(context)? else {
+    let start = match &params.start {
+        Some(text) => read_start(text).map_err(|message| wrong("start", message))?,
+        None => StreamStart::TrimHorizon,
+    };
+    let (to, aws) = (tier(&params.to)?, aws(&opened.lake, params.region.as_ref()));
+    let noted_as = format!("{stream}@{}", aws.region.as_deref().unwrap_or_default());
+    let begun = state::read::<Progress>(context)?.filter(|progress| progress.start == params.start);
+    let Some(mut progress) = begun else {
         let until_ms = context.clock.now().as_millisecond();
         context.host.log(&format!("replaying the stream `{stream}` into `{}`", params.to));
-        let progress =
-            Progress { until_ms, position: StreamPosition::default(), rows: 0, added: 0, same: 0, changed: 0 };
+        let position = match &params.start {
+            Some(_) => StreamPosition::default(),
+            None => opened.metrics.stream_position(&noted_as, &to).await.map_err(task_error)?,
+        };
+        for (shard, of) in &position.shards {
+            context.host.log(&format!("{shard}: goes on behind {}", of.last.as_deref().unwrap_or("its begin")));
+        }
+        let start = params.start.clone();
+        let progress = Progress { until_ms, start, position, rows: 0, added: 0, same: 0, changed: 0 };
         return state::wait(&progress, Duration::ZERO);
     };
     let settings = KinesisSettings {
         stream: stream.to_owned(),
-        start: start(&params.start)?,
+        start,
         until: Timestamp::from_millisecond(progress.until_ms).unwrap_or(Timestamp::MAX),
         endpoint: params.endpoint.clone(),
-        aws: aws(&opened.lake, params.region.as_ref()),
+        aws,
     };
     let clock = Arc::clone(&opened.lake.settings.clock);
     let opening = Box::pin(KinesisStream::open(&settings, clock));
@@ -63,6 +80,8 @@ pub(super) async fn replay(
         taken += piece.points.len();
         progress.write(context, opened, &params.to, &piece.points).await?;
         progress.position = piece.position;
+        let note = opened.metrics.note_stream_position(&noted_as, &to, &progress.position);
+        note.await.map_err(task_error)?;
         if piece.is_end {
             return Ok(progress.done());
         }
@@ -74,17 +93,19 @@ pub(super) async fn replay(
 }
 
 /// Reads where a stream begins.
-fn start(text: &str) -> Result<StreamStart, TaskError> {
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub(super) fn read_start(text: &str) -> Result<StreamStart, String> {
     if text.eq_ignore_ascii_case(TRIM_HORIZON) {
         return Ok(StreamStart::TrimHorizon);
     }
     let time = parse_time(text).and_then(|time_ms| Timestamp::from_millisecond(time_ms).ok());
     time.map(StreamStart::At).ok_or_else(|| {
-        let message = format!(
+        format!(
             "expected `trim_horizon` or a time such as `2024-03-01 05:00:00` for `start`, found `{}`",
             text.escape_debug()
-        );
-        wrong("start", message)
+        )
     })
 }
 

@@ -137,15 +137,14 @@ impl Progress {
             }
             state::write(context, &progress).await?;
         };
-        let written = match progress.written {
-            Some(written) => written,
-            None => {
-                let rows = load::staged_rows(&progress.load).map_err(task_error).boxed();
-                let written = write_rows(context, opened, &params.command, (columns, "in"), rows).await?;
-                progress.written = Some(written);
-                state::write(context, &progress).await?;
-                written
-            }
+        let written = if let Some(written) = progress.written {
+            written
+        } else {
+            let rows = load::staged_rows(&progress.load).map_err(task_error).boxed();
+            let written = write_rows(context, opened, &params.command, (columns, "in"), rows).await?;
+            progress.written = Some(written);
+            state::write(context, &progress).await?;
+            written
         };
         let points = &lake.settings.crash_points;
         let remove = load::remove_staged(&progress.load);
@@ -166,7 +165,8 @@ impl Progress {
         }
         // The session, not the attempt, names what is kept: running it again replaces it.
         let scope = format!("{}@{}", context.task_name, context.session_time.strftime("%Y-%m-%dT%H:%M:%S%:z"));
-        let folder = lake.settings.state_dir.join("metrics").join("incoming").join(request_hash(&[scope.clone()]));
+        let folder =
+            lake.settings.state_dir.join("metrics").join("incoming").join(request_hash(std::slice::from_ref(&scope)));
         let folder = std::path::absolute(&folder)
             .map_err(|error| wrong("in", format!("cannot find `{}`: {error}", folder.display())))?;
         let config = LoadConfig::staged(config.input, config.max_rejected, &folder, rejected.as_ref());

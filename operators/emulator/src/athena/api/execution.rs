@@ -133,8 +133,9 @@ impl Athena {
             return begun(known, &id);
         }
         let place = place?;
-        let begin = self.inner.store.begin(&token, &request, &execution).await?;
+        // Looked for before: between a query that is begun and its launch nothing may fail, or it would be queued for ever.
         let earlier = self.reusable(&execution).await?;
+        let begin = self.inner.store.begin(&token, &request, &execution).await?;
         if begin == Begun::New {
             let order = Order {
                 statement,
@@ -173,6 +174,8 @@ impl Athena {
         // The `?` of a statement that is prepared get their values when it is executed.
         let bound = match parse(&start.query_string) {
             Ok(Statement::Prepare { .. }) => Ok(start.query_string.clone()),
+            // The values are those of the statement that it names.
+            Ok(Statement::Execute { values, .. }) if values.is_empty() => Ok(start.query_string.clone()),
             _ => parameter::bind(&start.query_string, &start.execution_parameters),
         };
         // A wrong number of values is a failed query, not a refused call.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{input, list};
 use crate::athena::Athena;
-use crate::athena::refusal::{ErrorCode, invalid, not_found};
+use crate::athena::refusal::{ErrorCode, constraint, invalid, not_found};
 use crate::athena::store::Kind;
 use crate::error::ApiResult;
 use crate::json::seconds;
@@ -42,6 +42,17 @@ struct List {
     next_token: Option<String>,
 }
 
+/// Refuses what is no name of a prepared statement
+/// (<https://docs.aws.amazon.com/athena/latest/APIReference/API_CreatePreparedStatement.html>).
+fn check_name(name: &str) -> ApiResult<()> {
+    let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'@' | b':'));
+    if begins && plain && name.len() <= 256 {
+        return Ok(());
+    }
+    Err(constraint("statementName", "satisfy regular expression pattern: [a-zA-Z_][a-zA-Z0-9_@:]{1,256}"))
+}
+
 impl Athena {
     /// Returns the text of a prepared statement.
     pub(in crate::athena) async fn prepared(&self, workgroup: &str, name: &str) -> ApiResult<Option<String>> {
@@ -69,6 +80,7 @@ impl Athena {
 
     pub(in crate::athena) async fn create_prepared_statement(&self, body: Value) -> ApiResult<Value> {
         let statement: Statement = input(body)?;
+        check_name(&statement.statement_name)?;
         self.workgroup(&statement.work_group).await?;
         let kept = Kept {
             statement: statement

@@ -16,6 +16,9 @@ pub(in crate::athena) const PRIMARY: &str = "primary";
 /// The engine that all queries run with, as far as clients ask.
 pub(super) const ENGINE: &str = "Athena engine version 3";
 
+/// The choice of an engine that leaves it to the service.
+const AUTO: &str = "AUTO";
+
 /// The least that `BytesScannedCutoffPerQuery` may be.
 const LEAST_CUTOFF: u64 = 10_000_000;
 
@@ -109,7 +112,13 @@ impl Configuration {
                         self.output_location = Some(location.to_owned());
                     }
                 }
-                "EngineVersion" => {}
+                "EngineVersion" => {
+                    let selected = value.get("SelectedEngineVersion").and_then(Value::as_str);
+                    if let Some(other) = selected.filter(|selected| ![AUTO, ENGINE].contains(selected)) {
+                        let message = format!("Engine version {other} cannot be selected: expected {AUTO} or {ENGINE}");
+                        return Err(invalid(ErrorCode::InvalidInput, message));
+                    }
+                }
                 _ => {
                     self.other.insert(key.clone(), value.clone());
                 }
@@ -147,7 +156,7 @@ pub(super) fn checked_location(text: &str) -> ApiResult<lake::name::Location> {
 }
 
 pub(super) fn engine() -> Value {
-    json!({ "SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": ENGINE })
+    json!({ "SelectedEngineVersion": AUTO, "EffectiveEngineVersion": ENGINE })
 }
 
 /// Answers `ListEngineVersions`.

@@ -21,6 +21,7 @@ impl Athena {
         let mut made: Vec<Partition> = Vec::with_capacity(partitions.len());
         for (spec, location) in partitions {
             let values = table.partition_values(spec)?;
+            check_types(table, &values)?;
             let location = match location {
                 Some(text) => Location::parse(text)?,
                 None => table.hive_location(&values)?,
@@ -80,6 +81,7 @@ impl Athena {
         let old = table.partition_values(from)?;
         let mut partition = catalog.partition(&table.name, &old).await?.ok_or_else(|| no_partition(from))?;
         partition.values = table.partition_values(to)?;
+        check_types(table, &partition.values)?;
         // The new name is there before the old one goes: a stop between the two leaves both, and loses nothing.
         catalog.put_partition(&table.name, &partition, Expect::Absent).await?;
         catalog.drop_partition(&table.name, &old).await?;
@@ -155,6 +157,22 @@ impl Athena {
 /// Tells whether a partition has all the values of a specification that may leave keys out.
 pub(super) fn matches(table: &Table, partition: &Partition, spec: &PartitionSpec) -> bool {
     table.pairs(&partition.values).all(|(key, value)| spec.get(key).is_none_or(|wanted| wanted == value))
+}
+
+/// Refuses a value that is none of its key's type: no query could read the table with it.
+fn check_types(table: &Table, values: &[String]) -> Result<()> {
+    for (key, value) in table.partition_keys.iter().zip(values) {
+        if lake::query::check_partition_value(&key.name, &key.hive_type, value).is_err() {
+            let (name, hive_type) = (&key.name, &key.hive_type);
+            return Err(semantic(
+                ErrorKind::InvalidInput,
+                format_args!(
+                    "[Error 10248]: Cannot add partition column {name} of type string as it cannot be converted to type {hive_type}"
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a specification with a key that the table does not have.

@@ -7,7 +7,7 @@ use lake::{ErrorKind, Result};
 use super::ddl::semantic;
 use super::outcome::Outcome;
 use crate::athena::Athena;
-use crate::athena::statement::Alter;
+use crate::athena::statement::{Alter, ColumnPlace};
 
 impl Athena {
     pub(super) async fn alter(&self, name: TableName, change: &Alter) -> Result<Outcome> {
@@ -48,12 +48,38 @@ impl Athena {
                 table.columns =
                     columns.iter().map(super::super::statement::WrittenColumn::column).collect::<Result<Vec<_>>>()?;
             }
+            Alter::ChangeColumn { old, new, place } => change_column(&mut table, old, new.column()?, place.as_ref())?,
             Alter::SetProperties(properties) => table.parameters.extend(properties.clone()),
         }
         let version = table.version;
         self.inner.lake.catalog.put_table(&table, Expect::Version(version)).await?;
         Ok(Outcome::nothing())
     }
+}
+
+/// Gives a column another name, type, remark or place; without a remark it keeps its own.
+fn change_column(table: &mut Table, old: &str, new: Column, place: Option<&ColumnPlace>) -> Result<()> {
+    let find = |table: &Table, name: &str| {
+        table.columns.iter().position(|column| column.name == name.to_lowercase()).ok_or_else(|| {
+            semantic(ErrorKind::InvalidInput, format_args!("[Error 10002]: Invalid column reference {name}"))
+        })
+    };
+    let at = find(table, old)?;
+    let before = table.columns.remove(at);
+    if has_column(table, &new) {
+        return Err(semantic(
+            ErrorKind::InvalidInput,
+            format_args!("[Error 10036]: Duplicate column name: {}", new.name),
+        ));
+    }
+    let to = match place {
+        None => at,
+        Some(ColumnPlace::First) => 0,
+        Some(ColumnPlace::After(name)) => find(table, name)? + 1,
+    };
+    let comment = new.comment.clone().or(before.comment);
+    table.columns.insert(to, Column { comment, parameters: before.parameters, ..new });
+    Ok(())
 }
 
 fn has_column(table: &Table, column: &Column) -> bool {

@@ -1,6 +1,6 @@
 //! Views are made and dropped.
 
-use lake::catalog::{Expect, View, ViewColumn};
+use lake::catalog::{ATHENA_CATALOG, Expect, View, ViewColumn};
 use lake::name::TableName;
 use lake::{Error, ErrorKind, Result};
 
@@ -37,11 +37,18 @@ impl Athena {
             _ => {}
         }
         let described = self.inner.lake.engine.describe(&create.query, Some(database)).await?;
-        if described.tables.contains(&name) {
+        if described.views.contains(&name) {
             return Err(Error::new(
                 ErrorKind::InvalidSql,
                 OPERATION,
                 format!("VIEW_IS_RECURSIVE: line 1:1: Statement would create a recursive view: {name}"),
+            ));
+        }
+        if let Some(nameless) = described.columns.iter().position(|column| column.name.starts_with("_col")) {
+            return Err(Error::new(
+                ErrorKind::InvalidSql,
+                OPERATION,
+                format!("MISSING_COLUMN_NAME: line 1:1: Column name not specified at position {}", nameless + 1),
             ));
         }
         let mut seen = std::collections::HashSet::new();
@@ -54,14 +61,17 @@ impl Athena {
         }
         let view = View {
             sql: create.query.clone(),
+            catalog: ATHENA_CATALOG.to_owned(),
             database: Some(database.to_owned()),
+            comment: create.comment.clone(),
+            as_invoker: false,
             columns: described
                 .columns
                 .iter()
                 .map(|column| ViewColumn { name: column.name.to_lowercase(), data_type: column.data_type.to_string() })
                 .collect(),
         };
-        let table = view.table(name, create.comment.as_deref())?;
+        let table = view.table(name)?;
         let expect = old.map_or(Expect::Absent, |old| Expect::Version(old.version));
         catalog.put_table(&table, expect).await?;
         Ok(Outcome::nothing())

@@ -24,8 +24,17 @@ pub(in crate::athena) enum Alter {
     AddColumns(Vec<WrittenColumn>),
     /// `REPLACE COLUMNS (…)`.
     ReplaceColumns(Vec<WrittenColumn>),
+    /// `CHANGE [COLUMN] old new type [COMMENT '…'] [FIRST|AFTER column]`.
+    ChangeColumn { old: String, new: WrittenColumn, place: Option<ColumnPlace> },
     /// `SET TBLPROPERTIES (…)`.
     SetProperties(IndexMap<String, String>),
+}
+
+/// Where a column goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::athena) enum ColumnPlace {
+    First,
+    After(String),
 }
 
 impl Alter {
@@ -37,6 +46,7 @@ impl Alter {
             Self::SetLocation { .. } => "ALTER_TABLE_SET_LOCATION",
             Self::AddColumns(_) => "ALTER_TABLE_ADD_COLUMNS",
             Self::ReplaceColumns(_) => "ALTER_TABLE_REPLACE_COLUMNS",
+            Self::ChangeColumn { .. } => "ALTER_TABLE_RENAME_COLUMN",
             Self::SetProperties(_) => "ALTER_TABLE_SET_TBLPROPERTIES",
         }
     }
@@ -92,6 +102,8 @@ pub(super) fn alter(mut reader: Reader<'_>) -> Result<Statement, SyntaxError> {
         }
     } else if reader.take_words(&["REPLACE", "COLUMNS"]) {
         Alter::ReplaceColumns(columns(&mut reader)?)
+    } else if reader.take_word("CHANGE") {
+        change_column(&mut reader)?
     } else if reader.take_words(&["SET", "LOCATION"]) {
         Alter::SetLocation { partition: None, location: reader.text("a location in quotes")? }
     } else if reader.take_words(&["SET", "TBLPROPERTIES"]) {
@@ -99,7 +111,6 @@ pub(super) fn alter(mut reader: Reader<'_>) -> Result<Statement, SyntaxError> {
     } else {
         for (words, name) in [
             (&["RENAME"][..], "ALTER TABLE … RENAME TO"),
-            (&["CHANGE"][..], "ALTER TABLE … CHANGE COLUMN"),
             (&["UNSET"][..], "ALTER TABLE … UNSET TBLPROPERTIES"),
             (&["EXCHANGE"][..], "ALTER TABLE … EXCHANGE PARTITION"),
             (&["SET"][..], "ALTER TABLE … SET of anything but LOCATION and TBLPROPERTIES"),
@@ -109,10 +120,32 @@ pub(super) fn alter(mut reader: Reader<'_>) -> Result<Statement, SyntaxError> {
                 return Ok(unsupported(name, Class::Ddl, "ALTER_TABLE"));
             }
         }
-        return Err(reader.expected("ADD, DROP, PARTITION, REPLACE COLUMNS, SET LOCATION or SET TBLPROPERTIES"));
+        return Err(reader.expected("ADD, CHANGE, DROP, PARTITION, REPLACE COLUMNS, SET LOCATION or SET TBLPROPERTIES"));
     };
     reader.expect_end()?;
     Ok(Statement::Alter { name, change })
+}
+
+/// Reads what stands behind `CHANGE`.
+fn change_column(reader: &mut Reader<'_>) -> Result<Alter, SyntaxError> {
+    reader.take_word("COLUMN");
+    let old = reader.identifier("the name of a column")?;
+    let name = reader.identifier("the new name of the column")?;
+    let data_type = reader.until(&["COMMENT", "FIRST", "AFTER", "CASCADE", "RESTRICT"]).to_lowercase();
+    if data_type.is_empty() {
+        return Err(reader.expected("the type of the column"));
+    }
+    let comment = if reader.take_word("COMMENT") { Some(reader.text("a comment in quotes")?) } else { None };
+    let place = if reader.take_word("FIRST") {
+        Some(ColumnPlace::First)
+    } else if reader.take_word("AFTER") {
+        Some(ColumnPlace::After(reader.identifier("the name of a column")?))
+    } else {
+        None
+    };
+    // Partitions keep their own columns either way, as with Glue.
+    reader.take_one_of(&["CASCADE", "RESTRICT"]);
+    Ok(Alter::ChangeColumn { old, new: WrittenColumn { name, data_type, comment }, place })
 }
 
 /// Reads `(key = 'value', …)`.

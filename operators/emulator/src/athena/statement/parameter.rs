@@ -10,14 +10,11 @@ use super::token::{Kind, Texts, tokenize};
 /// Puts values in the places of `?`.
 ///
 /// # Errors
-/// A text for the user when there are more or fewer places than values; values for a statement without places are passed over.
+/// A text for the user when there are more or fewer places than values.
 pub(in crate::athena) fn bind(sql: &str, values: &[String]) -> Result<String, String> {
     let tokens = tokenize(sql, Texts::Trino).map_err(|error: SyntaxError| error.to_string())?;
     let places: Vec<usize> =
         tokens.iter().filter(|token| token.kind == Kind::Sign('?')).map(|token| token.start).collect();
-    if places.is_empty() {
-        return Ok(sql.to_owned());
-    }
     if places.len() != values.len() {
         return Err(format!(
             "INVALID_PARAMETER_USAGE: Incorrect number of parameters: expected {} but found {}",
@@ -81,7 +78,11 @@ mod tests {
         assert_eq!(bound("?", &["abc"]).unwrap(), "'abc'", "a column is a text");
         assert_eq!(bound("?", &["1) OR (1=1"]).unwrap(), "'1) OR (1=1'");
         assert_eq!(bound("?", &["1 -- x"]).unwrap(), "1 -- x\n");
-        assert_eq!(bound("SELECT 1", &["1"]).unwrap(), "SELECT 1");
+        assert_eq!(bound("SELECT 1", &[]).unwrap(), "SELECT 1");
+        assert_eq!(
+            bound("SELECT 1", &["1"]).unwrap_err(),
+            "INVALID_PARAMETER_USAGE: Incorrect number of parameters: expected 0 but found 1"
+        );
         assert_eq!(
             bound("SELECT ?, ?", &["1"]).unwrap_err(),
             "INVALID_PARAMETER_USAGE: Incorrect number of parameters: expected 2 but found 1"

@@ -67,7 +67,8 @@ fn flags(block: &[u8; BLOCK], [first, second, third]: [u8; 3]) -> u64 {
     const ADD_UP: u64 = 0x0101_0101_0101_0101;
     let mut is_wanted = [0_u8; BLOCK];
     for (is_wanted, byte) in is_wanted.iter_mut().zip(block) {
-        *is_wanted = if (*byte == first) | (*byte == second) | (*byte == third) { u8::MAX } else { 0 };
+        let is_any = u8::from(*byte == first) | u8::from(*byte == second) | u8::from(*byte == third);
+        *is_wanted = is_any.wrapping_neg();
     }
     let (words, _) = is_wanted.as_chunks::<8>();
     words.iter().rev().fold(0, |flags, word| {

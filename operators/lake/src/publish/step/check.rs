@@ -2,6 +2,7 @@
 
 use futures::TryStreamExt as _;
 
+use super::write::{FAILURES, may_go_well};
 use crate::catalog::Table;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
@@ -24,17 +25,18 @@ impl Lake {
         };
         let plan = &written.submitted.probed.plan;
         let version = self.version_as_table(request, written).await?;
+        // The token of a query that failed would give the failed query again.
+        let mut step = format!("check {}", written.checks_passed);
+        if written.check_failures > 0 {
+            step.push_str(&format!(" again {}", written.check_failures));
+        }
         let mut named = version.clone();
         NEW_VERSION.clone_into(&mut named.table.name.table);
         let query = Query {
             database: request.database.clone(),
             tables: vec![version, named],
             options: request.query.clone(),
-            ..Query::new(
-                check.sql.clone(),
-                None,
-                request.query_token(plan, &format!("check {}", written.checks_passed)),
-            )
+            ..Query::new(check.sql.clone(), None, request.query_token(plan, &step))
         };
         let id = self.engine.start(&query).await?;
         if written.check_query.as_ref() != Some(&id) {
@@ -49,6 +51,7 @@ impl Lake {
                 Ok(Step::Next(PublishState::Written(Written {
                     checks_passed: written.checks_passed + 1,
                     check_query: None,
+                    check_failures: 0,
                     // What the check has read belongs to the work as well.
                     stats: written.stats.clone().and_cost_of(&stats),
                     ..written.clone()
@@ -63,6 +66,14 @@ impl Lake {
                     check.name,
                     counted(stats.rows, "row")
                 )))
+            }
+            QueryStatus::Failed(error) if may_go_well(&error) && written.check_failures + 1 < FAILURES => {
+                tracing::info!(%error, check = check.name, "a check's query failed and is run again");
+                Ok(Step::Next(PublishState::Written(Written {
+                    check_query: None,
+                    check_failures: written.check_failures + 1,
+                    ..written.clone()
+                })))
             }
             QueryStatus::Failed(error) => Err(error.with("check", check.name.clone())),
             QueryStatus::Canceled => Err(Error::new(ErrorKind::Canceled, "check a version", "the check was cancelled")),

@@ -124,6 +124,7 @@ impl Lake {
             stats: QueryStats { rows: validated.rows, written_bytes: validated.bytes, ..stats },
             checks_passed: 0,
             check_query: None,
+            check_failures: 0,
         };
         let empty_table = request.options.contents == Contents::Nothing;
         match decide::ending(request.options.on_empty, validated.rows) {

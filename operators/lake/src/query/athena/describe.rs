@@ -28,6 +28,7 @@ impl Inner {
                 Ok(Description {
                     columns,
                     tables: Vec::new(),
+                    views: Vec::new(),
                     predicted_bytes: None,
                     plan: format!("asked of Athena, because suiro does not know it: {}", error.message),
                 })

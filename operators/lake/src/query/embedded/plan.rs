@@ -32,6 +32,7 @@ pub(super) struct Prepared {
     pub(super) physical: Arc<dyn ExecutionPlan>,
     pub(super) columns: Vec<ResultColumn>,
     pub(super) tables: Vec<TableName>,
+    pub(super) views: Vec<TableName>,
 }
 
 /// What a statement is planned with.
@@ -66,7 +67,8 @@ impl Planner {
         stop: &Stop,
     ) -> Result<Prepared> {
         const OPERATION: &str = "plan a query";
-        let resolver = CatalogResolver { storage: self.storage.clone(), catalog: Arc::clone(&self.catalog), tables };
+        let (storage, catalog, now_us) = (self.storage.clone(), Arc::clone(&self.catalog), session.start_us);
+        let resolver = CatalogResolver { storage, catalog, tables, now_us };
         // As Athena does, a `;` at the end is passed over.
         let sql = crate::sql::without_semicolon(sql);
         let planned = crate::sql::plan::plan(sql, &session, &resolver).await?;
@@ -79,7 +81,7 @@ impl Planner {
         let physical =
             context.state().create_physical_plan(&planned.plan).await.map_err(|error| failure::of(OPERATION, error))?;
         let columns = planned.columns.into_iter().map(|(name, data_type)| ResultColumn { name, data_type }).collect();
-        Ok(Prepared { context, physical, columns, tables: planned.tables })
+        Ok(Prepared { context, physical, columns, tables: planned.tables, views: planned.views })
     }
 }
 
@@ -128,6 +130,8 @@ struct CatalogResolver {
     storage: Storage,
     catalog: Arc<dyn Catalog>,
     tables: Vec<QueryTable>,
+    /// When the statement started, in microseconds since 1970.
+    now_us: i64,
 }
 
 #[async_trait]
@@ -139,18 +143,22 @@ impl TableResolver for CatalogResolver {
             return Ok(described.map(ResolvedRelation::Table));
         }
         let own = self.tables.iter().find(|own| own.table.name == name);
-        let (table, partitions) = if let Some(own) = own {
-            (own.table.clone(), own.partitions.clone())
+        let provider = if let Some(own) = own {
+            // Its partitions are those that it was given.
+            CatalogTable::try_new(self.storage.clone(), own.table.clone(), own.partitions.clone())?
         } else {
             let Some(table) = self.catalog.table(&name).await? else { return Ok(None) };
             if table.is_view() {
                 return View::of(&table)?.resolved(&table).map(|view| Some(ResolvedRelation::View(view)));
             }
-            let partitioned = !table.partition_keys.is_empty();
-            let partitions = if partitioned { self.catalog.partitions(&name).await? } else { Vec::new() };
-            (table, partitions)
+            if let Some(projected) = CatalogTable::projected(&self.storage, &table, self.now_us)? {
+                projected
+            } else {
+                let partitioned = !table.partition_keys.is_empty();
+                let partitions = if partitioned { self.catalog.partitions(&name).await? } else { Vec::new() };
+                CatalogTable::try_new(self.storage.clone(), table, partitions)?
+            }
         };
-        let provider = CatalogTable::try_new(self.storage.clone(), table, partitions)?;
         let table = ResolvedTable { columns: provider.columns(), provider: Arc::new(provider) };
         Ok(Some(ResolvedRelation::Table(table)))
     }

@@ -86,6 +86,13 @@ impl Delimited {
         parts
     }
 
+    /// Splits an entry of a map at the first separator of a level: what stands behind it is the value, whatever it holds.
+    fn key_and_value<'t>(&self, entry: &'t str, level: usize) -> (&'t str, Option<&'t str>) {
+        let Some(separator) = self.separators.get(level) else { return (entry, None) };
+        let key = self.split(entry, level).first().copied().unwrap_or_default();
+        (key, entry.get(key.len() + separator.len_utf8()..))
+    }
+
     /// Splits a nested value; an empty text is one without elements, not one with an empty element.
     fn parts<'t>(&self, text: Option<&'t str>, level: usize) -> Vec<&'t str> {
         match text {
@@ -126,18 +133,20 @@ impl Delimited {
             }
             Type::Map(key, value) => {
                 let rows: Vec<Vec<&str>> = values.iter().map(|text| self.parts(*text, level)).collect();
-                let entries: Vec<Vec<&str>> = rows.iter().flatten().map(|entry| self.split(entry, level + 1)).collect();
+                let entries: Vec<(&str, Option<&str>)> =
+                    rows.iter().flatten().map(|entry| self.key_and_value(entry, level + 1)).collect();
                 // A key that is NULL cannot be kept; Hive leaves such an entry out, and so do we.
-                let kept = |entry: &Vec<&str>| entry.first().is_some_and(|key| self.present(key).is_some());
+                let kept = |(key, _): &(&str, Option<&str>)| self.present(key).is_some();
                 let mut lengths = Vec::with_capacity(rows.len());
                 let mut rest = entries.iter();
                 for row in &rows {
                     lengths.push(rest.by_ref().take(row.len()).filter(|entry| kept(entry)).count());
                 }
-                let entries: Vec<Vec<&str>> = entries.into_iter().filter(kept).collect();
-                let keys: Vec<Option<&str>> = entries.iter().map(|entry| entry.first().copied()).collect();
-                let items: Vec<Option<&str>> =
-                    entries.iter().map(|entry| entry.get(1).copied().and_then(|text| self.present(text))).collect();
+                let (keys, items): (Vec<Option<&str>>, Vec<Option<&str>>) = entries
+                    .into_iter()
+                    .filter(kept)
+                    .map(|(key, value)| (Some(key), value.and_then(|text| self.present(text))))
+                    .unzip();
                 let fields = Fields::from(vec![
                     Field::new("key", key.to_arrow(), false),
                     Field::new("value", value.to_arrow(), true),
@@ -220,6 +229,19 @@ mod tests {
                 "[null, null]|{}|{a=7, b=null}"
             ]
         );
+    }
+
+    /// Seen with Trino 476: `u:http://x:80/` is one entry.
+    #[test]
+    fn the_value_of_a_map_goes_to_the_end_of_its_entry() {
+        let map = [("m", Type::Map(Arc::new(Type::Varchar(None)), Arc::new(Type::Varchar(None))))];
+        let form = Delimited::new(Some(','), Some('|'), Some(':'), None, None);
+        assert_eq!(
+            shown(&form, &["u:http://x:80/|p:80", "k|e:|n:\\N"], &map),
+            ["{u=http://x:80/, p=80}", "{k=null, e=, n=null}"]
+        );
+        let form = Delimited::new(Some(','), Some('|'), Some(':'), Some('\\'), None);
+        assert_eq!(shown(&form, &[r"a\:b:c:d\|e"], &map), ["{a:b=c:d|e}"]);
     }
 
     #[test]

@@ -149,7 +149,7 @@ fn bad_line(line: &str, why: &str) -> Error {
     Error::new(
         ErrorKind::InvalidData,
         "read a JSON line",
-        format!("the line `{}` cannot be read: {why}", shown.escape_debug()),
+        format!("HIVE_CURSOR_ERROR: the line `{}` cannot be read: {why}", shown.escape_debug()),
     )
 }
 
@@ -255,7 +255,10 @@ pub(super) fn from_text(name: &str, values: &[Option<&str>], data_type: &Type, b
     let options = CastOptions { safe: badness == Badness::Null, ..CastOptions::default() };
     let array = match (&target, text.data_type()) {
         (DataType::Utf8, DataType::Utf8) => text,
-        _ => cast_with_options(&text, &target, &options).map_err(|error| cast_failed(name, &error))?,
+        _ => match cast_with_options(&text, &target, &options) {
+            Ok(array) => array,
+            Err(error) => return Err(first_bad(name, values, data_type).unwrap_or_else(|| cast_failed(name, &error))),
+        },
     };
     super::adapt::adapt(&array, data_type).map_err(|error| cast_failed(name, &error))
 }
@@ -271,6 +274,17 @@ fn number_first(name: &str, values: &[Option<&str>], data_type: &Type, number: &
     let numbers: ArrayRef = Arc::new(datafusion::arrow::array::Int64Array::from(numbers));
     let options = CastOptions { safe: false, ..CastOptions::default() };
     cast_with_options(&numbers, number, &options).map_err(|error| cast_failed(name, &error))
+}
+
+/// Finds the first text that is no value of a type; none when each of them is one.
+fn first_bad(name: &str, values: &[Option<&str>], data_type: &Type) -> Option<Error> {
+    let target = data_type.to_arrow();
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let fits = |text: &str| {
+        let one: ArrayRef = Arc::new(StringArray::from(vec![text]));
+        cast_with_options(&one, &target, &options).is_ok()
+    };
+    values.iter().flatten().find(|text| !fits(text)).map(|text| bad_value(name, text, data_type))
 }
 
 fn bad_value(name: &str, text: &str, data_type: &Type) -> Error {
@@ -443,6 +457,9 @@ mod tests {
         assert_eq!(rows, ["a,\"b\"|1970-01-02|1970-01-01T00:00:01.500", "x\"y|1970-01-01|1970-01-01T00:00:00"]);
         let error = shown(&form, &["x"], &[("n", Type::Bigint)]).unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidData);
+        assert_eq!(error.to_string(), "HIVE_BAD_DATA: the value `x` of column `n` is no bigint");
+        let error = shown(&form, &["1", ""], &[("n", Type::Integer)]).unwrap_err();
+        assert_eq!(error.to_string(), "HIVE_BAD_DATA: the value `` of column `n` is no integer");
     }
 
     #[test]
@@ -452,7 +469,9 @@ mod tests {
         let form = form(TableFormat::HiveJson, &[]);
         let rows = shown(&form, &[r#"{"ID":1,"tags":["a",null],"r":{"X":2}}"#, r#"{"tags":null}"#], &columns).unwrap();
         assert_eq!(rows, ["1|[a, NULL]|{_0: 2}", "NULL|NULL|NULL"]);
-        assert_eq!(shown(&form, &["{"], &columns).unwrap_err().kind, ErrorKind::InvalidData);
+        let error = shown(&form, &["{"], &columns).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidData);
+        assert!(error.to_string().starts_with("HIVE_CURSOR_ERROR: the line `{` cannot be read: "), "{error}");
         let lenient = self::form(TableFormat::OpenxJson, &[("ignore.malformed.json", "true")]);
         assert_eq!(shown(&lenient, &["{"], &columns).unwrap(), ["NULL|NULL|NULL"]);
     }

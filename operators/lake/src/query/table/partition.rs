@@ -19,13 +19,16 @@ use crate::sql::Type;
 ///
 /// # Errors
 /// `InvalidData` for text that is no value of the key's type.
-fn partition_value(key: &str, data_type: &Type, text: &str) -> Result<ScalarValue> {
+pub(super) fn partition_value(key: &str, data_type: &Type, text: &str) -> Result<ScalarValue> {
     let target = data_type.to_arrow();
     let wrong = || {
         Error::new(
             ErrorKind::InvalidData,
             "read a partition",
-            format!("the value `{}` of partition key `{key}` is no {data_type}", text.escape_debug()),
+            format!(
+                "HIVE_INVALID_PARTITION_VALUE: the value `{}` of partition key `{key}` is no {data_type}",
+                text.escape_debug()
+            ),
         )
     };
     if text == HIVE_DEFAULT_PARTITION {
@@ -38,6 +41,14 @@ fn partition_value(key: &str, data_type: &Type, text: &str) -> Result<ScalarValu
     let options = CastOptions { safe: false, ..CastOptions::default() };
     let value = value.cast_to_with_options(&target, &options).map_err(|_| wrong())?;
     if value.is_null() { Err(wrong()) } else { Ok(value) }
+}
+
+/// Checks that a text is a value of a partition key of one of Hive's types.
+///
+/// # Errors
+/// `InvalidData` when it is none; `InvalidInput` for a type that is none.
+pub(crate) fn check_partition_value(key: &str, hive_type: &str, text: &str) -> Result<()> {
+    partition_value(key, &Type::from_hive(hive_type)?, text).map(|_value| ())
 }
 
 /// Keeps the partitions that the filters may let through, with the values of their keys.
@@ -56,8 +67,18 @@ pub(super) fn prune<'a>(
             .collect::<Result<Vec<_>>>()?;
         valued.push((partition, values));
     }
+    Ok(keep(state, keys, valued, filters))
+}
+
+/// Keeps what the filters may let through by the values of these keys; filters over other columns are passed over.
+pub(super) fn keep<T>(
+    state: &dyn Session,
+    keys: &[(String, Type)],
+    valued: Vec<(T, Vec<ScalarValue>)>,
+    filters: &[Expr],
+) -> Vec<(T, Vec<ScalarValue>)> {
     if valued.is_empty() {
-        return Ok(valued);
+        return valued;
     }
     let schema = Arc::new(Schema::new(
         keys.iter().map(|(name, data_type)| Field::new(name, data_type.to_arrow(), true)).collect::<Vec<_>>(),
@@ -69,7 +90,7 @@ pub(super) fn prune<'a>(
             kept.iter_mut().zip(mask).for_each(|(kept, passes)| *kept &= passes);
         }
     }
-    Ok(valued.into_iter().zip(kept).filter_map(|(valued, kept)| kept.then_some(valued)).collect())
+    valued.into_iter().zip(kept).filter_map(|(valued, kept)| kept.then_some(valued)).collect()
 }
 
 /// Tells whether a filter is about partition keys alone.
@@ -80,10 +101,10 @@ fn reads_only(filter: &Expr, keys: &[(String, Type)]) -> bool {
         && columns.iter().all(|column| keys.iter().any(|(name, _)| *name == column.name))
 }
 
-fn evaluate(
+fn evaluate<T>(
     state: &dyn Session,
     schema: &Arc<Schema>,
-    valued: &[(&Partition, Vec<ScalarValue>)],
+    valued: &[(T, Vec<ScalarValue>)],
     filter: &Expr,
 ) -> Option<Vec<bool>> {
     let columns = (0..schema.fields().len())
@@ -127,7 +148,7 @@ mod tests {
         assert_eq!(value(&Type::Bigint, HIVE_DEFAULT_PARTITION).unwrap(), ScalarValue::Int64(None));
         assert_eq!(
             value(&Type::Integer, "a\nb").unwrap_err().to_string(),
-            "the value `a\\nb` of partition key `k` is no integer"
+            "HIVE_INVALID_PARTITION_VALUE: the value `a\\nb` of partition key `k` is no integer"
         );
     }
 }

@@ -17,6 +17,7 @@ impl Inner {
                 Ok(Description {
                     columns: self.columns_by_trino(sql, database).await?,
                     tables: Vec::new(),
+                    views: Vec::new(),
                     predicted_bytes: None,
                     plan: format!("asked of Trino, because suiro does not know it: {}", error.message),
                 })

@@ -7,6 +7,7 @@ use std::mem::size_of;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Int64Type};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -70,10 +71,7 @@ impl AggregateUDFImpl for ExactSum {
             let item = Arc::new(Field::new("item", state_type(), true));
             return Ok(vec![Arc::new(Field::new("values", DataType::List(item), true))]);
         }
-        Ok(vec![
-            Arc::new(Field::new("total", state_type(), true)),
-            Arc::new(Field::new("count", DataType::Int64, true)),
-        ])
+        Ok(vec![Arc::new(Field::new("total", state_type(), true))])
     }
 
     fn groups_accumulator_supported(&self, arguments: AccumulatorArgs<'_>) -> bool {
@@ -81,7 +79,7 @@ impl AggregateUDFImpl for ExactSum {
     }
 
     fn create_groups_accumulator(&self, _arguments: AccumulatorArgs<'_>) -> DfResult<Box<dyn GroupsAccumulator>> {
-        Ok(Box::new(SumGroups { sum: self.result(), totals: Vec::new(), counts: Vec::new() }))
+        Ok(Box::new(SumGroups { sum: self.result(), totals: Vec::new(), has_values: Vec::new() }))
     }
 }
 
@@ -115,26 +113,33 @@ impl Sum {
         }
     }
 
-    fn finish(&self, values: Vec<Option<i128>>) -> DfResult<ArrayRef> {
+    /// Returns the sums of groups; those that had no value are NULL.
+    fn finish(&self, totals: Vec<i128>, has_values: Vec<bool>) -> DfResult<ArrayRef> {
+        let nulls = nulls_of(has_values);
         if let Type::Decimal(precision, scale) = self.returns {
-            if values.iter().flatten().any(|value| value.abs() >= DECIMAL_LIMIT) {
+            if totals.iter().any(|total| total.abs() >= DECIMAL_LIMIT) {
                 return Err(external(self.overflow()));
             }
-            let array = Decimal128Array::from(values);
             let scale = i8::try_from(scale).unwrap_or(i8::MAX);
+            let array = Decimal128Array::try_new(totals.into(), nulls)?;
             return Ok(Arc::new(array.with_precision_and_scale(precision, scale)?));
         }
-        let values = values
+        let totals = totals
             .into_iter()
-            .map(|value| value.map(i64::try_from).transpose())
-            .collect::<Result<Vec<Option<i64>>, _>>()
+            .map(i64::try_from)
+            .collect::<Result<Vec<i64>, _>>()
             .map_err(|_| external(self.overflow()))?;
-        Ok(Arc::new(Int64Array::from(values)))
+        Ok(Arc::new(Int64Array::try_new(totals.into(), nulls)?))
     }
 }
 
-fn state_array(values: Vec<i128>) -> DfResult<ArrayRef> {
-    Ok(Arc::new(Decimal128Array::from(values).with_precision_and_scale(38, 0)?))
+/// Returns the sums so far as the state of an aggregation: NULL where there was no value.
+fn state_array(totals: Vec<i128>, nulls: Option<NullBuffer>) -> DfResult<ArrayRef> {
+    Ok(Arc::new(Decimal128Array::try_new(totals.into(), nulls)?.with_precision_and_scale(38, 0)?))
+}
+
+fn nulls_of(has_values: Vec<bool>) -> Option<NullBuffer> {
+    Some(NullBuffer::from(has_values)).filter(|nulls| nulls.null_count() > 0)
 }
 
 /// Calls `visit` with the position and value of every row that is not NULL.
@@ -202,8 +207,7 @@ impl Accumulator for SumAccumulator {
     }
 
     fn evaluate(&mut self) -> DfResult<ScalarValue> {
-        let value = (self.count > 0).then_some(self.total);
-        ScalarValue::try_from_array(&self.sum.finish(vec![value])?, 0)
+        ScalarValue::try_from_array(&self.sum.finish(vec![self.total], vec![self.count > 0])?, 0)
     }
 
     fn size(&self) -> usize {
@@ -216,7 +220,7 @@ impl Accumulator for SumAccumulator {
                 seen.iter().map(|value| ScalarValue::Decimal128(Some(*value), 38, 0)).collect();
             return Ok(vec![ScalarValue::List(ScalarValue::new_list_nullable(&values, &state_type()))]);
         }
-        Ok(vec![ScalarValue::Decimal128(Some(self.total), 38, 0), ScalarValue::Int64(Some(self.count))])
+        Ok(vec![ScalarValue::Decimal128((self.count > 0).then_some(self.total), 38, 0)])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
@@ -229,13 +233,12 @@ impl Accumulator for SumAccumulator {
             }
             return Ok(());
         }
-        let [totals, counts] = states else { return Err(external(EvalError::layout("a state of sum"))) };
-        each(totals, |_, value| {
-            self.total = self.sum.add(self.total, value)?;
+        let [totals] = states else { return Err(external(EvalError::layout("a state of sum"))) };
+        each(totals, |_, total| {
+            self.total = self.sum.add(self.total, total)?;
+            self.count += 1;
             Ok(())
-        })?;
-        self.count += counts.as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
-        Ok(())
+        })
     }
 }
 
@@ -244,14 +247,8 @@ impl Accumulator for SumAccumulator {
 struct SumGroups {
     sum: Sum,
     totals: Vec<i128>,
-    counts: Vec<i64>,
-}
-
-impl SumGroups {
-    fn grow(&mut self, groups: usize) {
-        self.totals.resize(groups, 0);
-        self.counts.resize(groups, 0);
-    }
+    /// Whether a group had a value that is not NULL.
+    has_values: Vec<bool>,
 }
 
 impl GroupsAccumulator for SumGroups {
@@ -262,68 +259,56 @@ impl GroupsAccumulator for SumGroups {
         filter: Option<&BooleanArray>,
         groups: usize,
     ) -> DfResult<()> {
-        self.grow(groups);
+        self.totals.resize(groups, 0);
+        self.has_values.resize(groups, false);
         let Some(values) = values.first() else { return Ok(()) };
-        let Self { sum, totals, counts } = self;
+        let Self { sum, totals, has_values } = self;
         each(values, |row, value| {
             if filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
                 && let Some(&group) = group_indices.get(row)
-                && let (Some(total), Some(count)) = (totals.get_mut(group), counts.get_mut(group))
+                && let (Some(total), Some(has_value)) = (totals.get_mut(group), has_values.get_mut(group))
             {
                 *total = sum.add(*total, value)?;
-                *count += 1;
+                *has_value = true;
             }
             Ok(())
         })
     }
 
+    /// The sums so far are added as the values were.
     fn merge_batch(&mut self, states: &[ArrayRef], group_indices: &[usize], groups: usize) -> DfResult<()> {
-        self.grow(groups);
-        let [partial, partial_counts] = states else { return Err(external(EvalError::layout("a state of sum"))) };
-        let Self { sum, totals, counts } = self;
-        each(partial, |row, value| {
-            if let Some(total) = group_indices.get(row).and_then(|&group| totals.get_mut(group)) {
-                *total = sum.add(*total, value)?;
-            }
-            Ok(())
-        })?;
-        each(partial_counts, |row, value| {
-            if let Some(count) = group_indices.get(row).and_then(|&group| counts.get_mut(group)) {
-                *count += i64::try_from(value).unwrap_or(i64::MAX);
-            }
-            Ok(())
-        })
+        self.update_batch(states, group_indices, None, groups)
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> DfResult<ArrayRef> {
         let totals = emit_to.take_needed(&mut self.totals);
-        let counts = emit_to.take_needed(&mut self.counts);
-        self.sum.finish(totals.into_iter().zip(counts).map(|(total, count)| (count > 0).then_some(total)).collect())
+        let has_values = emit_to.take_needed(&mut self.has_values);
+        self.sum.finish(totals, has_values)
     }
 
     fn state(&mut self, emit_to: EmitTo) -> DfResult<Vec<ArrayRef>> {
         let totals = emit_to.take_needed(&mut self.totals);
-        let counts = emit_to.take_needed(&mut self.counts);
-        Ok(vec![state_array(totals)?, Arc::new(Int64Array::from(counts))])
+        let has_values = emit_to.take_needed(&mut self.has_values);
+        Ok(vec![state_array(totals, nulls_of(has_values))?])
     }
 
     fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> DfResult<Vec<ArrayRef>> {
         let Some(values) = values.first() else { return Err(external(EvalError::layout("an exact number"))) };
         let mut totals = vec![0_i128; values.len()];
-        let mut counts = vec![0_i64; values.len()];
+        let mut has_values = vec![false; values.len()];
         each(values, |row, value| {
             if filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
-                && let (Some(total), Some(count)) = (totals.get_mut(row), counts.get_mut(row))
+                && let (Some(total), Some(has_value)) = (totals.get_mut(row), has_values.get_mut(row))
             {
                 *total = value;
-                *count = 1;
+                *has_value = true;
             }
             Ok(())
         })?;
-        Ok(vec![state_array(totals)?, Arc::new(Int64Array::from(counts))])
+        Ok(vec![state_array(totals, nulls_of(has_values))?])
     }
 
     fn size(&self) -> usize {
-        self.totals.capacity() * size_of::<i128>() + self.counts.capacity() * size_of::<i64>()
+        self.totals.capacity() * size_of::<i128>() + self.has_values.capacity()
     }
 }

@@ -3,8 +3,9 @@
 use aws_credential_types::provider::error::CredentialsError;
 use object_store::Error as StoreError;
 
+use super::answer::broke_off;
 use crate::aws::Call;
-use crate::aws::error::{answered, cause_of, causes, unreachable_service, with_credentials};
+use crate::aws::error::{answered, cause_of, causes, root_cause, unreachable_service, with_credentials};
 use crate::error::{Error, ErrorKind};
 use crate::name::Location;
 
@@ -75,6 +76,12 @@ fn of_answer(operation: &'static str, error: &StoreError) -> Error {
         (StoreError::NotFound { .. }, _) => answered(call, "NoSuchBucket", "the bucket does not exist"),
         _ if text.contains("redirect without LOCATION") => {
             answered(call, "PermanentRedirect", "the bucket is in another region")
+        }
+        _ if broke_off(error) => {
+            let message = format!("cannot {operation}: S3's answer broke off: {}", root_cause(error));
+            Error::new(ErrorKind::External, operation, message)
+                .retryable()
+                .help("look at the network, and at what stands between here and S3")
         }
         _ => unreachable_service(operation, error),
     };

@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::answer::{Asked, REPEATS};
 use crate::aws::credentials::KeptCredentials;
 use crate::aws::error::root_cause;
 use crate::aws::reach::Tries;
@@ -130,26 +131,34 @@ impl Signer {
         }
     }
 
-    /// Signs and sends; while S3 cannot be reached, again and again, and no longer than it makes sense.
+    /// Signs and sends; while S3 cannot be reached or its answers break off, again and again, and no longer than it makes sense.
     async fn execute(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let asked = Asked::of(&request);
+        let mut broken_off = 0;
         let mut tries = Tries::begin();
         let mut pause = FIRST_PAUSE;
         loop {
             let mut request = request.clone();
             self.add_headers(&mut request);
             self.sign(&mut request).await.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
-            let error = match self.client.execute(request).await {
-                Err(error) if is_unreached(&error) => error,
-                answered => {
-                    if answered.is_ok() {
-                        self.reach.answered();
+            match self.client.execute(request).await {
+                Ok(answer) => {
+                    self.reach.answered();
+                    match asked.whole(answer).await {
+                        Ok(whole) => return Ok(whole),
+                        Err(broken) if broken.may_be_repeated() && broken_off < REPEATS => {
+                            tracing::info!(%broken, "a request to S3 is sent again");
+                            broken_off += 1;
+                        }
+                        Err(broken) => return Err(broken.into_error()),
                     }
-                    return answered;
                 }
-            };
-            self.reach
-                .failed(&mut tries, pause, &root_cause(&error))
-                .map_err(|unreachable| HttpError::new(HttpErrorKind::Unknown, unreachable))?;
+                Err(error) if is_unreached(&error) => self
+                    .reach
+                    .failed(&mut tries, pause, &root_cause(&error))
+                    .map_err(|unreachable| HttpError::new(HttpErrorKind::Unknown, unreachable))?,
+                Err(error) => return Err(error),
+            }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -260,8 +269,99 @@ fn headers_of(writes: &S3Writes) -> Result<Vec<(&'static str, HeaderValue)>, Err
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+    use futures::TryStreamExt as _;
+    use object_store::ClientOptions;
+    use object_store::client::{HttpConnector as _, HttpRequestBody, ReqwestConnector};
+
     use super::*;
     use crate::aws::{CannedAcl, StorageClass};
+    use crate::clock::SystemClock;
+    use crate::notice::Deaf;
+
+    /// An S3 that gives these answers, one to each connection, as they are; it counts the requests.
+    async fn s3(answers: Vec<&'static str>) -> (String, Arc<AtomicUsize>) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        tokio::spawn(async move {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
+                while !request.ends_with(b"\r\n\r\n") {
+                    let read = stream.read(&mut buffer).await.unwrap();
+                    request.extend_from_slice(&buffer[..read]);
+                }
+                count.fetch_add(1, Ordering::SeqCst);
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        (address, asked)
+    }
+
+    async fn ask(address: &str, method: &str, path: &str) -> Result<HttpResponse, HttpError> {
+        let plain = ReqwestConnector::default().connect(&ClientOptions::new().with_allow_http(true)).unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let keys = SharedCredentialsProvider::new(Credentials::new("id", "secret", None, None, "test"));
+        let signer = Signer {
+            client: plain,
+            reach: Reach::of("S3", address, Arc::new(Deaf)),
+            credentials: KeptCredentials::new(keys, Arc::clone(&clock)),
+            region: "us-east-1".to_owned(),
+            of_writes: Vec::new(),
+            has_tags: false,
+            requester_pays: false,
+            clock,
+        };
+        let mut request = HttpRequest::new(HttpRequestBody::empty());
+        *request.method_mut() = method.parse().unwrap();
+        *request.uri_mut() = format!("{address}{path}").parse().unwrap();
+        signer.execute(request).await
+    }
+
+    const CUT: &str = "HTTP/1.1 404 Not Found\r\ntransfer-encoding: chunked\r\n\r\n5\r\n<Erro";
+    const MISSING: &str = "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 8\r\n\r\n<Error/>";
+    const HALF: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 8\r\n\r\nhalf";
+    const FULL: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 8\r\n\r\nhalfhalf";
+
+    #[tokio::test]
+    async fn a_request_that_changed_nothing_is_sent_again_when_its_answer_breaks_off() {
+        for (method, path, answers, text) in [
+            ("GET", "/b/k", vec![CUT, CUT, MISSING], "<Error/>"),
+            ("PUT", "/b/k", vec![CUT, MISSING], "<Error/>"),
+            ("GET", "/b?list-type=2&prefix=p", vec![HALF, FULL], "halfhalf"),
+        ] {
+            let expected = answers.len();
+            let (address, asked) = s3(answers).await;
+            let answer = ask(&address, method, path).await.unwrap();
+            assert_eq!(answer.into_body().bytes().await.unwrap(), text, "{method} {path}");
+            assert_eq!(asked.load(Ordering::SeqCst), expected, "{method} {path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_carried_out_is_not_sent_again_and_an_object_is_left_to_who_reads_it() {
+        let (address, _) = s3(vec![HALF]).await;
+        let lost = ask(&address, "POST", "/b/k?uploads=").await.unwrap_err();
+        assert_eq!(lost.kind(), HttpErrorKind::Interrupted);
+        let error = object_store::Error::Generic { store: "S3", source: Box::new(lost) };
+        let error = super::super::error_of("write an object", None, None, error);
+        assert!(error.to_string().starts_with("cannot write an object: S3's answer broke off: "), "{error}");
+        assert_eq!(error.help.unwrap(), "look at the network, and at what stands between here and S3");
+
+        let (address, _) = s3(vec![HALF]).await;
+        let mut object = ask(&address, "GET", "/b/k").await.unwrap().into_body().bytes_stream();
+        assert_eq!(object.try_next().await.unwrap().unwrap(), "half");
+        let broken = object.try_next().await.unwrap_err();
+        let error = object_store::Error::Generic { store: "S3", source: Box::new(broken) };
+        let error = super::super::error_of("read an object", None, None, error);
+        assert!(error.to_string().starts_with("cannot read an object: S3's answer broke off: "), "{error}");
+    }
 
     #[test]
     fn headers_go_with_whole_objects_only() {

@@ -4,34 +4,34 @@ use lake::{Error, ErrorKind, Result};
 use redis::Value;
 
 use super::{RedisStore, text_of};
+use crate::store::ThrownAway;
+
+const OPERATION: &str = "look how Redis keeps points";
+
+/// What a server says of how it keeps keys.
+struct Keeping {
+    /// Its `maxmemory`.
+    limit: Option<String>,
+    /// Its `maxmemory-policy`.
+    policy: Option<String>,
+    /// Its run, and how many keys it has thrown away in it.
+    evicted: Option<(String, u64)>,
+}
 
 impl RedisStore {
-    /// Refuses a server that throws points away by itself when its memory is full.
+    /// Refuses a server that throws points away by itself when its memory is full; `ending` says what that means for the call.
     ///
     /// Policies that begin with `volatile-` take only keys with a time to live, and ours have none.
-    pub(super) async fn refuse_eviction(&self) -> Result<()> {
-        const OPERATION: &str = "look how Redis keeps points";
-        let (limit, policy) = match self.connection.ask(OPERATION, redis::cmd("INFO").arg("memory")).await {
-            Ok(info) => {
-                let info = text_of(&info).unwrap_or_default();
-                let field = |name: &str| {
-                    let lines = info.lines().map(str::trim);
-                    lines.filter_map(|line| line.split_once(':')).find(|(key, _)| *key == name)
-                };
-                let of = |name| field(name).map(|(_, value)| value.to_owned());
-                (of("maxmemory"), of("maxmemory_policy"))
-            }
-            Err(error) if error.kind == ErrorKind::PermissionDenied => (None, None),
-            Err(error) => return Err(error),
-        };
-        let policy = match policy {
+    pub(super) async fn refuse_eviction(&self, operation: &'static str, ending: &str) -> Result<()> {
+        let found = self.keeping().await?;
+        let policy = match found.policy {
             Some(policy) => policy,
             None => self.setting(OPERATION, "maxmemory-policy").await?,
         };
         if !policy.starts_with("allkeys-") {
             return Ok(());
         }
-        let limit = match limit {
+        let limit = match found.limit {
             Some(limit) => limit,
             None => self.setting(OPERATION, "maxmemory").await?,
         };
@@ -40,10 +40,37 @@ impl RedisStore {
         }
         let message = format!(
             "expected a Redis that keeps every key, found one that throws keys away when its memory is full \
-             (`maxmemory-policy {policy}`, `maxmemory {limit}`): nothing was written"
+             (`maxmemory-policy {policy}`, `maxmemory {limit}`): {ending}"
         );
-        Err(Error::new(ErrorKind::ResourcesExhausted, "write points", message)
+        Err(Error::new(ErrorKind::ResourcesExhausted, operation, message)
             .help("set `maxmemory-policy noeviction` (or one that begins with `volatile-`) on the server"))
+    }
+
+    /// Refuses to read from a server that throws points away.
+    pub(super) async fn refuse_half(&self) -> Result<()> {
+        self.refuse_eviction("read points", "what it holds may not be all that was written").await
+    }
+
+    /// Returns what the server has thrown away; none where the user may not ask.
+    pub(super) async fn evicted(&self) -> Result<Option<ThrownAway>> {
+        let found = self.keeping().await?;
+        let takes_marked_keys_only = found.policy.is_some_and(|policy| policy.starts_with("volatile-"));
+        Ok(found.evicted.map(|(run, keys)| ThrownAway { run, keys, takes_marked_keys_only }))
+    }
+
+    async fn keeping(&self) -> Result<Keeping> {
+        // One answer about all of it: older servers take no list of sections.
+        let info = match self.connection.ask(OPERATION, &redis::cmd("INFO")).await {
+            Ok(info) => text_of(&info).unwrap_or_default(),
+            Err(error) if error.kind == ErrorKind::PermissionDenied => String::new(),
+            Err(error) => return Err(error),
+        };
+        let of = |name: &str| {
+            let mut fields = info.lines().filter_map(|line| line.trim().split_once(':'));
+            fields.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+        };
+        let keys = of("evicted_keys").and_then(|keys| keys.parse().ok());
+        Ok(Keeping { limit: of("maxmemory"), policy: of("maxmemory_policy"), evicted: of("run_id").zip(keys) })
     }
 
     async fn setting(&self, operation: &'static str, name: &str) -> Result<String> {

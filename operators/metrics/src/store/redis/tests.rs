@@ -129,7 +129,20 @@ async fn a_server_that_evicts_gets_no_points() {
         "expected a Redis that keeps every key, found one that throws keys away when its memory is full \
          (`maxmemory-policy allkeys-lru`, `maxmemory 209715200`): nothing was written"
     );
+    let refused = [
+        store.scan(TimeRange::ALL, Selection::All).try_collect::<Vec<_>>().await.unwrap_err(),
+        store.summaries(Selection::All).await.unwrap_err(),
+        store.days().await.unwrap_err(),
+        store.delete_exact(&points).await.unwrap_err(),
+    ];
+    for (error, ending) in refused.iter().zip(["written", "written", "written", "deleted"]) {
+        assert_eq!(error.kind, ErrorKind::ResourcesExhausted);
+        assert!(error.to_string().starts_with("expected a Redis that keeps every key, found one that"), "{error}");
+        assert!(error.to_string().ends_with(ending), "{error}");
+    }
+    asked(&uri, &words(&["CONFIG", "SET", "maxmemory", "0"])).await;
     assert!(everything(&store).await.is_empty());
+    asked(&uri, &words(&["CONFIG", "SET", "maxmemory", "200mb"])).await;
     // It is looked at with every write: somebody may set it meanwhile.
     for (setting, value, is_taken) in [
         ("maxmemory-policy", "volatile-lru", true),

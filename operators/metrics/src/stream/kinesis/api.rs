@@ -65,6 +65,15 @@ pub(super) struct Answer {
     pub(super) is_at_tip: bool,
 }
 
+/// What is known of a stream as a whole.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About {
+    /// How long it keeps records.
+    pub(super) keeps: SignedDuration,
+    /// When it was made, in milliseconds since 1970.
+    pub(super) made_ms: Option<i64>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct ListShardsAnswer {
@@ -97,6 +106,7 @@ struct SummaryAnswer {
 #[serde(rename_all = "PascalCase")]
 struct Summary {
     retention_period_hours: i64,
+    stream_creation_timestamp: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -153,10 +163,14 @@ impl Api {
         }
     }
 
-    /// Returns how long the stream keeps records.
-    pub(super) async fn retention(&self) -> Result<SignedDuration> {
+    /// Returns how long the stream keeps records, and when it was made.
+    pub(super) async fn about(&self) -> Result<About> {
         let answer: SummaryAnswer = self.call(DESCRIBE, "DescribeStreamSummary", &self.of_stream(json!({}))).await?;
-        Ok(SignedDuration::from_hours(answer.stream_description_summary.retention_period_hours))
+        let Summary { retention_period_hours, stream_creation_timestamp } = answer.stream_description_summary;
+        let made = stream_creation_timestamp.as_ref().and_then(Value::as_f64);
+        let made = made.and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok());
+        let made_ms = made.and_then(|made| i64::try_from(made.as_millis()).ok());
+        Ok(About { keeps: SignedDuration::from_hours(retention_period_hours), made_ms })
     }
 
     /// Returns an iterator of a shard; none when the sequence number is older than what the stream keeps.

@@ -108,6 +108,8 @@ async fn a_stream_that_is_not_there_is_named() {
 #[derive(Debug, Default)]
 struct Forgetful {
     shards: Vec<FakeShard>,
+    /// When it was made, in seconds since 1970, where it tells.
+    made: Option<u32>,
     /// Calls that are refused, the next one first.
     refusals: Vec<&'static str>,
 }
@@ -139,7 +141,9 @@ impl Forgetful {
                 });
                 json!({"Shards": shards.collect::<Vec<_>>()})
             }
-            "DescribeStreamSummary" => json!({"StreamDescriptionSummary": {"RetentionPeriodHours": 24}}),
+            "DescribeStreamSummary" => {
+                json!({"StreamDescriptionSummary": {"RetentionPeriodHours": 24, "StreamCreationTimestamp": self.made}})
+            }
             "GetShardIterator" => {
                 let from = match request["ShardIteratorType"].as_str().unwrap() {
                     "AT_SEQUENCE_NUMBER" => request["StartingSequenceNumber"].as_str().unwrap().parse().unwrap(),
@@ -196,7 +200,7 @@ struct World {
 
 impl World {
     async fn new(shards: Vec<FakeShard>) -> Self {
-        let stream = Arc::new(StdMutex::new(Forgetful { shards, refusals: Vec::new() }));
+        let stream = Arc::new(StdMutex::new(Forgetful { shards, ..Forgetful::default() }));
         let answers = Arc::clone(&stream);
         let fake = Fake::new(move |name, request| answers.lock().unwrap().answer(name, request)).await;
         Self { stream, fake, clock: Arc::new(ManualClock::new(Timestamp::from_second(30 * HOUR).unwrap())) }
@@ -267,6 +271,32 @@ async fn records_that_are_gone_are_a_gap_unless_there_were_none() {
     world.change(|stream| stream.shards.clear());
     let error = read(&world.open(StreamStart::TrimHorizon).await, position).await.unwrap_err();
     assert_eq!(error.message, "the stream has a gap: the shard `s` is gone, which was read up to 1");
+}
+
+#[tokio::test]
+async fn a_stream_that_was_made_anew_is_a_gap_whatever_its_numbers_are() {
+    let world = World::new(vec![shard("s", &[], 0..6)]).await;
+    world.change(|stream| stream.made = Some(1_000));
+    let (_, position) = read(&world.open(StreamStart::TrimHorizon).await, StreamPosition::default()).await.unwrap();
+    assert_eq!(position.made_ms, Some(1_000_000));
+    // Its numbers go on as those of the other one would, and all of that had been read.
+    world.change(|stream| (stream.made, stream.shards) = (Some(2_000), vec![shard("s", &[], 3..9)]));
+    let error = read(&world.open(StreamStart::TrimHorizon).await, position.clone()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the stream has a gap: the shard `s` was read up to 5, which is gone\n  stream: points\n  \
+         stream made anew: 1970-01-01T00:33:20Z\n  oldest record: 3"
+    );
+    assert!(error.help.unwrap().contains("`start: trim_horizon`"));
+    // Where the stream does not say when it was made, its numbers tell.
+    world.change(|stream| (stream.made, stream.shards) = (None, vec![shard("s", &[], 0..3)]));
+    world.change(|stream| stream.shards[0].records.iter_mut().for_each(|record| record.0 += 20));
+    assert_eq!(
+        read(&world.open(StreamStart::TrimHorizon).await, position.clone()).await.unwrap().0,
+        [0.0, 1.0, 2.0],
+        "all was read, and what follows has larger numbers"
+    );
+    assert!(number("100") > number("099") && number("9") < number("10") && number("12") > number("11"));
 }
 
 #[tokio::test]

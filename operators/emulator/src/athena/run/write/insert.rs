@@ -102,7 +102,8 @@ fn form_of(table: &Table) -> Result<Form> {
             }
         }
         Some(TableFormat::HiveJson) => Ok(Form::Text(TextForm::Json, TextCompression::Gzip)),
-        _ => refused(&format!("its SerDe `{}` only reads", table.storage.serde)),
+        Some(_) => refused(&format!("its SerDe `{}` only reads", table.storage.serde)),
+        None => refused(&format!("its SerDe `{}` is neither written nor read here", table.storage.serde)),
     }
 }
 
