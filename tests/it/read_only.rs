@@ -90,7 +90,7 @@ reading 1 file with 6 bytes
   rows.csv (6 bytes)
 read 6 bytes: 2 rows, 0 lines rejected, 1 skipped (headers, blank lines, comments)
 published web.rows dt=1 with 2 rows at s3://warehouse/web/rows--versions/[HASH]/[VERSION]/
-exit 0
+exit 2
 exit 2
 ";
 
@@ -112,7 +112,8 @@ sqlite3.connect(\"disk/.suiro/state.db\").execute(\"SELECT 1 FROM attempt\")'
             [
                 "warning: a run would not start here: cannot open the state store `[PROJECT]/disk/.suiro/state.db`: Read-only file \
                  system (os error 30); make the directory writable for whoever runs suiro",
-                "no task `+nothing` of attempt 1 of `main` wrote a log",
+                "error[T0106]: attempt 1 of `main` has no task `+nothing`",
+                "  = more: suiro explain T0106",
                 "error[T0201]: `other` has never run here",
                 "  = more: suiro explain T0201"
             ],
