@@ -128,7 +128,7 @@ pub(crate) fn lake_settings(settings: &Settings) -> LakeSettings {
         lake.result_retention = retention;
     }
     if let Some(max_partitions) = settings.max_partitions {
-        lake.max_partitions = max_partitions.max(1);
+        lake.max_partitions = max_partitions;
     }
     if let Some(hook) = settings.crash_points.hook() {
         lake.crash_points = CrashPoints::new(Arc::new(hook));

@@ -2,6 +2,7 @@
 //!
 //! Secrets never stand here.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -212,9 +213,9 @@ impl Settings {
             retention,
             result_retention,
             lease,
-            max_partitions: profile.max_partitions,
-            max_tasks: profile.max_tasks,
-            task_limit: profile.task_limit,
+            max_partitions: profile.max_partitions.map(NonZeroUsize::get),
+            max_tasks: profile.max_tasks.map(NonZeroUsize::get),
+            task_limit: profile.task_limit.map(NonZeroUsize::get),
             crash_points,
             project,
         })

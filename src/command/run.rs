@@ -114,7 +114,7 @@ pub(super) fn engine_settings(settings: &Settings, max_tasks: Option<usize>) -> 
     let mut engine = EngineSettings::new(settings.project.clone());
     engine.state_dir.clone_from(&settings.state_dir);
     if let Some(max_tasks) = max_tasks.or(settings.max_tasks) {
-        engine.max_running = max_tasks.max(1);
+        engine.max_running = max_tasks;
     }
     if let Some(task_limit) = settings.task_limit {
         engine.task_limit = task_limit;

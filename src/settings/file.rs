@@ -1,5 +1,6 @@
 //! The file `suiro.yml`, as written: its profiles, and what is wrong with it, with places.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use engine::diagnostic::suggest::did_you_mean;
@@ -71,11 +72,11 @@ pub(super) struct Common {
     /// How long a session stays with a run that does not say that it lives, because its machine died, say: `5m`; 60 seconds.
     pub(super) lease: Option<String>,
     /// The most partitions that one query writes; a table of more is written by several; 100.
-    pub(super) max_partitions: Option<usize>,
+    pub(super) max_partitions: Option<NonZeroUsize>,
     /// The most tasks that run at once; 16.
-    pub(super) max_tasks: Option<usize>,
+    pub(super) max_tasks: Option<NonZeroUsize>,
     /// The most tasks an attempt may have; 100,000.
-    pub(super) task_limit: Option<usize>,
+    pub(super) task_limit: Option<NonZeroUsize>,
 }
 
 impl Common {
@@ -161,7 +162,7 @@ fn profile_of(name: &Key, node: &Node, problems: &mut Vec<Diagnostic>) -> Profil
                 continue;
             }
             let is_number = matches!(key.name.as_str(), "max_partitions" | "max_tasks" | "task_limit");
-            let expected = if is_number { "a whole number" } else { "a text" };
+            let expected = if is_number { "a whole number from 1" } else { "a text" };
             let message = format!("expected {expected} for `{}`, found {}", key.name, value.describe());
             problems.push(Diagnostic::error(code::KEY_VALUE, value.span, message));
         }
@@ -303,7 +304,7 @@ mod tests {
                 "profiles:\n  local:\n    memory_limt: 2GiB\n  big: {lease: 5m, colour: red}\n",
                 vec![
                     "3:5 E0201 there is no setting `memory_limt` in a profile | did you mean `memory_limit`?",
-                    "4:20 E0201 there is no setting `colour` in a profile | the settings are `type`, `warehouse`, `memory_limit`, `retention`, `result_retention`, `lease`, `max_tasks`, `task_limit`",
+                    "4:20 E0201 there is no setting `colour` in a profile | the settings are `type`, `warehouse`, `memory_limit`, `retention`, `result_retention`, `lease`, `max_partitions`, `max_tasks`, `task_limit`",
                 ],
             ),
             (
@@ -320,7 +321,7 @@ mod tests {
             (
                 "profiles:\n  local: {max_tasks: many, retention: 24}\n",
                 vec![
-                    "2:22 E0208 expected a whole number for `max_tasks`, found the string `many` | ",
+                    "2:22 E0208 expected a whole number from 1 for `max_tasks`, found the string `many` | ",
                     "2:39 E0208 expected a text for `retention`, found the number `24` | ",
                 ],
             ),
@@ -376,7 +377,7 @@ mod tests {
             max_tasks: 4\n";
         let file = File::parse(Path::new("suiro.yml"), text.to_owned()).unwrap();
         let profile = &file.profiles["aws"];
-        assert_eq!(profile.common.max_tasks, Some(4));
+        assert_eq!(profile.common.max_tasks.map(NonZeroUsize::get), Some(4));
         let Kind::Aws(settings) = &profile.kind else { panic!("{profile:?}") };
         assert_eq!(settings.region.as_deref(), Some("eu-west-1"));
         assert_eq!((settings.roles.len(), settings.roles[0].external_id.as_deref()), (1, Some("e")));
