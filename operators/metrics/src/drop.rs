@@ -51,7 +51,9 @@ impl Metrics {
         let tier = self.dropping_tier(tier)?;
         let rows = self.windows(&tier.name, window).await?;
         let is_due = |row: &&LedgerRow| {
-            row.standing.is_some() && self.aged_window(tier, row.window).is_closed(older_than_ms, now.as_millisecond())
+            row.standing.is_some()
+                && row.fault.is_none()
+                && self.aged_window(tier, row.window).is_closed(older_than_ms, now.as_millisecond())
         };
         Ok(rows.iter().filter(is_due).map(|row| row.window).collect())
     }
@@ -79,15 +81,18 @@ impl Metrics {
         let Some((row, standing)) = settled_row.as_ref().and_then(|row| Some((row, row.standing.as_ref()?))) else {
             return self.report(tier, window, Outcome::NotDue("nothing of it is archived".to_owned())).await;
         };
-        if row.is_late() {
-            return self.report(tier, window, Outcome::Late).await;
-        }
-        if let Some(why) = self.why_kept(tier, row, is_raw).await? {
-            return self.report(tier, window, Outcome::NotDue(why)).await;
-        }
-        let begin = self.ledger.begin_drop(&tier.name, row);
-        if !self.points().around("metrics: note that a window is about to be dropped", begin).await? {
-            return self.report(tier, window, Outcome::Late).await;
+        // What was begun is ended, whatever came to the window since: that stays in its store.
+        if !self.is_dropped(tier, window).await? {
+            if row.is_late() {
+                return self.report(tier, window, Outcome::Late).await;
+            }
+            if let Some(why) = self.why_kept(tier, row, is_raw).await? {
+                return self.report(tier, window, Outcome::NotDue(why)).await;
+            }
+            let begin = self.ledger.begin_drop(&tier.name, row);
+            if !self.points().around("metrics: note that a window is about to be dropped", begin).await? {
+                return self.report(tier, window, Outcome::Late).await;
+            }
         }
         // Before the drop, after which nothing leads to the version.
         let retire = self.lake.versions.retire(&standing.prefix, self.lake.settings.retention);
@@ -140,27 +145,75 @@ impl Metrics {
             };
             return Ok(Some(why.to_owned()));
         }
+        if row.fault.is_some() {
+            return Ok(Some("something was found wrong with it".to_owned()));
+        }
         if let Some(other) = self.waiting(tier, row).await? {
             return Ok(Some(format!("the window {other}, which goes with it, waits to be archived and verified")));
         }
         for finer in
             self.tiers.all().iter().filter(|other| !other.is_store()).take_while(|other| other.name != tier.name)
         {
+            let dropped = self.ledger.dropped(&finer.name, row.window.range()).await?;
             let rows = self.ledger.rows(&finer.name, row.window.range()).await?;
-            if rows.iter().any(|row| row.standing.is_some()) {
+            // One that is open waits for its dump, unless it was given up: what is in it comes into no roll-up.
+            if rows.iter().any(|row| row.standing.is_some() || !dropped.contains(&row.window)) {
                 return Ok(Some(format!("`{}` still has windows of that time", finer.name)));
             }
         }
         let Some(coarser) = self.coarser(tier) else { return Ok(None) };
-        let made = MadeFrom {
-            tier: tier.name.to_string(),
-            window: row.window.label(),
-            generation: row.standing.as_ref().map_or(0, |standing| standing.generation),
-        };
+        let made = made_of(tier, row);
         let rows = self.ledger.rows(&coarser.name, row.window.range()).await?;
         let holds = |row: &LedgerRow| {
             row.is_settled() && row.standing.as_ref().is_some_and(|standing| standing.made_from.contains(&made))
         };
-        Ok((!rows.iter().any(holds)).then(|| format!("no verified window of `{}` is made of it", coarser.name)))
+        let Some(holding) = rows.iter().find(|row| holds(row)) else {
+            return Ok(Some(format!("no verified window of `{}` is made of it", coarser.name)));
+        };
+        if let Some(other) = self.left_out(tier, row, holding).await? {
+            return Ok(Some(format!(
+                "the window {} of `{}` is not made of {other}, which goes with it: roll it up again",
+                holding.window, coarser.name
+            )));
+        }
+        let is_whole = self.is_whole(coarser, holding.window).await?;
+        Ok((!is_whole).then(|| {
+            format!(
+                "the window {} of `{}`, in which it lives on, is not whole: verify it",
+                holding.window, coarser.name
+            )
+        }))
+    }
+
+    /// Finds a window that goes with one and that the roll-up is not made of as it stands now.
+    async fn left_out(&self, tier: &Tier, row: &LedgerRow, holding: &LedgerRow) -> Result<Option<Window>> {
+        let range = self.aged_window(tier, row.window).range();
+        let dropped = self.ledger.dropped(&tier.name, range).await?;
+        let made_from = holding.standing.as_ref().map(|standing| standing.made_from.as_slice()).unwrap_or_default();
+        let rows = self.ledger.rows(&tier.name, range).await?;
+        let is_left_out = |other: &LedgerRow| {
+            other.standing.is_some() && !dropped.contains(&other.window) && !made_from.contains(&made_of(tier, other))
+        };
+        Ok(rows.into_iter().find(is_left_out).map(|other| other.window))
+    }
+
+    /// Tells whether a roll-up's window is what readers are pointed to, with the bytes that were written. The ledger's word is not
+    /// enough before what it is made of goes.
+    async fn is_whole(&self, tier: &Tier, window: Window) -> Result<bool> {
+        let looked_at = self.look(tier, window, Form::Buckets).await?;
+        let standing = looked_at.row.as_ref().and_then(|row| row.standing.as_ref());
+        match standing {
+            Some(standing) if looked_at.astray.is_none() => Ok(self.check_bytes(standing).await?.is_empty()),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// Says what a roll-up notes when it is made of what stands of a window.
+fn made_of(tier: &Tier, row: &LedgerRow) -> MadeFrom {
+    MadeFrom {
+        tier: tier.name.to_string(),
+        window: row.window.label(),
+        generation: row.standing.as_ref().map_or(0, |standing| standing.generation),
     }
 }

@@ -83,7 +83,12 @@ impl Metrics {
         let range = window.map_or(TimeRange::ALL, |range| Window::widened(unit, &range));
         let rows = self.ledger.rows(to, range).await?;
         let astray = self.astray(archive, &rows).await?;
+        let dropped = self.ledger.dropped(to, range).await?;
         let is_due = |row: &&LedgerRow| {
+            // Points that came to a window that was given up stay where they are, unless somebody asks for it by its time.
+            if window.is_none() && row.standing.is_none() && dropped.contains(&row.window) {
+                return false;
+            }
             let is_broken = match astray.get(&row.window) {
                 Some(Astray::Elsewhere(_)) => window.is_some(),
                 Some(Astray::Gone) => window.is_some() || row.state != WindowState::Expired,

@@ -47,9 +47,12 @@ impl Metrics {
         for tier in self.tiers.all().iter().filter(|tier| !tier.is_store()) {
             let rows = self.ledger.rows(&tier.name, TimeRange::ALL).await?;
             let (astray, stale) = (self.astray(tier, &rows).await?, self.stale(&rows).await?);
+            let dropped = self.ledger.dropped(&tier.name, TimeRange::ALL).await?;
             list.extend(rows.into_iter().map(|row| {
                 let is_late = row.is_late();
                 let (is_astray, is_stale) = (astray.contains_key(&row.window), stale.contains(&row.window));
+                // Points that came to a window that was given up stay where they are: nothing is to be done.
+                let is_given_up = row.standing.is_none() && dropped.binary_search(&row.window).is_ok();
                 let waits = is_late
                     || is_astray
                     || is_stale
@@ -63,7 +66,7 @@ impl Metrics {
                     fault: row.fault,
                     is_astray,
                     is_stale,
-                    is_due: waits && row.window.is_closed(self.tiers.lateness_ms, now.as_millisecond()),
+                    is_due: waits && !is_given_up && row.window.is_closed(self.tiers.lateness_ms, now.as_millisecond()),
                     generation: row.standing.as_ref().map_or(0, |standing| standing.generation),
                     figures: row.standing.as_ref().map(|standing| standing.figures).unwrap_or_default(),
                     bytes: row.standing.as_ref().map_or(0, Archived::bytes),

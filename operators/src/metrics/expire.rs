@@ -79,7 +79,9 @@ A window that was not verified, or of which something was found wrong since, is 
 
 Stores `metrics.last_expire`: `windows`, `made` (deleted now), `unchanged` (nothing was left), `late`, `not_due`, `points` (that were deleted).
 
-IAM actions on AWS: of a `parquet` tier `glue:GetPartition` and `glue:DeletePartition`.";
+IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `glue:GetTable`, `glue:GetPartition`, `glue:GetPartitions`; to note in the partition \
+that it is expired `s3:PutObject`, `s3:DeleteObject` (the lease) and `glue:UpdatePartition`; of a `parquet` tier `s3:DeleteObject` and \
+`glue:DeletePartition`.";
     const EXAMPLE: &'static str = "\
 +verify:
   metrics.verify>: [warm, cold]

@@ -89,7 +89,7 @@ A window is always computed as a whole from all windows of the smaller step in i
 nothing is added up twice, however often it runs. It is made again when one of those has changed, when it is damaged (`metrics.verify>` finds \
 that), and when its partition was dropped. Windows of the smaller step whose objects are damaged are not used: the task fails with their names.
 
-Of points that are not a number only `count`, `first` and `last` know; infinities are values.
+A value that is not a number makes the `sum` none too, and counts; `min` and `max` pass over it. Infinities are values.
 
 Stores `metrics.last_rollup`: `windows`, `made`, `unchanged`, `late`, `not_due`, `points` (buckets), `bytes`.
 

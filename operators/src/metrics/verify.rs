@@ -66,7 +66,8 @@ The checksum is the sum over all points of `int64(xxhash64(name ‖ time ‖ val
 Each window is a line of the run's output. Stores `metrics.last_verify`: `windows`, `made` (verified now), `unchanged` (verified \
 before), `late`, `not_due`, `points`, `bytes`.
 
-IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `glue:GetTable`, `glue:GetPartition`, `glue:GetPartitions`.";
+IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `glue:GetTable`, `glue:GetPartition`, `glue:GetPartitions`; to note in the partition \
+that it is verified `s3:PutObject`, `s3:DeleteObject` (the lease) and `glue:UpdatePartition`.";
     const EXAMPLE: &'static str = "\
 +verify:
   metrics.verify>: [warm, cold]

@@ -112,12 +112,16 @@ fn batches(request: &PublishRequest, probed: &Probed, listed: &[ListedPartition]
     deal(keys, listed, most, LONGEST_STATEMENT.saturating_sub(fixed))
 }
 
+/// How many partitions are in a condition at most: each may be an `OR` of it, and a statement with a chain of 1,000 operators
+/// is refused as too deep ([`crate::sql`]).
+const MOST_IN_A_CONDITION: usize = 500;
+
 fn deal(keys: &[WrappedColumn], listed: &[ListedPartition], most: usize, room: usize) -> Vec<Batch> {
     let mut batches = Vec::new();
     let mut rest = listed;
     while !rest.is_empty() {
         let mut bytes = 0;
-        let fitting = rest.iter().take(most).take_while(|partition| {
+        let fitting = rest.iter().take(most.min(MOST_IN_A_CONDITION)).take_while(|partition| {
             bytes += longest(keys, partition);
             bytes <= room
         });

@@ -61,7 +61,7 @@ pub fn plan_schema(
 ) -> Result<SchemaPlan> {
     let mut problems = Differences::default();
     let mut plan = SchemaPlan::default();
-    nameless(query, &mut problems);
+    nameless(query, &table.columns, &mut problems);
     for column in &table.columns {
         let expected = Type::from_hive(&column.hive_type)?;
         match query.iter().find(|found| found.name.to_lowercase() == column.name) {
@@ -114,7 +114,7 @@ pub fn plan_schema(
 pub fn new_schema(query: &[ResultColumn]) -> Result<SchemaPlan> {
     let mut problems = Differences::default();
     let mut plan = SchemaPlan::default();
-    nameless(query, &mut problems);
+    nameless(query, &[], &mut problems);
     for found in query {
         let name = found.name.to_lowercase();
         match found.data_type.to_hive() {
@@ -214,9 +214,12 @@ pub(super) fn unusable_key(name: &str, data_type: &Type) -> Option<String> {
 }
 
 /// Finds columns that cannot be told by their names. One without a name is called `_colN` by its place, as Athena's results have it,
-/// and cannot be selected by that.
-fn nameless(query: &[ResultColumn], problems: &mut Differences) {
-    for (index, column) in query.iter().enumerate().filter(|(index, column)| column.name == format!("_col{index}")) {
+/// and cannot be selected by that; a table that has such a column, made of a result once, gets it from one of that name.
+fn nameless(query: &[ResultColumn], columns: &[Column], problems: &mut Differences) {
+    let is_nameless = |(index, column): &(usize, &ResultColumn)| {
+        column.name == format!("_col{index}") && !columns.iter().any(|known| known.name == column.name)
+    };
+    for (index, column) in query.iter().enumerate().filter(is_nameless) {
         problems.push(
             &column.name,
             "",

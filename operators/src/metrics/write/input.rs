@@ -13,6 +13,8 @@ use lake::load::config::{InputConfig, MaxRejected};
 use lake::load::{self, LoadConfig, LoadControl, LoadReport, LoadState, LoadToken};
 use lake::name::TableName;
 use lake::publish::version::request_hash;
+use lake::words::{counted, figure};
+use lake::{Error, ErrorKind};
 use metrics::config::{TierConfig, TiersConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -86,6 +88,17 @@ fn nowhere_to_keep() -> ParamProblem {
         .help("add a `parquet` tier, or leave `max_rejected` out: then a line that cannot be read is an error")
 }
 
+/// Rows that were read are not where they were kept until they are points.
+fn lost(report: &LoadReport, written: &Written) -> Error {
+    let message = format!(
+        "{} were read, and {} of them are still below the project's state",
+        counted(report.rows, "row"),
+        figure(written.rows)
+    );
+    Error::new(ErrorKind::InvalidData, "read points", message)
+        .help("run it again with `--rerun`: the input is read anew, and points that were written stay as they are")
+}
+
 /// How far the task is.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Progress {
@@ -142,6 +155,9 @@ impl Progress {
         } else {
             let rows = load::staged_rows(&progress.load).map_err(task_error).boxed();
             let written = write_rows(context, opened, &params.command, (columns, "in"), rows).await?;
+            if written.rows != report.rows {
+                return Err(task_error(lost(&report, &written)));
+            }
             progress.written = Some(written);
             state::write(context, &progress).await?;
             written

@@ -44,7 +44,8 @@ impl Athena {
                 format!("VIEW_IS_RECURSIVE: line 1:1: Statement would create a recursive view: {name}"),
             ));
         }
-        if let Some(nameless) = described.columns.iter().position(|column| column.name.starts_with("_col")) {
+        let mut names = described.columns.iter().map(|column| column.name.as_str()).enumerate();
+        if let Some((nameless, _)) = names.find(|(index, name)| *name == format!("_col{index}")) {
             return Err(Error::new(
                 ErrorKind::InvalidSql,
                 OPERATION,

@@ -129,6 +129,10 @@ impl Dates {
             if time > self.last {
                 break;
             }
+            // Steps count, not texts: those of a unit finer than the pattern repeat a text again and again.
+            if usize::try_from(step).is_ok_and(|step| step > most) {
+                return None;
+            }
             let text = self.write(time);
             if texts.last() != Some(&text) {
                 texts.push(text);
