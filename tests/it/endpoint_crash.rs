@@ -29,7 +29,9 @@ fn an_insert_is_whole_wherever_the_endpoint_stops() {
 /// Stops an `INSERT` and starts the endpoint again: it is done if it was `known` to the endpoint by then.
 fn is_whole(stop: &str, known: bool) {
     let project = Project::new();
-    std::fs::create_dir_all(project.path().join(".suiro/warehouse/s3/results")).unwrap();
+    for bucket in ["results", "b"] {
+        std::fs::create_dir_all(project.path().join(".suiro/warehouse/s3").join(bucket)).unwrap();
+    }
     let endpoint = Endpoint::start(&project, &[], &[]);
     for sql in [
         "CREATE DATABASE web",
