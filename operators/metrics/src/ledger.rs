@@ -34,7 +34,7 @@ pub const FILE: &str = "metrics.sqlite";
 const LEDGER: FileKind = FileKind {
     name: "ledger of metrics",
     opening: "open the ledger of metrics",
-    form: 3,
+    form: 4,
     tables: include_str!("ledger/tables.sql"),
     page_bytes: None,
 };

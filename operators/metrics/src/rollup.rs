@@ -101,6 +101,10 @@ impl Metrics {
             if dropped.iter().any(|gone| Window::of(pair.unit, gone.range().start_ms) == window) {
                 return None;
             }
+            if rows.iter().any(is_damaged) {
+                // It fails with their names, until they are whole again.
+                return Some(window);
+            }
             let standing = made.get(&window).and_then(|row| row.standing.as_ref());
             let offer = offer(from, rows, standing.map_or(&[][..], |standing| standing.made_from.as_slice()), source);
             let now = offer.made_from();
@@ -143,6 +147,16 @@ impl Metrics {
             return self.report(pair.coarse, window, Outcome::NotDue(why)).await;
         }
         let rows = self.ledger.rows(from, window.range()).await?;
+        if let Some(damaged) = rows.iter().find(|row| is_damaged(row)) {
+            // Made without it, the roll-up would pass for whole.
+            let found = match pair.form {
+                Form::Points => self.find_damage::<SeriesPoints>(pair.fine, damaged).await?,
+                Form::Buckets => self.find_damage::<SeriesBuckets>(pair.fine, damaged).await?,
+            };
+            if let Some(report) = found {
+                return Ok(report);
+            }
+        }
         let offer =
             offer(from, rows, standing.as_ref().map_or(&[][..], |standing| standing.made_from.as_slice()), source);
         if let Some(why) = offer.wait {
@@ -318,7 +332,13 @@ fn gathered<S: SeriesRows>(
     .boxed()
 }
 
-/// Chooses the finer windows that a roll-up is made from. One that it was made from before must not be missing now.
+/// Tells whether the objects of a window were found damaged.
+fn is_damaged(row: &LedgerRow) -> bool {
+    row.fault == Some(Fault::Objects) && row.standing.is_some()
+}
+
+/// Chooses the finer windows that a roll-up is made from. One that it was made from before must not be missing now, nor one of
+/// which something was found wrong.
 fn offer(tier: &TierName, rows: Vec<LedgerRow>, made_from: &[MadeFrom], source: RollupSource) -> Offer {
     let mut offer = Offer { tier: tier.clone(), rows: Vec::new(), wait: None };
     for row in rows {
@@ -328,7 +348,9 @@ fn offer(tier: &TierName, rows: Vec<LedgerRow>, made_from: &[MadeFrom], source: 
         };
         if is_offered && row.state != WindowState::Open {
             offer.rows.push(row);
-        } else if made_from.iter().any(|made| made.tier == tier.as_str() && made.window == row.window.label()) {
+        } else if row.fault.is_some()
+            || made_from.iter().any(|made| made.tier == tier.as_str() && made.window == row.window.label())
+        {
             offer.wait = Some(format!("the window {} has to be dumped and verified again first", row.window));
         }
     }

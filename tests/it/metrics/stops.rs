@@ -62,14 +62,16 @@ const SCENARIOS: [Scenario; 7] = [
     },
 ];
 
-/// The first four take points away for good, which no scenario here may (`operators/metrics/src/tests`); at the last, files in
-/// place of a replay are stopped (`metrics_input.rs`).
-const ELSEWHERE: [&str; 5] = [
+/// The first four take points away for good, which no scenario here may, and the next is passed by damage alone
+/// (`operators/metrics/src/tests`); then those of files in place of a replay (`metrics_input.rs`), and of streams.
+const ELSEWHERE: [&str; 7] = [
     "metrics: note that a window is about to be dropped",
     "metrics: set the tombstone of a dropped window",
     "metrics: drop the partition of a window",
     "metrics: note that a window is dropped",
+    "metrics: note that a window is not as it should be",
     "metrics: remove the rows of an input",
+    "metrics: note how far a stream is read",
 ];
 
 /// The example after its replay: every point was taken, and nothing has moved but what writing moves.

@@ -72,7 +72,9 @@ impl Target {
             values.get(name) == Some(text) && query.iter().filter(|column| is_named(column, name)).count() == 1
         });
         let is_left_out = |column: &&ResultColumn| constants.iter().any(|(name, _)| is_named(column, name));
-        query.iter().filter(|column| !is_left_out(column)).cloned().collect()
+        let own: Vec<ResultColumn> = query.iter().filter(|column| !is_left_out(column)).cloned().collect();
+        // Rows of nothing else are no rows of a table: the refusal names the column.
+        if own.is_empty() { query.to_vec() } else { own }
     }
 
     /// Plans the columns of what a query is published as; `table` is that of a partition when it is there.

@@ -76,4 +76,4 @@ CREATE TABLE IF NOT EXISTS metric_fault (
     PRIMARY KEY (tier, start_ms)
 ) STRICT;
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
