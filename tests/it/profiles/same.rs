@@ -215,7 +215,7 @@ pub(crate) fn metric_tiers(profile: Profile<'_>) {
 }
 
 /// More partitions than one query may write, by two keys with a NULL, a quote and a blank among their values.
-const MANY: &str = r#"
+const MANY: &str = r"
 timezone: UTC
 +many:
   athena.ctas>: |
@@ -227,7 +227,7 @@ timezone: UTC
   partitioned_by: [even, k]
   save_mode: overwrite
   checks: [SELECT a FROM new_version WHERE k IS NULL AND a <> 7]
-"#;
+";
 
 /// Publishes a table of 230 partitions, and replaces it by one of 110.
 pub(crate) fn many_partitions(profile: Profile<'_>) {

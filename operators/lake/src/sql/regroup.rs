@@ -50,15 +50,12 @@ impl Regroup<'_> {
         expr.transform_up(|expr| match expr {
             Expr::OuterReferenceColumn(field, column) if self.source.has_column(&column) => {
                 let is_own = |group: &Expr| matches!(group, Expr::Column(own) if own.name == column.name);
-                match self.groups.iter().find(|(group, _)| is_own(group)) {
-                    Some((_, Expr::Column(new))) => {
-                        let field = Field::new(&new.name, field.data_type().clone(), true);
-                        Ok(Transformed::yes(Expr::OuterReferenceColumn(Arc::new(field), new.clone())))
-                    }
-                    _ => {
-                        self.loose = true;
-                        Ok(Transformed::no(Expr::OuterReferenceColumn(field, column)))
-                    }
+                if let Some((_, Expr::Column(new))) = self.groups.iter().find(|(group, _)| is_own(group)) {
+                    let field = Field::new(&new.name, field.data_type().clone(), true);
+                    Ok(Transformed::yes(Expr::OuterReferenceColumn(Arc::new(field), new.clone())))
+                } else {
+                    self.loose = true;
+                    Ok(Transformed::no(Expr::OuterReferenceColumn(field, column)))
                 }
             }
             Expr::ScalarSubquery(mut inner) => {

@@ -432,10 +432,9 @@ fn entries(array: &dyn Array, row: usize) -> Result<StructArray, EvalError> {
 #[must_use]
 pub fn needs_key(operand: &Type) -> bool {
     match operand {
-        Type::Real | Type::Double | Type::Char(_) | Type::TimestampTz(_) | Type::TimeTz(_) => true,
+        Type::Real | Type::Double | Type::Char(_) | Type::TimestampTz(_) | Type::TimeTz(_) | Type::Map(..) => true,
         Type::Array(element) => needs_key(element),
         Type::Row(fields) => fields.iter().any(|(_, field)| needs_key(field)),
-        Type::Map(..) => true,
         _ => false,
     }
 }

@@ -28,8 +28,7 @@ pub(super) fn instead_of(name: &str) -> Option<&'static str> {
         "countif" => "count_if(condition)",
         "safe_cast" => "TRY_CAST(a AS bigint)",
         "regexp_substr" => "regexp_extract(text, pattern)",
-        "array_length" | "array_size" => "cardinality(a)",
-        "size" => "cardinality(a)",
+        "array_length" | "array_size" | "size" => "cardinality(a)",
         _ => return None,
     })
 }
