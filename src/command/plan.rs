@@ -132,7 +132,7 @@ fn warning(settings: &Settings) -> Result<Option<String>, Failure> {
     match state_trouble(&settings.state_dir) {
         None => Ok(None),
         Some(error) if error.is_refused() => {
-            let help: String = error.help().iter().flat_map(|line| ["; ", line]).collect();
+            let help: String = error.help().into_iter().flat_map(|line| ["; ".to_owned(), line]).collect();
             Ok(Some(format!("a run would not start here: {error}{help}")))
         }
         Some(error) => Err(error.into()),
