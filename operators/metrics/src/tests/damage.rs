@@ -81,8 +81,9 @@ async fn a_failed_verification_is_kept_until_the_window_holds_again() {
     // Made without it, a roll-up would pass for whole: it is tried, and names what is damaged, each time.
     let hourly = tier("hourly");
     let due = metrics.due_rollups(&cold, &hourly, None, RollupSource::Verified).await.unwrap();
+    let options = options();
     for _ in 0..2 {
-        let rollup = metrics.rollup(&cold, &hourly, due[0], RollupSource::Verified, &options(), Dumped::now());
+        let rollup = metrics.rollup(&cold, &hourly, due[0], RollupSource::Verified, &options, Dumped::now());
         let report = rollup.await.unwrap();
         assert_eq!((report.tier, report.outcome), (cold.clone(), Outcome::Failed));
     }
