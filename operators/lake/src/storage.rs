@@ -261,6 +261,9 @@ impl Storage {
     /// `NotFound`, `PermissionDenied` or `External`.
     pub async fn read(&self, location: &Location) -> Result<Bytes> {
         let failed = |error| self.failed("read an object", Some(location), error);
+        if let Place::Folder(folder) = &self.place {
+            return folder.read(location).await.map_err(failed);
+        }
         let result = self.store.get(&Self::store_path(location)?).await.map_err(failed)?;
         result.bytes().await.map_err(failed)
     }

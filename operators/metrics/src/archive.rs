@@ -1,7 +1,7 @@
 //! The archive: windows as Parquet objects in the lake, written once, read back from the storage, and made visible by one
 //! catalog call.
 //!
-//! Rows are in the order of name and time. Times are delta-encoded, names a dictionary, pages zstd; pages have an index, so
+//! Rows are in the order of name and time. Times are delta-encoded, names a dictionary, values zstd; pages have an index, so
 //! that one series is found without reading the others. Where there are too many rows for one object there are several, by the hash
 //! of the series.
 

@@ -1,6 +1,9 @@
 //! The folder of a warehouse: `s3://bucket/key` is the file `WAREHOUSE/s3/bucket/key`.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
 
 use crate::name::Location;
 
@@ -20,5 +23,24 @@ impl Folder {
     pub fn file(&self, location: &Location) -> PathBuf {
         // INVARIANT: a `Location` has no empty, `.` or `..` part, so this stays below the root.
         self.root.join(location.bucket()).join(location.key())
+    }
+
+    /// Reads a whole object by one step of a blocking thread: the store's way takes two, and whoever reads hundreds of small
+    /// objects spends a third of the time on changing threads.
+    pub(super) async fn read(&self, location: &Location) -> object_store::Result<Bytes> {
+        let (path, file) = (location.key().to_owned(), self.file(location));
+        let read = tokio::task::spawn_blocking(move || std::fs::read(file));
+        match read.await {
+            Ok(Ok(bytes)) => Ok(bytes.into()),
+            // A folder is no object.
+            Ok(Err(error)) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) => {
+                Err(object_store::Error::NotFound { path, source: error.into() })
+            }
+            Ok(Err(error)) if error.kind() == ErrorKind::PermissionDenied => {
+                Err(object_store::Error::PermissionDenied { path, source: error.into() })
+            }
+            Ok(Err(error)) => Err(object_store::Error::Generic { store: "folder", source: error.into() }),
+            Err(error) => Err(object_store::Error::JoinError { source: error }),
+        }
     }
 }

@@ -108,12 +108,23 @@ fn in_order<S: SeriesRows>(
     batch_rows: usize,
 ) -> ArchiveBatches<S> {
     let (storage, files) = (storage.clone(), files.to_vec());
+    if names.is_some() && files.iter().map(|file| file.bytes).sum::<u64>() <= SMALL_BYTES {
+        // Running ahead would take longer than the reading.
+        return futures::stream::once(async move {
+            let mut gathered = Gathered { whole: Vec::new(), rows: 0, batch_rows, current: None, names, sender: None };
+            gathered.read_all(&storage, &files).await.map(|()| gathered.whole)
+        })
+        .try_filter(|whole| futures::future::ready(!whole.is_empty()))
+        .boxed();
+    }
     let (sender, mut receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
+        let of_error = sender.clone();
+        let sender = Some(sender);
         let mut gathered = Gathered { whole: Vec::new(), rows: 0, batch_rows, current: None, names, sender };
         if let Err(error) = gathered.read_all(&storage, &files).await {
             // Nobody listens any more when this fails.
-            let _given_up = gathered.sender.send(Err(error)).await;
+            let _given_up = of_error.send(Err(error)).await;
         }
     });
     futures::stream::poll_fn(move |context| receiver.poll_recv(context)).boxed()
@@ -127,7 +138,8 @@ struct Gathered<S> {
     batch_rows: usize,
     current: Option<S>,
     names: Option<Vec<SeriesName>>,
-    sender: mpsc::Sender<Result<Vec<S>>>,
+    /// Who takes the batches; none when all of them are one.
+    sender: Option<mpsc::Sender<Result<Vec<S>>>>,
 }
 
 impl<S: SeriesRows> Gathered<S> {
@@ -218,8 +230,9 @@ impl<S: SeriesRows> Gathered<S> {
     /// Sends the series that are whole; returns whether anybody still listens.
     async fn send(&mut self) -> bool {
         self.rows = 0;
+        let Some(sender) = &self.sender else { return true };
         let whole = std::mem::take(&mut self.whole);
-        whole.is_empty() || self.sender.send(Ok(whole)).await.is_ok()
+        whole.is_empty() || sender.send(Ok(whole)).await.is_ok()
     }
 }
 
