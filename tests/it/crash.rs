@@ -7,7 +7,6 @@
 //!
 //! `SCENARIO="other loads" cargo test --test it crash::` runs one of them alone, without asking for all points.
 
-mod project;
 mod reader;
 mod scenario;
 
@@ -129,7 +128,7 @@ impl Known {
     fn of(scenario: Scenario) -> Self {
         let before = scenario.before();
         let name = scenario.name;
-        let project = project::copy_with_state(&before);
+        let project = before.copy_with_state();
         scenario.lead_in(&project);
         let old = End::of(project.path(), scenario.places, &[]).found;
         scenario.let_go(&project);
@@ -152,7 +151,7 @@ impl Known {
     /// Stops a run, and runs the same command to its end; none when the run came to its end without the stop.
     fn run(&self, stop: &Stop) -> Option<Ended> {
         let scenario = &self.scenario;
-        let project = project::copy_with_state(&self.before);
+        let project = self.before.copy_with_state();
         scenario.lead_in(&project);
         let holds = scenario.holds_for(&stop.point);
         if !holds {

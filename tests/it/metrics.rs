@@ -46,17 +46,6 @@ fn example_of(data: &Path) -> Project {
     project
 }
 
-/// A project as it is, with all of its state.
-fn copy_with_state(project: &Project) -> Project {
-    let made = Project::in_memory();
-    copy(project.path(), made.path());
-    let state = project.path().join(".suiro");
-    if state.is_dir() {
-        copy(&state, &made.path().join(".suiro"));
-    }
-    made
-}
-
 /// What was written: a line `series,timestamp,value` for each row of the files, of a time that stands twice the last.
 fn written(project: &Project) -> BTreeSet<String> {
     let mut points = BTreeMap::new();

@@ -62,6 +62,18 @@ impl Project {
         project
     }
 
+    /// Makes a copy of it in memory, with what its runs left.
+    ///
+    /// Another process copies: one that opens and closes a file of SQLite's loses the locks that its own readers of that file
+    /// hold, and whoever opens the file next believes that nobody is there, and cuts the index that the readers have mapped
+    /// (<https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>).
+    pub(crate) fn copy_with_state(&self) -> Self {
+        let made = Self::in_memory();
+        let copied = Command::new("cp").arg("-R").arg(self.path().join(".")).arg(made.path()).output().unwrap();
+        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        made
+    }
+
     /// Returns its folder.
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()

@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 
 use engine::session::AttemptState;
 
-use super::project::await_file;
 use super::reader::Reader;
 use super::{How, Stop};
 use crate::support::{Outcome, Project};
@@ -706,5 +705,12 @@ fn edit(project: &Project) {
         if project.path().join(file).is_file() {
             project.write(file, "timezone: UTC\n+say:\n  echo>: edited\n");
         }
+    }
+}
+
+/// Waits until a file is there that another process makes.
+fn await_file(file: &Path) {
+    while !file.exists() {
+        std::thread::yield_now();
     }
 }

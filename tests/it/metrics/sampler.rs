@@ -12,7 +12,7 @@ use lake::{Lake, LakeSettings};
 use metrics::{Aggregate, Ledger, Metrics, OnGap, ReadRequest, SeriesName, TimeRange};
 use tokio::runtime::Runtime;
 
-use super::{SERIES, copy_with_state};
+use super::SERIES;
 use crate::support::Project;
 
 /// What a reader should find.
@@ -107,7 +107,7 @@ impl<'a> Sampler<'a> {
 
 /// What all tiers together hold, read as one. Read in a copy, by somebody who finds the files as they were left.
 pub(super) fn union(project: &Project) -> BTreeSet<String> {
-    let project = copy_with_state(project);
+    let project = project.copy_with_state();
     runtime().block_on(async {
         let tiers = open(project.path()).await;
         read(&tiers).await.unwrap()

@@ -11,7 +11,7 @@ use regex::Regex;
 
 use super::meanwhile::Meanwhile;
 use super::sampler::{Expected, Sampler, union};
-use super::{NEXT_RUN, RUN, copy_with_state, example, written};
+use super::{NEXT_RUN, RUN, example, written};
 use crate::crash::{in_pairs, traced};
 use crate::support::{Outcome, Project, files_below, root};
 
@@ -207,7 +207,7 @@ struct Ended {
 
 /// Runs a command to its end and returns which points of metrics it passed how often.
 fn passes(scenario: &Scenario, before: &Project) -> Vec<(String, usize)> {
-    let project = copy_with_state(before);
+    let project = before.copy_with_state();
     let outcome = Outcome::of(&project, &scenario.run(&project, NOWHERE));
     assert_eq!(outcome.exit, Some(0), "{}\n{outcome}", scenario.name);
     traced(&outcome.stderr).into_iter().filter(|(point, _)| point.starts_with("metrics: ")).collect()
@@ -240,7 +240,7 @@ impl Scenario {
     ) -> Ended {
         let stop = format!("{point}:{moment}:{pass}");
         let what = format!("{}, stopped {stop}", self.name);
-        let project = copy_with_state(before);
+        let project = before.copy_with_state();
         let mut reader = Sampler::new(&project, Expected { points: expected, is_growing: self.writes });
         let stopped = reader.while_done(|| self.run(&project, &stop));
         let mut wrong = Vec::new();

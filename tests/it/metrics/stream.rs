@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::servers::{Stream, with_keys};
 use super::stores::archived;
 use super::throttled::Throttled;
-use super::{RUN, SERIES, copy_with_state, example, read_of_each};
+use super::{RUN, SERIES, example, read_of_each};
 use crate::conformance::server::{Moto, OnAws as _};
 use crate::support::{Outcome, Project};
 
@@ -111,7 +111,7 @@ fn records_that_are_gone_behind_a_replay_that_was_stopped_are_an_error() {
     stream.lose_all(1);
     for more in [&[][..], &[("k".to_owned(), second(20_000))]] {
         stream.put(more);
-        let project = copy_with_state(&project);
+        let project = project.copy_with_state();
         let outcome = suiro(&project, &replay);
         assert_eq!(outcome.exit, Some(2), "{outcome}");
         let message = "error[T0402] +replay+replay (replay.dig:1:1)\n  the stream has a gap: the shard `shardId-000000000000` was \
