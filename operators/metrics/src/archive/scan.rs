@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use lake::storage::Storage;
 use lake::{Error, ErrorKind, Result};
+use object_store::ObjectStore as _;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
@@ -45,12 +47,7 @@ pub(crate) fn scan<S: SeriesRows>(
 ) -> ArchiveBatches<S> {
     let names = match selection {
         Selection::All => None,
-        Selection::Names(names) => {
-            let mut names = names.to_vec();
-            names.sort();
-            names.dedup();
-            Some(names)
-        }
+        Selection::Names(names) => Some(sorted(names)),
     };
     if files.iter().all(|file| file.slot.is_none()) {
         return in_order(storage, files, names, SCAN_POINTS);
@@ -67,6 +64,39 @@ pub(crate) fn scan<S: SeriesRows>(
     let scans =
         wanted.into_iter().map(|(file, names)| in_order(storage, std::slice::from_ref(file), names, batch_rows));
     side_by_side(scans.collect())
+}
+
+/// Reads some series of objects, all at once: what [`scan`] gives, without a task and a way to it that cost more than a small object.
+///
+/// # Errors
+/// As those of a scan.
+pub(crate) async fn read_named<S: SeriesRows>(
+    storage: &Storage,
+    files: &[ArchivedFile],
+    names: &[SeriesName],
+) -> Result<Vec<S>> {
+    let mut gathered = Gathered::<S> {
+        whole: Vec::new(),
+        rows: 0,
+        batch_rows: usize::MAX,
+        current: None,
+        names: Some(sorted(names)),
+        sender: None,
+    };
+    // Of a version that is split by the hash of the series each object has an order of its own.
+    let pieces = if files.iter().all(|file| file.slot.is_none()) { files.len() } else { 1 };
+    for piece in files.chunks(pieces.max(1)) {
+        gathered.read_all(storage, piece).await?;
+    }
+    gathered.whole.sort_by(|left, right| left.name().cmp(right.name()));
+    Ok(gathered.whole)
+}
+
+fn sorted(names: &[SeriesName]) -> Vec<SeriesName> {
+    let mut names = names.to_vec();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// Tells whether an object may hold a series.
@@ -110,10 +140,11 @@ fn in_order<S: SeriesRows>(
     let (storage, files) = (storage.clone(), files.to_vec());
     let (sender, mut receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
-        let mut gathered = Gathered { whole: Vec::new(), rows: 0, batch_rows, current: None, names, sender };
+        let listener = Some(sender.clone());
+        let mut gathered = Gathered { whole: Vec::new(), rows: 0, batch_rows, current: None, names, sender: listener };
         if let Err(error) = gathered.read_all(&storage, &files).await {
             // Nobody listens any more when this fails.
-            let _given_up = gathered.sender.send(Err(error)).await;
+            let _given_up = sender.send(Err(error)).await;
         }
     });
     futures::stream::poll_fn(move |context| receiver.poll_recv(context)).boxed()
@@ -127,7 +158,8 @@ struct Gathered<S> {
     batch_rows: usize,
     current: Option<S>,
     names: Option<Vec<SeriesName>>,
-    sender: mpsc::Sender<Result<Vec<S>>>,
+    /// Who takes batches as soon as they are whole; none where all of them are kept.
+    sender: Option<mpsc::Sender<Result<Vec<S>>>>,
 }
 
 impl<S: SeriesRows> Gathered<S> {
@@ -148,7 +180,10 @@ impl<S: SeriesRows> Gathered<S> {
         let policy = if self.names.is_some() { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
         let options = ArrowReaderOptions::new().with_schema(S::FORM.schema()).with_page_index_policy(policy);
         if file.bytes <= SMALL_BYTES {
-            let bytes = storage.read(&file.location).await?;
+            // Whoever reads all of it compares it with what was written: then it is taken as it is.
+            let is_compared = self.names.is_none();
+            let bytes =
+                if is_compared { storage.read(&file.location).await? } else { read_known(storage, file).await? };
             let metadata = ArrowReaderMetadata::load(&bytes, options).map_err(damaged)?;
             let mut builder =
                 ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata).with_batch_size(batch_rows);
@@ -185,7 +220,7 @@ impl<S: SeriesRows> Gathered<S> {
 
     /// Takes rows; returns whether anybody still listens.
     async fn take(&mut self, rows: &RecordBatch, file: &ArchivedFile) -> Result<bool> {
-        for series in S::from_rows(rows)? {
+        for series in S::from_rows(rows, self.names.as_deref())? {
             if let Some(slot) = file.slot.filter(|slot| !slot.holds(series.name())) {
                 let message = format!(
                     "found `{}` in the object of the series whose hashes have the remainder {} by {}",
@@ -194,9 +229,6 @@ impl<S: SeriesRows> Gathered<S> {
                     slot.of
                 );
                 return Err(Error::new(ErrorKind::InvalidData, "read an archive", message));
-            }
-            if self.names.as_ref().is_some_and(|names| names.binary_search(series.name()).is_err()) {
-                continue;
             }
             match &mut self.current {
                 Some(current) if current.name() == series.name() => current.append(series)?,
@@ -218,9 +250,23 @@ impl<S: SeriesRows> Gathered<S> {
     /// Sends the series that are whole; returns whether anybody still listens.
     async fn send(&mut self) -> bool {
         self.rows = 0;
+        let Some(sender) = &self.sender else { return true };
         let whole = std::mem::take(&mut self.whole);
-        whole.is_empty() || self.sender.send(Ok(whole)).await.is_ok()
+        whole.is_empty() || sender.send(Ok(whole)).await.is_ok()
     }
+}
+
+/// Reads a small object of the length that is known: one call of the store, which on a disk needs one thread that waits, not two.
+async fn read_known(storage: &Storage, file: &ArchivedFile) -> Result<Bytes> {
+    let path = Storage::store_path(&file.location)?;
+    let whole = 0..file.bytes;
+    if let Ok(mut parts) = storage.object_store().get_ranges(&path, std::slice::from_ref(&whole)).await
+        && let Some(bytes) = parts.pop()
+    {
+        return Ok(bytes);
+    }
+    // It is gone, shorter than it was, or out of reach: that has its own errors.
+    storage.read(&file.location).await
 }
 
 fn texts(names: &[SeriesName]) -> Vec<&str> {
