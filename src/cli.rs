@@ -271,7 +271,8 @@ pub(crate) enum Metrics {
     },
     /// Go on with what the server of a tier has left, after it threw keys away.
     ///
-    /// Until then nothing of the tier is read, moved or deleted. Bring the points again from where they came.
+    /// Until then nothing of the tier is read, moved or deleted. Bring the points again from where they came: of a stream with
+    /// `start: trim_horizon` or a time, as `metrics.replay>` without it goes on behind what it has read.
     AcceptLoss {
         /// The tier.
         #[arg(value_name = "TIER")]
@@ -306,7 +307,7 @@ pub(crate) struct MetricsRead {
     /// What is made of the points of a step.
     #[arg(long, value_name = "WHAT", default_value = "avg")]
     pub(crate) aggregate: MetricsAggregate,
-    /// Leave out what tiers hold that cannot be reached, and say so, where it would be an error.
+    /// Leave out what tiers hold that cannot be reached, or is damaged or missing, and say so, where it would be an error.
     #[arg(long)]
     pub(crate) partial: bool,
     /// How to print the result; a plot on a terminal, CSV elsewhere.

@@ -151,19 +151,7 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
             state::write(context, &progress).await?;
             progress
         };
-        let (host, teller) = (Arc::clone(&context.host), Arc::clone(&context.host));
-        let control = LoadControl {
-            notice: Arc::new(move |notice| teller.warn(&notice.to_string())),
-            progress: Arc::new(move |progress| {
-                host.progress(TaskProgress {
-                    rows: progress.rows,
-                    bytes: progress.bytes_read,
-                    bytes_total: Some(progress.bytes_total),
-                });
-            }),
-            cancel: context.cancellation.clone(),
-            check: None,
-        };
+        let control = control(context);
         loop {
             if let Some(report) = progress.state.report() {
                 return Ok(done(context, report));
@@ -187,6 +175,23 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
 /// How long a load on AWS may take to give up what it wrote when it is told to stop: nobody may answer any more. What stays is
 /// collected later.
 const STOPPING: Duration = Duration::from_secs(1);
+
+/// Returns what a load of a task is told and asked: its words, its progress, and whether it is to end.
+pub(crate) fn control(context: &TaskContext) -> LoadControl {
+    let (host, teller) = (Arc::clone(&context.host), Arc::clone(&context.host));
+    LoadControl {
+        notice: Arc::new(move |notice| teller.warn(&notice.to_string())),
+        progress: Arc::new(move |progress| {
+            host.progress(TaskProgress {
+                rows: progress.rows,
+                bytes: progress.bytes_read,
+                bytes_total: Some(progress.bytes_total),
+            });
+        }),
+        cancel: context.cancellation.clone(),
+        check: None,
+    }
+}
 
 /// Waits for a part of the work, and not for a service that does not answer when the task is told to stop.
 pub(crate) async fn answered<T>(

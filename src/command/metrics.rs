@@ -1,11 +1,12 @@
 //! `suiro metrics`: time series from all tiers at once, and how far their windows are.
 
+pub(super) mod astray;
 mod plot;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use engine::diagnostic::code;
+use engine::diagnostic::{code, suggest};
 use engine::operator::TaskError;
 use engine::params::template::TemplateSettings;
 use engine::params::{Params, scope};
@@ -14,8 +15,8 @@ use jiff::Timestamp;
 use lake::words::{bytes, figure};
 use metrics::config::Period;
 use metrics::{
-    Aggregate, Fault, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step, TierName, TimeRange,
-    WindowStatus,
+    Aggregate, Fault, Gap, Instead, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step, TierName,
+    TimeRange, WindowStatus,
 };
 use operators::Purpose;
 use serde_json::json;
@@ -27,6 +28,9 @@ use crate::output::{counted, right, stdout_width, table, text};
 
 /// How many rows a table for people shows at most.
 const TABLE_ROWS: usize = 1_000;
+
+/// How many series are looked through for one with a name that is near.
+const MOST_NAMES: usize = 100_000;
 
 /// How wide a drawing is where the terminal does not say.
 const WIDTH: usize = 100;
@@ -103,7 +107,12 @@ async fn read(base: &Base, command: &cli::MetricsRead) -> Result<(), Failure> {
         aggregate: aggregate(command.aggregate),
         on_gap: if command.partial { OnGap::Name } else { OnGap::Fail },
     };
-    let answer = metrics.read(&request, now).await?;
+    let answer = metrics.read(&request, now).await.map_err(|error| {
+        // What is not there or out of reach, rather than what was asked for.
+        let may_be_left_out = !command.partial && error.kind != lake::ErrorKind::InvalidInput;
+        let failure = Failure::from(error);
+        if may_be_left_out { failure.help("`--partial` reads the rest, and names what is missing") } else { failure }
+    })?;
     let Some(series) = answer.series.first() else { return Ok(()) };
     let format = command.format.unwrap_or_else(|| {
         if base.output.json {
@@ -114,8 +123,20 @@ async fn read(base: &Base, command: &cli::MetricsRead) -> Result<(), Failure> {
             MetricsFormat::Csv
         }
     });
-    print(format, &command.name, range, &answer, series)?;
+    let heading = if answer.step == metrics.tiers().raw_step() {
+        format!("{}, its points", command.name)
+    } else {
+        format!("{}, one value each {}", command.name, answer.step)
+    };
+    print(format, &heading, range, &answer, series)?;
     tell(base, &command.name, &answer, series);
+    if series.rows.is_empty() && answer.gaps.is_empty() {
+        // What it finds is help: that nothing is there was said.
+        let names = metrics.archived_names(MOST_NAMES).await.unwrap_or_default();
+        if let Some(help) = suggest::did_you_mean(&command.name, names.iter().map(SeriesName::as_str)) {
+            base.output.note(&help);
+        }
+    }
     Ok(())
 }
 
@@ -134,7 +155,7 @@ fn aggregate(aggregate: MetricsAggregate) -> Aggregate {
 /// Prints the rows.
 fn print(
     format: MetricsFormat,
-    name: &str,
+    heading: &str,
     range: TimeRange,
     answer: &ReadAnswer,
     series: &SeriesAnswer,
@@ -153,8 +174,14 @@ fn print(
                 // What JSON has no number for is a text.
                 let value = if row.value.is_finite() { json!(row.value) } else { json!(row.value.to_string()) };
                 let row = json!({"timestamp": moment(row.time_ms), "value": value, "tier": tier(row.tier)});
-                serde_json::to_writer(&mut out, &row).map_err(io::Error::from)?;
-                out.write_all(b"\n")?;
+                json_line(&mut out, &row)?;
+            }
+            // Whoever reads rows by a program is told beside them what they are not.
+            for Gap { range, tier, why } in &answer.gaps {
+                json_line(&mut out, &json!({"gap": span(*range, tier, why)}))?;
+            }
+            for Instead { range, tier, why } in &answer.instead {
+                json_line(&mut out, &json!({"instead": span(*range, tier, why)}))?;
             }
         }
         MetricsFormat::Table => {
@@ -172,7 +199,7 @@ fn print(
         MetricsFormat::Plot => {
             let points: Vec<(i64, f64)> = series.rows.iter().map(|row| (row.time_ms, row.value)).collect();
             let width = console::Term::stdout().size_checked().map_or(WIDTH, |(_, columns)| usize::from(columns));
-            writeln!(out, "{name}, one value each {}", answer.step)?;
+            writeln!(out, "{heading}")?;
             match plot::draw(&points, (range.start_ms, range.end_ms), width) {
                 Some(drawing) => writeln!(out, "{drawing}")?,
                 None => writeln!(out, "there is nothing to draw")?,
@@ -181,6 +208,16 @@ fn print(
     }
     out.flush()?;
     Ok(())
+}
+
+fn json_line(out: &mut impl Write, value: &serde_json::Value) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value).map_err(io::Error::from)?;
+    out.write_all(b"\n")
+}
+
+/// A span of which something is to be said.
+fn span(range: TimeRange, tier: &TierName, why: &str) -> serde_json::Value {
+    json!({"from": moment(range.start_ms), "to": moment(range.end_ms), "tier": tier.as_str(), "why": why})
 }
 
 /// Says where the rows come from, and what could not be read.
@@ -192,6 +229,9 @@ fn tell(base: &Base, name: &str, answer: &ReadAnswer, series: &SeriesAnswer) {
     for segment in &series.segments {
         let (first, last) = (moment(segment.range.start_ms), moment(segment.range.end_ms - 1));
         base.output.note(&format!("{first} … {last}  {}  {}", tier(segment.tier), counted(segment.rows, "row")));
+    }
+    for Instead { range, tier, why } in &answer.instead {
+        base.output.note(&format!("{range}  {tier}  DAMAGED, read from where its points are still held: {why}"));
     }
     for gap in &answer.gaps {
         base.output.note(&format!("{}  {}  NOT READ: {}", gap.range, gap.tier, gap.why));
@@ -214,7 +254,7 @@ async fn status(base: &Base, file: &Path) -> Result<(), Failure> {
                 "state": status.state.word(),
                 "late": status.is_late,
                 "fault": status.fault.map(Fault::word),
-                "astray": status.is_astray,
+                "astray": status.astray.is_some(),
                 "stale": status.is_stale,
                 "due": status.is_due,
                 "generation": status.generation,
@@ -240,6 +280,9 @@ async fn status(base: &Base, file: &Path) -> Result<(), Failure> {
     if !base.output.json {
         right(&mut rows, &[2, 3, 4, 5]);
         base.output.line(&text(&rows, stdout_width()))?;
+        for note in astray::notes(&windows, metrics.tiers()) {
+            base.output.note(&note);
+        }
     }
     Ok(())
 }
@@ -252,7 +295,7 @@ fn state(status: &WindowStatus) -> String {
         Some(Fault::Store) => format!("{word}, not as the store"),
         None => word.to_owned(),
     };
-    let word = if status.is_astray { format!("{word}, not what the catalog points to") } else { word };
+    let word = if status.astray.is_some() { format!("{word}, not what the catalog points to") } else { word };
     let word = if status.is_stale { format!("{word}, made of older windows") } else { word };
     match (status.is_late, status.is_due) {
         (true, _) => format!("{word}, late: points came since"),

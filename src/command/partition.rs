@@ -11,6 +11,7 @@ use lake::{ErrorKind, Lake};
 use operators::Purpose;
 use serde_json::json;
 
+use super::metrics::astray;
 use super::table::{find, name};
 use crate::cli;
 use crate::compose::Base;
@@ -183,7 +184,7 @@ async fn undo(
     direction: Direction,
 ) -> Result<(), Failure> {
     let name = partition_name(found, values);
-    find_partition(lake, found, values).await?;
+    let kind = metrics::kind_of(&find_partition(lake, found, values).await?);
     let undone = lake.undo_partition(&found.name, values, direction).await.map_err(|error| {
         let is_missing = error.kind == lake::ErrorKind::NotFound;
         let failure = Failure::from(error);
@@ -204,6 +205,13 @@ async fn undo(
         (Direction::Redo, false) => "is the latest version already",
     };
     base.output.note(&format!("{} {name} {what}: {}", found.name, undone.to));
+    if let Some(kind) = kind {
+        // The tier has a word in it, which the catalog does not know.
+        base.output.note(&match direction {
+            Direction::Undo => astray::after_undo(&found.name.to_string(), &name, kind),
+            Direction::Redo => astray::AFTER_REDO.to_owned(),
+        });
+    }
     Ok(())
 }
 

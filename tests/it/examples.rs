@@ -86,7 +86,7 @@ fn metric_tiers_end_as_parquet_and_are_read_as_one() {
     assert_eq!(project.query("SELECT sum(\"count\") AS n FROM metrics.points WHERE step = '1d'"), "n\n924\n");
     let read = ["metrics", "read", "--name", "web-1.cpu", "--from", "2024-03-01", "--to", "2024-03-04"];
     let plot = project.succeed(&[&read[..], &["--format", "plot"]].concat());
-    assert!(plot.stdout.starts_with("web-1.cpu, one value each 1m\n 97.3 ┤"), "{plot}");
+    assert!(plot.stdout.starts_with("web-1.cpu, its points\n 97.3 ┤"), "{plot}");
     assert!(plot.stderr.contains("[MOMENT] … [MOMENT]  cold  432 rows\n"), "{plot}");
 }
 

@@ -2,6 +2,7 @@
 //! point with a reader that looks all the while.
 
 mod aws;
+mod collected;
 mod damage;
 mod hostile;
 mod meanwhile;
@@ -12,6 +13,7 @@ mod stops;
 mod stores;
 mod stream;
 mod throttled;
+mod undone;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

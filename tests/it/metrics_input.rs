@@ -68,3 +68,29 @@ fn stopped_at(stop: &str, expected: &str) -> Vec<String> {
     }
     wrong
 }
+
+/// Rows that were read and are gone before they are points are no points that were written: the run says so, and a new one reads
+/// the input anew.
+#[test]
+fn rows_that_are_lost_before_they_are_points_are_noticed() {
+    let undisturbed = project();
+    undisturbed.succeed(&RUN);
+    let expected = held(&undisturbed);
+    let project = self::project();
+    // All is read, and nothing is written yet.
+    let at = "metrics: touch the windows before a write:before";
+    let stopped = project.command(&RUN).env("SUIRO_CRASH_AT", at).output().unwrap();
+    assert_eq!(stopped.status.code(), None, "{}", Outcome::of(&project, &stopped));
+    let incoming = project.path().join(".suiro/metrics/incoming");
+    assert!(!files_below(&incoming).is_empty());
+    std::fs::remove_dir_all(&incoming).unwrap();
+    let noticed = project.suiro(&RUN);
+    assert_eq!(noticed.exit, Some(2), "{noticed}");
+    let said = "error[T0402] +most+write (most.dig:1:1)\n  2 rows were read, and 0 of them are still below the project's state\n";
+    assert!(noticed.stderr.contains(said), "{noticed}");
+    let help = "run it again with `--rerun`: the input is read anew, and points that were written stay as they are";
+    assert!(noticed.stderr.contains(help), "{noticed}");
+    project.succeed(&[&RUN[..], &["--rerun"]].concat());
+    assert_eq!(held(&project), expected);
+    assert!(!incoming.is_dir() || files_below(&incoming).is_empty());
+}

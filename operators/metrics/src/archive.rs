@@ -18,8 +18,9 @@ mod whole;
 pub(crate) use file::{ArchiveWriter, hash_of_object};
 pub(crate) use form::Form;
 pub(crate) use place::{Place, note_state, partition_of, parts_of, standing_of, state_of};
+pub use place::{WindowKind, kind_of};
 pub(crate) use rows::SeriesRows;
-pub(crate) use scan::{ArchiveBatches, scan};
+pub(crate) use scan::{ArchiveBatches, read_named, scan};
 pub(crate) use whole::scan_whole;
 
 #[cfg(test)]

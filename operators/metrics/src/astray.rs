@@ -1,6 +1,6 @@
 //! Windows whose partition is not what the ledger knows: somebody undid it, dropped it, or put another one in its place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use lake::Result;
 use lake::name::Location;
@@ -12,7 +12,7 @@ use crate::window::Window;
 
 /// Where the catalog points, when that is not what the ledger knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Astray {
+pub enum Astray {
     /// It has no partition of the window.
     Gone,
     /// Somewhere else.
@@ -68,32 +68,5 @@ impl Metrics {
             }
         }
         Ok(astray)
-    }
-
-    /// Finds the windows of a roll-up that are made of something else than what stands of the finer tier now.
-    ///
-    /// # Errors
-    /// Those of the ledger.
-    pub(crate) async fn stale(&self, rows: &[LedgerRow]) -> Result<BTreeSet<Window>> {
-        let mut stale = BTreeSet::new();
-        for row in rows {
-            let Some(standing) = &row.standing else { continue };
-            let Some(from) = standing.made_from.first() else { continue };
-            let Some(fine) = self.tiers.all().iter().find(|tier| tier.name.as_str() == from.tier) else { continue };
-            let finer = self.ledger.rows(&fine.name, row.window.range()).await?;
-            let made_of = |finer: &LedgerRow| {
-                let label = finer.window.label();
-                standing.made_from.iter().find(|made| made.window == label).map(|made| made.generation)
-            };
-            let is_stale = finer.iter().any(|finer| {
-                let now = finer.standing.as_ref().map(|standing| standing.generation);
-                // What is not verified yet may still change.
-                now.is_some() && now != made_of(finer) && (made_of(finer).is_some() || finer.is_settled())
-            });
-            if is_stale {
-                stale.insert(row.window);
-            }
-        }
-        Ok(stale)
     }
 }

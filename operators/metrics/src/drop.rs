@@ -49,10 +49,14 @@ impl Metrics {
         now: Timestamp,
     ) -> Result<Vec<Window>> {
         let tier = self.dropping_tier(tier)?;
+        // Whoever asks begins anew.
+        *self.seen_whole.lock().await = None;
         let rows = self.windows(&tier.name, window).await?;
+        let dropped = self.ledger.dropped(&tier.name, TimeRange::ALL).await?;
         let is_due = |row: &&LedgerRow| {
             row.standing.is_some()
-                && row.fault.is_none()
+                // What was begun is ended, whatever was found since.
+                && (row.fault.is_none() || dropped.binary_search(&row.window).is_ok())
                 && self.aged_window(tier, row.window).is_closed(older_than_ms, now.as_millisecond())
         };
         Ok(rows.iter().filter(is_due).map(|row| row.window).collect())
@@ -130,8 +134,9 @@ impl Metrics {
         let range = self.aged_window(tier, row.window).range();
         let dropped = self.ledger.dropped(&tier.name, range).await?;
         let rows = self.ledger.rows(&tier.name, range).await?;
-        let waits =
-            |other: &LedgerRow| !dropped.contains(&other.window) && (other.is_late() || other.state < row.state);
+        // A damaged one may be written again, and then the roll-up has to be made again of all of them.
+        let is_behind = |other: &LedgerRow| other.is_late() || other.fault.is_some() || other.state < row.state;
+        let waits = |other: &LedgerRow| !dropped.contains(&other.window) && is_behind(other);
         Ok(rows.into_iter().find(waits).map(|other| other.window))
     }
 
@@ -203,7 +208,14 @@ impl Metrics {
         let looked_at = self.look(tier, window, Form::Buckets).await?;
         let standing = looked_at.row.as_ref().and_then(|row| row.standing.as_ref());
         match standing {
-            Some(standing) if looked_at.astray.is_none() => Ok(self.check_bytes(standing).await?.is_empty()),
+            Some(standing) if looked_at.astray.is_none() => {
+                // One roll-up stands for many windows, which go one after the other: its bytes are read for the first of them.
+                let mut seen_whole = self.seen_whole.lock().await;
+                let is_whole =
+                    seen_whole.as_ref() == Some(&standing.prefix) || self.check_bytes(standing).await?.is_empty();
+                *seen_whole = is_whole.then(|| standing.prefix.clone());
+                Ok(is_whole)
+            }
             _ => Ok(false),
         }
     }

@@ -62,10 +62,15 @@ impl Metrics {
         window: Option<TimeRange>,
         now: Timestamp,
     ) -> Result<Vec<Window>> {
-        let (_, archive, unit) = self.raw_pair(from, to)?;
-        let range = window.map_or(TimeRange::ALL, |range| Window::widened(unit, &range));
+        let (archive, range) = self.archived_span(from, to, window)?;
         self.discover(from, archive, &range).await?;
         self.known_dumps(from, to, window, now).await
+    }
+
+    /// Returns the archive of a store and a span in whole windows of it: all of time for none.
+    fn archived_span(&self, from: &TierName, to: &TierName, window: Option<TimeRange>) -> Result<(&Tier, TimeRange)> {
+        let (_, archive, unit) = self.raw_pair(from, to)?;
+        Ok((archive, window.map_or(TimeRange::ALL, |range| Window::widened(unit, &range))))
     }
 
     /// The same by what the ledger and the catalog know: no store is looked into, and nothing is noted.
@@ -79,8 +84,7 @@ impl Metrics {
         window: Option<TimeRange>,
         now: Timestamp,
     ) -> Result<Vec<Window>> {
-        let (_, archive, unit) = self.raw_pair(from, to)?;
-        let range = window.map_or(TimeRange::ALL, |range| Window::widened(unit, &range));
+        let (archive, range) = self.archived_span(from, to, window)?;
         let rows = self.ledger.rows(to, range).await?;
         let astray = self.astray(archive, &rows).await?;
         let dropped = self.ledger.dropped(to, range).await?;
@@ -124,6 +128,9 @@ impl Metrics {
                     found.push(window);
                 }
             }
+        }
+        if !found.is_empty() {
+            self.bind(&[self.tiers.tier(from)?, archive]).await?;
         }
         let touch = self.ledger.touch(&archive.name, &found, Touch::Found);
         self.points().around("metrics: note windows that were found", touch).await

@@ -4,9 +4,12 @@
 //! touched. A write touches its windows before and after; a window that was touched since its dump began is *late*.
 
 mod dropped;
+mod expiry;
 mod fault;
+mod making;
 mod name;
 mod record;
+mod restore;
 mod row;
 mod server;
 mod stream;
@@ -15,10 +18,10 @@ use std::path::Path;
 
 use lake::sqlite::FileKind;
 use lake::{Error, ErrorKind, Result};
-use sqlx::sqlite::SqlitePool;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Sqlite, Transaction};
 
-use crate::checksum::{PartSums, Tally};
+use crate::checksum::PartSums;
 use crate::tiers::TierName;
 use crate::time::TimeRange;
 use crate::window::{PartitionUnit, Window};
@@ -126,19 +129,11 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::row`].
     pub async fn rows(&self, tier: &TierName, range: TimeRange) -> Result<Vec<LedgerRow>> {
-        let rows = sqlx::query(
-            "SELECT start_ms, end_ms, unit, state, stood.generation, begun, ended, dumped_touched, expiring, standing, making, \
-             fault.generation AS fault_generation, fault.what AS fault FROM metric_window AS stood \
-             LEFT JOIN metric_fault AS fault USING (tier, start_ms) \
-             WHERE tier = ? AND start_ms < ? AND end_ms > ? ORDER BY start_ms",
-        )
-        .bind(tier.as_str())
-        .bind(range.end_ms)
-        .bind(range.start_ms)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(|error| failed(READ, error))?;
-        rows.iter().map(row::read).collect()
+        const QUERY: &str = "SELECT start_ms, end_ms, unit, state, stood.generation, begun, ended, dumped_touched, expiring, standing, \
+                             making, making IS NOT NULL AS is_making, fault.generation AS fault_generation, fault.what AS fault FROM metric_window AS stood \
+                             LEFT JOIN metric_fault AS fault USING (tier, start_ms) \
+                             WHERE tier = ? AND start_ms < ? AND end_ms > ? ORDER BY start_ms";
+        self.in_span(QUERY, tier, range).await?.iter().map(row::read).collect()
     }
 
     /// Returns the sums by parts of what stands; none where a rebuilt ledger does not know them.
@@ -160,248 +155,16 @@ impl Ledger {
         Ok(Some(Parts { target, source }))
     }
 
-    /// Notes that a generation is being made; what was being made before is forgotten.
-    ///
-    /// # Errors
-    /// Those of the file; `Conflict` when another process made one since the row was read.
-    pub async fn intend(&self, tier: &TierName, window: Window, making: &Archived) -> Result<()> {
-        let earlier = making.generation.saturating_sub(1);
-        let text = encode(making)?;
-        let done = self
-            .change(
-                sqlx::query(
-                    "UPDATE metric_window SET making = ?, generation = ?, made = 0 \
-                     WHERE tier = ? AND start_ms = ? AND generation = ?",
-                )
-                .bind(text)
-                .bind(making.generation)
-                .bind(tier.as_str())
-                .bind(window.range().start_ms)
-                .bind(earlier),
-            )
-            .await?;
-        expect_one(done, window)
-    }
-
-    /// Notes what was read back of the objects: from now on they may be published.
-    ///
-    /// # Errors
-    /// As [`Ledger::intend`].
-    pub async fn made(
-        &self,
-        tier: &TierName,
-        window: Window,
-        made: &Archived,
-        target: &Tally,
-        source: &Tally,
-    ) -> Result<()> {
-        let text = encode(made)?;
-        let done = self
-            .change(
-                sqlx::query(
-                    "UPDATE metric_window SET making = ?, making_target = ?, making_source = ?, made = 1 \
-                     WHERE tier = ? AND start_ms = ? AND generation = ? AND making IS NOT NULL",
-                )
-                .bind(text)
-                .bind(target.parts.to_bytes())
-                .bind(source.parts.to_bytes())
-                .bind(tier.as_str())
-                .bind(window.range().start_ms)
-                .bind(made.generation),
-            )
-            .await?;
-        expect_one(done, window)
-    }
-
-    /// Notes that what was made is what readers are pointed to.
-    ///
-    /// # Errors
-    /// As [`Ledger::intend`].
-    pub async fn promote(&self, tier: &TierName, window: Window, made: &Archived) -> Result<()> {
-        let done = self
-            .change(
-                sqlx::query(
-                    "UPDATE metric_window SET state = 'written', dumped_touched = ?, expiring = 0, \
-                     standing = making, standing_target = making_target, standing_source = making_source, \
-                     making = NULL, making_target = NULL, making_source = NULL, made = 0 \
-                     WHERE tier = ? AND start_ms = ? AND generation = ? AND made = 1",
-                )
-                .bind(touched(made.touched))
-                .bind(tier.as_str())
-                .bind(window.range().start_ms)
-                .bind(made.generation),
-            )
-            .await?;
-        expect_one(done, window)
-    }
-
-    /// Notes that what was being made is given up.
-    ///
-    /// # Errors
-    /// Those of the file.
-    pub async fn give_up(&self, tier: &TierName, window: Window, generation: u32) -> Result<()> {
-        self.change(
-            sqlx::query(
-                "UPDATE metric_window SET making = NULL, making_target = NULL, making_source = NULL, made = 0 \
-                 WHERE tier = ? AND start_ms = ? AND generation = ?",
-            )
-            .bind(tier.as_str())
-            .bind(window.range().start_ms)
-            .bind(generation),
-        )
-        .await
-        .map(drop)
-    }
-
-    /// Notes that what stands is what a dump would make now: `standing` with other figures of its source. `making` is what was
-    /// made to find that out, if anything: it is given up.
-    ///
-    /// # Errors
-    /// As [`Ledger::intend`].
-    pub async fn confirm(&self, tier: &TierName, window: Window, standing: &Archived, source: &Tally) -> Result<()> {
-        let text = encode(standing)?;
-        let done = self
-            .change(
-                sqlx::query(
-                    "UPDATE metric_window SET state = 'written', dumped_touched = ?, expiring = 0, standing = ?, \
-                     standing_source = ?, making = NULL, making_target = NULL, making_source = NULL, made = 0 \
-                     WHERE tier = ? AND start_ms = ? AND standing IS NOT NULL",
-                )
-                .bind(touched(standing.touched))
-                .bind(text)
-                .bind(source.parts.to_bytes())
-                .bind(tier.as_str())
-                .bind(window.range().start_ms),
-            )
-            .await?;
-        expect_one(done, window)
-    }
-
-    /// Notes that points of a verified window are about to be deleted, if it is still as it was. Returns whether it is.
-    ///
-    /// # Errors
-    /// Those of the file.
-    pub async fn begin_expiry(&self, tier: &TierName, row: &LedgerRow) -> Result<bool> {
-        let done = self
-            .change(
-                sqlx::query(
-                    "UPDATE metric_window SET expiring = 1 WHERE tier = ? AND start_ms = ? AND generation = ? \
-                     AND state = 'verified' AND begun + ended = ? AND dumped_touched = begun + ended",
-                )
-                .bind(tier.as_str())
-                .bind(row.window.range().start_ms)
-                .bind(row.generation)
-                .bind(touched(row.touched())),
-            )
-            .await?;
-        Ok(done == 1)
-    }
-
-    /// Notes that the stores hold nothing of a window any more, if it is still as it was. Returns whether it is.
-    ///
-    /// # Errors
-    /// Those of the file.
-    pub async fn expired(&self, tier: &TierName, row: &LedgerRow) -> Result<bool> {
-        let done = self
-            .change(
-                sqlx::query(
-                    "UPDATE metric_window SET state = 'expired', expiring = 0 \
-                     WHERE tier = ? AND start_ms = ? AND generation = ? AND state = 'verified' AND begun + ended = ?",
-                )
-                .bind(tier.as_str())
-                .bind(row.window.range().start_ms)
-                .bind(row.generation)
-                .bind(touched(row.touched())),
-            )
-            .await?;
-        Ok(done == 1)
-    }
-
-    /// Notes that an expired window was looked at and the stores still hold nothing of it, if it is still as it was. Returns
-    /// whether it is.
-    ///
-    /// # Errors
-    /// Those of the file.
-    pub async fn still_expired(&self, tier: &TierName, row: &LedgerRow) -> Result<bool> {
-        let done = self
-            .change(
-                sqlx::query(
-                    "UPDATE metric_window SET dumped_touched = begun + ended, expiring = 0 \
-                     WHERE tier = ? AND start_ms = ? AND generation = ? AND state = 'expired' AND begun + ended = ?",
-                )
-                .bind(tier.as_str())
-                .bind(row.window.range().start_ms)
-                .bind(row.generation)
-                .bind(touched(row.touched())),
-            )
-            .await?;
-        Ok(done == 1)
-    }
-
-    /// Puts a window that the catalog tells of into a ledger that does not know it, as far as its partition says that it is; one
-    /// that it knows stays. A raw window is late: what was written since it was dumped is not known. Returns whether it was put.
-    ///
-    /// # Errors
-    /// Those of the file.
-    pub async fn restore(
-        &self,
-        tier: &TierName,
-        window: Window,
-        standing: &Archived,
-        state: WindowState,
-        target: Option<&PartSums>,
-        is_late: bool,
-    ) -> Result<bool> {
-        let text = encode(standing)?;
-        let late = i64::from(is_late);
-        let done = self
-            .change(
-                sqlx::query(
-                    "INSERT INTO metric_window (tier, start_ms, end_ms, unit, state, generation, begun, ended, \
-                     dumped_touched, standing, standing_target, standing_source) \
-                     VALUES (?1, ?2, ?3, ?4, ?10, ?5, ?9, ?9, 0, ?6, ?7, ?8) \
-                     ON CONFLICT (tier, start_ms) DO UPDATE SET state = ?10, generation = max(generation, ?5), \
-                     begun = begun + ?9, ended = ended + ?9, dumped_touched = begun + ended, standing = ?6, \
-                     standing_target = ?7, standing_source = ?8, making = NULL, making_target = NULL, \
-                     making_source = NULL, made = 0 WHERE standing IS NULL",
-                )
-                .bind(tier.as_str())
-                .bind(window.range().start_ms)
-                .bind(window.range().end_ms)
-                .bind(window.unit().key())
-                .bind(standing.generation)
-                .bind(text)
-                .bind(target.map(PartSums::to_bytes))
-                .bind(PartSums::default().to_bytes())
-                .bind(late)
-                .bind(state.word()),
-            )
-            .await?;
-        Ok(done == 1)
-    }
-
-    /// Tells whether all partitions of a tier are in it.
-    ///
-    /// # Errors
-    /// Those of the file.
-    pub async fn knows(&self, tier: &TierName) -> Result<bool> {
-        let known = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM metric_tier WHERE tier = ?)").bind(tier.as_str());
-        known.fetch_one(&self.pool).await.map_err(|error| failed(READ, error))
-    }
-
-    /// Notes that all partitions of a tier are in it.
-    ///
-    /// # Errors
-    /// Those of the file.
-    pub async fn note_known(&self, tier: &TierName) -> Result<()> {
-        let note = sqlx::query("INSERT INTO metric_tier (tier) VALUES (?) ON CONFLICT DO NOTHING").bind(tier.as_str());
-        self.change(note).await.map(drop)
-    }
-
     /// Closes the file at once: `SQLite` removes its log by name, and a test may put another file in its place.
     #[cfg(test)]
     pub(crate) async fn close(&self) {
         self.pool.close().await;
+    }
+
+    /// Asks for what belongs to a span: the query's parameters are the tier, the span's end and its start.
+    async fn in_span(&self, query: &'static str, tier: &TierName, range: TimeRange) -> Result<Vec<SqliteRow>> {
+        let query = sqlx::query(query).bind(tier.as_str()).bind(range.end_ms).bind(range.start_ms);
+        query.fetch_all(&self.pool).await.map_err(|error| failed(READ, error))
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
@@ -424,12 +187,6 @@ fn expect_one(changed: u64, window: Window) -> Result<()> {
 
 fn touched(touched: u64) -> i64 {
     i64::try_from(touched).unwrap_or(i64::MAX)
-}
-
-fn encode(archived: &Archived) -> Result<String> {
-    serde_json::to_string(archived).map_err(|error| {
-        Error::new(ErrorKind::InvalidInput, NOTE, "what is archived cannot be written as JSON").source(error)
-    })
 }
 
 fn failed(operation: &'static str, error: sqlx::Error) -> Error {

@@ -38,7 +38,8 @@ impl Metrics {
         );
         let help = format!(
             "set `maxmemory-policy noeviction` on the server, say that you know (`suiro metrics accept-loss {tier}`), and bring the \
-             points again from where they came (`metrics.replay>`): those that are there are not doubled"
+             points again from where they came: `metrics.replay>` of files, and of a stream with `start: trim_horizon` or a time, as without it \
+             only what is new comes. Points that are there are not doubled"
         );
         Err(Error::new(ErrorKind::ResourcesExhausted, "look whether a store is whole", message).help(help))
     }

@@ -92,6 +92,7 @@ impl Metrics {
                 let sums = parts_of(partition);
                 let is_late = form == Form::Points;
                 let state = state_of(partition);
+                self.bind(&[tier]).await?;
                 let restore = self.ledger.restore(&tier.name, window, &found, state, sums.as_ref(), is_late);
                 self.points().around("metrics: take a window from the catalog", restore).await?;
                 row = self.ledger.row(&tier.name, window).await?;
@@ -128,6 +129,7 @@ impl Metrics {
         attempt: &str,
     ) -> Result<Making<'a>> {
         let window = row.window;
+        self.bind(&[tier]).await?;
         let place = Place::make(&self.lake, tier, window, form).await?;
         let planned_ms = self.lake.settings.clock.now().as_millisecond();
         let generation = row.generation + 1;

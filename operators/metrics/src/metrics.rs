@@ -1,10 +1,11 @@
 //! The tiers of a project, opened: what all steps stand on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::StreamExt as _;
 use lake::crash::CrashPoints;
+use lake::name::Location;
 use lake::{Error, ErrorKind, Lake, Result};
 use tokio::sync::{Mutex, OnceCell};
 
@@ -28,14 +29,21 @@ pub struct Metrics {
     stores: BTreeMap<TierName, OnceCell<Arc<dyn PointStore>>>,
     /// What the stores' series have gathered, of those that writing flushes.
     pub(crate) gathered: BTreeMap<TierName, Mutex<GatheredSeries>>,
+    /// The tiers of whose names this process knows that they stand for what they are here.
+    pub(crate) bound: Mutex<BTreeSet<TierName>>,
+    /// The Parquet tiers by whose names nothing was kept yet, and that the catalog had no windows of.
+    pub(crate) without_partitions: BTreeSet<TierName>,
+    /// The version of a roll-up whose bytes were found whole, while windows go that it stands for.
+    pub(crate) seen_whole: Mutex<Option<Location>>,
 }
 
 impl Metrics {
-    /// Opens the tiers: the ledger in `STATE_DIR/metrics.sqlite`, which is rebuilt from the catalog when it is not there.
+    /// Opens the tiers: the ledger in `STATE_DIR/metrics.sqlite`, which is rebuilt from the catalog when it is not there. The names of
+    /// the tiers are bound to nothing by that, unless their windows are found in the catalog.
     ///
     /// # Errors
     /// Those of the ledger's file, and of the catalog when the ledger is rebuilt; `InvalidInput` for a tier whose name stands for
-    /// another table, kind or step in this project.
+    /// another table, kind, step or length of windows in this project.
     pub async fn open(lake: &Lake, tiers: Tiers, opener: Arc<dyn StoreOpener>) -> Result<Self> {
         let state_dir = &lake.settings.state_dir;
         let file = state_dir.join(crate::ledger::FILE);
@@ -43,16 +51,36 @@ impl Metrics {
         let stores = tiers.stores().map(|tier| (tier.name.clone(), OnceCell::new())).collect();
         let movers = Movers::new(state_dir.join(crate::moving::FILE));
         let gathered = tiers.stores().map(|tier| (tier.name.clone(), Mutex::default())).collect();
-        let metrics = Self { lake: lake.clone(), tiers, ledger, movers, opener, stores, gathered };
-        metrics.note_names().await?;
+        let (bound, without_partitions, seen_whole) = (Mutex::default(), BTreeSet::new(), Mutex::default());
+        let mut metrics = Self {
+            lake: lake.clone(),
+            tiers,
+            ledger,
+            movers,
+            opener,
+            stores,
+            gathered,
+            bound,
+            without_partitions,
+            seen_whole,
+        };
+        metrics.refuse_others(metrics.tiers.all().iter()).await?;
+        metrics.refuse_other_windows().await?;
+        let known = metrics.ledger.known().await?;
+        let mut without_partitions = BTreeSet::new();
         for tier in metrics.tiers.all().iter().filter(|tier| !tier.is_store()) {
+            if known.contains(tier.name.as_str()) {
+                continue;
+            }
             // Once, and to the end: a half of the windows would be taken for all of them.
-            if !metrics.ledger.knows(&tier.name).await? {
-                metrics.rebuild_from_catalog(tier).await?;
-                let note = metrics.ledger.note_known(&tier.name);
-                metrics.points().around("metrics: note that a tier is known", note).await?;
+            metrics.rebuild_from_catalog(tier).await?;
+            if metrics.ledger.names().await?.contains_key(tier.name.as_str()) {
+                metrics.note_known(tier).await?;
+            } else {
+                without_partitions.insert(tier.name.clone());
             }
         }
+        metrics.without_partitions = without_partitions;
         Ok(metrics)
     }
 
@@ -69,8 +97,21 @@ impl Metrics {
         let ledger = Ledger::open(&file).await?;
         let movers = Movers::new(state_dir.join(crate::moving::FILE));
         let (stores, gathered) = (BTreeMap::new(), BTreeMap::new());
-        let metrics = Self { lake: lake.clone(), tiers, ledger, movers, opener, stores, gathered };
-        metrics.refuse_other_names().await?;
+        let (bound, without_partitions, seen_whole) = (Mutex::default(), BTreeSet::new(), Mutex::default());
+        let metrics = Self {
+            lake: lake.clone(),
+            tiers,
+            ledger,
+            movers,
+            opener,
+            stores,
+            gathered,
+            bound,
+            without_partitions,
+            seen_whole,
+        };
+        metrics.refuse_others(metrics.tiers.all().iter()).await?;
+        metrics.refuse_other_windows().await?;
         Ok(Some(metrics))
     }
 

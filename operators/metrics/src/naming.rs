@@ -1,51 +1,113 @@
-//! Tiers of one name in two files are one store and the same windows: two files must not mean different things by it.
+//! Tiers of one name in two files are one store and the same windows: two files must not mean different things by it, from the
+//! first thing on that is kept by it.
 
 use lake::{Error, ErrorKind, Result};
 
 use crate::ledger::Standing;
 use crate::metrics::Metrics;
-use crate::tiers::{Step, Tier, TierKind, TierName};
+use crate::tiers::{Step, Tier, TierKind, TierName, Tiers};
 
 impl Metrics {
-    /// Notes what the names of the tiers stand for, unless they stand for something else already.
-    pub(crate) async fn note_names(&self) -> Result<()> {
-        if self.refuse_other_names().await? {
-            let names: Vec<(TierName, Standing)> =
-                self.tiers.all().iter().map(|tier| (tier.name.clone(), self.standing_of(tier))).collect();
-            let note = self.ledger.note_names(&names);
+    /// Notes what names of tiers stand for, before the first thing is kept by them: a point, a window, or a place in a stream. Whoever
+    /// only looks, or has nothing to keep, binds no name: a slip in a file of tiers does not stay.
+    ///
+    /// # Errors
+    /// Those of the ledger; `InvalidInput` for a name that stands for something else by now.
+    pub(crate) async fn bind(&self, tiers: &[&Tier]) -> Result<()> {
+        let mut bound = self.bound.lock().await;
+        let unbound: Vec<&Tier> = tiers.iter().copied().filter(|tier| !bound.contains(&tier.name)).collect();
+        if unbound.is_empty() {
+            return Ok(());
+        }
+        let new: Vec<(TierName, Standing)> = self
+            .refuse_others(unbound.iter().copied())
+            .await?
+            .into_iter()
+            .map(|tier| (tier.name.clone(), standing_of(&self.tiers, tier)))
+            .collect();
+        if !new.is_empty() {
+            let note = self.ledger.note_names(&new);
             self.points().around("metrics: note what the names of tiers stand for", note).await?;
             // Another process may have been first.
-            self.refuse_other_names().await?;
+            self.refuse_others(unbound.iter().copied()).await?;
+        }
+        for tier in &unbound {
+            // It had no partitions when it was looked up in the catalog: those that it gets now are in the ledger.
+            if self.without_partitions.contains(&tier.name) {
+                self.note_known(tier).await?;
+            }
+            bound.insert(tier.name.clone());
         }
         Ok(())
     }
 
-    /// Refuses names that stand for something else. Returns whether there is something to note.
-    pub(crate) async fn refuse_other_names(&self) -> Result<bool> {
-        let mut is_new = false;
-        for tier in self.tiers.all() {
-            let here = self.standing_of(tier);
-            match self.ledger.stands_for(&tier.name).await? {
-                Some(noted) => {
-                    if let Some((expected, found)) = difference(&noted, &here) {
-                        return Err(other(&tier.name, &expected, &found));
-                    }
-                    is_new |= noted.table.is_empty() && !here.table.is_empty();
-                }
-                None => is_new = true,
-            }
-        }
-        Ok(is_new)
+    /// Notes that all partitions of a tier are in the ledger.
+    pub(crate) async fn note_known(&self, tier: &Tier) -> Result<()> {
+        let note = self.ledger.note_known(&tier.name);
+        self.points().around("metrics: note that a tier is known", note).await
     }
 
-    fn standing_of(&self, tier: &Tier) -> Standing {
-        let of = if tier.is_store() { self.tiers.archive() } else { Some(tier) };
-        let table = of.and_then(|tier| match &tier.kind {
-            TierKind::Archive { table, .. } => Some(table.to_string()),
-            TierKind::Store { .. } => None,
-        });
-        Standing { is_store: tier.is_store(), table: table.unwrap_or_default(), step_ms: tier.step.ms() }
+    /// Refuses tiers whose names stand for something else. Returns those of which there is something to note.
+    pub(crate) async fn refuse_others<'t>(&self, tiers: impl Iterator<Item = &'t Tier>) -> Result<Vec<&'t Tier>> {
+        let names = self.ledger.names().await?;
+        let mut new = Vec::new();
+        for tier in tiers {
+            let here = standing_of(&self.tiers, tier);
+            match names.get(tier.name.as_str()) {
+                Some(noted) => {
+                    if let Some((expected, found)) = difference(noted, &here) {
+                        return Err(other(&tier.name, &expected, &found));
+                    }
+                    if noted.table.is_empty() && !here.table.is_empty() {
+                        new.push(tier);
+                    }
+                }
+                None => new.push(tier),
+            }
+        }
+        Ok(new)
     }
+
+    /// Refuses tiers whose windows are of another length than those that are kept by their names.
+    pub(crate) async fn refuse_other_windows(&self) -> Result<()> {
+        for tier in self.tiers.all() {
+            let Some(here) = tier.unit() else { continue };
+            if let Some(kept) = self.ledger.unit(&tier.name).await?.filter(|kept| *kept != here) {
+                let message = format!(
+                    "the windows of the tier `{}` of this project are {}s (`{}`), found a file of tiers in which they are {}s (`{}`)",
+                    tier.name,
+                    kept.noun(),
+                    kept.key(),
+                    here.noun(),
+                    here.key()
+                );
+                return Err(Error::new(ErrorKind::InvalidInput, "open the tiers", message).help(format!(
+                    "a table keeps the partitions that it was made with: leave `partition: {}`, or give the tier another name and a \
+                     table of its own",
+                    kept.noun()
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says of the first tier by whose name two files of tiers mean different things what it is in each; none where they agree.
+pub fn contradiction(first: &Tiers, second: &Tiers) -> Option<(TierName, String, String)> {
+    second.all().iter().find_map(|tier| {
+        let other = first.all().iter().find(|other| other.name == tier.name)?;
+        let (there, here) = difference(&standing_of(first, other), &standing_of(second, tier))?;
+        Some((tier.name.clone(), there, here))
+    })
+}
+
+fn standing_of(tiers: &Tiers, tier: &Tier) -> Standing {
+    let of = if tier.is_store() { tiers.archive() } else { Some(tier) };
+    let table = of.and_then(|tier| match &tier.kind {
+        TierKind::Archive { table, .. } => Some(table.to_string()),
+        TierKind::Store { .. } => None,
+    });
+    Standing { is_store: tier.is_store(), table: table.unwrap_or_default(), step_ms: tier.step.ms() }
 }
 
 /// Says what a name stands for and what it is to stand for now, where these are not the same.

@@ -4,8 +4,11 @@
 //! lower tier when an upper one was read is read there. The ledger is asked before (which windows need no store) and after
 //! (which windows have been archived meanwhile).
 
+mod archived;
 mod coarse;
 mod contradict;
+mod instead;
+mod known;
 mod owned;
 mod raw;
 
@@ -38,7 +41,7 @@ pub struct ReadRequest {
     pub step: Option<Step>,
     /// What a row of a coarser step says.
     pub aggregate: Aggregate,
-    /// What to do about a tier that cannot be reached.
+    /// What to do about a tier that cannot be reached, or objects of it that are damaged or missing.
     pub on_gap: OnGap,
 }
 
@@ -62,7 +65,7 @@ pub enum Aggregate {
     Last,
 }
 
-/// What to do about a tier that cannot be reached.
+/// What to do about a tier that cannot be reached, or whose objects are damaged or missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnGap {
     /// Nothing is answered.
@@ -95,12 +98,23 @@ pub struct Segment {
     pub rows: u64,
 }
 
+/// A span whose archived objects are damaged or missing, and that was read from where its points are still held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instead {
+    /// The span.
+    pub range: TimeRange,
+    /// The tier whose objects they are.
+    pub tier: TierName,
+    /// What is wrong with them.
+    pub why: String,
+}
+
 /// A span that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
     /// The span.
     pub range: TimeRange,
-    /// The tier that could not be reached.
+    /// The tier that could not be reached, or whose objects are damaged or missing.
     pub tier: TierName,
     /// Why.
     pub why: String,
@@ -128,14 +142,31 @@ pub struct ReadAnswer {
     pub series: Vec<SeriesAnswer>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
+    /// What was read from other tiers than the one that it belongs to.
+    pub instead: Vec<Instead>,
+}
+
+/// How a reading deals with what it cannot read.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    on_gap: OnGap,
+    /// Whether it is not begun anew any more when an object is gone.
+    is_last_try: bool,
+}
+
+/// What is told beside the rows.
+#[derive(Debug, Default)]
+struct Told {
+    gaps: Vec<Gap>,
+    instead: Vec<Instead>,
 }
 
 impl Metrics {
     /// Reads series from all tiers.
     ///
     /// # Errors
-    /// `InvalidInput` for a step that is no multiple of the raw one; those of the tiers, unless gaps are named; `InvalidData` for
-    /// objects that are damaged.
+    /// `InvalidInput` for a step that is no multiple of the raw one; those of the tiers, unless gaps are named; `InvalidData` and
+    /// `NotFound` for objects that are damaged or missing, unless the stores (or what a roll-up is made of) still hold all of it.
     pub async fn read(&self, request: &ReadRequest, _now: Timestamp) -> Result<ReadAnswer> {
         let raw_step = self.tiers.raw_step();
         let step = request.step.unwrap_or_else(|| self.step_for(&request.range));
@@ -143,14 +174,15 @@ impl Metrics {
             return Err(invalid(format!("cannot read with the step {step}: expected a multiple of {raw_step}")));
         }
         let mut tries = 1;
-        let (owned, gaps) = loop {
+        let (owned, told) = loop {
+            let terms = Terms { on_gap: request.on_gap, is_last_try: tries == TRIES };
             let read = if step == raw_step {
-                self.read_raw(&request.names, &[request.range], request.on_gap).await
+                self.read_raw(&request.names, &[request.range], terms).await
             } else {
-                self.read_coarse(request, step).await
+                self.read_coarse(request, step, terms).await
             };
             match read {
-                Err(error) if error.kind == ErrorKind::NotFound && tries < TRIES => tries += 1,
+                Err(error) if error.kind == ErrorKind::NotFound && !terms.is_last_try => tries += 1,
                 read => break read?,
             }
         };
@@ -163,7 +195,8 @@ impl Metrics {
             step,
             series: series.collect(),
             tiers: self.tiers.all().iter().map(|tier| tier.name.clone()).collect(),
-            gaps,
+            gaps: told.gaps,
+            instead: told.instead,
         })
     }
 

@@ -44,6 +44,7 @@ impl Metrics {
             let sums = parts_of(&partition);
             let state = state_of(&partition);
             made_from.extend(archived.made_from.iter().cloned());
+            self.bind(&[tier]).await?;
             let restore = self.ledger.restore(&tier.name, window, &archived, state, sums.as_ref(), is_raw);
             found += u64::from(self.points().around("metrics: take a window from the catalog", restore).await?);
         }
@@ -81,6 +82,9 @@ impl Metrics {
         windows.dedup();
         let known = self.ledger.rows(&archive.name, crate::TimeRange::ALL).await?;
         windows.retain(|window| known.binary_search_by_key(window, |row| row.window).is_err());
+        if !windows.is_empty() {
+            self.bind(&self.tiers.stores().chain([archive]).collect::<Vec<_>>()).await?;
+        }
         let touch = self.ledger.touch(&archive.name, &windows, Touch::Found);
         self.points().around("metrics: note windows that were found", touch).await
     }

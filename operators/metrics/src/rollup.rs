@@ -74,8 +74,8 @@ impl Metrics {
         Ok(Pair { fine, coarse, unit, form: if is_raw { Form::Points } else { Form::Buckets } })
     }
 
-    /// Lists the windows of a roll-up that are due: a finer window in them was archived since they were made, or they are damaged
-    /// or gone.
+    /// Lists the windows of a roll-up that are due: a finer window in them was archived since they were made, or waits to be rolled up
+    /// again itself, or they are damaged or gone.
     ///
     /// # Errors
     /// Those of the ledger and the catalog; `InvalidInput` when the tiers are no pair.
@@ -93,10 +93,12 @@ impl Metrics {
         let astray = self.astray(pair.coarse, &rows).await?;
         let made: BTreeMap<Window, LedgerRow> = rows.into_iter().map(|row| (row.window, row)).collect();
         let mut offers: BTreeMap<Window, Vec<LedgerRow>> = BTreeMap::new();
-        for row in fine {
+        for row in fine.iter().cloned() {
             offers.entry(Window::of(pair.unit, row.window.range().start_ms)).or_default().push(row);
         }
         let dropped = self.ledger.dropped(from, range).await?;
+        // What is made of one of these waits for it.
+        let stale = self.stale(pair.fine, &fine).await?;
         let is_due = |(window, rows): (Window, Vec<LedgerRow>)| {
             if dropped.iter().any(|gone| Window::of(pair.unit, gone.range().start_ms) == window) {
                 return None;
@@ -108,12 +110,13 @@ impl Metrics {
             let standing = made.get(&window).and_then(|row| row.standing.as_ref());
             let offer = offer(from, rows, standing.map_or(&[][..], |standing| standing.made_from.as_slice()), source);
             let now = offer.made_from();
+            let is_of_stale = offer.rows.iter().any(|row| stale.contains(&row.window));
             let is_damaged = made.get(&window).is_some_and(|row| row.fault == Some(Fault::Objects));
             let is_new = match astray.get(&window) {
                 Some(Astray::Gone) => true,
                 // Somebody has chosen that.
                 Some(Astray::Elsewhere(_)) => standing.is_none_or(|standing| standing.made_from != now),
-                None => is_damaged || standing.is_none_or(|standing| standing.made_from != now),
+                None => is_damaged || is_of_stale || standing.is_none_or(|standing| standing.made_from != now),
             };
             (offer.wait.is_none() && !now.is_empty() && is_new).then_some(window)
         };
@@ -171,7 +174,13 @@ impl Metrics {
         let is_broken = astray.is_some() || settled_row.as_ref().is_some_and(|row| row.fault == Some(Fault::Objects));
         if let Some(standing) = standing.as_ref().filter(|_| !is_broken) {
             if standing.made_from == made_from {
-                return self.report(pair.coarse, window, Outcome::Unchanged).await;
+                let outcome = match self.stale(pair.fine, &offer.rows).await?.first() {
+                    Some(older) => Outcome::NotDue(format!(
+                        "the window {older} of `{from}` is made of older windows than stand now: roll it up again first"
+                    )),
+                    None => Outcome::Unchanged,
+                };
+                return self.report(pair.coarse, window, outcome).await;
             }
             if options.on_late == OnLate::Leave {
                 return self.report(pair.coarse, window, Outcome::Late).await;
@@ -180,6 +189,7 @@ impl Metrics {
         if settled_row.is_none() {
             // The ledger has a row before there is anything to note in it.
             let windows = [window];
+            self.bind(&[pair.coarse]).await?;
             let touch = self.ledger.touch(to, &windows, Touch::Found);
             self.points().around("metrics: note a roll-up's window", touch).await?;
         }
@@ -241,7 +251,8 @@ impl Metrics {
         }
         let rows = self.ledger.rows(from, window.range()).await?;
         let offer = offer(from, rows, &standing.made_from, RollupSource::Archived);
-        if offer.made_from() != standing.made_from || offer.rows.iter().any(LedgerRow::is_late) {
+        let is_of_now = offer.made_from() == standing.made_from && !offer.rows.iter().any(LedgerRow::is_late);
+        if !is_of_now || !self.stale(pair.fine, &offer.rows).await?.is_empty() {
             return self.report(pair.coarse, window, Outcome::Late).await;
         }
         let made = scan::<SeriesBuckets>(&self.lake.storage, &standing.files, Selection::All);

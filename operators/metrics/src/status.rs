@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use lake::Result;
 
+use crate::astray::Astray;
 use crate::checksum::Figures;
 use crate::ledger::{Archived, Fault, WindowState};
 use crate::metrics::Metrics;
@@ -23,9 +24,9 @@ pub struct WindowStatus {
     pub is_late: bool,
     /// What was found wrong with it.
     pub fault: Option<Fault>,
-    /// Whether the catalog points to something else than the ledger knows: after an undo, or a drop.
-    pub is_astray: bool,
-    /// Whether it is made of older windows than stand now: of a roll-up.
+    /// What the catalog points to, where that is something else than the ledger knows: after an undo, or a drop.
+    pub astray: Option<Astray>,
+    /// Whether it is made of older windows than stand now, or of windows that are: of a roll-up.
     pub is_stale: bool,
     /// Whether it waits for something: for its dump, or for its verification.
     pub is_due: bool,
@@ -46,15 +47,15 @@ impl Metrics {
         let mut list = Vec::new();
         for tier in self.tiers.all().iter().filter(|tier| !tier.is_store()) {
             let rows = self.ledger.rows(&tier.name, TimeRange::ALL).await?;
-            let (astray, stale) = (self.astray(tier, &rows).await?, self.stale(&rows).await?);
+            let (mut astray, stale) = (self.astray(tier, &rows).await?, self.stale(tier, &rows).await?);
             let dropped = self.ledger.dropped(&tier.name, TimeRange::ALL).await?;
             list.extend(rows.into_iter().map(|row| {
                 let is_late = row.is_late();
-                let (is_astray, is_stale) = (astray.contains_key(&row.window), stale.contains(&row.window));
+                let (astray, is_stale) = (astray.remove(&row.window), stale.contains(&row.window));
                 // Points that came to a window that was given up stay where they are: nothing is to be done.
                 let is_given_up = row.standing.is_none() && dropped.binary_search(&row.window).is_ok();
                 let waits = is_late
-                    || is_astray
+                    || astray.is_some()
                     || is_stale
                     || row.fault.is_some()
                     || matches!(row.state, WindowState::Open | WindowState::Written);
@@ -64,7 +65,7 @@ impl Metrics {
                     state: row.state,
                     is_late,
                     fault: row.fault,
-                    is_astray,
+                    astray,
                     is_stale,
                     is_due: waits && !is_given_up && row.window.is_closed(self.tiers.lateness_ms, now.as_millisecond()),
                     generation: row.standing.as_ref().map_or(0, |standing| standing.generation),

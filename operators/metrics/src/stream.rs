@@ -83,6 +83,7 @@ impl Metrics {
     /// # Errors
     /// Those of the ledger.
     pub async fn note_stream_position(&self, stream: &str, tier: &TierName, position: &StreamPosition) -> Result<()> {
+        self.bind(&[self.tiers.tier(tier)?]).await?;
         let note = self.ledger.note_stream_position(stream, tier, position);
         self.points().around("metrics: note how far a stream is read", note).await
     }

@@ -1,8 +1,10 @@
 mod crash;
 mod damage;
 mod drop;
+mod drop_kept;
 mod dumped;
 mod flow;
+mod instead;
 mod loss;
 mod model;
 mod naming;

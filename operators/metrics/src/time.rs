@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::{SignedDuration, Timestamp};
 use lake::{Error, ErrorKind, Result};
 
 /// The first time that a point may have: 1970-01-01T00:00:00Z. Whoever sends an earlier one has a broken clock.
@@ -84,5 +85,14 @@ impl fmt::Display for TimeRange {
 
 /// Writes a time for people: `2026-01-02T03:04:05Z`.
 pub fn shown(time_ms: i64) -> String {
-    Timestamp::from_millisecond(time_ms).map_or_else(|_| format!("{time_ms} ms"), |time| time.to_string())
+    match Timestamp::from_millisecond(time_ms) {
+        Ok(time) => time.to_string(),
+        // The library's time stamps end a day before its calendar.
+        Err(_) => EPOCH
+            .checked_add(SignedDuration::from_millis(time_ms))
+            .map_or_else(|_| format!("{time_ms} ms"), |civil| format!("{civil}Z")),
+    }
 }
+
+/// The first moment of 1970, in the calendar.
+pub(crate) const EPOCH: DateTime = Date::constant(1970, 1, 1).at(0, 0, 0, 0);

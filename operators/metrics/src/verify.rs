@@ -38,8 +38,8 @@ impl Metrics {
     /// Those of the ledger and the catalog.
     pub async fn due_verifications(&self, tier: &TierName, window: Option<TimeRange>) -> Result<Vec<Window>> {
         let rows = self.windows(tier, window).await?;
-        let astray = self.astray(self.tiers.tier(tier)?, &rows).await?;
-        let stale = self.stale(&rows).await?;
+        let tier = self.tiers.tier(tier)?;
+        let (astray, stale) = (self.astray(tier, &rows).await?, self.stale(tier, &rows).await?);
         let is_due = |row: &&LedgerRow| {
             let is_wrong = row.fault.is_some() || astray.contains_key(&row.window) || stale.contains(&row.window);
             let waits = (row.state == WindowState::Written && !row.is_late()) || is_wrong;
@@ -132,6 +132,7 @@ impl Metrics {
     /// Makes a window late, because points were found in a store that are not archived.
     pub(crate) async fn found_late(&self, tier: &Tier, window: Window) -> Result<()> {
         let windows = [window];
+        self.bind(&[tier]).await?;
         let touch = self.ledger.touch(&tier.name, &windows, Touch::Found);
         self.points().around("metrics: note that a window is late", touch).await
     }

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 use jiff::{SignedDuration, ToSpan as _};
 use lake::{Error, ErrorKind, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::time::TimeRange;
+use crate::time::{EPOCH, TimeRange};
 
 /// How much time a partition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +30,16 @@ impl PartitionUnit {
         match self {
             Self::Hour => "hour",
             Self::Day => "dt",
+            Self::Month => "month",
+            Self::Year => "year",
+        }
+    }
+
+    /// Returns what messages call it.
+    pub(crate) const fn noun(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
             Self::Month => "month",
             Self::Year => "year",
         }
@@ -155,9 +165,6 @@ impl fmt::Display for Window {
         f.write_str(&self.label())
     }
 }
-
-/// The first moment of 1970.
-const EPOCH: DateTime = Date::constant(1970, 1, 1).at(0, 0, 0, 0);
 
 fn civil(time_ms: i64) -> DateTime {
     // INVARIANT: times are between 1970 and 9999, which jiff's calendar holds; its time stamps end a day earlier.

@@ -73,6 +73,8 @@ impl Metrics {
     /// Writes points into a store by the protocol.
     pub(crate) async fn take(&self, tier: &TierName, batch: &PointBatch) -> Result<Merged> {
         let store = self.store_to_fill(tier).await?;
+        let is_kept_by = [Some(self.tiers.tier(tier)?), self.tiers.archive()];
+        self.bind(&is_kept_by.into_iter().flatten().collect::<Vec<_>>()).await?;
         let Some(archive) = self.tiers.archive() else {
             return store.write(batch, self.tiers.duplicate).await;
         };

@@ -43,7 +43,7 @@ pub(crate) struct Params {
     pub(super) command: String,
     /// The store below it that takes them.
     pub(super) to: String,
-    /// Series with so many points are moved. Default: the tier's `flush`.
+    /// Series with so many points are moved, from 1. Default: the tier's `flush`.
     #[serde(default)]
     count: Option<u64>,
     /// Series whose oldest point is older than this are moved. Default: the tier's `flush`; `0s` moves everything, as it is where
@@ -74,12 +74,18 @@ Stores `metrics.last_flush`: `series` and `points` that were moved.";
     type Params = Params;
 
     fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
-        inspect::task(Some(Work::Flush), &["_command", "to"], params, surroundings)
+        let mut problems = inspect::task(Some(Work::Flush), &["_command", "to"], params, surroundings);
+        let is_zero = params.get("count").and_then(serde_json::Value::as_u64) == Some(0);
+        problems.extend(is_zero.then(no_count));
+        problems
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let named = [("_command", params.command.as_str()), ("to", params.to.as_str())];
         let opened = self.door.open(context, &params.tiers, Work::Flush, &named).await?;
+        if params.count == Some(0) {
+            return Err(TaskError::wrong_params(vec![no_count()]));
+        }
         let (from, to) = (tier(&params.command)?, tier(&params.to)?);
         let of_tier = opened.config.tiers.get(&params.command).and_then(TierConfig::flush);
         let rule = rule(&params, of_tier);
@@ -102,6 +108,12 @@ Stores `metrics.last_flush`: `series` and `points` that were moved.";
         // A point is in both stores at worst.
         Ok(())
     }
+}
+
+/// Says that every series has no point at least.
+fn no_count() -> ParamProblem {
+    ParamProblem::new("count".into(), "expected a number from 1 for `count`, found 0".to_owned())
+        .help("`age: 0s` moves everything")
 }
 
 /// Decides which series are moved: what the task says, else the tier, else all.

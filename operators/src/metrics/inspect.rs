@@ -28,6 +28,9 @@ pub(super) fn task(
         problems.extend(config::in_file::<TiersConfig>(&file, "tiers", surroundings, &|_| Vec::new()));
     }
     let Some(config) = known_config(&file, surroundings) else { return problems };
+    if is_first {
+        problems.extend(other_meaning(&file, &config, surroundings));
+    }
     let above = || surroundings.tasks_above().iter().filter(|task| names_file(task, &file));
     if let Some(work) = work {
         let tiers: Option<Vec<(ParamPath, String)>> = named
@@ -51,6 +54,7 @@ pub(super) fn task(
             }
             (Work::Dump | Work::Rollup, [(_, from), (path, to)]) => {
                 problems.extend(second_writer(from, (path, to), above()));
+                problems.extend(same_writer(from, (path, to), params, surroundings.task(), above()));
                 if work == Work::Rollup {
                     problems.extend(behind_expiry(&config, params, from));
                 }
@@ -134,6 +138,55 @@ fn second_writer<'a>(
             .code(code::TWO_WRITERS)
             .help("each window of a tier has one writer: move points down one tier after the other"),
     )
+}
+
+/// Says that a task above does the same at the same time.
+fn same_writer<'a>(
+    from: &str,
+    (path, to): (&ParamPath, &str),
+    params: &Params,
+    here: Option<&WrittenTask>,
+    mut above: impl Iterator<Item = &'a WrittenTask>,
+) -> Option<ParamProblem> {
+    let here = here?;
+    let is_named =
+        |task: &WrittenTask, name: &str, tier: &str| tiers_of(&task.params, name).is_some_and(|all| all[0].1 == tier);
+    let is_same = |task: &WrittenTask| {
+        task.operator == here.operator
+            && is_named(task, "_command", from)
+            && is_named(task, "to", to)
+            && task.params.get("window") == params.get("window")
+    };
+    above.find(|task| is_same(task) && runs_beside(task, here))?;
+    let message = format!("a task above writes the same windows of `{to}` from `{from}` at the same time");
+    Some(
+        ParamProblem::new(path.clone(), message)
+            .code(code::TWO_WRITERS)
+            .help("one of both finds nothing to do: leave it out, or give each a `window` of its own"),
+    )
+}
+
+/// Tells whether two tasks are in one group whose tasks run at once, and neither says what it waits for.
+fn runs_beside(left: &WrittenTask, right: &WrittenTask) -> bool {
+    let both = left.within.iter().zip(&right.within).take_while(|(left, right)| left.place == right.place);
+    let waits = [left, right].iter().any(|task| task.params.contains_key("_after"));
+    !waits && both.last().is_some_and(|(group, _)| group.is_parallel)
+}
+
+/// Says that another file, of a task above, means something else by the name of a tier.
+fn other_meaning(file: &str, config: &TiersConfig, surroundings: &Surroundings<'_>) -> Option<ParamProblem> {
+    let here = config.tiers().ok()?;
+    let above = surroundings.tasks_above().iter().filter(|task| task.operator.starts_with("metrics."));
+    let mut others: Vec<String> =
+        above.filter_map(|task| tiers_file(&task.params)).filter(|other| other != file).collect();
+    others.dedup();
+    others.into_iter().find_map(|other| {
+        let there = known_config(&other, surroundings)?.tiers().ok()?;
+        let (tier, in_other, in_file) = metrics::contradiction(&there, &here)?;
+        let message = format!("the tier `{tier}` is {in_file} in `{file}`, and {in_other} in `{other}` of a task above");
+        let help = "points and windows are kept by the names of their tiers: give the tiers of one of both files names of their own";
+        Some(ParamProblem::new("tiers".into(), message).code(code::TWO_WRITERS).help(help))
+    })
 }
 
 /// Says that a roll-up begins where the finer tier has given up its points already.

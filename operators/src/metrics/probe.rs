@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::diagnostic::code;
+use engine::operator::surroundings::constant;
 use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
 use engine::params::Params as EngineParams;
 use metrics::config::Period;
@@ -50,7 +51,7 @@ pub(crate) struct Params {
     /// The series that takes the points.
     #[serde(default = "series")]
     name: String,
-    /// How long it may take until the point is read; then the task fails.
+    /// How long it may take until the point is read, more than no time; then the task fails.
     #[serde(default = "limit")]
     limit: Period,
     #[serde(flatten)]
@@ -63,6 +64,12 @@ fn series() -> String {
 
 fn limit() -> Period {
     Period::from_seconds(30)
+}
+
+/// Says that nothing is read in no time.
+fn no_limit() -> ParamProblem {
+    ParamProblem::new("limit".into(), "expected a length of time above 0 for `limit`, found `0s`".to_owned())
+        .help("learn how many seconds are normal (`metrics.last_probe.seconds`) and allow some times that")
 }
 
 /// The point that is on its way.
@@ -94,12 +101,19 @@ Stores `metrics.last_probe`: `seconds`, `name`, `timestamp`. `metrics.put>` writ
     type Params = Params;
 
     fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
-        inspect::task(Some(Work::Write), &["_command"], params, surroundings)
+        let mut problems = inspect::task(Some(Work::Write), &["_command"], params, surroundings);
+        let limit = params.get("limit").and_then(serde_json::Value::as_str).and_then(constant);
+        let is_zero = limit.and_then(|text| Period::parse(&text)) == Some(Period::ZERO);
+        problems.extend(is_zero.then(no_limit));
+        problems
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let named = [("_command", params.command.as_str())];
         let opened = self.door.open(context, &params.tiers, Work::Write, &named).await?;
+        if params.limit == Period::ZERO {
+            return Err(TaskError::wrong_params(vec![no_limit()]));
+        }
         let name = SeriesName::new(&params.name).map_err(task_error)?;
         let mut progress = if let Some(progress) = state::read::<Progress>(context)? {
             progress

@@ -12,7 +12,7 @@ use engine::operator::{
 use engine::params::Params as EngineParams;
 use jiff::Timestamp;
 use metrics::config::Period;
-use metrics::{Aggregate, OnGap, ReadAnswer, ReadRequest, SeriesName, Step};
+use metrics::{Aggregate, Gap, Instead, OnGap, ReadAnswer, ReadRequest, SeriesName, Step, TierName, TimeRange};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -49,13 +49,13 @@ pub(crate) struct Params {
     /// The span of time, `a .. b`: times as `2024-03-01` or `2024-03-01T05:00:00Z` (UTC unless they say a zone), `now`, `-3h`
     /// (before now), and for the end `+1h` (after the start).
     window: String,
-    /// One value for each so much time, such as `5m` or `1h`; default: chosen by the span.
+    /// One value for each so much time, such as `5m` or `1h`, or `raw` for the points as they are; default: chosen by the span.
     #[serde(default)]
-    step: Option<Period>,
+    step: Option<ReadStep>,
     /// What is made of the points of a step.
     #[serde(default)]
     aggregate: What,
-    /// Leave out what tiers hold that cannot be reached, and name it, where it would be an error.
+    /// Leave out what tiers hold that cannot be reached, or is damaged or missing, and name it, where it would be an error.
     #[serde(default)]
     partial: bool,
     /// A CSV file of the project that takes the rows: `timestamp,value,tier`.
@@ -63,6 +63,54 @@ pub(crate) struct Params {
     to: Option<String>,
     #[serde(flatten)]
     tiers: TiersParams,
+}
+
+/// The distance of the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadStep {
+    /// `raw`: the points as they are.
+    Raw,
+    /// A length of time.
+    Each(Period),
+}
+
+impl ReadStep {
+    fn parse(text: &str) -> Option<Self> {
+        if text.trim().eq_ignore_ascii_case("raw") { Some(Self::Raw) } else { Period::parse(text).map(Self::Each) }
+    }
+
+    /// Returns the step; `raw` is that of the points.
+    ///
+    /// # Errors
+    /// That it divides no day, for people.
+    fn step(self, raw: Step) -> Result<Step, String> {
+        match self {
+            Self::Raw => Ok(raw),
+            Self::Each(period) => step_of(period),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ReadStep {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| {
+            serde::de::Error::custom(format_args!("expected {} or `raw`, found `{text}`", Period::EXPECTED))
+        })
+    }
+}
+
+impl JsonSchema for ReadStep {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ReadStep".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "a length of time: `1m`, `1h`, `1d`; or `raw`",
+        })
+    }
 }
 
 /// What is made of the points of a step.
@@ -106,10 +154,15 @@ impl TypedOperator for Read {
     const COMMAND: Option<&'static str> = Some("the series");
     const DETAILS: &'static str = "\
 Each time has one owner: the upper tier until its window is archived and verified, then the archive. What moves meanwhile is seen once. \
-With a step, roll-ups are used where they are made and fresh, and points elsewhere.
+With a step, roll-ups are used where they are made and fresh, and points elsewhere; values are of whole steps, those in which the \
+window begins and ends too.
+
+Archived objects that are damaged or missing are read from where their points are still held, and named in a warning and in `instead`: \
+from the stores, while they hold all that was dumped, and of a roll-up from what it is made of. Else that is an error, or with `partial` \
+a gap with its name.
 
 Stores `metrics.last_read`: `name`, `step`, `rows`, `min`, `max`, `avg`, `first` and `last` of the rows' values (none when there is no \
-row), `segments` (a list of `{from, to, tier, rows}`), `gaps` (a list of `{from, to, tier, why}`).";
+row), `segments` (a list of `{from, to, tier, rows}`), `gaps` and `instead` (lists of `{from, to, tier, why}`).";
     const EXAMPLE: &'static str = "\
 +read:
   metrics.read>: web-1.cpu
@@ -125,7 +178,9 @@ row), `segments` (a list of `{from, to, tier, rows}`), `gaps` (a list of `{from,
         let mut problems = inspect::task(None, &[], params, surroundings);
         let known = |name: &str| params.get(name).and_then(Value::as_str).and_then(constant);
         let mut say = |name: &str, message: String| problems.push(ParamProblem::new(name.into(), message));
-        if let Some(Err(message)) = known("step").and_then(|text| Some(step_of(Period::parse(&text)?))) {
+        if let Some(ReadStep::Each(period)) = known("step").and_then(|text| ReadStep::parse(&text))
+            && let Err(message) = step_of(period)
+        {
             say("step", message);
         }
         if let Some(Err(message)) = known("to").map(|to| refuse_outside(&to)) {
@@ -139,7 +194,8 @@ row), `segments` (a list of `{from, to, tier, rows}`), `gaps` (a list of `{from,
         let window = WrittenWindow::parse(&params.window).and_then(|window| window.at(opened.now));
         let range = window.map_err(|message| wrong("window", message))?;
         let name = SeriesName::new(&params.command).map_err(task_error).at_param("_command")?;
-        let step = params.step.map(step_of).transpose();
+        let raw_step = opened.metrics.tiers().raw_step();
+        let step = params.step.map(|step| step.step(raw_step)).transpose();
         let request = ReadRequest {
             names: vec![name],
             range,
@@ -148,8 +204,13 @@ row), `segments` (a list of `{from, to, tier, rows}`), `gaps` (a list of `{from,
             on_gap: if params.partial { OnGap::Name } else { OnGap::Fail },
         };
         let answer = opened.metrics.read(&request, opened.now).await.map_err(task_error)?;
-        for gap in &answer.gaps {
-            context.host.warn(&format!("{} of `{}` is not read: {}", gap.range, gap.tier, gap.why));
+        for Instead { range, tier, why } in &answer.instead {
+            context
+                .host
+                .warn(&format!("{range} of `{tier}` is damaged, and read from where its points are still held: {why}"));
+        }
+        for Gap { range, tier, why } in &answer.gaps {
+            context.host.warn(&format!("{range} of `{tier}` is not read: {why}"));
         }
         if let Some(to) = &params.to {
             write(context, to, &answer).await.at_param("to")?;
@@ -225,12 +286,8 @@ fn done(name: &str, answer: &ReadAnswer) -> TaskOutcome {
             "tier": tier(segment.tier),
             "rows": segment.rows,
         })).collect::<Vec<_>>(),
-        "gaps": answer.gaps.iter().map(|gap| json!({
-            "from": moment(gap.range.start_ms),
-            "to": moment(gap.range.end_ms),
-            "tier": gap.tier.as_str(),
-            "why": gap.why,
-        })).collect::<Vec<_>>(),
+        "gaps": answer.gaps.iter().map(|Gap { range, tier, why }| span(*range, tier, why)).collect::<Vec<_>>(),
+        "instead": answer.instead.iter().map(|Instead { range, tier, why }| span(*range, tier, why)).collect::<Vec<_>>(),
     });
     TaskResult {
         store: store("last_read", last_read),
@@ -239,6 +296,11 @@ fn done(name: &str, answer: &ReadAnswer) -> TaskOutcome {
         ..TaskResult::default()
     }
     .done()
+}
+
+/// A span of which something is to be said.
+fn span(range: TimeRange, tier: &TierName, why: &str) -> Value {
+    json!({"from": moment(range.start_ms), "to": moment(range.end_ms), "tier": tier.as_str(), "why": why})
 }
 
 /// A number of JSON; null for what is none there.

@@ -37,11 +37,25 @@ pub(super) struct InputColumns {
 }
 
 /// Which columns of a result are a point.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Columns {
-    name: usize,
-    time: usize,
-    value: usize,
+    name: Column,
+    time: Column,
+    value: Column,
+}
+
+/// A column of a result.
+#[derive(Debug, Clone)]
+struct Column {
+    at: usize,
+    /// What it is called there: rows of a query come without their names.
+    called: String,
+}
+
+impl Column {
+    fn new(at: usize, names: &[&str]) -> Self {
+        Self { at, called: names.get(at).map_or_else(String::new, |name| (*name).to_owned()) }
+    }
 }
 
 impl Columns {
@@ -55,7 +69,10 @@ impl Columns {
         };
         let found = (find(&["name"]), find(&TIMES), find(&["value"]));
         match found {
-            (Some(name), Some(time), Some(value)) if names.len() == 3 => Ok(Self { name, time, value }),
+            (Some(name), Some(time), Some(value)) if names.len() == 3 => {
+                let column = |at| Column::new(at, names);
+                Ok(Self { name: column(name), time: column(time), value: column(value) })
+            }
             _ => {
                 let message =
                     format!("expected the columns `name`, `timestamp` and `value`, found `{}`", names.join("`, `"));
@@ -75,7 +92,7 @@ impl Columns {
             let wanted: Vec<&str> = named.map_or_else(|| usual.to_vec(), |name| vec![name.as_str()]);
             let found =
                 wanted.iter().find_map(|wanted| names.iter().position(|name| name.eq_ignore_ascii_case(wanted)));
-            found.ok_or_else(|| {
+            found.map(|at| Column::new(at, &names)).ok_or_else(|| {
                 let message = format!("expected a column `{}` in the input, found `{}`", wanted[0], names.join("`, `"));
                 Error::new(ErrorKind::SchemaMismatch, "read points", message)
                     .help(format!("say which one is it: `columns: {{{what}: …}}`"))
@@ -87,9 +104,9 @@ impl Columns {
             value: find("value", named.value.as_ref(), &["value"])?,
         };
         for (column, data_type) in
-            [(columns_of.name, NAME_TYPE), (columns_of.time, TIME_TYPE), (columns_of.value, VALUE_TYPE)]
+            [(&columns_of.name, NAME_TYPE), (&columns_of.time, TIME_TYPE), (&columns_of.value, VALUE_TYPE)]
         {
-            let (name, found) = &columns[column];
+            let (name, found) = &columns[column.at];
             as_type(&new_empty_array(found), name, &data_type)
                 .map_err(|error| error.help("the parser's `columns` say the types: `{name: …, type: …}`"))?;
         }
@@ -136,9 +153,9 @@ impl Columns {
     }
 
     fn values(&self, batch: &RecordBatch) -> Result<PointColumns> {
-        let names = as_type(batch.column(self.name), "name", &NAME_TYPE)?;
-        let times = as_type(batch.column(self.time), "timestamp", &TIME_TYPE)?;
-        let values = as_type(batch.column(self.value), "value", &VALUE_TYPE)?;
+        let column = |column: &Column, wanted| as_type(batch.column(column.at), &column.called, wanted);
+        let (names, times) = (column(&self.name, &NAME_TYPE)?, column(&self.time, &TIME_TYPE)?);
+        let values = column(&self.value, &VALUE_TYPE)?;
         Ok(PointColumns {
             names: names.as_string::<i32>().clone(),
             times: times.as_primitive::<TimestampMicrosecondType>().clone(),
@@ -193,6 +210,31 @@ impl PointColumns {
     }
 }
 
+/// Returns what SQL calls a type.
+fn word(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "varchar".to_owned(),
+        DataType::Dictionary(_, value) => word(value),
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Int8 => "tinyint".to_owned(),
+        DataType::Int16 => "smallint".to_owned(),
+        DataType::Int32 => "integer".to_owned(),
+        DataType::Int64 => "bigint".to_owned(),
+        DataType::Float32 => "real".to_owned(),
+        DataType::Float64 => "double".to_owned(),
+        DataType::Decimal128(precision, scale) => format!("decimal({precision}, {scale})"),
+        DataType::Date32 => "date".to_owned(),
+        DataType::Timestamp(_, None) => "timestamp".to_owned(),
+        DataType::Timestamp(_, Some(_)) => "timestamp with time zone".to_owned(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "varbinary".to_owned(),
+        DataType::List(item) | DataType::LargeList(item) => format!("array({})", word(item.data_type())),
+        DataType::Struct(_) => "row".to_owned(),
+        DataType::Map(..) => "map".to_owned(),
+        DataType::Null => "NULL".to_owned(),
+        other => other.to_string(),
+    }
+}
+
 /// Casts a column to a type that holds all its values.
 fn as_type(column: &ArrayRef, name: &str, wanted: &DataType) -> Result<ArrayRef> {
     let found = column.data_type();
@@ -209,7 +251,7 @@ fn as_type(column: &ArrayRef, name: &str, wanted: &DataType) -> Result<ArrayRef>
             DataType::Float64 => "a number",
             _ => "a timestamp without a zone",
         };
-        let message = format!("expected {expected} as `{name}`, found {found}");
+        let message = format!("expected {expected} as `{name}`, found {}", word(found));
         Error::new(ErrorKind::SchemaMismatch, "read points", message)
     };
     if !fits {

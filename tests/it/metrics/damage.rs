@@ -182,6 +182,63 @@ fn a_truncated_a_missing_and_a_foreign_part_are_found_and_named_and_nothing_is_e
     assert_eq!(status.matches("expired").count(), 3, "{status}");
 }
 
+/// What a read of the points of a series prints.
+fn read_points(project: &Project, more: &[&str]) -> Outcome {
+    let read = ["metrics", "read", "--name", "web-1.cpu", "--from", "2024-03-01", "--to", "2024-03-04", "--step"];
+    project.suiro(&[&read[..], more].concat())
+}
+
+/// A part that is gone is no hole that nobody is told of.
+#[test]
+fn a_read_of_a_missing_part_is_an_error_or_a_named_gap() {
+    let project = example();
+    project.succeed(&["run", "tiers.dig", "--session", "2024-03-10"]);
+    let file = object(&project, "metrics.points_1m", "dt=2024-03-02");
+    let place = shown(&project, &file);
+    std::fs::remove_file(&file).unwrap();
+    let refused = read_points(&project, &["raw", "--format", "csv"]);
+    assert_eq!((refused.exit, refused.stdout.as_str()), (Some(2), ""), "{refused}");
+    assert!(refused.stderr.starts_with("error[T0201]: "), "{refused}");
+    assert!(refused.stderr.contains(&place), "{refused}");
+    assert!(refused.stderr.contains("  = help: `--partial` reads the rest, and names what is missing\n"), "{refused}");
+    let partial = read_points(&project, &["raw", "--format", "csv", "--partial"]);
+    assert_eq!((partial.exit, partial.stdout.lines().count()), (Some(0), 1 + 2 * 144), "{partial}");
+    assert!(partial.stderr.contains("[MOMENT] .. [MOMENT]  cold  NOT READ: "), "{partial}");
+    assert!(!partial.stderr.contains("tier: cold"), "it is said once: {partial}");
+    // By a program too.
+    let partial = read_points(&project, &["raw", "--format", "json", "--partial"]);
+    let gap: serde_json::Value = serde_json::from_str(partial.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(gap["gap"]["tier"], "cold", "{partial}");
+    assert!(gap["gap"]["why"].as_str().unwrap().contains(&place), "{partial}");
+    assert_eq!(partial.stdout.lines().count(), 2 * 144 + 1, "{partial}");
+}
+
+#[test]
+fn a_damaged_part_is_read_from_the_store_while_that_holds_all_of_it_and_a_roll_up_from_what_it_is_made_of() {
+    let project = archived_example();
+    let values = |outcome: &Outcome| -> Vec<String> {
+        assert_eq!(outcome.exit, Some(0), "{outcome}");
+        outcome.stdout.lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect()
+    };
+    let points = values(&read_points(&project, &["raw", "--format", "csv"]));
+    let hours = values(&read_points(&project, &["1h", "--format", "csv"]));
+    for (table, partition, tier) in
+        [("metrics.points_1m", "dt=2024-03-02", "cold"), ("metrics.points_1h", "month=2024-03", "hourly")]
+    {
+        let file = object(&project, table, partition);
+        let whole = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+        let (step, expected) = if tier == "cold" { ("raw", &points) } else { ("1h", &hours) };
+        let read = read_points(&project, &[step, "--format", "csv"]);
+        assert_eq!(&values(&read), expected, "{read}");
+        let said = format!("  {tier}  DAMAGED, read from where its points are still held: cannot read Parquet: ");
+        assert!(read.stderr.contains(&said), "{read}");
+        let read = read_points(&project, &[step, "--format", "json"]);
+        assert!(read.stdout.lines().any(|line| line.starts_with("{\"instead\":{\"from\":")), "{read}");
+        std::fs::write(&file, &whole).unwrap();
+    }
+}
+
 /// Whoever reads a window whose part is truncated is told so, and with `--partial` gets the rest and the gap's name.
 #[test]
 fn a_read_of_a_truncated_part_is_an_error_or_a_named_gap() {

@@ -71,7 +71,7 @@ impl<'a> Sampler<'a> {
     /// Reads once. Whoever opens the tiers first makes a lost ledger again: that is left to the process that is watched.
     fn look(&mut self) {
         let Self { runtime, project, tiers, .. } = self;
-        if tiers.is_none() && runtime.block_on(knows_all_tiers(project.path())) {
+        if tiers.is_none() && runtime.block_on(knows_the_archive(project.path())) {
             *tiers = Some(runtime.block_on(open(project.path())));
         }
         let Some(tiers) = tiers else { return };
@@ -119,23 +119,20 @@ fn runtime() -> Runtime {
 }
 
 /// Tells whether a ledger is there that has been filled from the catalog.
-async fn knows_all_tiers(project: &Path) -> bool {
+async fn knows_the_archive(project: &Path) -> bool {
     let file = project.join(".suiro").join(metrics::ledger::FILE);
     if !file.is_file() {
         return false;
     }
     let Ok(ledger) = Ledger::open(&file).await else { return false };
-    for tier in ["cold", "hourly", "daily"] {
-        if !ledger.knows(&metrics::TierName::new(tier).unwrap()).await.unwrap_or(false) {
-            return false;
-        }
-    }
-    true
+    ledger.known().await.is_ok_and(|known| known.contains("cold"))
 }
 
+/// Opens the tiers of the points. Roll-ups say nothing more of them, and are known to the ledger later.
 async fn open(project: &Path) -> Metrics {
     let text = std::fs::read_to_string(project.join("tiers.yml")).unwrap();
-    let config = operators::read_tiers_config("tiers.yml", &text, &mut |text| Ok(text.to_owned())).unwrap();
+    let mut config = operators::read_tiers_config("tiers.yml", &text, &mut |text| Ok(text.to_owned())).unwrap();
+    config.tiers.retain(|name, _| ["hot", "warm", "cold"].contains(&name.as_str()));
     let state = project.join(".suiro");
     let warehouse = state.join("warehouse");
     let lake = Box::pin(Lake::open(LakeSettings::new(state, warehouse))).await.unwrap();

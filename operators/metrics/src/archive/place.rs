@@ -191,6 +191,21 @@ fn parameters_of(archived: &Archived, sums: &PartSums) -> Result<IndexMap<String
     Ok(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
+/// What a window of a tier holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowKind {
+    /// Points, which come from a store.
+    Points,
+    /// Buckets, which are made of a finer tier.
+    Buckets,
+}
+
+/// Tells what a partition holds when it is a window of a tier, by what it says of itself; none of any other one.
+pub fn kind_of(partition: &Partition) -> Option<WindowKind> {
+    let archived: Archived = serde_json::from_str(partition.parameters.get(ARCHIVED)?).ok()?;
+    Some(if archived.made_from.is_empty() { WindowKind::Points } else { WindowKind::Buckets })
+}
+
 /// Reads what a partition says it is; none for one that no tier made, or that an undo pointed elsewhere.
 ///
 /// # Errors

@@ -36,11 +36,11 @@ pub(crate) trait SeriesRows: Sized + Send + Sync + 'static {
     /// # Errors
     /// Those of Arrow: none in practice.
     fn to_rows(series: &[Self]) -> Result<RecordBatch>;
-    /// Reads rows; a series is where the name stays the same.
+    /// Reads the rows of some series, whose names are sorted, or of all; a series is where the name stays the same.
     ///
     /// # Errors
     /// `InvalidData` for rows of another form.
-    fn from_rows(rows: &RecordBatch) -> Result<Vec<Self>>;
+    fn from_rows(rows: &RecordBatch, names: Option<&[SeriesName]>) -> Result<Vec<Self>>;
 }
 
 impl SeriesRows for SeriesPoints {
@@ -81,11 +81,11 @@ impl SeriesRows for SeriesPoints {
         RecordBatch::try_new(Form::Points.schema(), columns).map_err(|error| failed(&error))
     }
 
-    fn from_rows(rows: &RecordBatch) -> Result<Vec<Self>> {
+    fn from_rows(rows: &RecordBatch, names: Option<&[SeriesName]>) -> Result<Vec<Self>> {
         let columns = Columns::of(rows)?;
         let values = columns.doubles(2)?;
         columns
-            .runs()?
+            .runs(names)?
             .into_iter()
             .map(|(name, places)| {
                 let times_ms = columns.times(1)?[places.clone()].to_vec();
@@ -144,7 +144,7 @@ impl SeriesRows for SeriesBuckets {
         RecordBatch::try_new(Form::Buckets.schema(), columns).map_err(|error| failed(&error))
     }
 
-    fn from_rows(rows: &RecordBatch) -> Result<Vec<Self>> {
+    fn from_rows(rows: &RecordBatch, names: Option<&[SeriesName]>) -> Result<Vec<Self>> {
         let columns = Columns::of(rows)?;
         let (times_ms, counts) = (columns.times(1)?, columns.integers(2)?);
         let doubles = (3..8).map(|column| columns.doubles(column)).collect::<Result<Vec<_>>>()?;
@@ -164,7 +164,7 @@ impl SeriesRows for SeriesBuckets {
             (times_ms[at], bucket)
         };
         columns
-            .runs()?
+            .runs(names)?
             .into_iter()
             .map(|(name, places)| {
                 if !times_ms[places.clone()].is_sorted_by(|left, right| left < right) {
@@ -202,11 +202,13 @@ impl<'a> Columns<'a> {
         Ok(Self(rows))
     }
 
-    /// Finds where the name stays the same.
-    fn runs(&self) -> Result<Vec<(SeriesName, std::ops::Range<usize>)>> {
+    /// Finds where the name stays the same, of some names or of all.
+    fn runs(&self, wanted: Option<&[SeriesName]>) -> Result<Vec<(SeriesName, std::ops::Range<usize>)>> {
         let names = self.column(0)?.as_dictionary_opt::<Int32Type>().ok_or_else(misfit)?;
         let texts = names.values().as_string_opt::<i32>().ok_or_else(misfit)?;
         let keys = names.keys().values();
+        let is_wanted =
+            |text: &str| wanted.is_none_or(|names| names.binary_search_by(|name| name.as_str().cmp(text)).is_ok());
         let mut runs: Vec<(SeriesName, std::ops::Range<usize>)> = Vec::new();
         let mut start = 0;
         while let Some(key) = keys.get(start) {
@@ -215,8 +217,9 @@ impl<'a> Columns<'a> {
             let text = texts.value(place);
             match runs.last_mut() {
                 // A dictionary may hold a text twice.
-                Some((name, places)) if name.as_str() == text => places.end = start + length,
-                _ => runs.push((SeriesName::new(text)?, start..start + length)),
+                Some((name, places)) if name.as_str() == text && places.end == start => places.end = start + length,
+                _ if is_wanted(text) => runs.push((SeriesName::new(text)?, start..start + length)),
+                _ => {}
             }
             start += length;
         }

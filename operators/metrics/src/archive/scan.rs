@@ -7,6 +7,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use lake::storage::Storage;
 use lake::{Error, ErrorKind, Result};
+use object_store::ObjectStore as _;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
@@ -45,12 +46,7 @@ pub(crate) fn scan<S: SeriesRows>(
 ) -> ArchiveBatches<S> {
     let names = match selection {
         Selection::All => None,
-        Selection::Names(names) => {
-            let mut names = names.to_vec();
-            names.sort();
-            names.dedup();
-            Some(names)
-        }
+        Selection::Names(names) => Some(sorted(names)),
     };
     if files.iter().all(|file| file.slot.is_none()) {
         return in_order(storage, files, names, SCAN_POINTS);
@@ -67,6 +63,39 @@ pub(crate) fn scan<S: SeriesRows>(
     let scans =
         wanted.into_iter().map(|(file, names)| in_order(storage, std::slice::from_ref(file), names, batch_rows));
     side_by_side(scans.collect())
+}
+
+/// Reads some series of objects, all at once: what [`scan`] gives, without a task and a way to it that cost more than a small object.
+///
+/// # Errors
+/// As those of a scan.
+pub(crate) async fn read_named<S: SeriesRows>(
+    storage: &Storage,
+    files: &[ArchivedFile],
+    names: &[SeriesName],
+) -> Result<Vec<S>> {
+    let mut gathered = Gathered::<S> {
+        whole: Vec::new(),
+        rows: 0,
+        batch_rows: usize::MAX,
+        current: None,
+        names: Some(sorted(names)),
+        sender: None,
+    };
+    // Of a version that is split by the hash of the series each object has an order of its own.
+    let pieces = if files.iter().all(|file| file.slot.is_none()) { files.len() } else { 1 };
+    for piece in files.chunks(pieces.max(1)) {
+        gathered.read_all(storage, piece).await?;
+    }
+    gathered.whole.sort_by(|left, right| left.name().cmp(right.name()));
+    Ok(gathered.whole)
+}
+
+fn sorted(names: &[SeriesName]) -> Vec<SeriesName> {
+    let mut names = names.to_vec();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// Tells whether an object may hold a series.
@@ -108,23 +137,13 @@ fn in_order<S: SeriesRows>(
     batch_rows: usize,
 ) -> ArchiveBatches<S> {
     let (storage, files) = (storage.clone(), files.to_vec());
-    if names.is_some() && files.iter().map(|file| file.bytes).sum::<u64>() <= SMALL_BYTES {
-        // Running ahead would take longer than the reading.
-        return futures::stream::once(async move {
-            let mut gathered = Gathered { whole: Vec::new(), rows: 0, batch_rows, current: None, names, sender: None };
-            gathered.read_all(&storage, &files).await.map(|()| gathered.whole)
-        })
-        .try_filter(|whole| futures::future::ready(!whole.is_empty()))
-        .boxed();
-    }
     let (sender, mut receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
-        let of_error = sender.clone();
-        let sender = Some(sender);
-        let mut gathered = Gathered { whole: Vec::new(), rows: 0, batch_rows, current: None, names, sender };
+        let listener = Some(sender.clone());
+        let mut gathered = Gathered { whole: Vec::new(), rows: 0, batch_rows, current: None, names, sender: listener };
         if let Err(error) = gathered.read_all(&storage, &files).await {
             // Nobody listens any more when this fails.
-            let _given_up = of_error.send(Err(error)).await;
+            let _given_up = sender.send(Err(error)).await;
         }
     });
     futures::stream::poll_fn(move |context| receiver.poll_recv(context)).boxed()
@@ -138,7 +157,7 @@ struct Gathered<S> {
     batch_rows: usize,
     current: Option<S>,
     names: Option<Vec<SeriesName>>,
-    /// Who takes the batches; none when all of them are one.
+    /// Who takes batches as soon as they are whole; none where all of them are kept.
     sender: Option<mpsc::Sender<Result<Vec<S>>>>,
 }
 
@@ -197,7 +216,7 @@ impl<S: SeriesRows> Gathered<S> {
 
     /// Takes rows; returns whether anybody still listens.
     async fn take(&mut self, rows: &RecordBatch, file: &ArchivedFile) -> Result<bool> {
-        for series in S::from_rows(rows)? {
+        for series in S::from_rows(rows, self.names.as_deref())? {
             if let Some(slot) = file.slot.filter(|slot| !slot.holds(series.name())) {
                 let message = format!(
                     "found `{}` in the object of the series whose hashes have the remainder {} by {}",
@@ -206,9 +225,6 @@ impl<S: SeriesRows> Gathered<S> {
                     slot.of
                 );
                 return Err(Error::new(ErrorKind::InvalidData, "read an archive", message));
-            }
-            if self.names.as_ref().is_some_and(|names| names.binary_search(series.name()).is_err()) {
-                continue;
             }
             match &mut self.current {
                 Some(current) if current.name() == series.name() => current.append(series)?,

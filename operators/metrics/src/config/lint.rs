@@ -148,7 +148,7 @@ impl TiersConfig {
                 {
                     let message = format!(
                         "expected partitions at least as long as those of `{upper}`, found {}s",
-                        tier.as_parquet().map_or("", |tier| noun(tier.unit()))
+                        tier.as_parquet().map_or("", |tier| tier.unit().noun())
                     );
                     problems.push(TierProblem::new(format!("{path}.partition"), message));
                 }
@@ -196,7 +196,7 @@ impl TiersConfig {
             let (needed, why) = if let TierConfig::Parquet(parquet) = next {
                 let unit = parquet.unit();
                 let pass = if parquet.step == tier.step() { "dumped to" } else { "rolled up to" };
-                let noun = noun(unit);
+                let noun = unit.noun();
                 let why =
                     format!("it is {pass} `{next_name}` by the whole {noun}, {} after the {noun}'s end", self.lateness);
                 (longest(unit).plus(self.lateness), why)
@@ -280,8 +280,9 @@ fn tier_problems(name: &str, tier: &TierConfig, problems: &mut Vec<TierProblem>)
                 );
                 problems.push(TierProblem::new(path("item"), message));
             }
-            if tier.capacity.is_some_and(|capacity| !capacity.is_finite() || capacity <= 0.0) {
-                problems.push(TierProblem::new(path("capacity"), "expected a number above 0"));
+            if let Some(capacity) = tier.capacity.filter(|capacity| !capacity.is_finite() || *capacity <= 0.0) {
+                let message = format!("expected a number above 0, found {capacity}");
+                problems.push(TierProblem::new(path("capacity"), message));
             }
         }
         TierConfig::Parquet(tier) => parquet_problems(name, tier, problems),
@@ -321,16 +322,6 @@ const fn longest(unit: PartitionUnit) -> Period {
         PartitionUnit::Month => 31 * DAY_SECONDS,
         PartitionUnit::Year => 366 * DAY_SECONDS,
     })
-}
-
-/// Returns what messages call the time of a partition.
-const fn noun(unit: PartitionUnit) -> &'static str {
-    match unit {
-        PartitionUnit::Hour => "hour",
-        PartitionUnit::Day => "day",
-        PartitionUnit::Month => "month",
-        PartitionUnit::Year => "year",
-    }
 }
 
 #[cfg(test)]
@@ -373,6 +364,40 @@ mod tests {
                  by the whole month, 2h after the month's end",
             ]
         );
+    }
+
+    #[test]
+    fn nothing_is_no_limit() {
+        let dynamodb = |key: &str, value: serde_json::Value| {
+            let mut tier = serde_json::json!({"store": "dynamodb", "table": "t", "step": "1m", "keep": "26h"});
+            tier[key] = value;
+            serde_json::json!({"a": tier})
+        };
+        let embedded = |key: &str, value: serde_json::Value| {
+            let mut tier = serde_json::json!({"store": "embedded", "step": "1m", "keep": "26h"});
+            tier[key] = value;
+            serde_json::json!({"a": tier})
+        };
+        for (tiers, wrong) in [
+            (
+                embedded("flush", serde_json::json!({"count": 0})),
+                "tiers.a.flush.count: expected a number from 1, found 0",
+            ),
+            (embedded("flush", serde_json::json!({})), "tiers.a.flush: expected `count`, `age` or both, found neither"),
+            (embedded("keep", "0s".into()), "tiers.a.keep: expected the step 1m at least, found 0s"),
+            (
+                embedded("step", "0s".into()),
+                "tiers.a.step: expected a step that divides a day, such as `1m` or `1h`, found 0s",
+            ),
+            (dynamodb("capacity", 0.into()), "tiers.a.capacity: expected a number above 0, found 0"),
+            (dynamodb("capacity", (-5).into()), "tiers.a.capacity: expected a number above 0, found -5"),
+            (
+                dynamodb("item", "0h".into()),
+                "tiers.a.item: expected a part of a day that divides it, from the step 1m on, found 0s",
+            ),
+        ] {
+            assert_eq!(problems(&tiers), [wrong]);
+        }
     }
 
     #[test]

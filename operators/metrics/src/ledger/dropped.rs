@@ -2,7 +2,7 @@
 
 use lake::Result;
 
-use super::{Ledger, LedgerRow, NOTE, READ, damaged, failed, touched, unit_of};
+use super::{Ledger, LedgerRow, NOTE, failed, row, touched};
 use crate::tiers::TierName;
 use crate::time::TimeRange;
 use crate::window::Window;
@@ -13,21 +13,9 @@ impl Ledger {
     /// # Errors
     /// Those of the file; `InvalidData` for a row that holds something else.
     pub async fn dropped(&self, tier: &TierName, range: TimeRange) -> Result<Vec<Window>> {
-        let rows: Vec<(i64, String)> = sqlx::query_as(
-            "SELECT start_ms, unit FROM metric_dropped WHERE tier = ? AND start_ms < ? AND end_ms > ? ORDER BY start_ms",
-        )
-        .bind(tier.as_str())
-        .bind(range.end_ms)
-        .bind(range.start_ms)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(|error| failed(READ, error))?;
-        let window = |(start_ms, key): &(i64, String)| {
-            let unit = unit_of(key);
-            let window = Window::of(unit.unwrap_or(crate::window::PartitionUnit::Day), *start_ms);
-            if unit.is_some() { Ok(window) } else { Err(damaged(window, &format!("its unit is `{key}`"))) }
-        };
-        rows.iter().map(window).collect()
+        const QUERY: &str = "SELECT start_ms, unit FROM metric_dropped WHERE tier = ? AND start_ms < ? AND end_ms > ? \
+                             ORDER BY start_ms";
+        self.in_span(QUERY, tier, range).await?.iter().map(row::window).collect()
     }
 
     /// Notes that a window is about to be given up, if it is still as it was. Returns whether it is.

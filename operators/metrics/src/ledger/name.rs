@@ -1,9 +1,12 @@
 //! What the name of a tier stands for: stores and windows are kept by it, so that in one project it stands for one thing.
 
+use std::collections::BTreeMap;
+
 use lake::Result;
 
-use super::{Ledger, NOTE, READ, failed};
+use super::{Ledger, NOTE, READ, failed, unit_of};
 use crate::tiers::TierName;
+use crate::window::PartitionUnit;
 
 /// What the name of a tier stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,18 +20,30 @@ pub struct Standing {
 }
 
 impl Ledger {
-    /// Returns what a tier's name stands for; none when it was never used.
+    /// Returns what names of tiers stand for; those by which nothing was ever kept are not in it.
     ///
     /// # Errors
     /// Those of the file.
-    pub async fn stands_for(&self, tier: &TierName) -> Result<Option<Standing>> {
-        let row: Option<(String, String, i64)> =
-            sqlx::query_as("SELECT kind, belongs_to, step_ms FROM metric_name WHERE tier = ?")
-                .bind(tier.as_str())
-                .fetch_optional(&self.pool)
+    pub async fn names(&self) -> Result<BTreeMap<String, Standing>> {
+        let rows: Vec<(String, String, String, i64)> =
+            sqlx::query_as("SELECT tier, kind, belongs_to, step_ms FROM metric_name")
+                .fetch_all(&self.pool)
                 .await
                 .map_err(|error| failed(READ, error))?;
-        Ok(row.map(|(kind, table, step_ms)| Standing { is_store: kind == "store", table, step_ms }))
+        let standing = |(tier, kind, table, step_ms): (String, String, String, i64)| {
+            (tier, Standing { is_store: kind == "store", table, step_ms })
+        };
+        Ok(rows.into_iter().map(standing).collect())
+    }
+
+    /// Returns the unit of the windows that are kept by a tier's name; none when there are none.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub async fn unit(&self, tier: &TierName) -> Result<Option<PartitionUnit>> {
+        let query = sqlx::query_scalar("SELECT unit FROM metric_window WHERE tier = ? LIMIT 1").bind(tier.as_str());
+        let key: Option<String> = query.fetch_optional(&self.pool).await.map_err(|error| failed(READ, error))?;
+        Ok(key.and_then(|key| unit_of(&key)))
     }
 
     /// Notes what names of tiers stand for, in one step. Those that are noted stay, but for a table where none was known.

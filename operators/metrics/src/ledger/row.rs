@@ -5,7 +5,9 @@ use sqlx::sqlite::SqliteRow;
 
 use lake::Result;
 
-use super::{Archived, Fault, damaged, unit_of};
+use super::{Archived, Fault, Ledger, damaged, unit_of};
+use crate::tiers::TierName;
+use crate::time::TimeRange;
 use crate::window::{PartitionUnit, Window};
 
 /// How far a window is.
@@ -79,30 +81,92 @@ impl LedgerRow {
         matches!(self.state, WindowState::Verified | WindowState::Expired) && !self.is_late() && self.fault.is_none()
     }
 
+    /// Returns what tells whether another generation stands, or another state.
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp {
+            start_ms: self.window.range().start_ms,
+            state: self.state,
+            generation: self.generation,
+            begun: self.begun,
+            ended: self.ended,
+            dumped_touched: self.dumped_touched,
+            expiring: self.expiring,
+            is_making: self.making.is_some(),
+        }
+    }
+
     /// Tells whether a write began that never said that it ended: it is under way, or its process stopped.
     pub fn has_unfinished_write(&self) -> bool {
         self.begun != self.ended
     }
 }
 
-pub(super) fn read(row: &SqliteRow) -> Result<LedgerRow> {
+/// What changes of a row with its generation or its state: each generation begins with an intent that has a number of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    start_ms: i64,
+    state: WindowState,
+    generation: u32,
+    begun: u64,
+    ended: u64,
+    dumped_touched: Option<u64>,
+    expiring: bool,
+    is_making: bool,
+}
+
+impl Ledger {
+    /// Lists the stamps of a tier's rows that hold a part of a span, by time.
+    ///
+    /// # Errors
+    /// As [`Ledger::row`].
+    pub(crate) async fn stamps(&self, tier: &TierName, range: TimeRange) -> Result<Vec<Stamp>> {
+        const QUERY: &str = "SELECT start_ms, unit, state, generation, begun, ended, dumped_touched, expiring, making IS NOT NULL AS is_making \
+                             FROM metric_window WHERE tier = ? AND start_ms < ? AND end_ms > ? ORDER BY start_ms";
+        self.in_span(QUERY, tier, range).await?.iter().map(read_stamp).collect()
+    }
+}
+
+fn read_stamp(row: &SqliteRow) -> Result<Stamp> {
+    let window = window(row)?;
+    let (state, dumped): (&str, Option<i64>) = (row.get("state"), row.get("dumped_touched"));
+    let generation = number(row, window, "generation")?;
+    Ok(Stamp {
+        start_ms: window.range().start_ms,
+        state: WindowState::of(state).ok_or_else(|| damaged(window, &format!("its state is `{state}`")))?,
+        generation: u32::try_from(generation).map_err(|_| damaged(window, "its generation"))?,
+        begun: number(row, window, "begun")?,
+        ended: number(row, window, "ended")?,
+        dumped_touched: dumped.map(|dumped| u64::try_from(dumped).unwrap_or_default()),
+        expiring: row.get("expiring"),
+        is_making: row.get("is_making"),
+    })
+}
+
+/// Reads a number that is not negative.
+fn number(row: &SqliteRow, window: Window, column: &str) -> Result<u64> {
+    let number: i64 = row.get(column);
+    u64::try_from(number).map_err(|_| damaged(window, &format!("`{column}` is {number}")))
+}
+
+/// Reads the window of a row.
+pub(super) fn window(row: &SqliteRow) -> Result<Window> {
     let key: &str = row.get("unit");
     let start_ms: i64 = row.get("start_ms");
     let window = Window::of(unit_of(key).unwrap_or(PartitionUnit::Day), start_ms);
+    if unit_of(key).is_none() || window.range().start_ms != start_ms {
+        return Err(damaged(window, &format!("its unit is `{key}`")));
+    }
+    Ok(window)
+}
+
+pub(super) fn read(row: &SqliteRow) -> Result<LedgerRow> {
+    let window = window(row)?;
     let archived = |column: &str| {
         let text: Option<&str> = row.get(column);
         text.map(|text| serde_json::from_str::<Archived>(text).map_err(|error| damaged(window, &error.to_string())))
             .transpose()
     };
-    let number = |column: &str| {
-        let number: i64 = row.get(column);
-        u64::try_from(number).map_err(|_| damaged(window, &format!("`{column}` is {number}")))
-    };
-    let dumped: Option<i64> = row.get("dumped_touched");
-    let word: &str = row.get("state");
-    if unit_of(key).is_none() || window.range().start_ms != start_ms {
-        return Err(damaged(window, &format!("its unit is `{key}`")));
-    }
+    let stamp = read_stamp(row)?;
     let standing = archived("standing")?;
     let fault_generation: Option<i64> = row.get("fault_generation");
     let stands = standing.as_ref().map(|standing| i64::from(standing.generation));
@@ -113,12 +177,12 @@ pub(super) fn read(row: &SqliteRow) -> Result<LedgerRow> {
         .transpose()?;
     Ok(LedgerRow {
         window,
-        state: WindowState::of(word).ok_or_else(|| damaged(window, &format!("its state is `{word}`")))?,
-        generation: u32::try_from(number("generation")?).map_err(|_| damaged(window, "its generation"))?,
-        begun: number("begun")?,
-        ended: number("ended")?,
-        dumped_touched: dumped.map(|dumped| u64::try_from(dumped).unwrap_or_default()),
-        expiring: row.get("expiring"),
+        state: stamp.state,
+        generation: stamp.generation,
+        begun: stamp.begun,
+        ended: stamp.ended,
+        dumped_touched: stamp.dumped_touched,
+        expiring: stamp.expiring,
         standing,
         making: archived("making")?,
         fault,

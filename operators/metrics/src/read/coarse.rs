@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use futures::TryStreamExt as _;
+use futures::StreamExt as _;
 use lake::Result;
 
+use super::instead::{begins_anew, is_damage, note_instead};
 use super::owned::Owned;
 use super::raw::{note_gap, without};
-use super::{Gap, ReadRequest, ReadRow};
-use crate::archive::scan;
+use super::{ReadRequest, ReadRow, Terms, Told};
 use crate::bucket::{Bucket, Gather, SeriesBuckets};
 use crate::ledger::{Archived, MadeFrom};
 use crate::metrics::Metrics;
 use crate::point::{Points, SeriesName};
-use crate::store::Selection;
 use crate::tiers::{Step, Tier};
 use crate::time::TimeRange;
 use crate::window::{PartitionUnit, Window};
@@ -21,21 +20,32 @@ use crate::window::{PartitionUnit, Window};
 /// Finer buckets of a series with the tiers that they are of.
 type Pieces = BTreeMap<SeriesName, Vec<(i64, Bucket, usize)>>;
 
+/// The windows of a roll-up that are as fresh as can be.
+struct Fresh {
+    /// What stands of each, and the spans in which it holds what is archived now.
+    windows: Vec<(Archived, Vec<TimeRange>)>,
+    /// The spans that finer tiers have given up.
+    dropped: Vec<TimeRange>,
+}
+
 impl Metrics {
     pub(super) async fn read_coarse(
         &self,
         request: &ReadRequest,
         step: Step,
-    ) -> Result<(BTreeMap<SeriesName, Owned>, Vec<Gap>)> {
+        terms: Terms,
+    ) -> Result<(BTreeMap<SeriesName, Owned>, Told)> {
         let end_ms = step.floor(request.range.end_ms.saturating_sub(1)).saturating_add(step.ms());
         let range = TimeRange::new(step.floor(request.range.start_ms), end_ms).intersection(&TimeRange::ALL);
-        let (mut pieces, mut gaps) = (Pieces::new(), Vec::new());
+        let (mut pieces, mut told) = (Pieces::new(), Told::default());
         let mut rolled_up = Vec::new();
         if let Some((number, tier)) = self.rollup_for(step) {
-            for (window, standing, ranges) in self.fresh(tier, &range).await? {
-                let batches =
-                    scan::<SeriesBuckets>(&self.lake.storage, &standing.files, Selection::Names(&request.names));
-                match batches.try_concat().await {
+            let Fresh { windows, dropped } = self.fresh(tier, &range).await?;
+            let is_given_up = |span: &TimeRange| dropped.iter().any(|gone| !gone.intersection(span).is_empty());
+            let generations = windows.iter().map(|(standing, ranges)| (ranges, standing)).collect();
+            let mut reads = self.read_each::<_, SeriesBuckets>(&request.names, generations);
+            while let Some((ranges, read)) = reads.next().await {
+                match read {
                     Ok(series) => {
                         for SeriesBuckets { name, buckets } in series {
                             let wanted = buckets
@@ -47,15 +57,22 @@ impl Metrics {
                                 .extend(wanted.map(|(time_ms, bucket)| (time_ms, bucket, number)));
                         }
                     }
-                    Err(error) => note_gap(&mut gaps, request.on_gap, tier, &[window.range()], error)?,
+                    Err(error) if begins_anew(&error, terms) => return Err(error),
+                    // What it is made of is still there, and read in its place.
+                    Err(error) if is_damage(&error) && !ranges.iter().any(is_given_up) => {
+                        note_instead(&mut told, tier, ranges, error);
+                        continue;
+                    }
+                    Err(error) => note_gap(&mut told.gaps, terms.on_gap, tier, ranges, error)?,
                 }
-                rolled_up.extend(ranges);
+                rolled_up.extend_from_slice(ranges);
             }
         }
         rolled_up.sort();
         let rest = without(range, &rolled_up);
-        let (raw, more) = self.read_raw(&request.names, &rest, request.on_gap).await?;
-        gaps.extend(more);
+        let (raw, more) = self.read_raw(&request.names, &rest, terms).await?;
+        told.gaps.extend(more.gaps);
+        told.instead.extend(more.instead);
         for (name, owned) in raw {
             let pieces = pieces.entry(name).or_default();
             for run in owned.rows().chunk_by(|left, right| {
@@ -78,7 +95,7 @@ impl Metrics {
             }
             (name, owned)
         });
-        Ok((owned.collect(), gaps))
+        Ok((owned.collect(), told))
     }
 
     /// Finds the coarsest roll-up that a step can be made of.
@@ -94,7 +111,7 @@ impl Metrics {
     }
 
     /// Lists the windows of a roll-up with the spans in which it holds what is archived now.
-    async fn fresh(&self, tier: &Tier, range: &TimeRange) -> Result<Vec<(Window, Archived, Vec<TimeRange>)>> {
+    async fn fresh(&self, tier: &Tier, range: &TimeRange) -> Result<Fresh> {
         let mut fresh = Vec::new();
         // Which generation of which window holds which spans of the raw points as they are now, from fine to coarse.
         let mut holds: BTreeMap<MadeFrom, Vec<TimeRange>> = BTreeMap::new();
@@ -119,7 +136,7 @@ impl Metrics {
                 if link.name == tier.name {
                     let spans = spans.iter().map(|span| span.intersection(range));
                     let spans: Vec<TimeRange> = spans.filter(|span| !span.is_empty()).collect();
-                    fresh.push((row.window, standing, spans));
+                    fresh.push((standing, spans));
                 } else {
                     let generation = standing.generation;
                     holds.insert(
@@ -132,8 +149,8 @@ impl Metrics {
                 break;
             }
         }
-        fresh.retain(|(.., spans)| !spans.is_empty());
-        Ok(fresh)
+        fresh.retain(|(_, spans): &(Archived, Vec<TimeRange>)| !spans.is_empty());
+        Ok(Fresh { windows: fresh, dropped: dropped.into_values().flatten().collect() })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use lake::Result;
 
-use super::OnGap;
+use super::{OnGap, Terms};
 use crate::metrics::Metrics;
 use crate::point::{Contradiction, PointBatch, SeriesName, same_value};
 use crate::store::contradiction;
@@ -23,7 +23,8 @@ impl Metrics {
             let (Some(first), Some(last)) = (times_ms().min(), times_ms().max()) else { return Ok(()) };
             ranges.push(TimeRange::new(*first, last.saturating_add(1)));
         }
-        let (standing, _) = self.read_raw(&names, &ranges, OnGap::Fail).await?;
+        let terms = Terms { on_gap: OnGap::Fail, is_last_try: true };
+        let (standing, _) = self.read_raw(&names, &ranges, terms).await?;
         for series in batch.series() {
             let Some(standing) = standing.get(&series.name) else { continue };
             let mut rows = standing.rows().iter().peekable();

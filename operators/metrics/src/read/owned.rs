@@ -21,6 +21,11 @@ impl Owned {
         self.0.extend(points.iter().map(|(time_ms, value)| ReadRow { time_ms, value, tier }));
     }
 
+    /// Adds rows that are later than all before.
+    pub(super) fn append(&mut self, later: Self) {
+        self.0.extend(later.0);
+    }
+
     /// Takes over the points of an upper tier: they were written after those of the lower ones.
     pub(super) fn cover(&mut self, upper: &Points, tier: usize, rule: DuplicateRule) {
         let is_later =

@@ -6,17 +6,13 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use lake::{Error, Result};
 
 use super::owned::Owned;
-use super::{Gap, OnGap};
-use crate::archive::scan;
+use super::{Gap, OnGap, Terms, Told};
 use crate::ledger::LedgerRow;
 use crate::metrics::Metrics;
 use crate::point::{Points, SeriesName, SeriesPoints};
 use crate::store::Selection;
 use crate::tiers::Tier;
 use crate::time::TimeRange;
-
-/// How many windows of the archive are read at a time.
-const WINDOWS_AT_ONCE: usize = 16;
 
 /// What a tier has of the series.
 type Layer = BTreeMap<SeriesName, Points>;
@@ -27,47 +23,57 @@ impl Metrics {
         &self,
         names: &[SeriesName],
         ranges: &[TimeRange],
-        on_gap: OnGap,
-    ) -> Result<(BTreeMap<SeriesName, Owned>, Vec<Gap>)> {
+        terms: Terms,
+    ) -> Result<(BTreeMap<SeriesName, Owned>, Told)> {
         let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else {
-            return Ok((BTreeMap::new(), Vec::new()));
+            return Ok((BTreeMap::new(), Told::default()));
         };
         let hull = TimeRange::new(first.start_ms, last.end_ms);
         let archive = self.tiers.archive();
-        let rows = || async {
-            match archive {
-                Some(archive) => self.ledger.rows(&archive.name, hull).await,
-                None => Ok(Vec::new()),
-            }
+        let before = match archive {
+            Some(archive) => self.ledger.rows(&archive.name, hull).await?,
+            None => Vec::new(),
         };
-        let before = rows().await?;
         let settled: Vec<TimeRange> =
             before.iter().filter(|row| row.is_settled()).map(|row| row.window.range()).collect();
         let stored: Vec<TimeRange> = ranges.iter().flat_map(|range| without(*range, &settled)).collect();
-        let (mut layers, mut gaps) = (Vec::new(), Vec::new());
+        let (mut layers, mut told) = (Vec::new(), Told::default());
         for (number, tier) in self.tiers.all().iter().enumerate().filter(|(_, tier)| tier.is_store()) {
             match self.read_store(tier, names, &stored).await {
                 Ok(layer) => layers.push((number, layer)),
                 Err(error) => {
-                    note_gap(&mut gaps, on_gap, tier, &stored, error)?;
+                    note_gap(&mut told.gaps, terms.on_gap, tier, &stored, error)?;
                 }
             }
         }
         // Only now: what left a store while it was read is in the archive by now.
-        let after = rows().await?;
+        let after = match archive {
+            Some(archive) => self.rows_since(archive, hull, before).await?,
+            None => before,
+        };
         let mut owned = BTreeMap::new();
         if let Some((number, tier)) = self.tiers.all().iter().enumerate().find(|(_, tier)| !tier.is_store()) {
-            owned = self.read_archive(number, tier, names, ranges, &after, on_gap, &mut gaps).await?;
+            owned = self.read_archive(number, tier, (names, ranges), &after, terms, &mut told).await?;
         }
         for (number, layer) in layers.into_iter().rev() {
             for (name, points) in layer {
                 owned.entry(name).or_default().cover(&points, number, self.tiers.duplicate);
             }
         }
-        Ok((owned, gaps))
+        Ok((owned, told))
     }
 
-    async fn read_store(&self, tier: &Tier, names: &[SeriesName], ranges: &[TimeRange]) -> Result<Layer> {
+    /// Returns the rows of a span as they are now. Most of the time nothing has changed, and what is archived of each window need not
+    /// be read once more.
+    async fn rows_since(&self, tier: &Tier, range: TimeRange, before: Vec<LedgerRow>) -> Result<Vec<LedgerRow>> {
+        let stamps = self.ledger.stamps(&tier.name, range).await?;
+        if stamps.iter().eq(before.iter().map(LedgerRow::stamp).collect::<Vec<_>>().iter()) {
+            return Ok(before);
+        }
+        self.ledger.rows(&tier.name, range).await
+    }
+
+    pub(super) async fn read_store(&self, tier: &Tier, names: &[SeriesName], ranges: &[TimeRange]) -> Result<Layer> {
         let mut layer = Layer::new();
         if ranges.is_empty() {
             return Ok(layer);
@@ -85,45 +91,32 @@ impl Metrics {
         Ok(layer)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one caller; a struct of them would say no more")]
     async fn read_archive(
         &self,
         number: usize,
         tier: &Tier,
-        names: &[SeriesName],
-        ranges: &[TimeRange],
+        (names, ranges): (&[SeriesName], &[TimeRange]),
         rows: &[LedgerRow],
-        on_gap: OnGap,
-        gaps: &mut Vec<Gap>,
+        terms: Terms,
+        told: &mut Told,
     ) -> Result<BTreeMap<SeriesName, Owned>> {
-        let mut jobs = Vec::with_capacity(rows.len());
+        let mut generations = Vec::with_capacity(rows.len());
         for row in rows {
             let window = row.window.range();
             let wanted: Vec<TimeRange> =
                 ranges.iter().map(|range| range.intersection(&window)).filter(|range| !range.is_empty()).collect();
             if let Some(standing) = row.standing.as_ref().filter(|_| !wanted.is_empty()) {
-                jobs.push((window, wanted, standing.files.clone(), self.lake.storage.clone(), names.to_vec()));
+                generations.push(((row, wanted), standing));
             }
         }
         let mut owned: BTreeMap<SeriesName, Owned> = BTreeMap::new();
-        let mut reads = futures::stream::iter(jobs)
-            .map(|(window, wanted, files, storage, names)| async move {
-                // In a task of its own: decoding takes processor time.
-                let read = tokio::spawn(async move {
-                    scan::<SeriesPoints>(&storage, &files, Selection::Names(&names)).try_concat().await
-                });
-                let read = read.await.unwrap_or_else(|error| {
-                    Err(Error::new(lake::ErrorKind::External, "read an archive", "the reading stopped").source(error))
-                });
-                (window, wanted, read)
-            })
-            .buffered(WINDOWS_AT_ONCE);
-        while let Some((window, wanted, read)) = reads.next().await {
+        let mut reads = self.read_each::<_, SeriesPoints>(names, generations);
+        while let Some(((row, wanted), read)) = reads.next().await {
             match read {
                 Ok(series) => {
                     for SeriesPoints { name, points } in series {
                         let owned = owned.entry(name).or_default();
-                        if wanted == [window] {
+                        if wanted == [row.window.range()] {
                             owned.extend(&points, number);
                         } else {
                             for range in &wanted {
@@ -132,7 +125,12 @@ impl Metrics {
                         }
                     }
                 }
-                Err(error) => note_gap(gaps, on_gap, tier, &wanted, error)?,
+                Err(error) => {
+                    let held = self.read_instead(tier, row, (names, &wanted), error, terms, told).await?;
+                    for (name, points) in held {
+                        owned.entry(name).or_default().append(points);
+                    }
+                }
             }
         }
         Ok(owned)
@@ -150,14 +148,18 @@ pub(super) fn note_gap(
     match on_gap {
         OnGap::Fail if error.context.iter().any(|(key, _)| *key == "tier") => Err(error),
         OnGap::Fail => Err(error.with("tier", tier.name.as_str())),
-        // An object that has gone was archived anew: the read begins anew.
-        OnGap::Name if error.kind == lake::ErrorKind::NotFound => Err(error),
         OnGap::Name => {
-            let why = error.to_string();
+            let why = why(error);
             gaps.extend(ranges.iter().map(|range| Gap { range: *range, tier: tier.name.clone(), why: why.clone() }));
             Ok(())
         }
     }
+}
+
+/// Says what is wrong where the tier is named beside it.
+pub(super) fn why(mut error: Error) -> String {
+    error.context.retain(|(key, _)| *key != "tier");
+    error.to_string()
 }
 
 /// Takes spans, which ascend, out of a span.

@@ -1,5 +1,7 @@
 //! Time series in CSV files: `timestamp,value`, one series a file, named for it.
 
+mod place;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
@@ -8,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use lake::{Error, ErrorKind, Result};
 
-use crate::duplicate::DuplicateRule;
+pub use place::{Disorder, Place};
+
 use crate::point::{SeriesName, canonical, same_value};
-use crate::time::{WHOLE_MS, check_time, whole_ms};
+use crate::time::{EPOCH, WHOLE_MS, check_time, whole_ms};
 
 /// How many lines that cannot be read are named.
 const NAMED_LINES: usize = 10;
@@ -66,75 +68,6 @@ pub fn list(path: &Path) -> Result<Vec<SeriesFile>> {
         Ok(SeriesFile { path, name })
     };
     paths.into_iter().map(file).collect()
-}
-
-/// Rows that are not in the order of time, one after the other.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Place {
-    /// The first line, from 1.
-    pub first_line: u64,
-    /// The last line.
-    pub last_line: u64,
-    /// What they are.
-    pub what: Disorder,
-}
-
-/// What is not in order.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Disorder {
-    /// The rows repeat a time.
-    Repeats {
-        /// The time.
-        time_ms: i64,
-        /// The line that had it first.
-        of_line: u64,
-        /// How many of them have another value than the row before.
-        changed: u64,
-    },
-    /// The rows are earlier than one above them.
-    Earlier {
-        /// The time of the first of them.
-        time_ms: i64,
-        /// The latest time above.
-        latest_ms: i64,
-        /// The line of the latest time.
-        of_line: u64,
-    },
-}
-
-impl Place {
-    /// Says what stands there, and what becomes of it by a rule; the file stands before it.
-    #[must_use]
-    pub fn tell(&self, rule: DuplicateRule) -> String {
-        let lines = if self.first_line == self.last_line {
-            self.first_line.to_string()
-        } else {
-            format!("{}-{}", self.first_line, self.last_line)
-        };
-        let rows = self.last_line - self.first_line + 1;
-        let (rows, s) = if rows == 1 { ("1 row".to_owned(), "s") } else { (format!("{rows} rows"), "") };
-        match self.what {
-            Disorder::Repeats { time_ms, of_line, changed } => {
-                let kept = match (changed, rule) {
-                    (0, _) => "with the same value: one point".to_owned(),
-                    (_, DuplicateRule::Last) => format!("{changed} with another value: the last one is kept"),
-                    (_, DuplicateRule::Max) => format!("{changed} with another value: the largest one is kept"),
-                    (_, DuplicateRule::Error) => format!("{changed} with another value"),
-                };
-                format!("{lines}: {rows} repeat{s} the time {} of line {of_line}, {kept}", moment(time_ms))
-            }
-            Disorder::Earlier { time_ms, latest_ms, of_line } => {
-                let is = if s.is_empty() { "are" } else { "is" };
-                let (time, latest) = (moment(time_ms), moment(latest_ms));
-                format!("{lines}: {rows} {is} out of order: {time} stands below {latest} of line {of_line}")
-            }
-        }
-    }
-}
-
-/// Writes a time of a point.
-fn moment(time_ms: i64) -> String {
-    Timestamp::from_millisecond(time_ms).map_or_else(|_| format!("{time_ms} ms"), |time| time.to_string())
 }
 
 /// The latest row so far.
@@ -326,9 +259,11 @@ impl<R: BufRead> Reader<R> {
             fields.get(column).map(|field| field.trim()).ok_or_else(missing)
         };
         let (time, value) = (field(self.time_column, "timestamp")?, field(self.value_column, "value")?);
-        let moment = timestamp(time)
+        let (time_ms, is_whole) = timestamp(time)
             .ok_or_else(|| format!("expected a time such as `2014-02-14 14:30:00`, found `{}`", time.escape_debug()))?;
-        let time_ms = whole_ms(moment).ok_or_else(|| format!("{WHOLE_MS}, found `{}`", time.escape_debug()))?;
+        if !is_whole {
+            return Err(format!("{WHOLE_MS}, found `{}`", time.escape_debug()));
+        }
         check_time(time_ms).map_err(|error| error.message)?;
         let number =
             value.parse::<f64>().map_err(|_| format!("expected a number, found `{}`", value.escape_debug()))?;
@@ -394,12 +329,17 @@ fn fields(line: &str) -> Option<Vec<String>> {
 
 /// Reads a time: ISO 8601 with a zone, or a date and time in UTC; what is finer than a millisecond is left out.
 pub fn parse_time(text: &str) -> Option<i64> {
-    timestamp(text).map(Timestamp::as_millisecond)
+    timestamp(text).map(|(time_ms, _)| time_ms)
 }
 
-fn timestamp(text: &str) -> Option<Timestamp> {
-    let with_zone = text.parse::<Timestamp>().ok();
-    with_zone.or_else(|| TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok())
+/// Reads a time, in milliseconds since 1970, and tells whether it is not finer. A date and time in UTC may be in all of the year
+/// 9999, whose last day is none of the library's time stamps.
+fn timestamp(text: &str) -> Option<(i64, bool)> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some((time.as_millisecond(), whole_ms(time).is_some()));
+    }
+    let nanos = text.parse::<DateTime>().ok()?.duration_since(EPOCH).as_nanos();
+    Some((i64::try_from(nanos.div_euclid(1_000_000)).ok()?, nanos.rem_euclid(1_000_000) == 0))
 }
 
 impl<R> fmt::Display for Reader<R> {
@@ -409,100 +349,4 @@ impl<R> fmt::Display for Reader<R> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Found = (Vec<(i64, f64)>, Vec<String>);
-
-    fn read(text: &str) -> Result<Found> {
-        let mut reader = Reader::new(text.as_bytes(), "a.csv")?;
-        let mut rows = Vec::new();
-        while let Some(more) = reader.next_rows(3)? {
-            rows.extend(more);
-        }
-        if reader.is_out_of_order() {
-            reader.name_repeats(Reader::new(text.as_bytes(), "a.csv")?)?;
-        }
-        Ok((rows, reader.places().iter().map(|place| place.tell(DuplicateRule::Last)).collect()))
-    }
-
-    #[test]
-    fn what_is_not_in_order_is_named_and_nothing_is_left_out() {
-        let (rows, places) = read(
-            "timestamp,value\n2014-03-09 02:55:00,1\n2014-03-09 03:00:00,2\n2014-03-09 03:00:00,2\n2014-03-09 03:00:00,5\n\
-             2014-03-09 03:05:00,3\n2014-03-09 02:50:00,4\n2014-03-09 02:51:00,4\n2014-03-09T03:10:00Z,-0.0\n\n",
-        )
-        .unwrap();
-        assert_eq!(rows.len(), 8);
-        assert!(rows.last().is_some_and(|(_, value)| same_value(*value, 0.0)));
-        assert_eq!(
-            places,
-            [
-                "4-5: 2 rows repeat the time 2014-03-09T03:00:00Z of line 3, 1 with another value: the last one is kept",
-                "7-8: 2 rows are out of order: 2014-03-09T02:50:00Z stands below 2014-03-09T03:05:00Z of line 6",
-            ]
-        );
-    }
-
-    #[test]
-    fn columns_are_found_by_their_names() {
-        let (rows, _) =
-            read("tier,Value,\"timestamp\"\n\"a,\"\"b\",NaN,2014-03-09T00:00:00+09:00\nx,inf,1970-01-01\n").unwrap();
-        assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), [1_394_290_800_000, 0]);
-        assert!(rows[0].1.is_nan() && rows[1].1.is_infinite());
-    }
-
-    #[test]
-    fn a_time_finer_than_a_millisecond_is_never_cut() {
-        let error = read(
-            "timestamp,value\n2024-03-01 00:00:00.123,1\n2024-03-01 00:00:00.1236,2\n2024-03-01T00:00:00.1239Z,3\n",
-        );
-        assert_eq!(
-            error.unwrap_err().message,
-            "a.csv:3: expected a time of whole milliseconds, found `2024-03-01 00:00:00.1236`\n\
-             a.csv:4: expected a time of whole milliseconds, found `2024-03-01T00:00:00.1239Z`"
-        );
-        let (rows, _) = read("timestamp,value\n2024-03-01 00:00:00.123000,1\n").unwrap();
-        assert_eq!(rows, [(1_709_251_200_123, 1.0)]);
-    }
-
-    #[test]
-    fn a_row_out_of_order_that_has_the_time_of_an_earlier_one_is_named_as_that_too() {
-        let (_, places) = read(
-            "timestamp,value\n2024-03-01 00:00:00,1\n2024-03-01 00:10:00,2\n2024-03-01 00:00:00,3\n2024-03-01 00:05:00,4\n\
-             2024-03-01 00:05:00,4\n2024-03-01 00:00:00,3\n2024-03-01 00:20:00,5\n",
-        )
-        .unwrap();
-        assert_eq!(
-            places,
-            [
-                "4-7: 4 rows are out of order: 2024-03-01T00:00:00Z stands below 2024-03-01T00:10:00Z of line 3",
-                "4: 1 row repeats the time 2024-03-01T00:00:00Z of line 2, 1 with another value: the last one is kept",
-                "6: 1 row repeats the time 2024-03-01T00:05:00Z of line 5, with the same value: one point",
-                "7: 1 row repeats the time 2024-03-01T00:00:00Z of line 2, with the same value: one point",
-            ]
-        );
-    }
-
-    #[test]
-    fn lines_that_cannot_be_read_are_named() {
-        let error = read(
-            "timestamp,value\n2014-03-09,1\nyesterday,1\n2014-03-09,\n1969-12-31,1\n2014-03-09\n\
-                 2014-03-09,-1e400\n",
-        )
-        .unwrap_err();
-        assert_eq!(error.kind, ErrorKind::UnreadableLines);
-        assert_eq!(
-            error.message,
-            "a.csv:3: expected a time such as `2014-02-14 14:30:00`, found `yesterday`\n\
-             a.csv:4: expected a number, found ``\n\
-             a.csv:5: expected a time from 1970 to 9999, found -86400000 milliseconds since 1970\n\
-             a.csv:6: expected a value, found only 1 fields\n\
-             a.csv:7: expected a number that a double holds, found `-1e400`"
-        );
-        for header in ["", "time,value\n", "a\n"] {
-            let error = read(header).unwrap_err();
-            assert!(error.message.starts_with("a.csv:1: expected the header `timestamp,value`, found `"), "{error}");
-        }
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ mod chunk;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -56,6 +56,8 @@ const AHEAD: usize = 2;
 /// A store of points in a file.
 #[derive(Debug)]
 pub struct EmbeddedStore {
+    /// Where it is, for messages.
+    path: Arc<str>,
     pool: SqlitePool,
     crash_points: CrashPoints,
     /// The ids of names; they are never given to another name.
@@ -68,7 +70,8 @@ impl EmbeddedStore {
     /// # Errors
     /// Those of the file, with its path.
     pub async fn open(file: &Path, crash_points: CrashPoints) -> Result<Self> {
-        Ok(Self { pool: FILE.open(file).await?, crash_points, ids: Mutex::default() })
+        let path = file.display().to_string().into();
+        Ok(Self { path, pool: FILE.open(file).await?, crash_points, ids: Mutex::default() })
     }
 
     async fn begin(&self, operation: &'static str) -> Result<Transaction<'static, Sqlite>> {
@@ -128,8 +131,7 @@ impl EmbeddedStore {
         for series in batch.series().chunks(ROWS) {
             let pieces = pieces_of(series, &ids);
             for pieces in pieces.chunks(ROWS) {
-                let keys: Vec<i64> = pieces.iter().map(|piece| piece.key).collect();
-                let mut standing = read_chunks(&mut transaction, &keys).await?;
+                let mut standing = read_chunks(&mut transaction, pieces).await?;
                 let mut changed = Vec::with_capacity(pieces.len());
                 for piece in pieces {
                     let mut points = standing.remove(&piece.key).unwrap_or_default();
@@ -155,8 +157,7 @@ impl EmbeddedStore {
         for series in batch.series().chunks(ROWS) {
             let pieces = pieces_of(series, &ids);
             for pieces in pieces.chunks(ROWS) {
-                let keys: Vec<i64> = pieces.iter().map(|piece| piece.key).collect();
-                let mut standing = read_chunks(&mut transaction, &keys).await?;
+                let mut standing = read_chunks(&mut transaction, pieces).await?;
                 let (mut changed, mut emptied) = (Vec::new(), Vec::new());
                 for piece in pieces {
                     let Some(mut points) = standing.remove(&piece.key) else { continue };
@@ -183,14 +184,16 @@ impl PointStore for EmbeddedStore {
         if batch.is_empty() {
             return Ok(Merged::default());
         }
-        self.crash_points.around("metrics: write points into a file", self.write_all(batch, rule)).await
+        let write = self.crash_points.around("metrics: write points into a file", self.write_all(batch, rule));
+        write.await.map_err(|error| at(&self.path, error))
     }
 
     async fn delete_exact(&self, batch: &PointBatch) -> Result<u64> {
         if batch.is_empty() {
             return Ok(0);
         }
-        self.crash_points.around("metrics: delete points of a file", self.delete_all(batch)).await
+        let delete = self.crash_points.around("metrics: delete points of a file", self.delete_all(batch));
+        delete.await.map_err(|error| at(&self.path, error))
     }
 
     fn scan<'a>(&'a self, range: TimeRange, selection: Selection<'a>) -> BoxStream<'a, Result<PointBatch>> {
@@ -200,13 +203,13 @@ impl PointStore for EmbeddedStore {
             Selection::All => None,
             Selection::Names(names) => Some(names.iter().map(|name| name.as_str().to_owned()).collect()),
         };
-        let pool = self.pool.clone();
+        let (pool, path) = (self.pool.clone(), Arc::clone(&self.path));
         tokio::spawn(async move {
             if !range.is_empty()
                 && let Err(error) = send_points(&pool, range, names, &sender).await
             {
                 // Nobody listens any more when this fails.
-                let _given_up = sender.send(Err(error)).await;
+                let _given_up = sender.send(Err(at(&path, error))).await;
             }
         });
         futures::stream::poll_fn(move |context| receiver.poll_recv(context)).boxed()
@@ -283,16 +286,25 @@ fn pieces_of<'a>(series: &'a [SeriesPoints], ids: &HashMap<SeriesName, i64>) -> 
     pieces
 }
 
-async fn read_chunks(connection: &mut SqliteConnection, keys: &[i64]) -> Result<BTreeMap<i64, Points>> {
+/// Reads the chunks of at most [`ROWS`] pieces.
+async fn read_chunks(connection: &mut SqliteConnection, pieces: &[Piece<'_>]) -> Result<BTreeMap<i64, Points>> {
     let mut chunks = BTreeMap::new();
-    for keys in keys.chunks(ROWS) {
-        let sql = format!("SELECT key, points FROM chunk WHERE key IN ({})", list("?", keys.len()));
-        let query = keys.iter().fold(query(sql), |query, key| query.bind(*key));
-        for row in query.fetch_all(&mut *connection).await.map_err(|error| FILE.failed(READ, error))? {
-            chunks.insert(row.get("key"), chunk::decode(row.get("points"))?);
-        }
+    let sql = format!("SELECT key, points FROM chunk WHERE key IN ({})", list("?", pieces.len()));
+    let query = pieces.iter().fold(query(sql), |query, piece| query.bind(piece.key));
+    for row in query.fetch_all(&mut *connection).await.map_err(|error| FILE.failed(READ, error))? {
+        let key = row.get("key");
+        let points = chunk::decode(row.get("points")).map_err(|error| {
+            let piece = pieces.iter().find(|piece| piece.key == key);
+            error.with("series", piece.map_or_else(String::new, |piece| piece.name.to_string()))
+        })?;
+        chunks.insert(key, points);
     }
     Ok(chunks)
+}
+
+/// Says which file it is that holds something else than it should.
+fn at(path: &str, error: Error) -> Error {
+    if error.kind == ErrorKind::InvalidData { error.with("path", path) } else { error }
 }
 
 async fn put_chunks(connection: &mut SqliteConnection, chunks: &[(i64, Points)]) -> Result<()> {
@@ -383,9 +395,9 @@ struct Gathered {
 impl Gathered {
     /// Takes a row; returns a batch when there are enough whole series.
     fn take(&mut self, row: &SqliteRow, range: &TimeRange) -> Result<Option<PointBatch>> {
-        let points = chunk::decode(row.get("points"))?;
-        let points = if range.holds(&points) { points } else { points.within(range) };
         let name: &str = row.get("name");
+        let points = chunk::decode(row.get("points")).map_err(|error| error.with("series", name))?;
+        let points = if range.holds(&points) { points } else { points.within(range) };
         if let Some(current) = self.current.as_mut().filter(|current| current.name.as_str() == name) {
             // The chunks of a series come by time.
             current.points.append(points);

@@ -181,7 +181,7 @@ async fn a_window_whose_partition_was_dropped_is_written_again() {
         assert!(metrics.lake.catalog.drop_table(&table).await.unwrap());
     }
     let status = async || metrics.status(at("2026-03-10T00:00:00Z")).await.unwrap();
-    assert!(status().await.iter().all(|status| status.is_astray && status.is_due));
+    assert!(status().await.iter().all(|status| status.astray.is_some() && status.is_due));
     assert_eq!(metrics.due_verifications(&hourly, None).await.unwrap(), [month]);
     let told = metrics.verify(&cold, &hourly, month, Dumped::now()).await.unwrap().mismatches;
     assert!(told[0].starts_with("the catalog has no partition of it, and the ledger knows `s3://"), "{told:?}");
@@ -249,4 +249,45 @@ async fn a_roll_up_of_an_older_window_is_due() {
     assert_eq!(roll_up().await.outcome, Outcome::Made);
     assert_eq!(verify().await.outcome, Outcome::Made);
     assert_eq!(status().await, [(false, false), (false, false)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_roll_up_of_a_roll_up_of_an_older_window_is_due_at_once() {
+    let dumped = Dumped::new().await;
+    let metrics = &dumped.metrics;
+    let (cold, hourly, daily) = (tier("cold"), tier("hourly"), tier("daily"));
+    let month = Window::parse(PartitionUnit::Month, "2026-02").unwrap();
+    let roll_up = async |from: &TierName, to: &TierName| {
+        metrics.rollup(from, to, month, RollupSource::Verified, &options(), Dumped::now()).await.unwrap().outcome
+    };
+    let verify = async |from, to| metrics.verify(from, to, month, Dumped::now()).await.unwrap().outcome;
+    for (from, to) in [(&cold, &hourly), (&hourly, &daily)] {
+        assert_eq!(roll_up(from, to).await, Outcome::Made);
+        assert_eq!(verify(from, to).await, Outcome::Made);
+    }
+    let status = async || {
+        let all = metrics.status(at("2026-03-10T00:00:00Z")).await.unwrap();
+        all.into_iter().map(|status| (status.is_stale, status.is_due)).collect::<Vec<_>>()
+    };
+    let due = async |from, to| metrics.due_rollups(from, to, None, RollupSource::Verified).await.unwrap();
+    assert_eq!(status().await, [(false, false); 3]);
+    assert!(due(&hourly, &daily).await.is_empty());
+    dumped.write_late().await;
+    dumped.dump().await;
+    dumped.verify().await;
+    // Hours are made of an older day, and days of those hours.
+    assert_eq!(status().await, [(false, false), (true, true), (true, true)]);
+    for (from, to) in [(&cold, &hourly), (&hourly, &daily)] {
+        assert_eq!(due(from, to).await, [month], "{to}");
+        assert_eq!(metrics.due_verifications(to, None).await.unwrap(), [month], "{to}");
+        assert_eq!(verify(from, to).await, Outcome::Late, "{to}");
+    }
+    let first = "the window 2026-02 of `hourly` is made of older windows than stand now: roll it up again first";
+    assert_eq!(roll_up(&hourly, &daily).await, Outcome::NotDue(first.to_owned()));
+    for (from, to) in [(&cold, &hourly), (&hourly, &daily)] {
+        assert_eq!(roll_up(from, to).await, Outcome::Made);
+        assert_eq!(verify(from, to).await, Outcome::Made);
+    }
+    assert_eq!(status().await, [(false, false); 3]);
+    assert!(due(&hourly, &daily).await.is_empty());
 }

@@ -1,4 +1,5 @@
-//! Windows of Parquet tiers that are given up: what must be there before, what is left, and stops in between.
+//! Windows of Parquet tiers that are given up: what must be there before, what is left, and stops in between. What keeps one that
+//! is old enough is in `drop_kept.rs`.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,16 +11,16 @@ use lake::crash::CrashPoints;
 use super::world::*;
 use crate::*;
 
-const NOW: &str = "2026-03-10T00:00:00Z";
+pub(super) const NOW: &str = "2026-03-10T00:00:00Z";
 
 /// Points of two days.
-fn points() -> PointBatch {
+pub(super) fn points() -> PointBatch {
     let minute = |day: &str, minute: i64| (ms(day) + minute * 60_000, 1.5);
     let (first, second) = ("2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z");
     batch(&[("a", &[minute(first, 0), minute(first, 90), minute(second, 5)]), ("b", &[minute(second, 7)])])
 }
 
-async fn archive(metrics: &Metrics) -> lake::Result<()> {
+pub(super) async fn archive(metrics: &Metrics) -> lake::Result<()> {
     let (warm, cold, now) = (tier("warm"), tier("cold"), at(NOW));
     for window in metrics.due_dumps(&warm, &cold, None, now).await? {
         metrics.dump(&warm, &cold, window, &options(), now).await?;
@@ -30,7 +31,7 @@ async fn archive(metrics: &Metrics) -> lake::Result<()> {
     Ok(())
 }
 
-async fn roll_up(metrics: &Metrics) -> lake::Result<()> {
+pub(super) async fn roll_up(metrics: &Metrics) -> lake::Result<()> {
     for (from, to) in [("cold", "hourly"), ("hourly", "daily")] {
         let (from, to) = (tier(from), tier(to));
         for window in metrics.due_rollups(&from, &to, None, RollupSource::Verified).await? {
@@ -43,7 +44,7 @@ async fn roll_up(metrics: &Metrics) -> lake::Result<()> {
     Ok(())
 }
 
-async fn expire(metrics: &Metrics) -> lake::Result<()> {
+pub(super) async fn expire(metrics: &Metrics) -> lake::Result<()> {
     for window in metrics.due_expiries(&tier("warm"), None, 0, at(NOW)).await? {
         metrics.expire(&tier("warm"), window, 0, at(NOW)).await?;
     }
@@ -51,7 +52,7 @@ async fn expire(metrics: &Metrics) -> lake::Result<()> {
 }
 
 /// Gives up whatever may go; returns what became of each window.
-async fn give_up(metrics: &Metrics, text: &str) -> lake::Result<Vec<Outcome>> {
+pub(super) async fn give_up(metrics: &Metrics, text: &str) -> lake::Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for window in metrics.due_drops(&tier(text), None, 0, at(NOW)).await? {
         outcomes.push(metrics.drop_window(&tier(text), window, 0, at(NOW)).await?.outcome);
@@ -60,7 +61,7 @@ async fn give_up(metrics: &Metrics, text: &str) -> lake::Result<Vec<Outcome>> {
 }
 
 /// How many points each hour has, read with the step of hours, and the tiers that say so.
-async fn hours(metrics: &Metrics) -> (f64, BTreeSet<String>) {
+pub(super) async fn hours(metrics: &Metrics) -> (f64, BTreeSet<String>) {
     let request = ReadRequest {
         names: vec![name("a"), name("b")],
         range: TimeRange::new(ms("2026-02-01T00:00:00Z"), ms("2026-03-01T00:00:00Z")),
@@ -73,11 +74,11 @@ async fn hours(metrics: &Metrics) -> (f64, BTreeSet<String>) {
     (rows().map(|row| row.value).sum(), rows().map(|row| answer.tiers[row.tier].to_string()).collect())
 }
 
-fn from_hourly(count: f64) -> (f64, BTreeSet<String>) {
+pub(super) fn from_hourly(count: f64) -> (f64, BTreeSet<String>) {
     (count, BTreeSet::from(["hourly".to_owned()]))
 }
 
-fn not_due(why: &str) -> Outcome {
+pub(super) fn not_due(why: &str) -> Outcome {
     Outcome::NotDue(why.to_owned())
 }
 
@@ -136,6 +137,14 @@ async fn late_points_stay_in_their_store_and_hold_nothing_up() {
     metrics.write(&tier("warm"), &late, at(NOW)).await.unwrap();
     let report = metrics.dump(&tier("warm"), &tier("cold"), day("2026-02-01"), &options(), at(NOW)).await.unwrap();
     assert_eq!(report.outcome, not_due("`cold` has given up the window: what comes late stays in its store"));
+    // Nothing is due of it, unless somebody asks for it by its time.
+    let (warm, cold, whole_day) = (tier("warm"), tier("cold"), Some(day("2026-02-01").range()));
+    for (window, expected) in [(None, vec![]), (whole_day, vec![day("2026-02-01")])] {
+        assert_eq!(metrics.known_dumps(&warm, &cold, window, at(NOW)).await.unwrap(), expected, "{window:?}");
+        assert_eq!(metrics.due_dumps(&warm, &cold, window, at(NOW)).await.unwrap(), expected, "{window:?}");
+    }
+    let late_one = metrics.status(at(NOW)).await.unwrap().into_iter().find(|status| status.tier == cold).unwrap();
+    assert_eq!((late_one.window, late_one.state, late_one.is_due), (day("2026-02-01"), WindowState::Open, false));
     archive(&metrics).await.unwrap();
     roll_up(&metrics).await.unwrap();
     expire(&metrics).await.unwrap();

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::operator::{ParamProblem, TaskContext, TaskError, TaskOutcome, TaskProgress, TaskReport};
+use engine::operator::{ParamProblem, TaskContext, TaskError, TaskOutcome, TaskReport};
 use engine::params::{ParamPath, Params as EngineParams};
 use futures::{StreamExt as _, TryStreamExt as _};
 use lake::load::config::{InputConfig, MaxRejected};
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use super::{Params, Written, write_rows};
 use crate::config::{self, Config};
 use crate::error::{AtParam as _, task_error};
-use crate::load::{answered, log_files, log_published, log_written, rejected_part};
+use crate::load::{answered, control, log_files, log_published, log_written, rejected_part};
 use crate::metrics::door::Opened;
 use crate::metrics::params::wrong;
 use crate::metrics::rows::Columns;
@@ -125,19 +125,9 @@ impl Progress {
         let columns = Columns::of_input(&params.columns.clone().unwrap_or_default(), &types)
             .map_err(task_error)
             .at_param(if params.columns.is_some() { "columns" } else { "in" })?;
-        let (host, teller) = (Arc::clone(&context.host), Arc::clone(&context.host));
-        let control = LoadControl {
-            notice: Arc::new(move |notice| teller.warn(&notice.to_string())),
-            progress: Arc::new(move |progress| {
-                host.progress(TaskProgress {
-                    rows: progress.rows,
-                    bytes: progress.bytes_read,
-                    bytes_total: Some(progress.bytes_total),
-                });
-            }),
-            cancel: context.cancellation.clone(),
-            check: Some(Arc::new(move |batch| columns.refused(batch))),
-        };
+        let checked = columns.clone();
+        let check = Arc::new(move |batch: &_| checked.refused(batch));
+        let control = LoadControl { check: Some(check), ..control(context) };
         let report = loop {
             if let Some(report) = progress.load.report() {
                 break report.clone();

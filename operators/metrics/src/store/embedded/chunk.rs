@@ -40,7 +40,7 @@ pub(super) fn encode(points: &Points) -> Vec<u8> {
 /// `InvalidData` for anything else: the file is damaged, or of a newer suiro.
 pub(super) fn decode(bytes: &[u8]) -> Result<Points> {
     let damaged = |why: &str| {
-        let message = format!("a chunk of points cannot be read: {why}");
+        let message = format!("a chunk of points in an embedded store cannot be read: {why}");
         Err(Error::new(ErrorKind::InvalidData, "read points", message))
     };
     if bytes.len() < HEAD || bytes[0] != FORM {

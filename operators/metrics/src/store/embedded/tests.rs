@@ -93,3 +93,20 @@ async fn many_series_come_in_batches_in_the_order_of_their_names() {
     assert_eq!(world.store.delete_exact(&written).await.unwrap(), 300_000);
     assert!(world.all(TimeRange::ALL, Selection::All).await.is_empty());
 }
+
+#[tokio::test]
+async fn a_damaged_chunk_is_named_by_its_file_and_its_series() {
+    let world = World::new().await;
+    world.store.write(&batch(&[("a", &[(0, 1.0)]), ("b", &[(0, 1.0)])]), DuplicateRule::Last).await.unwrap();
+    let damage = "UPDATE chunk SET points = zeroblob(20) WHERE key / ? = (SELECT id FROM series WHERE name = 'b')";
+    sqlx::query(damage).bind(SPANS).execute(&world.store.pool).await.unwrap();
+    let found = world.store.scan(TimeRange::ALL, Selection::All).try_collect::<Vec<_>>().await;
+    let written = world.store.write(&batch(&[("b", &[(1, 2.0)])]), DuplicateRule::Last).await;
+    let deleted = world.store.delete_exact(&batch(&[("b", &[(0, 1.0)])])).await;
+    let path = world.folder.path().join("hot.sqlite").display().to_string();
+    for error in [found.unwrap_err(), written.unwrap_err(), deleted.unwrap_err()] {
+        assert_eq!(error.kind, ErrorKind::InvalidData);
+        assert_eq!(error.message, "a chunk of points in an embedded store cannot be read: it has another form");
+        assert_eq!(error.context, [("series", "b".to_owned()), ("path", path.clone())]);
+    }
+}

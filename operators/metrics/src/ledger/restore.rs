@@ -1,0 +1,76 @@
+//! A ledger that was lost: what the catalog tells of comes back into it, and it is noted of which tiers all of that is there.
+
+use std::collections::BTreeSet;
+
+use lake::Result;
+
+use super::making::encode;
+use super::{Archived, Ledger, READ, WindowState, failed};
+use crate::checksum::PartSums;
+use crate::tiers::TierName;
+use crate::window::Window;
+
+impl Ledger {
+    /// Puts a window that the catalog tells of into a ledger that does not know it, as far as its partition says that it is; one
+    /// that it knows stays, and so does one that is being made: whoever makes it notes what becomes of it. A raw window is late: what
+    /// was written since it was dumped is not known. Returns whether it was put.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub async fn restore(
+        &self,
+        tier: &TierName,
+        window: Window,
+        standing: &Archived,
+        state: WindowState,
+        target: Option<&PartSums>,
+        is_late: bool,
+    ) -> Result<bool> {
+        let text = encode(standing)?;
+        let late = i64::from(is_late);
+        let done = self
+            .change(
+                sqlx::query(
+                    "INSERT INTO metric_window (tier, start_ms, end_ms, unit, state, generation, begun, ended, \
+                     dumped_touched, standing, standing_target, standing_source) \
+                     VALUES (?1, ?2, ?3, ?4, ?10, ?5, ?9, ?9, 0, ?6, ?7, ?8) \
+                     ON CONFLICT (tier, start_ms) DO UPDATE SET state = ?10, generation = max(generation, ?5), \
+                     begun = begun + ?9, ended = ended + ?9, dumped_touched = begun + ended, standing = ?6, \
+                     standing_target = ?7, standing_source = ?8 WHERE standing IS NULL AND making IS NULL",
+                )
+                .bind(tier.as_str())
+                .bind(window.range().start_ms)
+                .bind(window.range().end_ms)
+                .bind(window.unit().key())
+                .bind(standing.generation)
+                .bind(text)
+                .bind(target.map(PartSums::to_bytes))
+                .bind(PartSums::default().to_bytes())
+                .bind(late)
+                .bind(state.word()),
+            )
+            .await?;
+        Ok(done == 1)
+    }
+
+    /// Returns the names of the tiers whose partitions are all in it.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub async fn known(&self) -> Result<BTreeSet<String>> {
+        let names: Vec<String> = sqlx::query_scalar("SELECT tier FROM metric_tier")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| failed(READ, error))?;
+        Ok(names.into_iter().collect())
+    }
+
+    /// Notes that all partitions of a tier are in it.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub async fn note_known(&self, tier: &TierName) -> Result<()> {
+        let note = sqlx::query("INSERT INTO metric_tier (tier) VALUES (?) ON CONFLICT DO NOTHING").bind(tier.as_str());
+        self.change(note).await.map(drop)
+    }
+}
