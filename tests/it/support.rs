@@ -68,10 +68,17 @@ impl Project {
     /// hold, and whoever opens the file next believes that nobody is there, and cuts the index that the readers have mapped
     /// (<https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>).
     pub(crate) fn copy_with_state(&self) -> Self {
-        let made = Self::in_memory();
-        let copied = Command::new("cp").arg("-R").arg(self.path().join(".")).arg(made.path()).output().unwrap();
-        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
-        made
+        loop {
+            let made = Self::in_memory();
+            let copied = Command::new("cp").arg("-R").arg(self.path().join(".")).arg(made.path()).output().unwrap();
+            if copied.status.success() {
+                return made;
+            }
+            // A reader that is being closed takes the log and the index of its file with it.
+            let why = String::from_utf8_lossy(&copied.stderr).into_owned();
+            let is_gone = |line: &str| line.contains("No such file or directory");
+            assert!(why.lines().all(is_gone) && !why.is_empty(), "{why}");
+        }
     }
 
     /// Returns its folder.
