@@ -33,19 +33,22 @@ fn rows(answer: &ReadAnswer) -> (Vec<(String, i64, u64)>, Vec<String>) {
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 3_600_000;
 
-/// Breaks a file in each way that a reader meets.
-fn breaks(file: &Path) -> [(&'static str, Box<dyn Fn() + '_>); 3] {
-    let whole = std::fs::read(file).unwrap();
-    let cut = whole[..whole.len() / 2].to_vec();
-    let mut flipped = whole.clone();
-    // In the length of Parquet's own description, before the last word.
-    let place = whole.len() - 5;
-    flipped[place] ^= 0xff;
-    [
-        ("cut", Box::new(move || std::fs::write(file, &cut).unwrap())),
-        ("flipped", Box::new(move || std::fs::write(file, &flipped).unwrap())),
-        ("gone", Box::new(move || std::fs::remove_file(file).unwrap())),
-    ]
+/// The ways in which a file is broken that a reader meets.
+const WAYS: [&str; 3] = ["cut", "flipped", "gone"];
+
+/// Breaks a file, whose bytes are whole, in a way.
+fn break_file(file: &Path, whole: &[u8], how: &str) {
+    match how {
+        "cut" => std::fs::write(file, &whole[..whole.len() / 2]).unwrap(),
+        "flipped" => {
+            let mut flipped = whole.to_vec();
+            // In the length of Parquet's own description, before the last word.
+            let place = whole.len() - 5;
+            flipped[place] ^= 0xff;
+            std::fs::write(file, flipped).unwrap();
+        }
+        _ => std::fs::remove_file(file).unwrap(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,8 +59,8 @@ async fn points_are_read_from_the_stores_while_they_hold_all_that_was_dumped() {
     assert_eq!((expected.len(), tiers), (200, vec!["cold".to_owned(), "cold".to_owned()]));
     let (location, file) = dumped.object().await;
     let whole = std::fs::read(&file).unwrap();
-    for (how, breaks) in breaks(&file) {
-        breaks();
+    for how in WAYS {
+        break_file(&file, &whole, how);
         for on_gap in [OnGap::Fail, OnGap::Name] {
             let answer = read(metrics, MINUTE, on_gap).await.unwrap();
             let (found, tiers) = rows(&answer);
@@ -80,8 +83,8 @@ async fn what_no_store_holds_any_more_is_an_error_or_a_named_gap() {
     assert_eq!(dumped.expire().await.outcome, Outcome::Made);
     let (location, file) = dumped.object().await;
     let whole = std::fs::read(&file).unwrap();
-    for (how, breaks) in breaks(&file) {
-        breaks();
+    for how in WAYS {
+        break_file(&file, &whole, how);
         let error = read(metrics, MINUTE, OnGap::Fail).await.unwrap_err();
         assert!(matches!(error.kind, ErrorKind::InvalidData | ErrorKind::NotFound), "{how}: {error}");
         assert!(error.to_string().contains(&location), "{how}: {error}");
@@ -126,8 +129,8 @@ async fn a_roll_up_is_read_from_what_it_is_made_of_until_that_is_given_up() {
     let location = metrics.windows(&hourly, None).await.unwrap()[0].standing.clone().unwrap().files[0].location.clone();
     let file = metrics.lake.storage.file(&location).unwrap();
     let whole = std::fs::read(&file).unwrap();
-    for (how, breaks) in breaks(&file) {
-        breaks();
+    for how in WAYS {
+        break_file(&file, &whole, how);
         let answer = read(metrics, HOUR, OnGap::Fail).await.unwrap();
         let (found, tiers) = rows(&answer);
         assert_eq!((found, tiers), (expected.clone(), vec!["cold".to_owned(), "cold".to_owned()]), "{how}");
@@ -137,8 +140,8 @@ async fn a_roll_up_is_read_from_what_it_is_made_of_until_that_is_given_up() {
     }
     assert_eq!(metrics.drop_window(&cold, day("2026-02-01"), 0, later).await.unwrap().outcome, Outcome::Made);
     assert_eq!(rows(&read(metrics, HOUR, OnGap::Fail).await.unwrap()).0, expected);
-    for (how, breaks) in breaks(&file) {
-        breaks();
+    for how in WAYS {
+        break_file(&file, &whole, how);
         assert!(read(metrics, HOUR, OnGap::Fail).await.is_err(), "{how}");
         let answer = read(metrics, HOUR, OnGap::Name).await.unwrap();
         assert!(rows(&answer).0.is_empty() && answer.instead.is_empty(), "{how}");
