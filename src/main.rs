@@ -92,7 +92,7 @@ async fn dispatch(base: &Base, command: Command) -> Result<(), Failure> {
         Command::Check(command) => command::check::run(base, &command),
         Command::Plan(command) => command::plan::run(base, &command).await,
         Command::Query(command) => command::query::run(base, &command).await,
-        Command::Load(command) => command::load::run(base, &command).await,
+        Command::Load(command) => Box::pin(command::load::run(base, &command)).await,
         Command::Table(command) => command::table::run(base, &command).await,
         Command::Partition(command) => command::partition::run(base, &command).await,
         Command::Metrics(command) => command::metrics::run(base, &command).await,

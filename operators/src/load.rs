@@ -231,6 +231,9 @@ pub(crate) fn log_files(context: &TaskContext, state: &LoadState) {
     if files.len() > LOGGED_FILES {
         context.host.log(&format!("  … and {} more", files.len() - LOGGED_FILES));
     }
+    if let Some(guess) = state.guess() {
+        context.host.log(&guess.to_string());
+    }
 }
 
 fn n_files(files: usize) -> String {

@@ -61,13 +61,17 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
         base.output.line(&format!("{name}  session {session}"))?;
     }
     let (mut n_problems, mut cost) = (0_usize, 0_u64);
-    let (mut predicted, mut has_queries) = (None::<u64>, false);
+    let (mut scanned, mut read) = (Predicted::default(), Predicted::default());
     for task in &tasks {
         let lake_plan = operators::plan(&door, lake_is_there, &settings.project, task).await;
-        has_queries |= lake_plan.as_ref().is_some_and(|plan| plan.sql.is_some());
-        if let Some(bytes) = lake_plan.as_ref().and_then(to_scan) {
-            predicted = Some(predicted.unwrap_or(0) + bytes);
-            cost += settings.cost_micro_usd(bytes);
+        if let Some(plan) = &lake_plan {
+            if plan.sql.is_some() {
+                scanned.add(plan.predicted_bytes);
+            }
+            if plan.sql.is_some() || task.operator.as_deref() == Some("load") {
+                read.add(plan.predicted_bytes);
+            }
+            cost += settings.cost_micro_usd(to_scan(plan).unwrap_or(0));
         }
         let problem = problem(task, lake_plan.as_ref());
         n_problems += usize::from(problem.is_some());
@@ -88,8 +92,6 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
             show(base, task, lake_plan.as_ref(), problem)?;
         }
     }
-    // Where nothing is scanned nothing is unknown.
-    let predicted = if has_queries { predicted } else { Some(0) };
     let n_tasks = tasks.iter().filter(|task| task.operator.is_some()).count();
     if base.output.json {
         base.output.json_line(&json!({
@@ -97,12 +99,12 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
             "session": session,
             "tasks": n_tasks,
             "problems": n_problems,
-            "predicted_bytes": predicted,
+            "predicted_bytes": read.sum(),
             "predicted_cost_usd": (cost > 0).then(|| usd(cost)),
             "warnings": warning.into_iter().collect::<Vec<_>>(),
         }))?;
     } else {
-        let scans = match predicted {
+        let scans = match scanned.sum() {
             None => ", unknown how much to scan".to_owned(),
             Some(0) if cost == 0 => String::new(),
             Some(predicted) => {
@@ -122,6 +124,25 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
         ))?;
     }
     if n_problems > 0 { Err(Failure::said(Exit::Usage)) } else { Ok(()) }
+}
+
+/// The bytes that tasks would read, where it is known of a task.
+#[derive(Debug, Clone, Copy, Default)]
+struct Predicted {
+    n_tasks: usize,
+    known: Option<u64>,
+}
+
+impl Predicted {
+    fn add(&mut self, bytes: Option<u64>) {
+        self.n_tasks += 1;
+        self.known = self.known.map_or(bytes, |known| Some(known.saturating_add(bytes.unwrap_or(0))));
+    }
+
+    /// Returns the sum of what is known; none when it is known of none of the tasks. No task reads nothing.
+    fn sum(self) -> Option<u64> {
+        if self.n_tasks == 0 { Some(0) } else { self.known }
+    }
 }
 
 /// Says what would keep a run from its first task, when whoever plans may not change what is there: another user may run it.

@@ -363,7 +363,7 @@ mod tests {
             (vec!["a", "a", "a_2", "a_2"], vec!["a", "a_3", "a_2", "a_2_2"]),
         ] {
             let columns: Vec<ResultColumn> =
-                names.into_iter().map(|name| ResultColumn { name: name.to_owned(), data_type: Type::Bigint }).collect();
+                names.into_iter().map(|name| ResultColumn::of_result(0, name.to_owned(), Type::Bigint)).collect();
             assert_eq!(distinct_names(&columns), distinct);
         }
     }

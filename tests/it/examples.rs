@@ -1,6 +1,6 @@
 //! Every example runs, in a copy of its folder; what it says it does is looked at.
 
-use crate::support::{Project, SUIRO, root};
+use crate::support::{Project, SUIRO, files_below, root};
 
 #[test]
 fn every_example_is_run_here() {
@@ -64,6 +64,11 @@ fn athena_operators_do_what_they_say() {
     assert!(printed[0].starts_with("query ") && printed[0].ends_with(" is SUCCEEDED"), "{run}");
     let tables = project.suiro(&["table", "list"]);
     assert!(tables.stderr.contains("there are no tables"), "it tidies up behind itself\n{tables}");
+    // Results of queries are kept for a while; of the tables nothing is, not even a marker of where they were.
+    let warehouse = project.path().join(".suiro/warehouse/s3");
+    let mut left = files_below(&warehouse);
+    left.retain(|file| !file.starts_with(warehouse.join("suiro-results")));
+    assert!(left.is_empty() && !warehouse.join(".staging").exists(), "{left:?}");
 }
 
 #[test]

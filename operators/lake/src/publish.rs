@@ -19,6 +19,7 @@ pub(crate) mod reader;
 pub mod record;
 mod references;
 mod request;
+mod roots;
 pub mod schema;
 mod step;
 #[cfg(test)]

@@ -145,8 +145,18 @@ pub struct QueryId(pub String);
 pub struct ResultColumn {
     /// The name: as aliased, or `_colN`.
     pub name: String,
+    /// Whether the statement gives it its name: one that is called `_colN` by its place alone cannot be selected by that.
+    pub is_named: bool,
     /// The type.
     pub data_type: Type,
+}
+
+impl ResultColumn {
+    /// Makes a column of a result whose statement does not tell: it counts as named unless it is called as its place.
+    #[must_use]
+    pub fn of_result(index: usize, name: String, data_type: Type) -> Self {
+        Self { is_named: name != format!("_col{index}"), name, data_type }
+    }
 }
 
 /// How far a query is.

@@ -40,6 +40,7 @@ mod unnest;
 mod values;
 mod view;
 mod views;
+mod wide;
 mod window;
 
 pub use aggregate::KNOWN as AGGREGATIONS;

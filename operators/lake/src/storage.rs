@@ -411,6 +411,13 @@ impl Storage {
     }
 
     /// Removes the folder of a prefix: pieces of unfinished writes are no objects, but they take room. S3 has none.
+    async fn remove_empty_folders(&self, prefix: &Location) -> Result<()> {
+        match self.file(prefix) {
+            Some(folder) => durable::remove_empty_dirs(&folder).await,
+            None => Ok(()),
+        }
+    }
+
     async fn remove_folder(&self, prefix: &Location) -> Result<()> {
         match self.file(prefix) {
             Some(folder) => durable::remove_dir_all(&folder).await,

@@ -23,9 +23,23 @@ impl TemporaryFolder {
     /// `PermissionDenied`, `ResourcesExhausted` or `External` with the path.
     pub(crate) fn open(parent: &Path) -> Result<Self> {
         let failed = |error| Error::folder("open the folder of temporary files", parent, error);
-        std::fs::create_dir_all(parent).map_err(failed)?;
         Self::remove_left_over(parent);
+        for _ in 1..TRIES {
+            std::fs::create_dir_all(parent).map_err(failed)?;
+            // Whoever used the parent last may have removed it between; once a lock is in it, it stays.
+            match HeldFile::make(parent, "") {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                held => return Self::of(held, parent),
+            }
+        }
+        std::fs::create_dir_all(parent).map_err(failed)?;
         Self::make(parent, "")
+    }
+
+    /// Removes a parent in which there are no folders any more.
+    pub(crate) fn remove_parent(parent: &Path) {
+        // In use, or not there: both are well.
+        let _stays = std::fs::remove_dir(parent);
     }
 
     /// Makes a folder below the system's own for temporary files, where others have theirs too, and removes those of processes
@@ -40,8 +54,12 @@ impl TemporaryFolder {
     }
 
     fn make(parent: &Path, start: &str) -> Result<Self> {
+        Self::of(HeldFile::make(parent, start), parent)
+    }
+
+    fn of(held: std::io::Result<HeldFile>, parent: &Path) -> Result<Self> {
         let failed = |error| Error::io("open the folder of temporary files", parent, error);
-        let held = HeldFile::make(parent, start).map_err(failed)?;
+        let held = held.map_err(failed)?;
         let folder = held.path().with_extension("");
         // Rows that are spilled are nobody else's business.
         DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
@@ -58,6 +76,9 @@ impl TemporaryFolder {
         &self.folder
     }
 }
+
+/// How often a parent is made that others remove when they need it no more.
+const TRIES: usize = 10;
 
 /// What the names of folders in the system's own folder begin with.
 const NAME_IN_SYSTEM: &str = "suiro-";

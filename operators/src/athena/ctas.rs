@@ -164,7 +164,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
         let access = params.writing.query().access()?;
         let lake = &self.door.open_as(&access).await?;
         let timeout = params.writing.query().timeout()?;
-        match Job::step(lake, context, timeout, access, request(lake, context, &params)).await? {
+        match Box::pin(Job::step(lake, context, timeout, access, request(lake, context, &params))).await? {
             Progress::Wait(job, after) => state::wait(&job, after),
             Progress::Done(outcome) => Ok(done(context, &params, &outcome)),
         }

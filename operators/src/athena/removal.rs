@@ -115,6 +115,9 @@ impl Removal {
             let forget = lake.versions.forget(prefix);
             points.around("drop: forget the version", forget).await.map_err(task_error)?;
         }
+        if !self.prefixes.is_empty() {
+            lake.collect_roots().await.map_err(task_error)?;
+        }
         Ok(())
     }
 

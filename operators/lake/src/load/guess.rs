@@ -14,7 +14,7 @@ use super::chunk::{Header, HeaderRecord};
 use super::config::{ColumnType, CsvConfig, JsonlConfig, ParserConfig};
 use super::layout::{Layout, LayoutColumn};
 use super::number::{double, integer};
-use super::parse::csv::{CsvParser, Scanned, line_ends};
+use super::parse::csv::{CsvParser, Field, FieldForm, Scanned, line_ends};
 use super::parse::for_each_line;
 use super::parse::json::{self, Kind};
 use super::reject::Reason;
@@ -26,7 +26,8 @@ pub(crate) const SAMPLE_RECORDS: usize = 10_000;
 /// How many decoded bytes are looked at.
 pub(crate) const SAMPLE_BYTES: usize = 4 * 1024 * 1024;
 
-const DELIMITERS: [&str; 4] = [",", "\t", "|", ";"];
+/// The delimiters that are looked for; of two that cut alike the first one is meant: a comma stands in numbers and texts, too.
+const DELIMITERS: [&str; 4] = ["\t", "|", ";", ","];
 
 /// Formats of timestamps besides ISO 8601.
 const FORMATS: [&str; 3] = ["%d/%b/%Y:%H:%M:%S %z", "%Y/%m/%d %H:%M:%S", "%a, %d %b %Y %H:%M:%S %z"];
@@ -224,21 +225,28 @@ fn looks_like_header(first: &[String], columns: &[Guess], is_unlike: bool) -> bo
     are_names && (has_types || differ && (!has_rows || is_unlike && are_words))
 }
 
-/// The delimiter that cuts the most records into as many fields as the first, more than one.
+/// The delimiter that cuts the most records into as many fields as the first, more than one; a comma when none does. A record with a
+/// field that holds a quote and does not begin with it may be cut inside of a quoted text, and does not count.
 fn guess_delimiter(config: &CsvConfig, sample: &[u8], is_end: bool) -> &'static str {
     const RECORDS: usize = 100;
-    let mut best = (0, 1, DELIMITERS[0]);
+    let mut best = (0, ",");
     for delimiter in DELIMITERS {
         let parser = CsvParser::new(config, delimiter);
+        let quote = parser.dialect().quote();
+        let is_cut = |field: &Field| {
+            field.form == FieldForm::Plain && quote.is_some_and(|quote| sample[field.start..field.end].contains(&quote))
+        };
         let mut counts = Vec::new();
-        for_each_record(&parser, sample, is_end, RECORDS, |_, fields| counts.push(fields.len()));
-        let width = counts.first().copied().unwrap_or(0);
-        let alike = counts.iter().filter(|count| **count == width).count();
-        if width > 1 && (alike, width) > (best.0, best.1) {
-            best = (alike, width, delimiter);
+        for_each_scanned(&parser, sample, is_end, RECORDS, |_, fields| {
+            counts.push((fields.len(), fields.iter().any(is_cut)));
+        });
+        let width = counts.first().map_or(0, |(width, _)| *width);
+        let alike = counts.iter().filter(|(count, is_cut)| *count == width && !is_cut).count();
+        if width > 1 && alike > best.0 {
+            best = (alike, delimiter);
         }
     }
-    best.2
+    best.1
 }
 
 /// Calls `record` with the place and the values of each whole record of a sample; the last one only when the sample is all there is.
@@ -249,18 +257,28 @@ fn for_each_record(
     most: usize,
     mut record: impl FnMut(usize, &[Option<&[u8]>]),
 ) {
+    for_each_scanned(parser, sample, is_end, most, |at, fields| {
+        let mut scratches = vec![Vec::new(); fields.len()];
+        let values: Vec<Option<&[u8]>> =
+            fields.iter().zip(&mut scratches).map(|(field, scratch)| parser.value(sample, *field, scratch)).collect();
+        record(at, &values);
+    });
+}
+
+/// Calls `record` with the place and the fields of each whole record of a sample; the last one only when the sample is all there is.
+fn for_each_scanned(
+    parser: &CsvParser,
+    sample: &[u8],
+    is_end: bool,
+    most: usize,
+    mut record: impl FnMut(usize, &[Field]),
+) {
     let mut stops = parser.dialect().stops(sample);
     let (mut fields, mut at, mut seen) = (Vec::new(), 0, 0);
     while at < sample.len() && seen < most {
         match parser.dialect().scan(&mut stops, at, is_end, &mut fields) {
             Scanned::Record(extent) => {
-                let mut scratches = vec![Vec::new(); fields.len()];
-                let values: Vec<Option<&[u8]>> = fields
-                    .iter()
-                    .zip(&mut scratches)
-                    .map(|(field, scratch)| parser.value(sample, *field, scratch))
-                    .collect();
-                record(at, &values);
+                record(at, &fields);
                 at = extent.next;
                 seen += 1;
             }
@@ -437,6 +455,12 @@ mod tests {
             ("1,a\n2,b\n", "c0 bigint, c1 varchar; \",\"; no header"),
             ("City;Code\nParis;00123\nRoma;00456\n", "city varchar, code varchar; \";\"; header"),
             ("a\tb\n1.5\t2024-02-29\n2\t2024-03-01\n", "a double, b date; \"\\t\"; header"),
+            // Decimal commas stand in every record; a `;` inside of quotes cuts nothing, nor does a comma there.
+            ("1,5;2,5\n1,5;4,5\n", "c0 varchar, c1 varchar; \";\"; no header"),
+            ("name|n, of all\n\"a|b\"|1\n\"c;d\"|2\n", "name varchar, n__of_all bigint; \"|\"; header"),
+            ("1,\"a;b\"\n2,\"c;d\"\n", "c0 bigint, c1 varchar; \",\"; no header"),
+            ("\"a,b\";\"c\"\n\"d,e\";\"f\"\n", "a_b varchar, c varchar; \";\"; header"),
+            ("\"city\";\"people\"\n\"Paris, France\";2\n\"Roma\";3\n", "city varchar, people bigint; \";\"; header"),
             (
                 "t1,t2,t3\n2024-02-29T10:00:00Z,2024-02-29,17/May/2015:10:05:03 +0000\n2024-02-29,2024-02-29 10:00,17/May/2015:10:05:03 +0000\n",
                 "t1 timestamp, t2 timestamp, t3 timestamp `%d/%b/%Y:%H:%M:%S %z`; \",\"; header",

@@ -186,6 +186,13 @@ impl LoadState {
         &self.plan
     }
 
+    /// Says what was guessed of the input; none when the config declares it.
+    #[must_use]
+    pub fn guess(&self) -> Option<Notice> {
+        let InputConfig::File(file) = &self.plan.config.input;
+        self.plan.layout.guess(&file.parser).map(|what| Notice::Guessed { what })
+    }
+
     /// Returns the files that the load reads.
     #[must_use]
     pub fn files(&self) -> &[InputFile] {
@@ -374,6 +381,9 @@ pub async fn run(
 ) -> Result<LoadReport> {
     leftover::give_up(lake).await?;
     let mut state = plan(config, lake, token, base).await?;
+    if let Some(guess) = state.guess() {
+        (control.notice)(&guess);
+    }
     let running = leftover::RunningLoad::begin(lake, &state.plan).await?;
     let plan = state.plan.clone();
     let ended = loop {

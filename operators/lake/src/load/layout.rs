@@ -43,6 +43,9 @@ pub(crate) struct LayoutColumn {
     pub path: Vec<String>,
 }
 
+/// How many of the guessed columns are named.
+const SAID_COLUMNS: usize = 20;
+
 impl LayoutColumn {
     pub(crate) fn new(name: String, column_type: ColumnType) -> Self {
         Self { name, column_type, format: None, timezone: None, date: None, path: Vec::new() }
@@ -106,6 +109,30 @@ impl Layout {
             Error::new(ErrorKind::InvalidData, "guess columns", message)
                 .help("mend the input, or give `columns` in the parser, each with its name and type")
         })
+    }
+
+    /// Says what was guessed; none when the config declares it.
+    pub(crate) fn guess(&self, parser: &ParserConfig) -> Option<String> {
+        if !self.is_guessed {
+            return None;
+        }
+        let mut parts = Vec::new();
+        if let ParserConfig::Csv(csv) = parser {
+            if csv.delimiter.is_none() {
+                parts.push(format!("the delimiter `{}`", self.delimiter.escape_debug()));
+            }
+            if csv.header_line.is_none() {
+                let header = if self.header.record == HeaderRecord::None { "no header line" } else { "a header line" };
+                parts.push(header.to_owned());
+            }
+        }
+        let column = |column: &LayoutColumn| format!("{} {}", column.name, column.column_type);
+        let mut columns: Vec<String> = self.columns.iter().take(SAID_COLUMNS).map(column).collect();
+        if self.columns.len() > SAID_COLUMNS {
+            columns.push(format!("… and {} more", self.columns.len() - SAID_COLUMNS));
+        }
+        parts.push(format!("the columns {}", columns.join(", ")));
+        Some(parts.join(", "))
     }
 
     /// Returns the columns with all that is needed to read them.

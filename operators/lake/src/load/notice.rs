@@ -6,6 +6,11 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
+    /// The config leaves it to the input what its columns are.
+    Guessed {
+        /// What was guessed from the first lines.
+        what: String,
+    },
     /// Another writer published to the table first: all is written again, on what is there now.
     WritesAgain {
         /// The table as `database.table`.
@@ -25,6 +30,7 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Guessed { what } => write!(f, "guessed from the first lines: {what}"),
             Self::WritesAgain { table, times, most } => write!(
                 f,
                 "another writer published to table `{table}` first: the load writes again ({times} of at most {most} times)"

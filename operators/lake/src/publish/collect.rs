@@ -68,6 +68,7 @@ impl Lake {
                 collected.versions.push(version.location);
             }
         }
+        self.collect_roots().await?;
         self.collect_results().await?;
         adopted.map(|()| collected)
     }

@@ -61,10 +61,10 @@ pub fn plan_schema(
 ) -> Result<SchemaPlan> {
     let mut problems = Differences::default();
     let mut plan = SchemaPlan::default();
-    nameless(query, &table.columns, &mut problems);
+    nameless(query, &mut problems);
     for column in &table.columns {
         let expected = Type::from_hive(&column.hive_type)?;
-        match query.iter().find(|found| found.name.to_lowercase() == column.name) {
+        match query.iter().find(|found| found.is_named && found.name.to_lowercase() == column.name) {
             Some(found) if widens(&found.data_type, &expected) => {
                 plan.columns.push(WrappedColumn::new(&column.name, &expected, Some(&found.name)));
             }
@@ -80,7 +80,7 @@ pub fn plan_schema(
             None => problems.push(&column.name, &expected.to_string(), NOTHING, "select it".to_owned()),
         }
     }
-    for found in query {
+    for found in query.iter().filter(|column| column.is_named) {
         let name = found.name.to_lowercase();
         if table.columns.iter().any(|column| column.name == name) {
             continue;
@@ -89,10 +89,10 @@ pub fn plan_schema(
             problems.key(found);
             continue;
         }
-        match (on_schema_change, found.data_type.to_hive()) {
+        match (on_schema_change, unbounded(&found.data_type).to_hive()) {
             (OnSchemaChange::Ignore, _) => {}
             (OnSchemaChange::Append, Some(hive_type)) => {
-                plan.columns.push(WrappedColumn::new(&name, &found.data_type, Some(&found.name)));
+                plan.columns.push(WrappedColumn::new(&name, &unbounded(&found.data_type), Some(&found.name)));
                 plan.added.push(Column::new(&name, &hive_type));
             }
             (OnSchemaChange::Append, None) => problems.unstorable(found),
@@ -114,7 +114,7 @@ pub fn plan_schema(
 pub fn new_schema(query: &[ResultColumn]) -> Result<SchemaPlan> {
     let mut problems = Differences::default();
     let mut plan = SchemaPlan::default();
-    nameless(query, &[], &mut problems);
+    nameless(query, &mut problems);
     for found in query {
         let name = found.name.to_lowercase();
         match found.data_type.to_hive() {
@@ -128,6 +128,15 @@ pub fn new_schema(query: &[ResultColumn]) -> Result<SchemaPlan> {
     if problems.is_empty() { Ok(plan) } else { Err(problems.error("the query cannot become a table")) }
 }
 
+/// Returns the type of a new column whose partitions are filled day by day: the length of the first day's literals says nothing about
+/// the next day's.
+fn unbounded(data_type: &Type) -> Type {
+    match data_type {
+        Type::Varchar(Some(_)) => Type::Varchar(None),
+        other => other.clone(),
+    }
+}
+
 /// Plans the columns of a table that is made from a query and gets partition keys besides.
 ///
 /// # Errors
@@ -137,14 +146,8 @@ pub fn new_partitioned_schema<'a>(query: &[ResultColumn], keys: impl Iterator<It
     for key in keys.map(str::to_lowercase) {
         query.iter().filter(|column| column.name.to_lowercase() == key).for_each(|column| problems.key(column));
     }
-    // The length of the first day's literals says nothing about the next day's.
-    let unbounded: Vec<ResultColumn> = query
-        .iter()
-        .map(|column| match column.data_type {
-            Type::Varchar(Some(_)) => ResultColumn { data_type: Type::Varchar(None), ..column.clone() },
-            _ => column.clone(),
-        })
-        .collect();
+    let unbounded: Vec<ResultColumn> =
+        query.iter().map(|column| ResultColumn { data_type: unbounded(&column.data_type), ..column.clone() }).collect();
     if problems.is_empty() { new_schema(&unbounded) } else { Err(problems.error("the query cannot become a table")) }
 }
 
@@ -213,23 +216,17 @@ pub(super) fn unusable_key(name: &str, data_type: &Type) -> Option<String> {
         .then(|| format!("`{name}` cannot be a partition key: it is {data_type}, which has no place in a path"))
 }
 
-/// Finds columns that cannot be told by their names. One without a name is called `_colN` by its place, as Athena's results have it,
-/// and cannot be selected by that; a table that has such a column, made of a result once, gets it from one of that name.
-fn nameless(query: &[ResultColumn], columns: &[Column], problems: &mut Differences) {
-    let is_nameless = |(index, column): &(usize, &ResultColumn)| {
-        column.name == format!("_col{index}") && !columns.iter().any(|known| known.name == column.name)
-    };
-    for (index, column) in query.iter().enumerate().filter(is_nameless) {
-        problems.push(
-            &column.name,
-            "",
-            "no name",
-            format!("column {} of the SELECT: give it a name with `AS`", index + 1),
-        );
+/// Finds columns that cannot be told by their names. One without a name is called `_colN` by its place, from 0, as Athena's results
+/// have it, and cannot be selected by that: it takes the name from no other column.
+fn nameless(query: &[ResultColumn], problems: &mut Differences) {
+    for column in query.iter().filter(|column| !column.is_named) {
+        let place = column.name.strip_prefix("_col").and_then(|digits| digits.parse::<usize>().ok());
+        let which = place.map_or_else(|| "a column".to_owned(), |index| format!("column {}", index + 1));
+        problems.push(&column.name, "", "no name", format!("{which} of the SELECT: give it a name with `AS`"));
     }
     let mut seen = std::collections::HashSet::new();
     let mut told = std::collections::HashSet::new();
-    for column in query {
+    for column in query.iter().filter(|column| column.is_named) {
         let name = column.name.to_lowercase();
         if !seen.insert(name.clone()) && told.insert(name.clone()) {
             problems.push(&name, "", "two columns", "give one another name with `AS`".to_owned());
@@ -359,10 +356,10 @@ mod tests {
     }
 
     fn query(columns: &[(&str, &str)]) -> Vec<ResultColumn> {
-        columns
-            .iter()
-            .map(|(name, text)| ResultColumn { name: (*name).to_owned(), data_type: Type::from_trino(text).unwrap() })
-            .collect()
+        let column = |(index, (name, text)): (usize, &(&str, &str))| {
+            ResultColumn::of_result(index, (*name).to_owned(), Type::from_trino(text).unwrap())
+        };
+        columns.iter().enumerate().map(column).collect()
     }
 
     #[test]
@@ -393,11 +390,20 @@ the query does not fit table `web.t`
 
     #[test]
     fn a_column_without_a_name_is_told_by_its_place() {
-        let query = query(&[("a", "bigint"), ("_col1", "integer"), ("_col1", "date")]);
+        let mut query = query(&[("a", "bigint"), ("_col1", "integer"), ("_col1", "date")]);
         let error = plan_schema(&table(), &query, OnSchemaChange::Fail, OnMissingColumn::Fail).unwrap_err();
         let folded = error.message.split_whitespace().collect::<Vec<_>>().join(" ");
-        let expected = "_col1 no name column 2 of the SELECT: give it a name with `AS` _col1 two columns";
-        assert!(folded.contains(expected), "{folded}");
+        let expected = "_col1 no name column 2 of the SELECT: give it a name with `AS`";
+        assert!(folded.contains(expected) && !folded.contains("two columns"), "{folded}");
+        // A name that is given is one, whatever it is; what stands before such a column may be left out of what is written.
+        query[1].is_named = true;
+        query.remove(2);
+        let names = new_schema(&query).unwrap().columns.into_iter().map(|column| column.name).collect::<Vec<_>>();
+        assert_eq!(names, ["a", "_col1"]);
+        query[1].is_named = false;
+        query.remove(0);
+        let error = new_schema(&query).unwrap_err().message;
+        assert!(error.contains("column 2 of the SELECT: give it a name with `AS`"), "{error}");
     }
 
     #[test]
@@ -415,6 +421,9 @@ the query does not fit table `web.t`
         let query = query(&[("a", "bigint"), ("new", "double"), ("b", "varchar"), ("c", "decimal(10,2)")]);
         let plan = plan_schema(&table(), &query, OnSchemaChange::Append, OnMissingColumn::NullFill).unwrap();
         assert_eq!(plan.added, [Column::new("new", "double")]);
+        let text = self::query(&[("new", "varchar(3)")]);
+        let longer = plan_schema(&table(), &text, OnSchemaChange::Append, OnMissingColumn::NullFill).unwrap();
+        assert_eq!(longer.added, [Column::new("new", "string")], "the next text may be longer");
         assert_eq!(plan.columns.last().unwrap().source.as_deref(), Some("new"));
         assert_eq!(plan.columns[3], WrappedColumn::new("d", &Type::Date, None));
         let plan = plan_schema(&table(), &query, OnSchemaChange::Ignore, OnMissingColumn::NullFill).unwrap();

@@ -389,6 +389,51 @@ impl Versions {
         rows.iter().map(read).collect()
     }
 
+    /// Lists the roots that no version is below.
+    ///
+    /// # Errors
+    /// Those of the catalog's file.
+    pub(super) async fn empty_roots(&self) -> Result<Vec<Location>> {
+        // What is below `…/` is less than `…0`: `0` comes after `/`.
+        let rows = sqlx::query(
+            "SELECT DISTINCT location FROM version_root AS root WHERE NOT EXISTS ( \
+             SELECT 1 FROM version_prefix AS version WHERE version.location >= root.location \
+             AND version.location < substr(root.location, 1, length(root.location) - 1) || '0') ORDER BY location",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| failed("read the ledger of versions", error))?;
+        rows.iter().map(|row| Location::parse(row.get("location"))).collect()
+    }
+
+    /// Forgets a root, unless a version is below it by now. What is to be done with its objects is done meanwhile: nobody can begin a
+    /// version then, and whoever does next looks for the marker after that.
+    ///
+    /// # Errors
+    /// Those of the catalog's file and of `clear`; then it is not forgotten.
+    pub(super) async fn forget_root(&self, root: &Location, clear: impl Future<Output = Result<()>>) -> Result<()> {
+        const OPERATION: &str = "forget a root of versions";
+        let root = root.as_prefix().to_string();
+        let mut transaction = self.begin(OPERATION).await?;
+        let version = sqlx::query(
+            "SELECT 1 FROM version_prefix WHERE location >= ?1 AND location < substr(?1, 1, length(?1) - 1) || '0' LIMIT 1",
+        )
+        .bind(&root)
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(|error| failed(OPERATION, error))?;
+        if version.is_some() {
+            return Ok(());
+        }
+        clear.await?;
+        sqlx::query("DELETE FROM version_root WHERE location = ?")
+            .bind(&root)
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| failed(OPERATION, error))?;
+        transaction.commit().await.map_err(|error| failed(OPERATION, error))
+    }
+
     /// Takes lost versions of a table into the ledger, each with the values of its partition, and notes that they were looked
     /// for below a root; those that are in the ledger stay as they are. They go after the retention.
     ///

@@ -45,7 +45,7 @@ impl TypedColumns {
     ) -> Result<RecordBatch> {
         let array = |(index, column): (usize, &ResultColumn)| {
             let array = read(index, &column.data_type).map_err(|why| {
-                let ResultColumn { name, data_type } = column;
+                let ResultColumn { name, data_type, is_named: _ } = column;
                 let message = format!("column `{name}` of the result cannot be read as {data_type}: {why}");
                 Error::new(ErrorKind::InvalidData, OPERATION, message)
             })?;

@@ -5,7 +5,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -47,6 +47,10 @@ pub(super) struct Analyzer<'a> {
     depth: Cell<u32>,
     /// Whether a subquery refers to a column around it: the plan must then be checked for what was not decorrelated.
     pub(super) correlated: Cell<bool>,
+    /// The names in the plan of the columns that are read from tables; nothing for all.
+    only: Option<&'a HashSet<String>>,
+    /// The most columns that a table has which is read.
+    pub(super) widest: Cell<usize>,
 }
 
 impl<'a> Analyzer<'a> {
@@ -62,7 +66,19 @@ impl<'a> Analyzer<'a> {
             next_id: Cell::new(0),
             depth: Cell::new(0),
             correlated: Cell::new(false),
+            only: None,
+            widest: Cell::new(0),
         }
+    }
+
+    /// Leaves columns of tables out of the plan that are not among these, by their names in it.
+    pub(super) fn reading_only(self, names: &'a HashSet<String>) -> Self {
+        Self { only: Some(names), ..self }
+    }
+
+    /// Tells whether a column of a table is read.
+    pub(super) fn reads(&self, id: &str) -> bool {
+        self.only.is_none_or(|only| only.contains(id))
     }
 
     /// Returns a column's name that nothing else in the statement has.
@@ -170,9 +186,11 @@ impl<'a> Analyzer<'a> {
     pub(super) fn project(&self, input: LogicalPlan, expressions: &[Typed]) -> SqlResult<(LogicalPlan, Vec<String>)> {
         let mut ids: Vec<String> = Vec::with_capacity(expressions.len());
         let mut projected = Vec::with_capacity(expressions.len());
+        let mut there: HashSet<&str> = HashSet::with_capacity(expressions.len());
         for expression in expressions {
             match &expression.expr {
-                Expr::Column(column) if !ids.contains(&column.name) => {
+                // What is made here has names of its own.
+                Expr::Column(column) if there.insert(&column.name) => {
                     ids.push(column.name.clone());
                     projected.push(expression.expr.clone());
                 }

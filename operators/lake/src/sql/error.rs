@@ -239,3 +239,6 @@ fn not_supported(construct: impl fmt::Display) -> String {
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,9 @@
 //! Several grouping sets become one aggregation each, put together by UNION ALL: every set means exactly what a GROUP BY of
 //! its own means, and `grouping()` is a constant in each.
 
+use std::collections::HashSet;
+
+use datafusion::common::Column;
 use datafusion::functions_aggregate as df;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use sqlparser::ast::{Expr as Sql, Spanned};
@@ -149,7 +152,14 @@ impl Grouping {
             return Err(SqlError::unsupported(format!("GROUP BY {}", odd.data_type)));
         }
         // The keys first, as columns: every set groups by some of them.
-        let mut projected: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        let read: HashSet<&Column> = calls.iter().flat_map(Expr::column_refs).collect();
+        let columns = plan.schema().columns();
+        let mut projected: Vec<Expr> =
+            columns.iter().filter(|column| read.contains(column)).cloned().map(Expr::Column).collect();
+        if projected.is_empty() && keys.is_empty() {
+            // Rows are counted by what they hold.
+            projected.extend(columns.into_iter().next().map(Expr::Column));
+        }
         let mut ids = Vec::with_capacity(keys.len());
         for key in &keys {
             let id = analyzer.fresh();

@@ -19,6 +19,11 @@ pub(super) const BRACKETS: usize = 200;
 /// Measured: an unoptimised build plans and runs that many on its threads of 8 MiB, with half of the stack to spare.
 pub(super) const LEVELS: usize = 1_000;
 
+/// How many INTERSECT and EXCEPT a statement may have that has both.
+///
+/// Measured: of 138 in turn `DataFusion` never comes to an end, of 58 in under a second; of one kind alone, of 100 as well.
+const MIXED_SETS: usize = 60;
+
 /// How tightly operators bind, from the loosest on; each binds tighter than the ones before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Binding {
@@ -100,7 +105,16 @@ pub(super) fn refuse_too_deep(tokens: &[TokenWithSpan]) -> SqlResult<()> {
     // The operators around the innermost bracket; they do not change while it is open.
     let mut around = vec![0_usize];
     let mut before = &Token::EOF;
+    let (mut intersections, mut differences) = (0_usize, 0_usize);
     for TokenWithSpan { token, span } in tokens {
+        if let Token::Word(word) = token {
+            intersections += usize::from(word.keyword == Keyword::INTERSECT);
+            differences += usize::from(word.keyword == Keyword::EXCEPT);
+            if intersections.min(differences) > 0 && intersections + differences > MIXED_SETS {
+                let what = format!("more than {MIXED_SETS} INTERSECT and EXCEPT in a statement that has both");
+                return Err(SqlError::unsupported(what).at_span(*span));
+            }
+        }
         let is_after_distinct = matches!(before, Token::Word(word) if word.keyword == Keyword::DISTINCT);
         before = token;
         match step(token) {
@@ -247,6 +261,20 @@ mod tests {
             let text = format!("select 1 from t {}", separator.repeat(1_100));
             assert!(refused(&text).is_some_and(|found| found.starts_with("STACK_OVERFLOW")), "{what}");
         }
+    }
+
+    #[test]
+    fn many_sets_are_refused_only_when_they_are_mixed() {
+        let sets = |operator: &str, terms: usize| vec!["SELECT 1"; terms].join(operator);
+        assert_eq!(refused(&sets(" INTERSECT ", 200)), None);
+        assert_eq!(refused(&sets(" EXCEPT ", 200)), None);
+        assert_eq!(refused(&sets(" EXCEPT SELECT 2 INTERSECT ", 31)), None);
+        let found = refused(&sets(" EXCEPT SELECT 2 INTERSECT ", 32)).unwrap_or_default();
+        assert!(found.starts_with("UNSUPPORTED_BY_EMBEDDED_ENGINE line 1:"), "{found}");
+        assert!(
+            found.ends_with("not supported yet: more than 60 INTERSECT and EXCEPT in a statement that has both"),
+            "{found}"
+        );
     }
 
     #[test]

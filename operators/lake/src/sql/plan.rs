@@ -11,7 +11,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use sqlparser::ast::Query;
@@ -23,6 +23,7 @@ use super::parse::parse_one;
 use super::semicolon::without_semicolon;
 use super::types::Type;
 use super::views::KeepViews;
+use super::wide::{WIDE, narrowed};
 use crate::error::Result;
 use crate::name::TableName;
 
@@ -91,6 +92,8 @@ pub struct Planned {
     pub plan: LogicalPlan,
     /// The names and types of the result's columns, in the plan's order; names may repeat.
     pub columns: Vec<(String, Type)>,
+    /// For each column, whether the statement names it; one that it does not name is called `_colN` by its place.
+    pub named: Vec<bool>,
     /// The tables that it reads, those of its views among them.
     pub tables: Vec<TableName>,
     /// The views that it reads, those within views among them.
@@ -112,6 +115,10 @@ pub async fn plan(text: &str, session: &Session, resolver: &dyn TableResolver) -
             let analyzer = Analyzer::new(Arc::clone(&session), &tables);
             match analyzer.statement(&query) {
                 Ok(relation) => {
+                    let relation = match analyzer.widest.get() {
+                        0..=WIDE => relation,
+                        _ => narrowed(&query, &session, &tables, &relation).unwrap_or(relation),
+                    };
                     if analyzer.correlated.get() {
                         check_decorrelated(&relation.plan)?;
                     }
@@ -123,8 +130,9 @@ pub async fn plan(text: &str, session: &Session, resolver: &dyn TableResolver) -
                             (column.name.clone().unwrap_or_else(|| format!("_col{index}")), column.data_type.clone())
                         })
                         .collect();
+                    let named = relation.columns.iter().map(|column| column.name.is_some()).collect();
                     let (tables, views) = (analyzer.tables_read(), analyzer.views_read());
-                    return Ok(Planned { plan: relation.plan, columns, tables, views });
+                    return Ok(Planned { plan: relation.plan, columns, named, tables, views });
                 }
                 Err(error) => match analyzer.take_missing() {
                     Some(missing) => missing,
@@ -203,14 +211,7 @@ fn check_decorrelated(plan: &LogicalPlan) -> std::result::Result<(), SqlError> {
         let outer = node.contains_outer_reference();
         let subquery = !node.expressions().iter().all(|expr| {
             !expr
-                .exists(|expr| {
-                    Ok(matches!(
-                        expr,
-                        datafusion::logical_expr::Expr::Exists(_)
-                            | datafusion::logical_expr::Expr::InSubquery(_)
-                            | datafusion::logical_expr::Expr::ScalarSubquery(_)
-                    ))
-                })
+                .exists(|expr| Ok(matches!(expr, Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_))))
                 .unwrap_or(true)
         });
         left |= outer || subquery;

@@ -12,6 +12,7 @@ use sqlparser::ast::{
     Cte, Expr as Sql, Fetch, LimitClause, ObjectName, Offset, OrderBy, OrderByExpr, OrderByKind, Query, SetExpr,
     SetOperator, SetQuantifier, Spanned, Table, Values, With,
 };
+use sqlparser::tokenizer::Span;
 
 use super::analyze::Analyzer;
 use super::coerce::common_super_type;
@@ -80,9 +81,11 @@ impl Analyzer<'_> {
 
     /// Plans a query.
     pub(super) fn query(&self, query: &Query, around: Around<'_>) -> SqlResult<Relation> {
-        let relation = self.nested(|| self.query_here(query, around))?;
-        refuse_too_large(&relation.plan)?;
-        Ok(relation)
+        let planned = self.nested(|| self.query_here(query, around)).and_then(|relation| {
+            refuse_too_large(&relation.plan)?;
+            Ok(relation)
+        });
+        planned.map_err(|error| error.at_span(start_of(&query.body)))
     }
 
     fn query_here(&self, query: &Query, around: Around<'_>) -> SqlResult<Relation> {
@@ -173,11 +176,12 @@ impl Analyzer<'_> {
                 return Err(SqlError::trino("SYNTAX_ERROR", "mismatched input in FETCH FIRST"));
             }
             let rows = quantity.as_ref().map_or(Ok(1), count)?;
-            if rows == 0 {
+            if let (0, Some(quantity)) = (rows, quantity) {
                 return Err(SqlError::trino(
                     "NUMERIC_VALUE_OUT_OF_RANGE",
                     "FETCH FIRST row count must be positive (actual value: 0)",
-                ));
+                )
+                .at_span(quantity.span()));
             }
             if *with_ties && items.is_empty() {
                 return Err(SqlError::trino("MISSING_ORDER_BY", "FETCH FIRST WITH TIES clause requires ORDER BY"));
@@ -235,21 +239,21 @@ impl Analyzer<'_> {
             let (collected, windows) = (RefCell::new(Collected::default()), NamedWindows::default());
             let context = self.context(&scope, around.ctes, Clause::OrderBy, &collected, &windows);
             for item in order.items {
-                let (sort, _) = match ordinal(&item.expr, projected.len().min(relation.columns.len()), "ORDER BY")? {
+                let sort = || match ordinal(&item.expr, projected.len().min(relation.columns.len()), "ORDER BY")? {
                     Some(position) => {
                         let typed = relation.columns.get(position).map(ScopeColumn::typed).ok_or_else(|| {
                             SqlError::trino("INVALID_COLUMN_REFERENCE", "ORDER BY position is not in select list")
                         })?;
-                        let key = context.sort_key(typed.clone())?;
-                        (sort_of(item, key)?, typed)
+                        sort_of(item, context.sort_key(typed)?)
                     }
-                    None => context.sort(item)?,
+                    None => context.sort(item).map(|(sort, _)| sort),
                 };
-                sorts.push(sort);
-            }
-            let collected = collected.into_inner();
-            if !collected.aggregates.is_empty() || !collected.windows.is_empty() || !collected.after.is_empty() {
-                return Err(SqlError::unsupported("aggregations, window functions or subqueries in this ORDER BY"));
+                sorts.push(sort().map_err(|error| error.at_place_of(item))?);
+                let collected = collected.borrow();
+                if !collected.aggregates.is_empty() || !collected.windows.is_empty() || !collected.after.is_empty() {
+                    let what = "aggregations, window functions or subqueries in this ORDER BY";
+                    return Err(SqlError::unsupported(what).at_place_of(item));
+                }
             }
         }
         // Keys that are more than a column get one.
@@ -285,7 +289,9 @@ impl Analyzer<'_> {
             }
             SetExpr::Query(query) => self.query(query, around),
             SetExpr::SetOperation { left, op, set_quantifier, right } => {
-                self.nested(|| self.set_operation(left, *op, *set_quantifier, right, around))
+                let planned = self.nested(|| self.set_operation(left, *op, *set_quantifier, right, around));
+                // What does not fit is said of the second of the two.
+                planned.map_err(|error| error.at_span(start_of(right)))
             }
             SetExpr::Values(values) => self.values(values, around),
             SetExpr::Table(table) => {
@@ -330,19 +336,23 @@ impl Analyzer<'_> {
         }
         let width = typed.first().map_or(0, Vec::len);
         let mut types = vec![Type::Unknown; width];
-        for row in &typed {
+        for (row, written) in typed.iter().zip(rows) {
+            let place = written.content.first().map_or_else(Span::empty, Spanned::span);
             if row.len() != width {
                 return Err(SqlError::type_mismatch(format!(
                     "Values rows have mismatched sizes: {width} vs {}",
                     row.len()
-                )));
+                ))
+                .at_span(place));
             }
-            for (common, item) in types.iter_mut().zip(row) {
+            for (index, (common, item)) in types.iter_mut().zip(row).enumerate() {
                 *common = common_super_type(common, &item.data_type).ok_or_else(|| {
                     SqlError::type_mismatch(format!(
                         "Values rows have mismatched types: {common} vs {}",
                         item.data_type
                     ))
+                    // The fields of a ROW stand where it begins.
+                    .at_span(written.content.get(index).map_or(place, Spanned::span))
                 })?;
             }
         }
@@ -490,6 +500,24 @@ impl Analyzer<'_> {
         let joined =
             LogicalPlanBuilder::from(left).join_detailed(right, keep, keys, None, NullEquality::NullEqualsNull)?;
         Ok(joined.project(columns.iter().map(ScopeColumn::expr))?.build()?)
+    }
+}
+
+/// Returns where a body begins: its first SELECT or row.
+fn start_of(body: &SetExpr) -> Span {
+    let mut body = body;
+    loop {
+        body = match body {
+            SetExpr::SetOperation { left, .. } => left,
+            SetExpr::Query(query) => &query.body,
+            SetExpr::Select(select) => return select.select_token.0.span,
+            SetExpr::Values(values) => {
+                return values.rows.first().and_then(|row| row.content.first()).map_or_else(Span::empty, Spanned::span);
+            }
+            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) | SetExpr::Table(_) => {
+                return Span::empty();
+            }
+        };
     }
 }
 

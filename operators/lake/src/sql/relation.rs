@@ -1,11 +1,14 @@
 //! FROM: tables, queries in parentheses, joins.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
-use datafusion::common::JoinType;
+use datafusion::common::{DFSchema, JoinType};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::utils::split_conjunction_owned;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast as native_cast, lit};
+use datafusion::logical_expr::{
+    Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, Projection, cast as native_cast, lit,
+};
 use sqlparser::ast::{
     BinaryOperator, Expr as Sql, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
     ObjectNamePart, TableAlias, TableAliasColumnDef, TableFactor, TableFunctionArgs, TableWithJoins,
@@ -49,7 +52,7 @@ impl Analyzer<'_> {
     pub(super) fn from(&self, tables: &[TableWithJoins], around: Around<'_>) -> SqlResult<Relation> {
         let mut result: Option<Relation> = None;
         for TableWithJoins { relation, joins } in tables {
-            let factor = self.factor(relation, around)?;
+            let factor = self.factor(relation, around).map_err(|error| error.at_place_of(relation))?;
             let mut current = match factor {
                 Factor::Relation(relation) => match result.take() {
                     // The first table's joins bind closer than the comma.
@@ -66,7 +69,7 @@ impl Analyzer<'_> {
                 },
                 unnest @ Factor::Unnest { .. } => {
                     let left = result.take().unwrap_or_else(one_row);
-                    self.joined(left, unnest, &Kind::Cross, around)?
+                    self.joined(left, unnest, &Kind::Cross, around).map_err(|error| error.at_place_of(relation))?
                 }
             };
             for join in joins {
@@ -221,11 +224,13 @@ impl Analyzer<'_> {
 
         // Every scan under a name of its own: a table may be read twice.
         let scan_name = self.fresh();
-        let source = provider_as_source(std::sync::Arc::clone(&resolved.provider));
-        let scan = LogicalPlanBuilder::scan(scan_name.as_str(), source, None)?;
+        let source = provider_as_source(Arc::clone(&resolved.provider));
+        let scan = LogicalPlanBuilder::scan(scan_name.as_str(), source, None)?.build()?;
         let schema = scan.schema();
-        let mut projected = Vec::with_capacity(resolved.columns.len());
+        let mut projected = Vec::new();
+        let mut fields = Vec::new();
         let mut columns = Vec::with_capacity(resolved.columns.len());
+        self.widest.set(self.widest.get().max(resolved.columns.len()));
         for (index, (column_name, data_type)) in resolved.columns.iter().enumerate() {
             let (qualifier, field) = schema.qualified_field(index);
             let expected = data_type.to_arrow();
@@ -241,7 +246,16 @@ impl Analyzer<'_> {
                 )));
             };
             let id = self.fresh();
-            projected.push(value.alias(&id));
+            let is_last_chance = projected.is_empty() && index + 1 == resolved.columns.len();
+            if is_last_chance || self.reads(&id) {
+                // The field is known: to look it up by its name takes the longer the more columns there are.
+                let field = match &value {
+                    Expr::Column(_) => Arc::new(field.as_ref().clone().with_name(&id)),
+                    cast => Arc::new(cast.to_field(schema)?.1.as_ref().clone().with_name(&id)),
+                };
+                fields.push((None, field));
+                projected.push(value.alias(&id));
+            }
             columns.push(ScopeColumn {
                 name: Some(column_name.clone()),
                 relation: Some(Qualifier { database: Some(full.database.clone()), table: full.table.clone() }),
@@ -250,12 +264,18 @@ impl Analyzer<'_> {
                 hidden: column_name.starts_with('$'),
             });
         }
-        Ok(Relation { plan: scan.project(projected)?.build()?, columns })
+        let schema = DFSchema::new_with_metadata(fields, schema.metadata().clone())?;
+        let projection = Projection::try_new_with_schema(projected, Arc::new(scan), Arc::new(schema))?;
+        Ok(Relation { plan: LogicalPlan::Projection(projection), columns })
     }
 
     // --- joins -----------------------------------------------------------------------------------------------------------
 
     fn join(&self, left: Relation, join: &Join, around: Around<'_>) -> SqlResult<Relation> {
+        self.join_here(left, join, around).map_err(|error| error.at_place_of(&join.relation))
+    }
+
+    fn join_here(&self, left: Relation, join: &Join, around: Around<'_>) -> SqlResult<Relation> {
         let Join { relation, global: false, join_operator } = join else {
             return Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input: `{join}`")));
         };

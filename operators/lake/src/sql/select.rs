@@ -9,8 +9,8 @@ use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, Sort};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use sqlparser::ast::{
-    BinaryOperator, Distinct, Expr as Sql, GroupByExpr, Ident, ObjectName, ObjectNamePart, Select, SelectFlavor,
-    SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
+    BinaryOperator, Distinct, Expr as Sql, GroupByExpr, Ident, ObjectName, ObjectNamePart, OrderByExpr, Select,
+    SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
 };
 
 use super::analyze::Analyzer;
@@ -34,6 +34,10 @@ type Item = (Option<String>, Typed);
 impl Analyzer<'_> {
     /// Plans a SELECT with the ORDER BY of its query, which sees more than the output.
     pub(super) fn select(&self, select: &Select, order: Order<'_>, around: Around<'_>) -> SqlResult<Relation> {
+        self.select_here(select, order, around).map_err(|error| error.at_span(select.select_token.0.span))
+    }
+
+    fn select_here(&self, select: &Select, order: Order<'_>, around: Around<'_>) -> SqlResult<Relation> {
         let Select {
             select_token: _,
             optimizer_hints: _,
@@ -86,10 +90,10 @@ impl Analyzer<'_> {
         let collected = RefCell::new(Collected::default());
         let scope = Scope::new(&source.columns, around.outer);
         let context = self.context(&scope, around.ctes, Clause::Select, &collected, &windows);
-        let items = self.select_list(&context, projection)?;
+        let (items, written) = self.select_list(&context, projection)?;
         let grouping = Self::grouping_of(&context.in_clause(Clause::GroupBy), group_by, &items)
             .map_err(|error| about_alias(error, projection, "GROUP BY"))?;
-        let having = having
+        let condition = having
             .as_ref()
             .map(|having| context.in_clause(Clause::Having).condition(having, "HAVING clause"))
             .transpose()
@@ -106,11 +110,14 @@ impl Analyzer<'_> {
         let collected = collected.into_inner();
         let aggregated = grouping.is_some()
             || !collected.aggregates.is_empty()
-            || having.is_some()
+            || condition.is_some()
             || !collected.groupings.is_empty();
         if aggregated {
             let grouping = grouping.unwrap_or_default();
-            self.finish(self.grouped(plan, grouping, collected, items, sorts, having)?, distinct, order)
+            let written =
+                Written { columns: &source.columns, items: written, order: order.items, having: having.as_ref() };
+            let grouped = self.grouped(plan, grouping, collected, items, sorts, condition, &written)?;
+            self.finish(grouped, distinct, order)
         } else {
             let plan = self.attached(plan, collected.before)?;
             let plan = self.attached(plan, collected.after)?;
@@ -161,41 +168,53 @@ impl Analyzer<'_> {
         Ok(plan)
     }
 
-    fn select_list(&self, context: &Context<'_>, projection: &[SelectItem]) -> SqlResult<Vec<Item>> {
+    /// Types the select list. Returns what each item is written as, too: a `*` stands for several.
+    fn select_list<'s>(
+        &self,
+        context: &Context<'_>,
+        projection: &'s [SelectItem],
+    ) -> SqlResult<(Vec<Item>, Vec<&'s SelectItem>)> {
         let mut items = Vec::with_capacity(projection.len());
+        let mut written = Vec::with_capacity(projection.len());
         for item in projection {
-            match item {
-                SelectItem::UnnamedExpr(sql) => items.push((natural_name(sql), context.expr(sql)?)),
-                SelectItem::ExprWithAlias { expr, alias } => {
-                    check_identifier(alias)?;
-                    items.push((Some(alias.value.clone()), context.expr(expr)?));
-                }
-                SelectItem::Wildcard(options) => {
-                    no_options(options)?;
-                    let before = items.len();
-                    items.extend(shown(context.scope.columns.iter()));
-                    if items.len() == before {
-                        return Err(SqlError::trino(
-                            "COLUMN_NOT_FOUND",
-                            "SELECT * not allowed from relation that has no columns",
-                        ));
-                    }
-                }
-                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
-                    no_options(options)?;
-                    self.qualified_star(context, name, &mut items)?;
-                }
-                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), options) => {
-                    no_options(options)?;
-                    let value = context.expr(expr)?;
-                    self.all_fields(&value, &mut items)?;
-                }
-                SelectItem::ExprWithAliases { expr, aliases: _ } => {
-                    return Err(SqlError::unsupported(format!("several aliases for `{expr}`")));
+            self.select_item(context, item, &mut items).map_err(|error| error.at_place_of(item))?;
+            written.resize(items.len(), item);
+        }
+        Ok((items, written))
+    }
+
+    fn select_item(&self, context: &Context<'_>, item: &SelectItem, items: &mut Vec<Item>) -> SqlResult<()> {
+        match item {
+            SelectItem::UnnamedExpr(sql) => items.push((natural_name(sql), context.expr(sql)?)),
+            SelectItem::ExprWithAlias { expr, alias } => {
+                check_identifier(alias)?;
+                items.push((Some(alias.value.clone()), context.expr(expr)?));
+            }
+            SelectItem::Wildcard(options) => {
+                no_options(options)?;
+                let before = items.len();
+                items.extend(shown(context.scope.columns.iter()));
+                if items.len() == before {
+                    return Err(SqlError::trino(
+                        "COLUMN_NOT_FOUND",
+                        "SELECT * not allowed from relation that has no columns",
+                    ));
                 }
             }
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
+                no_options(options)?;
+                self.qualified_star(context, name, items)?;
+            }
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), options) => {
+                no_options(options)?;
+                let value = context.expr(expr)?;
+                self.all_fields(&value, items)?;
+            }
+            SelectItem::ExprWithAliases { expr, aliases: _ } => {
+                return Err(SqlError::unsupported(format!("several aliases for `{expr}`")));
+            }
         }
-        Ok(items)
+        Ok(())
     }
 
     fn qualified_star(&self, context: &Context<'_>, name: &ObjectName, items: &mut Vec<Item>) -> SqlResult<()> {
@@ -263,6 +282,7 @@ impl Analyzer<'_> {
     }
 
     /// Groups, and brings everything that comes after to the columns of the groups.
+    #[expect(clippy::too_many_arguments, reason = "the clauses of one SELECT, used in one place")]
     fn grouped(
         &self,
         plan: LogicalPlan,
@@ -271,6 +291,7 @@ impl Analyzer<'_> {
         items: Vec<Item>,
         sorts: Vec<Sort>,
         having: Option<Typed>,
+        written: &Written<'_>,
     ) -> SqlResult<Unfinished> {
         let Collected { aggregates, windows, before, after, groupings } = collected;
         let by_subquery = !before.is_empty();
@@ -311,7 +332,7 @@ impl Analyzer<'_> {
         let source = Arc::clone(plan.schema());
         let (mut plan, groups) = grouping.apply(self, plan, &calls, &groupings)?;
         let mut rebase = |expr: Expr| {
-            rebased(expr, &groups, &known).map_err(|error| match error.name() {
+            rebased(expr, &groups, &known, written.columns).map_err(|error| match error.name() {
                 // Two subqueries are never the same here, so one of a key is not known again.
                 "EXPRESSION_NOT_AGGREGATE" if by_subquery => SqlError::unsupported("a subquery in GROUP BY"),
                 _ => error,
@@ -329,7 +350,8 @@ impl Analyzer<'_> {
             .collect::<SqlResult<Vec<_>>>()?;
         plan = self.attached(plan, after)?;
         if let Some(having) = having {
-            plan = self.filter(plan, rebase(having.expr)?)?;
+            let condition = rebase(having.expr).map_err(|error| written.in_having(error))?;
+            plan = self.filter(plan, condition)?;
         }
         let mut rebased_windows = Vec::with_capacity(windows.len());
         for mut call in windows {
@@ -342,11 +364,19 @@ impl Analyzer<'_> {
         plan = self.add_windows(plan, rebased_windows)?;
         let items = items
             .into_iter()
-            .map(|(name, typed)| Ok((name, Typed::new(rebase(typed.expr)?, typed.data_type))))
+            .zip(&written.items)
+            .map(|((name, typed), item)| {
+                let expr = rebase(typed.expr).map_err(|error| error.at_place_of(*item))?;
+                Ok((name, Typed::new(expr, typed.data_type)))
+            })
             .collect::<SqlResult<Vec<_>>>()?;
         let sorts = sorts
             .into_iter()
-            .map(|sort| Ok(Sort::new(rebase(sort.expr)?, sort.asc, sort.nulls_first)))
+            .zip(written.order)
+            .map(|(sort, item)| {
+                let expr = rebase(sort.expr).map_err(|error| error.at_place_of(item))?;
+                Ok(Sort::new(expr, sort.asc, sort.nulls_first))
+            })
             .collect::<SqlResult<Vec<_>>>()?;
         Ok(Unfinished { plan, items, sorts })
     }
@@ -430,6 +460,25 @@ impl Analyzer<'_> {
     }
 }
 
+/// A SELECT as it is written, for errors about its parts.
+struct Written<'s> {
+    /// The columns of FROM.
+    columns: &'s [ScopeColumn],
+    /// For each item of the select list, what it comes from.
+    items: Vec<&'s SelectItem>,
+    order: &'s [OrderByExpr],
+    having: Option<&'s Sql>,
+}
+
+impl Written<'_> {
+    fn in_having(&self, error: SqlError) -> SqlError {
+        match self.having {
+            Some(having) => error.at_place_of(having),
+            None => error,
+        }
+    }
+}
+
 /// A select list and sort keys that wait for their plan to be finished.
 struct Unfinished {
     plan: LogicalPlan,
@@ -440,26 +489,28 @@ struct Unfinished {
 fn order_items(context: &Context<'_>, order: Order<'_>, items: &[Item], distinct: bool) -> SqlResult<Vec<Sort>> {
     let mut sorts = Vec::with_capacity(order.items.len());
     for item in order.items {
-        let (sort, typed) = match ordinal(&item.expr, items.len(), "ORDER BY")? {
+        let sort = || match ordinal(&item.expr, items.len(), "ORDER BY")? {
             Some(position) => {
-                let Some((_, typed)) = items.get(position) else { continue };
-                (sort_of(item, context.sort_key(typed.clone())?)?, typed.clone())
+                let (_, typed) = items.get(position).ok_or_else(|| SqlError::unsupported("this position"))?;
+                Ok((sort_of(item, context.sort_key(typed.clone())?)?, typed.clone()))
             }
-            None => context.sort(item)?,
+            None => context.sort(item),
         };
+        let (sort, typed) = sort().map_err(|error: SqlError| error.at_place_of(item))?;
         if distinct && !items.iter().any(|(_, item)| item.expr == typed.expr) {
             return Err(SqlError::trino(
                 "EXPRESSION_NOT_IN_DISTINCT",
                 "For SELECT DISTINCT, ORDER BY expressions must appear in select list",
-            ));
+            )
+            .at_place_of(item));
         }
         sorts.push(sort);
     }
     Ok(sorts)
 }
 
-/// Replaces group expressions by their columns; a column of FROM that is left is neither grouped nor aggregated.
-fn rebased(expr: Expr, groups: &[(Expr, Expr)], known: &[String]) -> SqlResult<Expr> {
+/// Replaces group expressions by their columns; a column of FROM (`columns`) that is left is neither grouped nor aggregated.
+fn rebased(expr: Expr, groups: &[(Expr, Expr)], known: &[String], columns: &[ScopeColumn]) -> SqlResult<Expr> {
     let mut loose: Option<String> = None;
     let rebased = expr.transform_down(|expr| {
         if let Some((_, replacement)) = groups.iter().find(|(group, _)| *group == expr) {
@@ -474,10 +525,14 @@ fn rebased(expr: Expr, groups: &[(Expr, Expr)], known: &[String]) -> SqlResult<E
     })?;
     match loose {
         None => Ok(rebased.data),
-        Some(_) => Err(SqlError::trino(
-            "EXPRESSION_NOT_AGGREGATE",
-            "an expression must be an aggregate expression or appear in GROUP BY clause",
-        )),
+        Some(id) => {
+            let name = columns.iter().find(|column| column.id == id).and_then(|column| column.name.as_deref());
+            let what = name.map_or_else(|| "an expression".to_owned(), |name| format!("'{name}'"));
+            Err(SqlError::trino(
+                "EXPRESSION_NOT_AGGREGATE",
+                format!("{what} must be an aggregate expression or appear in GROUP BY clause"),
+            ))
+        }
     }
 }
 

@@ -99,6 +99,28 @@ pub(super) async fn remove_dir_all(folder: &Path) -> Result<()> {
     .await
 }
 
+/// Removes the empty folders in a folder, and the folder itself when nothing else is in it; an absent one is fine.
+pub(super) async fn remove_empty_dirs(folder: &Path) -> Result<()> {
+    fn remove(folder: &Path) -> std::io::Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                remove(&entry.path())?;
+            }
+        }
+        std::fs::remove_dir(folder)
+    }
+    let folder = folder.to_owned();
+    blocking(move || match remove(&folder) {
+        Ok(()) => Ok(()),
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::DirectoryNotEmpty) => {
+            Ok(())
+        }
+        Err(error) => Err(Error::io("delete a folder", &folder, error)),
+    })
+    .await
+}
+
 fn sync_path(path: &Path) -> Result<()> {
     std::fs::File::open(path)
         .and_then(|file| file.sync_all())

@@ -93,6 +93,25 @@ impl Storage {
         self.sync_all(&texts.into_iter().map(|(location, _)| location).collect::<Vec<_>>()).await
     }
 
+    /// Deletes the marker of a version root that nothing else is below, and the folders that are left of it. A root that somebody
+    /// has put something below stays as it is.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub(crate) async fn remove_empty_root(&self, root: &Location) -> Result<()> {
+        let marker = root.join(MARKER)?;
+        if self.list(root).await?.iter().any(|object| object.location != marker) {
+            return Ok(());
+        }
+        match self.marker(root).await? {
+            Some(found) if found.kind != MarkerKind::VersionRoot => Ok(()),
+            _ => {
+                self.delete(&[marker]).await?;
+                self.remove_empty_folders(root).await
+            }
+        }
+    }
+
     /// Reads the marker of a prefix.
     ///
     /// # Errors

@@ -46,6 +46,7 @@ impl StagedFileSystem {
         let inner = LocalFileSystem::new_with_prefix(root)?.with_automatic_cleanup(true);
         let staging = root.join(STAGING);
         TemporaryFolder::remove_left_over(&staging);
+        TemporaryFolder::remove_parent(&staging);
         Ok(Self { inner: Arc::new(inner), staging, folder: OnceCell::new(), next: AtomicU64::new(1) })
     }
 
@@ -79,6 +80,13 @@ impl StagedFileSystem {
             let _goes_later = inner.delete(from).await;
         }
         brought
+    }
+}
+
+impl Drop for StagedFileSystem {
+    fn drop(&mut self) {
+        drop(self.folder.take());
+        TemporaryFolder::remove_parent(&self.staging);
     }
 }
 

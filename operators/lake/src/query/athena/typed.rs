@@ -25,7 +25,7 @@ const UNBOUNDED: i32 = i32::MAX;
 pub(super) fn columns_of(infos: &[ColumnInfo], first: &[Record]) -> TypedColumns {
     let column = |(index, info): (usize, &ColumnInfo)| {
         let value = first.iter().find_map(|record| record.get(index)?.as_deref());
-        ResultColumn { name: info.name.clone(), data_type: readable(of_info(info), value) }
+        ResultColumn::of_result(index, info.name.clone(), readable(of_info(info), value))
     };
     TypedColumns::new(infos.iter().enumerate().map(column).collect())
 }

@@ -80,7 +80,8 @@ impl Planner {
         let context = SessionContext::new_with_state(state);
         let physical =
             context.state().create_physical_plan(&planned.plan).await.map_err(|error| failure::of(OPERATION, error))?;
-        let columns = planned.columns.into_iter().map(|(name, data_type)| ResultColumn { name, data_type }).collect();
+        let columns = planned.columns.into_iter().zip(planned.named);
+        let columns = columns.map(|((name, data_type), is_named)| ResultColumn { name, is_named, data_type }).collect();
         Ok(Prepared { context, physical, columns, tables: planned.tables, views: planned.views })
     }
 }

@@ -184,7 +184,8 @@ pub(in crate::query) async fn kept(storage: &Storage, id: &QueryId) -> Result<Op
     let columns = record
         .columns
         .into_iter()
-        .map(|(name, data_type)| Ok(ResultColumn { name, data_type: Type::from_trino(&data_type)? }))
+        .enumerate()
+        .map(|(index, (name, data_type))| Ok(ResultColumn::of_result(index, name, Type::from_trino(&data_type)?)))
         .collect::<Result<Vec<_>>>()?;
     Ok(Some((columns, record.stats)))
 }

@@ -245,7 +245,7 @@ async fn a_kept_result_survives_a_restart_and_others_are_unknown() {
     assert!(matches!(second.engine.poll(&kept).await.unwrap(), QueryStatus::Succeeded(_)));
     assert_eq!(second.engine.start(&keep).await.unwrap(), kept);
     let (columns, stream) = second.engine.fetch(&kept).await.unwrap();
-    assert_eq!(columns[1], ResultColumn { name: "nothing".to_owned(), data_type: crate::sql::Type::Unknown });
+    assert_eq!(columns[1], ResultColumn::of_result(1, "nothing".to_owned(), crate::sql::Type::Unknown));
     let batches: Vec<_> = futures::TryStreamExt::try_collect(stream).await.unwrap();
     let batches: Vec<datafusion::arrow::record_batch::RecordBatch> = batches;
     assert_eq!(batches.iter().map(datafusion::arrow::record_batch::RecordBatch::num_rows).sum::<usize>(), 1);
@@ -307,6 +307,15 @@ async fn busy_queries_keep_nobody_from_being_served() {
         fixture.lake.engine.cancel(&id).await.unwrap();
     }
     assert_eq!(fixture.rows("SELECT 2").await, ["2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_of_many_operators_within_each_other_comes_to_its_end() {
+    let fixture = fixture().await;
+    // Each is a join whose left side is all before it.
+    for operator in [" INTERSECT SELECT 1", " EXCEPT SELECT 2"] {
+        assert_eq!(fixture.rows(&format!("SELECT 1{}", operator.repeat(80))).await, ["1"], "{operator}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,7 +53,10 @@ impl ThreadPool {
         };
         let schema = plan.schema();
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
-        let driver = threads.0.as_ref().map(|runtime| runtime.spawn(drive(plan, context, sender)));
+        // These threads have nothing else to do: a plan that gives way after so many steps of its operators (tokio's budget is 128)
+        // never comes to an end when it has more operators within each other than that.
+        let drive = tokio::task::unconstrained(drive(plan, context, sender));
+        let driver = threads.0.as_ref().map(|runtime| runtime.spawn(drive));
         let work = Work { batches, driver, threads: Some(threads), pool: Arc::clone(self), stop };
         let rows =
             futures::stream::unfold(work, |mut work| async move { work.next().await.map(|batch| (batch, work)) });

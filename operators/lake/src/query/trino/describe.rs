@@ -34,7 +34,8 @@ impl Inner {
         })?;
         Ok(columns
             .into_iter()
-            .map(|column| ResultColumn { data_type: held(&column.data_type), name: column.name })
+            .enumerate()
+            .map(|(index, column)| ResultColumn::of_result(index, column.name, held(&column.data_type)))
             .collect())
     }
 }

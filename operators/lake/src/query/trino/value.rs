@@ -24,8 +24,10 @@ use crate::sql::Type;
 
 /// Makes the columns of a result.
 pub(super) fn columns_of(columns: &[PageColumn]) -> TypedColumns {
-    let column = |column: &PageColumn| ResultColumn { name: column.name.clone(), data_type: held(&column.data_type) };
-    TypedColumns::new(columns.iter().map(column).collect())
+    let column = |(index, column): (usize, &PageColumn)| {
+        ResultColumn::of_result(index, column.name.clone(), held(&column.data_type))
+    };
+    TypedColumns::new(columns.iter().enumerate().map(column).collect())
 }
 
 /// Makes a batch of rows.
