@@ -51,7 +51,8 @@ impl Signals {
 }
 
 /// Where the signals come from.
-struct Source {
+#[derive(Debug)]
+pub(crate) struct Source {
     interrupt: Signal,
     terminate: Signal,
     /// None when whoever started suiro had it ignored, as `nohup` does.
@@ -59,7 +60,11 @@ struct Source {
 }
 
 impl Source {
-    fn open() -> std::io::Result<Self> {
+    /// Begins to listen: from here on none of the signals ends the process by itself.
+    ///
+    /// # Errors
+    /// When the system has no way to tell of signals.
+    pub(crate) fn open() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -67,7 +72,8 @@ impl Source {
         })
     }
 
-    async fn next(&mut self) {
+    /// Waits for the next signal.
+    pub(crate) async fn next(&mut self) {
         let Self { interrupt, terminate, hang_up } = self;
         let hang_up = async {
             match hang_up {

@@ -32,6 +32,9 @@ pub trait Operator: Debug + Send + Sync + 'static {
     /// Describes the operator: its name, its page, the schema of its parameters.
     fn info(&self) -> &OperatorInfo;
 
+    /// Returns the exported mappings that give defaults for its parameters; see [`TypedOperator::DEFAULTS`].
+    fn defaults(&self) -> &'static [&'static str];
+
     /// Checks the keys of a task before anything runs: unknown keys, types, what is required.
     ///
     /// Values that hold a `${…}` are taken as being of any type; what is missing and an export may give is no problem. Pure; all

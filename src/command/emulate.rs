@@ -9,12 +9,12 @@ use indexmap::IndexMap;
 use lake::Place;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli;
 use crate::compose::Base;
 use crate::failure::Failure;
 use crate::output::read_or_not;
+use crate::signals::Source;
 
 /// Runs the command.
 pub(crate) async fn run(base: &Base, command: &cli::Emulate) -> Result<(), Failure> {
@@ -41,14 +41,10 @@ pub(crate) async fn run(base: &Base, command: &cli::Emulate) -> Result<(), Failu
     let emulator = EmulatorSettings { credentials, faults, region: command.region.clone(), quotas, call_quotas };
     let emulator = Emulator::new(lake, emulator).await?;
     // Whoever reads that it listens may stop it at once.
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut signals = Source::open()?;
     read_or_not(announce(base, command, address, &warehouse, secret_is_known))?;
     let stop = async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        signals.next().await;
         base.output.note("stopping: requests under way are answered");
     };
     emulator

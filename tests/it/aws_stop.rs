@@ -50,6 +50,16 @@ fn the_query(endpoint: &Endpoint<'_>) -> (String, String) {
     (id.as_str().unwrap().to_owned(), state.to_owned())
 }
 
+/// The same when it is not queued any more: one that is left to Athena comes to run, however busy Athena is.
+fn the_query_that_was_queued(endpoint: &Endpoint<'_>) -> (String, String) {
+    loop {
+        let (id, state) = the_query(endpoint);
+        if state != "QUEUED" {
+            return (id, state);
+        }
+    }
+}
+
 #[test]
 fn ctrl_c_leaves_a_query_to_athena_and_says_so() {
     for (operator, options) in [
@@ -71,7 +81,7 @@ fn ctrl_c_leaves_a_query_to_athena_and_says_so() {
         interrupt(&child);
         let rest: Vec<Value> = events.collect();
         assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
-        let (id, state) = the_query(&endpoint);
+        let (id, state) = the_query_that_was_queued(&endpoint);
         assert_eq!(state, "RUNNING", "{operator}");
         let said: Vec<&Value> = rest.iter().filter(|event| event["event"] == "warning").collect();
         assert_eq!(
@@ -171,5 +181,23 @@ fn ctrl_c_does_not_wait_for_a_service_that_cannot_be_reached() {
         assert_eq!(child.wait().unwrap().code(), Some(130), "{arguments:?}\n{rest}");
         // Nobody has given up: there is no error.
         assert!(rest.contains(farewell) && !rest.contains("error["), "{arguments:?}\n{rest}");
+    }
+}
+
+#[test]
+fn the_endpoint_says_its_last_words_at_any_signal() {
+    for name in ["-INT", "-TERM", "-HUP"] {
+        let project = Project::new();
+        let mut command = project.command(&["emulate", "--port", "0"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // It listens by then.
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.starts_with("export AWS_ENDPOINT_URL=http://127.0.0.1:"), "{line}");
+        assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{name}\n{said}");
+        assert!(said.ends_with("stopping: requests under way are answered\n"), "{name}\n{said}");
     }
 }

@@ -101,6 +101,15 @@ fn boto3_pyathena_and_awswrangler_query() {
 }
 
 #[test]
+fn tables_of_other_writers_are_read() {
+    let Some(python) = python() else { return };
+    let project = Project::new();
+    let endpoint = Endpoint::start(&project, &[], &[]);
+    assert_eq!(endpoint.script(&python, "serdes.py", &[]), "serdes: ok\n");
+    assert_eq!(endpoint.stop(), Some(0));
+}
+
+#[test]
 fn pyathenas_own_tests_pass_but_for_the_known_ones() {
     let Some(python) = python() else { return };
     let Some(checkout) = std::env::var_os("SUIRO_PYATHENA_TESTS") else {

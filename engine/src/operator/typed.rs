@@ -173,6 +173,10 @@ impl<T: TypedOperator> Operator for Typed<T> {
         })
     }
 
+    fn defaults(&self) -> &'static [&'static str] {
+        T::DEFAULTS
+    }
+
     fn check(&self, params: &Params, exports: &Exports<'_>) -> Vec<ParamProblem> {
         let (fitted, mut problems) = self.schema(Stage::Check).fit_params(params);
         if let Some(defaults) = T::DEFAULTS.first() {

@@ -6,6 +6,7 @@
 mod action;
 mod children;
 mod circle;
+mod defaults;
 mod foreign;
 mod inside;
 mod key_value;

@@ -17,6 +17,7 @@ mod tests;
 use std::sync::Arc;
 
 use lake::Lake;
+use lake::catalog::GlueCatalog;
 use serde_json::Value;
 
 use crate::error::{ApiError, ApiResult};
@@ -44,6 +45,8 @@ pub(crate) struct Athena {
 #[derive(Debug)]
 struct Inner {
     lake: Lake,
+    /// The catalog of the lake, with what Glue alone can do.
+    glue: Arc<dyn GlueCatalog>,
     buckets: Arc<Buckets>,
     store: Store,
     jobs: Jobs,
@@ -58,13 +61,15 @@ impl Athena {
     /// When the history of queries cannot be opened.
     pub(crate) async fn open(
         lake: Lake,
+        glue: Arc<dyn GlueCatalog>,
         buckets: Arc<Buckets>,
         region: String,
         quotas: Quotas,
         faults: Arc<Faults>,
     ) -> lake::Result<Self> {
         let store = Store::open(&lake.settings.state_dir).await?;
-        let athena = Self { inner: Arc::new(Inner { lake, buckets, store, jobs: Jobs::new(quotas), region, faults }) };
+        let jobs = Jobs::new(quotas);
+        let athena = Self { inner: Arc::new(Inner { lake, glue, buckets, store, jobs, region, faults }) };
         athena.recover().await?;
         Ok(athena)
     }

@@ -123,7 +123,9 @@ impl Services {
         let s3 = S3::open(lake.clone(), settings.region.clone()).await?;
         let faults = Arc::new(Faults::new(settings.faults));
         let gate = Gate::new(settings.credentials, &settings.region, clock);
-        let athena = Athena::open(lake, s3.buckets(), settings.region, settings.quotas, Arc::clone(&faults)).await?;
+        let glue = Arc::clone(&catalog);
+        let (region, quotas) = (settings.region, settings.quotas);
+        let athena = Athena::open(lake, glue, s3.buckets(), region, quotas, Arc::clone(&faults)).await?;
         Ok(Self {
             athena,
             glue: Glue::new(catalog),

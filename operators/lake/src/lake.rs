@@ -178,7 +178,8 @@ impl Lake {
         let (clock, points) = (Arc::clone(&settings.clock), settings.crash_points.clone());
         let results = clients.settings.warehouse.as_ref().map(|warehouse| warehouse.join(RESULTS)).transpose()?;
         let storage = Storage::open_s3(clients, results, Arc::clone(&clock))?;
-        let leases = Leases::on(storage.clone(), Arc::clone(&clock), points.clone());
+        let listener = Arc::clone(&settings.listener);
+        let leases = Leases::on(storage.clone(), Arc::clone(&clock), points.clone(), listener);
         let catalog: Arc<dyn Catalog> = Arc::new(AwsCatalog::new(clients, Arc::clone(&clock), points.clone()));
         let embedded = embedded_engine(&settings, &storage, &catalog, temporary)?;
         let parts = (storage.clone(), Arc::clone(&catalog));

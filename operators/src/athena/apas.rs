@@ -303,7 +303,7 @@ pub(crate) fn planned_options(params: &EngineParams) -> Option<PublishOptions> {
     Some(PublishOptions { on_schema_change, on_missing_column, ..PublishOptions::default() })
 }
 
-/// Refuses what the embedded lake cannot write.
+/// Refuses what is written on no profile, and options that do not fit together.
 fn refuse(params: &Params) -> Result<(), TaskError> {
     if params.partition_kv.is_empty() {
         return Err(problem("partition_kv", "expected at least one partition key".to_owned()));

@@ -220,7 +220,7 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
     })
 }
 
-/// Refuses what the embedded lake cannot write.
+/// Refuses what is written on no profile, and options that do not fit together.
 fn refuse(params: &Params) -> Result<(), TaskError> {
     params.writing.refuse_unwritable()?;
     if params.table_mode == TableMode::DataOnly && params.location.is_none() {

@@ -1,4 +1,4 @@
-//! `format` and `compression`: what the embedded lake writes, and what a table asks for.
+//! `format` and `compression`: what these tasks write, and what a table asks for.
 
 use engine::operator::TaskError;
 use lake::publish::{Compression, Format};
@@ -13,13 +13,13 @@ use super::options::problem;
 pub(super) enum FormatName {
     /// Parquet.
     Parquet,
-    /// ORC; not written by the embedded lake.
+    /// ORC; not written yet, on any profile.
     Orc,
-    /// Avro; not written by the embedded lake.
+    /// Avro; not written yet, on any profile.
     Avro,
-    /// JSON lines; not written by the embedded lake.
+    /// JSON lines; not written yet, on any profile.
     Json,
-    /// Delimited text; not written by the embedded lake.
+    /// Delimited text; not written yet, on any profile.
     Textfile,
 }
 
@@ -40,7 +40,8 @@ pub(super) enum CompressionName {
 /// Decides how objects are written; none when the task leaves it to the table.
 ///
 /// # Errors
-/// Of the workflow's author, when the embedded lake does not write it.
+/// Of the workflow's author, for a format that is not written: on all profiles the same, so that a task does on each what it
+/// does on the others.
 pub(super) fn format(
     format: Option<FormatName>,
     compression: Option<CompressionName>,
@@ -49,7 +50,7 @@ pub(super) fn format(
         None | Some(FormatName::Parquet) => {}
         Some(other) => {
             let name = format!("{other:?}").to_lowercase();
-            return Err(problem("format", format!("`{name}` is not written by the embedded lake: expected `parquet`")));
+            return Err(problem("format", format!("`{name}` is not written yet, on any profile: expected `parquet`")));
         }
     }
     let compression = match compression {

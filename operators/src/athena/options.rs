@@ -47,7 +47,7 @@ impl WritingParams {
         &self.query
     }
 
-    /// Refuses what the embedded lake cannot write.
+    /// Refuses what is written on no profile.
     pub(super) fn refuse_unwritable(&self) -> Result<(), TaskError> {
         if !self.bucketed_by.is_empty() || self.bucket_count.is_some() {
             return Err(problem("bucketed_by", NO_BUCKETS.to_owned()));
@@ -163,9 +163,9 @@ pub(crate) fn inspect(params: &Params) -> Vec<ParamProblem> {
     wrong.into_iter().flat_map(|error| error.params).collect()
 }
 
-const NO_BUCKETS: &str = "buckets are not supported by the embedded lake";
+const NO_BUCKETS: &str = "buckets are not written yet, on any profile: leave it out";
 
-const NO_TEXT: &str = "text formats are not written by the embedded lake: expected `format: parquet`";
+const NO_TEXT: &str = "text formats are not written yet, on any profile: expected `format: parquet`";
 
 /// Reads a span of time.
 fn span(name: &'static str, text: Option<&str>) -> Result<Option<Duration>, TaskError> {

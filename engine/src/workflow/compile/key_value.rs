@@ -111,6 +111,7 @@ impl Compiler<'_> {
             self.check_templates(value);
         }
         self.report_circles(entries);
+        self.check_defaults(entries);
         task.export = export;
     }
 

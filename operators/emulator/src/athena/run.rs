@@ -194,6 +194,7 @@ impl Athena {
             Statement::DropDatabase { name, if_exists, cascade } => {
                 self.drop_database(name, *if_exists, *cascade).await
             }
+            Statement::AlterDatabase { name, properties } => self.alter_database(name, properties).await,
             Statement::CreateTable(create) => self.create_table(&database, create).await,
             Statement::DropTable { name, if_exists } => self.drop_table(name.full(&database)?, *if_exists).await,
             Statement::Alter { name, change } => self.alter(name.full(&database)?, change).await,

@@ -88,6 +88,8 @@ pub(super) enum Statement {
     CreateDatabase(CreateDatabase),
     /// `DROP DATABASE`.
     DropDatabase { name: String, if_exists: bool, cascade: bool },
+    /// `ALTER DATABASE … SET DBPROPERTIES`.
+    AlterDatabase { name: String, properties: IndexMap<String, String> },
     /// `CREATE EXTERNAL TABLE`.
     CreateTable(Box<CreateTable>),
     /// `DROP TABLE`.
@@ -150,6 +152,33 @@ impl Class {
 }
 
 impl Statement {
+    /// Tells whether it is in Hive's dialect, not in Trino's.
+    fn is_of_hive(&self) -> bool {
+        match self {
+            Self::CreateDatabase(_)
+            | Self::AlterDatabase { .. }
+            | Self::DropDatabase { .. }
+            | Self::CreateTable(_)
+            | Self::DropTable { .. }
+            | Self::DropView { .. }
+            | Self::Alter { .. }
+            | Self::Repair(_)
+            | Self::Show(_)
+            | Self::Describe(_) => true,
+            Self::Select(_)
+            | Self::Explain(_)
+            | Self::CreateTableAs(_)
+            | Self::Insert(_)
+            | Self::Unload(_)
+            | Self::CreateView(_)
+            | Self::Prepare { .. }
+            | Self::Execute { .. }
+            | Self::Deallocate(_)
+            | Self::Wrong(_)
+            | Self::Unsupported { .. } => false,
+        }
+    }
+
     /// Tells how the API classes it.
     pub(super) fn kind(&self) -> StatementKind {
         let (class, substatement) = match self {
@@ -162,6 +191,7 @@ impl Statement {
             Self::DropView { .. } => (Class::Ddl, "DROP_VIEW"),
             Self::CreateDatabase(_) => (Class::Ddl, "CREATE_DATABASE"),
             Self::DropDatabase { .. } => (Class::Ddl, "DROP_DATABASE"),
+            Self::AlterDatabase { .. } => (Class::Ddl, "ALTER_DATABASE"),
             Self::CreateTable(_) => (Class::Ddl, "CREATE_TABLE"),
             Self::DropTable { .. } => (Class::Ddl, "DROP_TABLE"),
             Self::Alter { change, .. } => (Class::Ddl, change.substatement()),

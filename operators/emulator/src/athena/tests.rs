@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use lake::LakeSettings;
+use lake::catalog::SqliteCatalog;
 use serde_json::json;
 
 use super::*;
@@ -27,7 +28,9 @@ async fn open(folder: &Path, quotas: Quotas) -> Athena {
     for bucket in ["s3://results/", "s3://team/", "s3://b/"] {
         buckets.create(&Location::parse(bucket).unwrap()).await.unwrap();
     }
-    Athena::open(lake, buckets, "us-east-1".to_owned(), quotas, faults).await.unwrap()
+    let clock = Arc::clone(&lake.settings.clock);
+    let glue = Arc::new(SqliteCatalog::open_in(&lake.settings.state_dir, clock).await.unwrap());
+    Athena::open(lake, glue, buckets, "us-east-1".to_owned(), quotas, faults).await.unwrap()
 }
 
 async fn fixture() -> Fixture {

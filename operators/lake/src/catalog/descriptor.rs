@@ -24,6 +24,12 @@ pub enum TableFormat {
     HiveJson,
     /// One JSON object a line, by openx's `SerDe`.
     OpenxJson,
+    /// Lines that a regular expression takes apart (`RegexSerDe`): read only.
+    Regex,
+    /// Lines that a pattern of Grok takes apart (`GrokSerDe`): read only.
+    Grok,
+    /// Avro's object container files: read only.
+    Avro,
 }
 
 struct Classes {
@@ -36,7 +42,7 @@ struct Classes {
 }
 
 /// The first `SerDe` of a format is the one that is written; the others are read as well.
-static FORMATS: [Classes; 5] = [
+static FORMATS: [Classes; 8] = [
     Classes {
         format: TableFormat::Parquet,
         classification: "parquet",
@@ -77,6 +83,30 @@ static FORMATS: [Classes; 5] = [
         output: TEXT_OUTPUT,
         parameters: &[("serialization.format", "1")],
     },
+    Classes {
+        format: TableFormat::Regex,
+        classification: "regex",
+        serdes: &["org.apache.hadoop.hive.serde2.RegexSerDe"],
+        input: TEXT_INPUT,
+        output: TEXT_OUTPUT,
+        parameters: &[("serialization.format", "1")],
+    },
+    Classes {
+        format: TableFormat::Grok,
+        classification: "grok",
+        serdes: &["com.amazonaws.glue.serde.GrokSerDe"],
+        input: TEXT_INPUT,
+        output: TEXT_OUTPUT,
+        parameters: &[("serialization.format", "1")],
+    },
+    Classes {
+        format: TableFormat::Avro,
+        classification: "avro",
+        serdes: &["org.apache.hadoop.hive.serde2.avro.AvroSerDe"],
+        input: "org.apache.hadoop.hive.ql.io.avro.AvroContainerInputFormat",
+        output: "org.apache.hadoop.hive.ql.io.avro.AvroContainerOutputFormat",
+        parameters: &[("serialization.format", "1")],
+    },
 ];
 
 impl TableFormat {
@@ -87,6 +117,9 @@ impl TableFormat {
             Self::OpenCsv => &FORMATS[2],
             Self::HiveJson => &FORMATS[3],
             Self::OpenxJson => &FORMATS[4],
+            Self::Regex => &FORMATS[5],
+            Self::Grok => &FORMATS[6],
+            Self::Avro => &FORMATS[7],
         }
     }
 

@@ -284,6 +284,13 @@ mod tests {
         assert!(dealt.iter().all(|batch| batch.partitions <= 100 && batch.condition.len() <= room));
         assert_eq!(deal(&keys, &partitions[..250], 100, usize::MAX).len(), 3);
         assert_eq!(deal(&keys, &partitions[..250], 300, usize::MAX).len(), 1);
+        // However many there may be to a query, its text is not too deep: more than 500 are taken for 500.
+        let short: Vec<ListedPartition> =
+            (0..1_200).map(|number: u32| listed(&[Some(&number.to_string()), Some("x")])).collect();
+        let dealt = deal(&keys, &short, 1_200, usize::MAX);
+        assert_eq!(dealt.iter().map(|batch| batch.partitions).collect::<Vec<_>>(), [500, 500, 200]);
+        let text = format!("SELECT 1 AS a FROM (VALUES (1, '')) AS t (n, city) WHERE {}", dealt[0].condition);
+        assert!(crate::sql::parse_one(&text).is_ok());
         // One that has no room at all goes alone: its statement is refused with its length.
         let alone = deal(&keys, &partitions[..3], 100, 10);
         assert_eq!(alone.iter().map(|batch| batch.partitions).collect::<Vec<_>>(), [1, 1, 1]);

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -24,6 +25,7 @@ use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
+use crate::notice::Listener;
 use crate::storage::{Storage, Tag};
 
 /// The name of the object; hidden from readers by its `_`.
@@ -43,6 +45,8 @@ struct Times {
     margin: Duration,
     /// How often one that waits looks.
     looks_every: Duration,
+    /// After how long it is told who is waited for. Writers that are there hold a lease for less.
+    told_after: Duration,
 }
 
 const TIMES: Times = Times {
@@ -50,6 +54,7 @@ const TIMES: Times = Times {
     renewed_every: Duration::from_secs(10),
     margin: Duration::from_secs(5),
     looks_every: Duration::from_millis(300),
+    told_after: Duration::from_secs(1),
 };
 
 /// How long one waits, while others come and go.
@@ -71,6 +76,8 @@ struct On {
     clock: Arc<dyn Clock>,
     crash_points: CrashPoints,
     times: Times,
+    /// Who is told that somebody is waited for.
+    listener: Arc<dyn Listener>,
 }
 
 /// Whether something may be done that a lease is needed for.
@@ -93,6 +100,9 @@ struct Written {
     fence: i64,
     /// When it ends if it is not renewed, by the holder's clock: for people, and for leases that are long over.
     expires_ms: i64,
+    /// The process that has it: for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    process: Option<u32>,
 }
 
 /// A lease that is held.
@@ -119,8 +129,14 @@ impl Leases {
     }
 
     /// Makes the leases of a lake whose writers are on several machines.
-    pub(crate) fn on(storage: Storage, clock: Arc<dyn Clock>, crash_points: CrashPoints) -> Self {
-        Self { on: Some(Arc::new(On { storage, clock, crash_points, times: TIMES })) }
+    /// `listener` is told whom a writer waits for.
+    pub(crate) fn on(
+        storage: Storage,
+        clock: Arc<dyn Clock>,
+        crash_points: CrashPoints,
+        listener: Arc<dyn Listener>,
+    ) -> Self {
+        Self { on: Some(Arc::new(On { storage, clock, crash_points, times: TIMES, listener })) }
     }
 
     /// Tells whether a writer must hold one.
@@ -158,7 +174,7 @@ impl Leases {
         };
         Ok(match on.crash_points.around("aws: take the lease", taking).await? {
             Try::Taken(lease) => Turn::Ours(Box::new(lease)),
-            Try::SomebodyWasQuicker | Try::Held => Turn::Others,
+            Try::SomebodyWasQuicker | Try::Held { .. } => Turn::Others,
         })
     }
 
@@ -217,20 +233,25 @@ enum Try {
     Taken(Lease),
     /// It changed between the look and the call.
     SomebodyWasQuicker,
-    /// Somebody else has it.
-    Held,
+    /// Somebody else has it, and it is taken over after so long if nobody renews it until then.
+    Held { by: Written, for_at_most: Duration },
 }
 
 impl On {
     async fn take(self: Arc<Self>, location: Location, holder: &Location) -> Result<Lease> {
         let begun = Instant::now();
         let mut seen = None;
+        let mut is_told = false;
         loop {
             match Arc::clone(&self).try_take(&location, holder, &mut seen).await? {
                 Try::Taken(lease) => return Ok(lease),
                 // More often than not our own first try, whose answer was lost. A look tells.
                 Try::SomebodyWasQuicker if begun.elapsed() <= PATIENCE => continue,
-                Try::SomebodyWasQuicker | Try::Held => {}
+                Try::Held { by, for_at_most } if !is_told && begun.elapsed() >= self.times.told_after => {
+                    self.tell(&location, &by, for_at_most);
+                    is_told = true;
+                }
+                Try::SomebodyWasQuicker | Try::Held { .. } => {}
             }
             if begun.elapsed() > PATIENCE {
                 let message = "other writers have published the same partition for minutes";
@@ -249,22 +270,24 @@ impl On {
         seen: &mut Option<(Tag, Instant)>,
     ) -> Result<Try> {
         let found = self.look(location).await?;
-        let may_take = match &found {
-            None => true,
-            Some((written, _)) if written.holder == *holder => true,
+        match &found {
+            None => {}
+            Some((written, _)) if written.holder == *holder => {}
             Some((written, tag)) => {
                 let unchanged = seen.as_ref().filter(|(before, _)| before == tag).map(|(_, since)| *since);
                 let since = unchanged.unwrap_or_else(Instant::now);
                 *seen = Some((tag.clone(), since));
-                since.elapsed() >= self.times.term || self.now_ms().saturating_sub(written.expires_ms) > LONG_OVER_MS
+                let for_at_most = self.times.term.saturating_sub(since.elapsed());
+                let is_long_over = self.now_ms().saturating_sub(written.expires_ms) > LONG_OVER_MS;
+                if !for_at_most.is_zero() && !is_long_over {
+                    return Ok(Try::Held { by: written.clone(), for_at_most });
+                }
             }
-        };
-        if !may_take {
-            return Ok(Try::Held);
         }
         let before = Instant::now();
         let fence = self.now_ms().max(found.as_ref().map_or(0, |(written, _)| written.fence + 1));
-        let written = Written { holder: holder.clone(), fence, expires_ms: self.expires_ms() };
+        let (expires_ms, process) = (self.expires_ms(), Some(std::process::id()));
+        let written = Written { holder: holder.clone(), fence, expires_ms, process };
         let tag = found.as_ref().map(|(_, tag)| tag);
         let Some(tag) = self.storage.swap(location, tag, encode(&written)?).await? else {
             return Ok(Try::SomebodyWasQuicker);
@@ -273,6 +296,20 @@ impl On {
         let renewal = tokio::spawn(Arc::clone(&self).renew(location.clone(), written, Arc::clone(&held)));
         let renewal = AbortOnDropHandle::new(renewal);
         Ok(Try::Taken(Lease { on: self, location: location.clone(), fence, held, renewal }))
+    }
+
+    /// Tells whom a writer waits for, and until when at most if that one is gone.
+    fn tell(&self, location: &Location, by: &Written, for_at_most: Duration) {
+        let time =
+            |ms: i64| Timestamp::from_second(ms.div_euclid(1000)).map_or_else(|_| "?".to_owned(), |at| at.to_string());
+        let rest_ms = i64::try_from(for_at_most.as_millis()).unwrap_or(i64::MAX);
+        let process = by.process.map_or_else(String::new, |process| format!(" (process {process} of its machine)"));
+        self.listener.hear(&format!(
+            "waiting for another writer of the same partition or table{process}: it has held the lease `{location}` since {}, \
+             and is taken for gone at {} if it has not renewed it until then",
+            time(by.fence),
+            time(self.now_ms().saturating_add(rest_ms).saturating_add(999))
+        ));
     }
 
     async fn look(&self, location: &Location) -> Result<Option<(Written, Tag)>> {

@@ -413,3 +413,32 @@ pub enum Step {
     /// It is done.
     Done(PublishOutcome),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::Type;
+
+    fn own(sql: &str, columns: &[&str]) -> Vec<String> {
+        let values = IndexMap::from([("dt".to_owned(), "d".to_owned()), ("h".to_owned(), "5".to_owned())]);
+        let target = Target::Partition { table: TableName::new("web", "t").unwrap(), values };
+        let column = |name: &&str| ResultColumn { name: (*name).to_owned(), data_type: Type::Varchar(None) };
+        let query: Vec<ResultColumn> = columns.iter().map(column).collect();
+        target.own_columns(sql, &query).into_iter().map(|column| column.name).collect()
+    }
+
+    #[test]
+    fn constants_that_say_the_partition_again_are_left_out() {
+        assert_eq!(own("SELECT a, 'd' AS Dt, 5 AS h FROM t", &["a", "Dt", "h"]), ["a"]);
+        // One that says something else, or what nobody can tell, stays and is refused.
+        assert_eq!(own("SELECT a, 'e' AS dt, 5 AS h FROM t", &["a", "dt", "h"]), ["a", "dt"]);
+        assert_eq!(own("SELECT a, b AS dt FROM t", &["a", "dt"]), ["a", "dt"]);
+        assert_eq!(own("SELECT 'd' AS dt, a AS dt FROM t", &["dt", "dt"]), ["dt", "dt"]);
+    }
+
+    #[test]
+    fn a_select_of_nothing_else_keeps_them() {
+        assert_eq!(own("SELECT 'd' AS dt", &["dt"]), ["dt"]);
+        assert_eq!(own("SELECT 'd' AS dt, 5 AS h", &["dt", "h"]), ["dt", "h"]);
+    }
+}

@@ -407,6 +407,24 @@ the query does not fit table `web.t`
     }
 
     #[test]
+    fn a_name_that_only_looks_like_none_is_one() {
+        // Given to another column than the one that would have it, or longer than such a name.
+        let named = query(&[("_col1", "bigint"), ("_col", "bigint"), ("_color", "bigint"), ("_col03", "bigint")]);
+        assert_eq!(new_schema(&named).unwrap().columns.len(), 4);
+        let error = new_schema(&query(&[("_col0", "bigint")])).unwrap_err();
+        let folded = error.message.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(folded.ends_with("_col0 no name column 1 of the SELECT: give it a name with `AS`"), "{folded}");
+        // A table that was made of a result once has such a column, and gets it.
+        let mut table = table();
+        table.columns = vec![Column::new("_col0", "bigint")];
+        let plan = |columns: &[(&str, &str)]| {
+            plan_schema(&table, &query(columns), OnSchemaChange::Fail, OnMissingColumn::Fail)
+        };
+        assert_eq!(plan(&[("_col0", "integer")]).unwrap().columns[0].source.as_deref(), Some("_col0"));
+        assert!(plan(&[("_col0", "integer"), ("_col1", "integer")]).is_err());
+    }
+
+    #[test]
     fn order_does_not_count_and_types_widen() {
         let query = query(&[("d", "date"), ("c", "decimal(4,2)"), ("b", "varchar(3)"), ("a", "integer")]);
         let plan = plan_schema(&table(), &query, OnSchemaChange::Fail, OnMissingColumn::Fail).unwrap();

@@ -140,6 +140,26 @@ const TWO: &str = "SELECT CAST(2 AS bigint) AS n, 'b' AS k;";
 const NONE: &str = "SELECT k, n FROM (SELECT 'a' AS k, CAST(1 AS bigint) AS n) AS t WHERE n = 2";
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_select_of_the_partition_alone_is_refused_by_name() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    let mut new = request("d", "SELECT 'd' AS dt");
+    let error = publish(&lake, &new).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::SchemaMismatch);
+    assert!(error.message.contains("dt      partition key  varchar(1)    leave it out"), "{}", error.message);
+    // The same for a table that is made.
+    let values = IndexMap::from([("dt".to_owned(), "d".to_owned())]);
+    new.target = Target::Partition { table: TableName::new("web", "new").unwrap(), values };
+    new.options.create_table = true;
+    let error = publish(&lake, &new).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::SchemaMismatch);
+    assert!(error.message.contains("leave it out: the partition gives its value"), "{}", error.message);
+    new.sql = "SELECT 'd' AS dt, 1 AS n".to_owned();
+    publish(&lake, &new).await.unwrap();
+    assert_eq!(shown(&lake, "SELECT n, dt FROM web.new").await, ["1|d"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_partition_is_published_replaced_undone_and_collected() {
     let world = World::new().await;
     let lake = world.open(CrashPoints::default()).await;

@@ -3,11 +3,14 @@
 //! Types are the catalog's, whatever the objects hold; what does not fit is an error that names the object.
 
 mod adapt;
+mod avro;
 mod delimited;
 mod hidden;
 mod line;
 mod partition;
+mod pattern;
 mod projection;
+mod stream;
 mod text;
 
 use std::sync::Arc;
@@ -39,6 +42,7 @@ use crate::storage::Storage;
 use hidden::Hidden;
 pub(crate) use partition::check_partition_value;
 use projection::Projection;
+use stream::{ObjectForm, StreamSource};
 
 /// How many prefixes are listed at a time.
 const LISTINGS: usize = 16;
@@ -222,14 +226,18 @@ impl CatalogTable {
                 options.global.coerce_int96 = Some("us".to_owned());
                 Ok(Arc::new(ParquetSource::new(schema).with_table_parquet_options(options)))
             }
+            Some(TableFormat::Avro) => Ok(Arc::new(StreamSource::new(schema, self.columns.clone(), ObjectForm::Avro))),
             Some(format) => {
                 let form = line::LineForm::try_new(format, descriptor, &self.table.parameters)?;
-                Ok(Arc::new(text::TextSource::new(schema, self.columns.clone(), form)))
+                Ok(Arc::new(StreamSource::new(schema, self.columns.clone(), ObjectForm::Lines(form))))
             }
             None => Err(Error::new(
                 ErrorKind::UnsupportedSql,
                 "read a table",
-                format!("table `{}` is in a format that is not supported yet: `{}`", self.table.name, descriptor.serde),
+                format!(
+                    "HIVE_UNSUPPORTED_FORMAT: table `{}` is in a format that is not read yet: `{}`",
+                    self.table.name, descriptor.serde
+                ),
             )),
         }
     }

@@ -22,7 +22,7 @@ mod math;
 mod math_round;
 mod moment;
 mod regexp;
-mod regexp_pattern;
+pub(crate) mod regexp_pattern;
 mod string;
 mod string_more;
 mod string_split;

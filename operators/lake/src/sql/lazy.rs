@@ -74,9 +74,25 @@ pub(super) fn logical(terms: Vec<Expr>, and: bool) -> Expr {
     let last = terms.iter().rposition(may_fail).unwrap_or_default();
     // The branches of a CASE are taken one after the other: each is computed for the rows that are left.
     let branches = terms.iter().take(last).map(|term| (decided(term), lit(!and))).collect();
-    let native = |left: Expr, right: Expr| if and { left.and(right) } else { left.or(right) };
-    let joined = terms.into_iter().reduce(native).unwrap_or_else(|| lit(and));
+    let joined = joined(terms, if and { Expr::and } else { Expr::or }).unwrap_or_else(|| lit(and));
     if is_plain { joined } else { opaque(branches, joined) }
+}
+
+/// Joins terms two by two: one behind the other they would be as deep as they are many, and whatever works on them calls itself for
+/// each level.
+pub(super) fn joined(mut terms: Vec<Expr>, join: fn(Expr, Expr) -> Expr) -> Option<Expr> {
+    while terms.len() > 1 {
+        let mut pairs = terms.into_iter();
+        let mut joined = Vec::with_capacity(pairs.len().div_ceil(2));
+        while let Some(left) = pairs.next() {
+            joined.push(match pairs.next() {
+                Some(right) => join(left, right),
+                None => left,
+            });
+        }
+        terms = joined;
+    }
+    terms.pop()
 }
 
 /// A boolean CASE that `DataFusion` does not take apart.
@@ -93,7 +109,7 @@ pub(super) fn opaque(branches: Vec<(Expr, Expr)>, default: Expr) -> Expr {
 /// cannot fail stays a term of its own, by which files and partitions are passed over and joins find their keys.
 pub(super) fn filter(terms: Vec<Expr>) -> Option<Expr> {
     let (risky, safe): (Vec<Expr>, Vec<Expr>) = terms.into_iter().partition(may_fail);
-    let mut guard = safe.iter().cloned().reduce(Expr::and);
+    let mut guard = joined(safe, Expr::and);
     let mut kept = guard.clone();
     for term in risky {
         let guarded = match guard {

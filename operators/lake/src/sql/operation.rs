@@ -242,22 +242,10 @@ impl Context<'_> {
             let items = items.into_iter().map(|item| item.expr).collect();
             return Ok(Typed::new(value.expr.in_list(items, not), Type::Boolean));
         }
-        let equals = items.into_iter().map(|item| self.compare(BinaryOperator::Eq, value.clone(), item));
-        let mut equals = equals.collect::<SqlResult<Vec<_>>>()?;
-        // Two by two: one behind the other they would be as deep as they are many, too deep for a long list.
-        while equals.len() > 1 {
-            let mut pairs = equals.into_iter();
-            let mut joined = Vec::with_capacity(pairs.len().div_ceil(2));
-            while let Some(left) = pairs.next() {
-                joined.push(match pairs.next() {
-                    Some(right) => native_binary(left.expr, Native::Or, right.expr, Type::Boolean),
-                    None => left,
-                });
-            }
-            equals = joined;
-        }
-        let result = equals.pop();
+        let equals = items.into_iter().map(|item| Ok(self.compare(BinaryOperator::Eq, value.clone(), item)?.expr));
+        let result = lazy::joined(equals.collect::<SqlResult<Vec<_>>>()?, Expr::or);
         let result = result.ok_or_else(|| SqlError::trino("SYNTAX_ERROR", "mismatched input ')'"))?;
+        let result = Typed::new(result, Type::Boolean);
         Ok(if not { negated(result) } else { result })
     }
 

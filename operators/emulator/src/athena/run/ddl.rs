@@ -1,10 +1,12 @@
 //! Databases and tables are made and dropped. Objects stay: all tables are external.
 
+use indexmap::IndexMap;
 use lake::catalog::{Database, Expect};
 use lake::name::{Location, TableName};
 use lake::{Error, ErrorKind, Result};
 
 use super::outcome::Outcome;
+use super::partition::check_key_types;
 use crate::athena::Athena;
 use crate::athena::statement::{CreateDatabase, CreateTable};
 
@@ -81,6 +83,15 @@ impl Athena {
         Ok(Outcome::nothing())
     }
 
+    /// Gives a database properties; those of other names stay.
+    pub(super) async fn alter_database(&self, name: &str, properties: &IndexMap<String, String>) -> Result<Outcome> {
+        let catalog = &self.inner.glue;
+        let mut database = catalog.database(name).await?.ok_or_else(|| no_database(name))?;
+        database.parameters.extend(properties.clone());
+        catalog.update_database(&database).await?;
+        Ok(Outcome::nothing())
+    }
+
     pub(super) async fn create_table(&self, database: &str, create: &CreateTable) -> Result<Outcome> {
         let catalog = &self.inner.lake.catalog;
         let Some(name) = &create.name else { return Err(semantic(ErrorKind::InvalidInput, "a table without a name")) };
@@ -89,6 +100,7 @@ impl Athena {
             return Err(no_database(&name.database));
         }
         let table = create.table(name.clone(), self.now_ms())?;
+        check_key_types(&table.partition_keys)?;
         match catalog.put_table(&table, Expect::Absent).await {
             Ok(_kept) => Ok(Outcome::nothing()),
             Err(error) if error.kind == ErrorKind::AlreadyExists => {

@@ -1,8 +1,9 @@
 //! Partitions: added, dropped, renamed, moved, and found in the storage.
 
 use indexmap::IndexMap;
-use lake::catalog::{Expect, Partition, Table};
+use lake::catalog::{Column, Expect, Partition, Table};
 use lake::name::{Location, TableName};
+use lake::sql::Type;
 use lake::{Error, ErrorKind, Result};
 
 use super::ddl::semantic;
@@ -129,6 +130,10 @@ impl Athena {
                 found.entry(values).or_insert(location);
             }
         }
+        // All of them are looked at before the first is added: with one that does not fit no query could read the table.
+        for values in found.keys() {
+            check_types(&table, values).map_err(|error| error.with("partition", shown(&table, values)))?;
+        }
         let mut lines = Vec::new();
         for (values, location) in found {
             let shown = shown(&table, &values);
@@ -168,6 +173,22 @@ fn check_types(table: &Table, values: &[String]) -> Result<()> {
                 ErrorKind::InvalidInput,
                 format_args!(
                     "[Error 10248]: Cannot add partition column {name} of type string as it cannot be converted to type {hive_type}"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses partition keys of types that no folder's name is a value of.
+pub(super) fn check_key_types(keys: &[Column]) -> Result<()> {
+    for key in keys {
+        if matches!(Type::from_hive(&key.hive_type)?, Type::Array(_) | Type::Map(..) | Type::Row(_) | Type::Varbinary) {
+            return Err(semantic(
+                ErrorKind::InvalidInput,
+                format_args!(
+                    "partition column {} is of type {}: expected one that a path can hold",
+                    key.name, key.hive_type
                 ),
             ));
         }

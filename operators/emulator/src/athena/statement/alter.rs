@@ -55,7 +55,13 @@ impl Alter {
 pub(super) fn alter(mut reader: Reader<'_>) -> Result<Statement, SyntaxError> {
     reader.expect_words(&["ALTER"])?;
     if reader.take_one_of(&["DATABASE", "SCHEMA"]) {
-        return Ok(unsupported("ALTER DATABASE", Class::Ddl, "ALTER_DATABASE"));
+        let name = reader.identifier("the name of a database")?;
+        if !reader.take_words(&["SET", "DBPROPERTIES"]) {
+            return Ok(unsupported("ALTER DATABASE of anything but DBPROPERTIES", Class::Ddl, "ALTER_DATABASE"));
+        }
+        let properties = reader.properties()?;
+        reader.expect_end()?;
+        return Ok(Statement::AlterDatabase { name, properties });
     }
     if reader.take_word("VIEW") {
         return Ok(unsupported("ALTER VIEW", Class::Ddl, "ALTER_VIEW"));

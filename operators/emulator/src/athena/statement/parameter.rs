@@ -12,7 +12,10 @@ use super::token::{Kind, Texts, tokenize};
 /// # Errors
 /// A text for the user when there are more or fewer places than values.
 pub(in crate::athena) fn bind(sql: &str, values: &[String]) -> Result<String, String> {
-    let tokens = tokenize(sql, Texts::Trino).map_err(|error: SyntaxError| error.to_string())?;
+    // In Hive's DDL a `?` stands in a text only, such as the pattern of a SerDe, and its texts may hold what Trino's cannot.
+    let texts =
+        if super::parse(sql).is_ok_and(|statement| statement.is_of_hive()) { Texts::Hive } else { Texts::Trino };
+    let tokens = tokenize(sql, texts).map_err(|error: SyntaxError| error.to_string())?;
     let places: Vec<usize> =
         tokens.iter().filter(|token| token.kind == Kind::Sign('?')).map(|token| token.start).collect();
     if places.len() != values.len() {
@@ -79,6 +82,9 @@ mod tests {
         assert_eq!(bound("?", &["1) OR (1=1"]).unwrap(), "'1) OR (1=1'");
         assert_eq!(bound("?", &["1 -- x"]).unwrap(), "1 -- x\n");
         assert_eq!(bound("SELECT 1", &[]).unwrap(), "SELECT 1");
+        let hive = r#"CREATE EXTERNAL TABLE t (a int) COMMENT "a\"? b" LOCATION 's3://b/\'?'"#;
+        assert_eq!(bound(hive, &[]).unwrap(), hive);
+        assert!(bound(hive, &["1"]).unwrap_err().ends_with("expected 0 but found 1"));
         assert_eq!(
             bound("SELECT 1", &["1"]).unwrap_err(),
             "INVALID_PARAMETER_USAGE: Incorrect number of parameters: expected 0 but found 1"

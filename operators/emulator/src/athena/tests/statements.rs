@@ -1,5 +1,7 @@
 //! Hive's DDL, partitions, views, and what Athena's own calls tell of the catalog.
 
+use indexmap::IndexMap;
+
 use super::*;
 
 async fn with_table() -> Fixture {
@@ -130,6 +132,9 @@ async fn views_stand_for_their_queries() {
         fixture.fails("CREATE VIEW nameless AS SELECT 1 AS n, 2").await,
         "MISSING_COLUMN_NAME: line 1:1: Column name not specified at position 2"
     );
+    // A name that only looks like none.
+    fixture.run("CREATE VIEW named AS SELECT 1 AS _col1, 2 AS _color").await;
+    assert_eq!(fixture.rows("SELECT _col1, _color FROM named").await, ["1|2"]);
     fixture.run("CREATE OR REPLACE VIEW v AS SELECT 'a' AS n, 1 AS twice").await;
     let reason = fixture.fails("SELECT * FROM w").await;
     assert!(
@@ -200,6 +205,98 @@ async fn a_partition_has_values_of_its_keys_types() {
     );
     fixture.run("ALTER TABLE hours ADD PARTITION (h='7')").await;
     assert_eq!(fixture.rows("SELECT count(*) FROM hours").await, ["0"]);
+    // Nothing is added beside a folder that is none.
+    fixture.put("s3://b/hours/h=8/a.csv", "1\n").await;
+    fixture.put("s3://b/hours/h=abc/a.csv", "2\n").await;
+    assert_eq!(
+        fixture.fails("MSCK REPAIR TABLE hours").await,
+        "FAILED: SemanticException [Error 10248]: Cannot add partition column h of type string as it cannot be converted to type int \
+         (partition: h=abc)"
+    );
+    assert_eq!(fixture.run("SHOW PARTITIONS hours").await.rows, ["h=7"]);
+    fixture.run("INSERT INTO hours VALUES (3, 9), (4, NULL)").await;
+    assert_eq!(fixture.rows("SELECT n, h FROM hours ORDER BY n").await, ["3|9", "4|NULL"]);
+    assert_eq!(
+        fixture.fails("INSERT INTO hours VALUES (3, 'abc')").await,
+        "TYPE_MISMATCH: line 1:1: Insert query has mismatched column types: Table: [integer, integer], Query: [integer, varchar(3)]"
+    );
+    assert_eq!(
+        fixture
+            .fails("CREATE EXTERNAL TABLE lists (n int) PARTITIONED BY (l array<int>) LOCATION 's3://b/lists/'")
+            .await,
+        "FAILED: SemanticException partition column l is of type array<int>: expected one that a path can hold"
+    );
+    assert_eq!(
+        fixture.fails("CREATE TABLE lists WITH (partitioned_by = ARRAY['l']) AS SELECT 1 AS n, ARRAY[1] AS l").await,
+        "FAILED: SemanticException partition column l is of type array<int>: expected one that a path can hold"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_gets_properties() {
+    let fixture = with_table().await;
+    fixture.run("ALTER DATABASE web SET DBPROPERTIES ('owner'='me', 'level'='1')").await;
+    let ran = fixture.run("ALTER SCHEMA `web` SET DBPROPERTIES ('level' = '2')").await;
+    assert_eq!(ran.execution["StatementType"], "DDL");
+    let kept = fixture.athena.inner.lake.catalog.database("web").await.unwrap().unwrap();
+    let expected =
+        [("owner", "me"), ("level", "2")].map(|(key, value): (&str, &str)| (key.to_owned(), value.to_owned()));
+    assert_eq!(kept.parameters, IndexMap::from(expected));
+    assert_eq!(kept.description.as_deref(), Some("of the web"));
+    assert_eq!(
+        fixture.fails("ALTER DATABASE absent SET DBPROPERTIES ('a'='b')").await,
+        "FAILED: SemanticException [Error 10072]: Database does not exist: absent"
+    );
+    assert_eq!(
+        fixture.fails("ALTER DATABASE web SET LOCATION 's3://b/web/'").await,
+        "NOT_SUPPORTED: `ALTER DATABASE of anything but DBPROPERTIES` is not supported by this endpoint yet"
+    );
+}
+
+/// `RegexSerDe` and `GrokSerDe` as their pages of Athena's guide make tables with them.
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_are_taken_apart_by_patterns() {
+    let fixture = with_table().await;
+    fixture
+        .run(
+            r#"CREATE EXTERNAL TABLE requests (host string, status int, bytes bigint, agent string) PARTITIONED BY (dt date)
+               ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.RegexSerDe'
+               WITH SERDEPROPERTIES ("input.regex" = "^(?!#)([^ ]+) \\[.*\\] \\S+ (\\d+) ([0-9-]+) \"([^\"]*)\"( .*)?$")
+               LOCATION 's3://b/requests/' TBLPROPERTIES ('skip.header.line.count'='1')"#,
+        )
+        .await;
+    fixture
+        .put(
+            "s3://b/requests/dt=2026-01-01/a.log",
+            "the header\n1.2.3.4 [01/Jan] / 200 512 \"curl/8 (x)\"\r\n#comment\nb [x] /a 404 - \"\" more\n",
+        )
+        .await;
+    fixture.run("MSCK REPAIR TABLE requests").await;
+    assert_eq!(
+        fixture.rows("SELECT host, status, bytes, agent, dt FROM requests").await,
+        ["1.2.3.4|200|512|curl/8 (x)|2026-01-01", "NULL|NULL|NULL|NULL|2026-01-01", "b|404|NULL||2026-01-01"]
+    );
+    assert_eq!(fixture.rows("SELECT count(*), count(host) FROM requests WHERE dt = DATE '2026-01-01'").await, ["3|2"]);
+    assert_eq!(
+        fixture.fails("INSERT INTO requests VALUES ('a', 1, 2, 'b', DATE '2026-01-01')").await,
+        "NOT_SUPPORTED: writing to table `web.requests` is not supported: its SerDe `org.apache.hadoop.hive.serde2.RegexSerDe` is read \
+         here, and not written"
+    );
+    fixture
+        .run(
+            r#"CREATE EXTERNAL TABLE mail (syslogbase string, queue_id string, syslog_message string)
+               ROW FORMAT SERDE 'com.amazonaws.glue.serde.GrokSerDe'
+               WITH SERDEPROPERTIES ('input.grokCustomPatterns' = 'POSTFIX_QUEUEID [0-9A-F]{7,12}',
+                 'input.format'='%{SYSLOGBASE} %{POSTFIX_QUEUEID:queue_id}: %{GREEDYDATA:syslog_message}')
+               STORED AS INPUTFORMAT 'org.apache.hadoop.mapred.TextInputFormat'
+               OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat' LOCATION 's3://b/mail/'"#,
+        )
+        .await;
+    fixture.put("s3://b/mail/a.log", "Feb 9 07:15:00 host postfix/smtpd[1]: B88C4120838: connect\nnothing\n").await;
+    assert_eq!(
+        fixture.rows("SELECT syslogbase, queue_id, syslog_message FROM mail").await,
+        ["Feb 9 07:15:00 host postfix/smtpd[1]:|B88C4120838|connect", "NULL|NULL|NULL"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

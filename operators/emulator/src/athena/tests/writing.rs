@@ -102,6 +102,17 @@ async fn an_insert_that_cannot_place_an_object_leaves_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_a_column_without_a_name_has_none() {
+    let fixture = with_database().await;
+    fixture.run("CREATE TABLE t AS SELECT 1 AS _color, 2 AS _col, 3 AS _col0").await;
+    assert_eq!(fixture.rows("SELECT _color, _col, _col0 FROM t").await, ["1|2|3"]);
+    assert_eq!(
+        fixture.fails("CREATE TABLE u AS SELECT 1 AS a, 2").await,
+        "MISSING_COLUMN_NAME: line 1:1: Column name not specified at position 2"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn text_is_inserted_and_unloaded() {
     let fixture = with_database().await;
     fixture

@@ -15,22 +15,37 @@ const SHORT: Times = Times {
     renewed_every: Duration::from_millis(100),
     margin: Duration::from_millis(100),
     looks_every: Duration::from_millis(10),
+    told_after: Duration::from_millis(100),
 };
+
+/// Keeps what is told.
+#[derive(Debug, Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Listener for Heard {
+    fn hear(&self, line: &str) {
+        self.0.lock().unwrap().push(line.to_owned());
+    }
+}
 
 struct Machines {
     storage: Storage,
     clock: Arc<ManualClock>,
+    heard: Arc<Heard>,
 }
 
 impl Machines {
     fn new() -> Self {
         let clock = ManualClock::new(Timestamp::from_second(1_800_000_000).unwrap());
-        Self { storage: Storage::in_memory(), clock: Arc::new(clock) }
+        Self { storage: Storage::in_memory(), clock: Arc::new(clock), heard: Arc::default() }
     }
 
     fn leases(&self) -> Leases {
         let (storage, clock) = (self.storage.clone(), Arc::clone(&self.clock) as Arc<dyn Clock>);
-        Leases { on: Some(Arc::new(On { storage, clock, crash_points: CrashPoints::default(), times: SHORT })) }
+        let listener = Arc::clone(&self.heard) as Arc<dyn Listener>;
+        Leases {
+            on: Some(Arc::new(On { storage, clock, crash_points: CrashPoints::default(), times: SHORT, listener })),
+        }
     }
 
     /// Returns the state of the lease.
@@ -78,6 +93,15 @@ async fn a_lease_that_nobody_renews_is_taken_over() {
     asleep.renewal.abort();
     let taken = other.take(&version("b")).await.unwrap().unwrap();
     assert!(taken.fence > asleep.fence);
+    // Told once, though it is looked at again and again.
+    let told = machines.heard.0.lock().unwrap().clone();
+    let [line] = told.as_slice() else { panic!("{told:?}") };
+    let begins = format!(
+        "waiting for another writer of the same partition or table (process {} of its machine): it has held the lease \
+         `{ROOT}_suiro_lease.json` since 2027-01-15T08:00:00Z, and is taken for gone at 2027-01-15T08:00:0",
+        std::process::id()
+    );
+    assert!(line.starts_with(&begins) && line.ends_with("Z if it has not renewed it until then"), "{line}");
     taken.check(None).unwrap();
     let error = asleep.check(None).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Conflict);

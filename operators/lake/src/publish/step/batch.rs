@@ -2,6 +2,7 @@
 //! the next one lists their partitions, one query after the other writes a part of them, and the whole is compared with the list.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use super::write::{FAILURES, begin_anew, may_go_well};
 use crate::error::{Error, ErrorKind, Result};
@@ -40,17 +41,9 @@ impl Lake {
     /// Looks how far the query is that writes all rows aside, and after it starts the one that lists their partitions.
     pub(super) async fn follow_staging(&self, request: &PublishRequest, staging: &Staging) -> Result<Step> {
         let Staging { probed, prefix, query_id } = staging;
-        let staged = match self.engine.poll(query_id).await? {
-            QueryStatus::Queued => return Ok(Step::Wait(Waiting::Queued)),
-            QueryStatus::Running(_) => return Ok(Step::Wait(Waiting::Running)),
-            QueryStatus::Succeeded(stats) => stats,
-            QueryStatus::Failed(error) => return self.after_failure(probed, prefix, error).await,
-            // The process that ran it is gone: what it wrote may be half.
-            QueryStatus::Unknown => {
-                self.give_up(prefix).await?;
-                return begin_anew(probed);
-            }
-            QueryStatus::Canceled => return self.canceled(prefix).await,
+        let staged = match self.query_of_all(probed, prefix, query_id).await? {
+            ControlFlow::Continue(stats) => stats,
+            ControlFlow::Break(step) => return Ok(step),
         };
         let query = Query {
             sql: batch::listing(request, probed),
@@ -75,6 +68,28 @@ impl Lake {
         })))
     }
 
+    /// Looks how far a query over all rows is: goes on with its figures, or says which step comes instead.
+    async fn query_of_all(
+        &self,
+        probed: &Probed,
+        prefix: &Location,
+        query_id: &QueryId,
+    ) -> Result<ControlFlow<Step, QueryStats>> {
+        let step = match self.engine.poll(query_id).await? {
+            QueryStatus::Succeeded(stats) => return Ok(ControlFlow::Continue(stats)),
+            QueryStatus::Queued => Step::Wait(Waiting::Queued),
+            QueryStatus::Running(_) => Step::Wait(Waiting::Running),
+            QueryStatus::Failed(error) => self.after_failure(probed, prefix, error).await?,
+            // The process that ran it is gone: what it wrote may be half, and what it gave is forgotten.
+            QueryStatus::Unknown => {
+                self.give_up(prefix).await?;
+                begin_anew(probed)?
+            }
+            QueryStatus::Canceled => self.canceled(prefix).await?,
+        };
+        Ok(ControlFlow::Break(step))
+    }
+
     /// Goes on with the batches: starts the next one, looks how far it is, and after the last one checks the whole.
     pub(super) async fn write_batches(&self, request: &PublishRequest, batching: &Batching) -> Result<Step> {
         match &batching.running {
@@ -85,16 +100,9 @@ impl Lake {
 
     async fn start_batch(&self, request: &PublishRequest, batching: &Batching) -> Result<Step> {
         let Batching { probed, prefix, .. } = batching;
-        let listed = match self.engine.poll(&batching.listing).await? {
-            QueryStatus::Queued => return Ok(Step::Wait(Waiting::Queued)),
-            QueryStatus::Running(_) => return Ok(Step::Wait(Waiting::Running)),
-            QueryStatus::Succeeded(stats) => stats,
-            QueryStatus::Failed(error) => return self.after_failure(probed, prefix, error).await,
-            QueryStatus::Unknown => {
-                self.give_up(prefix).await?;
-                return begin_anew(probed);
-            }
-            QueryStatus::Canceled => return self.canceled(prefix).await,
+        let listed = match self.query_of_all(probed, prefix, &batching.listing).await? {
+            ControlFlow::Continue(stats) => stats,
+            ControlFlow::Break(step) => return Ok(step),
         };
         let batches = self.batches_of(request, batching).await?;
         let number = batching.written.len();

@@ -56,6 +56,24 @@ async fn the_last_columns_become_partitions() {
     assert_eq!((record.rows, &record.version), (2, &partitions[0].location));
 }
 
+/// More than 500 are taken for 500.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_writes_as_many_partitions_as_the_settings_say() {
+    let world = World::new().await;
+    let settings = LakeSettings { max_partitions: 550, ..world.settings(world.folder.path(), CrashPoints::default()) };
+    let lake = Lake::open(settings).await.unwrap();
+    let sql = "SELECT x AS n, x AS k, x % 2 AS l FROM UNNEST(sequence(1, 560)) AS t (x)";
+    let outcome = publish(&lake, &keyed(sql, &["k", "l"])).await.unwrap();
+    assert_eq!((outcome.stats.rows, outcome.stats.objects.len()), (560, 560));
+    let batch_of = |object: &crate::query::WrittenObject| {
+        object.location.key().split('/').find(|part| part.starts_with("batch-")).map(str::to_owned)
+    };
+    let batches: BTreeSet<String> = outcome.stats.objects.iter().filter_map(batch_of).collect();
+    assert_eq!(batches.into_iter().collect::<Vec<_>>(), ["batch-00001", "batch-00002"]);
+    let read = "SELECT count(*), count(DISTINCT k), sum(n) FROM web.made WHERE k = n AND l = n % 2";
+    assert_eq!(shown(&lake, read).await, ["560|560|157080"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partitioned_table_is_replaced_with_all_that_it_had() {
     let world = World::new().await;

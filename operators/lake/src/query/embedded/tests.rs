@@ -408,3 +408,12 @@ async fn names_are_identifiers_and_given_once() {
         ["2"]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_of_rows_is_answered() {
+    let fixture = fixture().await;
+    let pairs: Vec<String> = (0..2_000).map(|number| format!("({number}, {})", number % 7)).collect();
+    let sql =
+        format!("SELECT count(*) FROM UNNEST(sequence(1, 3000)) AS t (x) WHERE (x, x % 7) IN ({})", pairs.join(", "));
+    assert_eq!(fixture.rows(&sql).await, ["1999"]);
+}

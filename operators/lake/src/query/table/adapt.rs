@@ -138,7 +138,7 @@ fn is_plain_cast(found: &DataType, target: &DataType) -> bool {
 }
 
 /// Tells whether an object's column may stand for a column of the type.
-fn fits(found: &DataType, data_type: &Type) -> bool {
+pub(super) fn fits(found: &DataType, data_type: &Type) -> bool {
     match (found, data_type) {
         (DataType::Dictionary(_, values), _) => fits(values, data_type),
         (_, Type::Tinyint | Type::Smallint | Type::Integer | Type::Bigint) => found.is_integer() || found.is_null(),

@@ -1,4 +1,5 @@
-//! Lines of text tables: delimited (`LazySimpleSerDe`), CSV (`OpenCSVSerde`) and JSON, from text to columns.
+//! Lines of text tables: delimited (`LazySimpleSerDe`), CSV (`OpenCSVSerde`), JSON, and those that a pattern takes apart, from text
+//! to columns.
 //!
 //! As in Hive, a record is a line: a line end inside quotes ends the record.
 
@@ -12,6 +13,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::delimited::Delimited;
+use super::pattern::PatternLines;
 use crate::catalog::{Storage as Descriptor, TableFormat, descriptor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Type;
@@ -29,6 +31,7 @@ enum Kind {
     Delimited(Delimited),
     Csv { separator: char, quote: char, escape: char },
     Json { ignore_malformed: bool },
+    Pattern(PatternLines),
 }
 
 impl LineForm {
@@ -52,7 +55,9 @@ impl LineForm {
             TableFormat::OpenxJson => {
                 Kind::Json { ignore_malformed: parameter("ignore.malformed.json") == Some("true") }
             }
-            TableFormat::Delimited | TableFormat::Parquet => Kind::Delimited(Delimited::new(
+            TableFormat::Regex => Kind::Pattern(PatternLines::regex(&parameter)?),
+            TableFormat::Grok => Kind::Pattern(PatternLines::grok(&parameter)?),
+            TableFormat::Delimited | TableFormat::Parquet | TableFormat::Avro => Kind::Delimited(Delimited::new(
                 match parameter("field.delim") {
                     Some(text) => one(Some(text), "field.delim")?,
                     None => serialization_format(parameter("serialization.format"))?,
@@ -79,6 +84,7 @@ impl LineForm {
     ) -> Result<Vec<ArrayRef>> {
         match &self.kind {
             Kind::Delimited(form) => form.columns(lines, columns, wanted),
+            Kind::Pattern(form) => form.columns(lines, columns, wanted),
             Kind::Csv { separator, quote, escape } => {
                 let rows: Vec<Vec<Option<String>>> =
                     lines.iter().map(|line| split_csv(line, *separator, *quote, *escape)).collect();
@@ -136,7 +142,7 @@ fn serialization_format(text: Option<&str>) -> Result<Option<char>> {
     }
 }
 
-fn wrong(name: &str, text: &str, expected: &str) -> Error {
+pub(super) fn wrong(name: &str, text: &str, expected: &str) -> Error {
     Error::new(
         ErrorKind::InvalidInput,
         "read a table",

@@ -6,13 +6,15 @@
 
 mod class;
 mod translate;
+mod whole_line;
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use self::class::folds_to_several;
 use self::translate::Translator;
 use super::EvalError;
 use super::kernel::unsupported;
+pub(crate) use whole_line::WholeLine;
 
 /// Where a match or a group of it is, in bytes.
 pub(super) type Span = (usize, usize);
@@ -24,7 +26,7 @@ pub(super) struct Pattern {
     /// For texts that do not end in a line end, where `$` is the end.
     engine: Engine,
     /// For the others; made when one comes.
-    before_line_end: OnceCell<Engine>,
+    before_line_end: OnceLock<Engine>,
     /// How many groups it captures.
     pub(super) groups: usize,
     names: Vec<(String, usize)>,
@@ -57,7 +59,7 @@ impl Pattern {
         let engine = Engine::new(&translator.segments.join(END), translator.needs_backtracking)?;
         Ok(Self {
             engine,
-            before_line_end: OnceCell::new(),
+            before_line_end: OnceLock::new(),
             groups: translator.groups,
             names: translator.names,
             ignores_case: translator.ignores_case,

@@ -11,6 +11,7 @@ use super::form::{Options, keys_are_last};
 use super::{OPERATION, Target};
 use crate::athena::Athena;
 use crate::athena::run::outcome::Outcome;
+use crate::athena::run::partition::check_key_types;
 use crate::athena::run::view::no_schema;
 use crate::athena::run::{Job, Order};
 use crate::athena::statement::CreateTableAs;
@@ -47,6 +48,7 @@ impl Athena {
         let columns = columns(&described.columns, create)?;
         let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
         keys_are_last(&names, &options.partitioned_by)?;
+        check_key_types(columns.get(columns.len() - options.partitioned_by.len()..).unwrap_or_default())?;
         let location = match &options.external_location {
             Some(location) => location.clone(),
             None => Location::parse(&job.output_location())?.into_prefix(),
@@ -105,7 +107,7 @@ fn columns(query: &[ResultColumn], create: &CreateTableAs) -> Result<Vec<Column>
         .enumerate()
         .map(|(index, column)| {
             let name = create.columns.get(index).map_or_else(|| column.name.to_lowercase(), Clone::clone);
-            if column.name.starts_with("_col") && create.columns.is_empty() {
+            if column.name == format!("_col{index}") && create.columns.is_empty() {
                 return Err(wrong(format!(
                     "MISSING_COLUMN_NAME: line 1:1: Column name not specified at position {}",
                     index + 1

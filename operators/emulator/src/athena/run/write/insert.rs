@@ -102,7 +102,7 @@ fn form_of(table: &Table) -> Result<Form> {
             }
         }
         Some(TableFormat::HiveJson) => Ok(Form::Text(TextForm::Json, TextCompression::Gzip)),
-        Some(_) => refused(&format!("its SerDe `{}` only reads", table.storage.serde)),
+        Some(_) => refused(&format!("its SerDe `{}` is read here, and not written", table.storage.serde)),
         None => refused(&format!("its SerDe `{}` is neither written nor read here", table.storage.serde)),
     }
 }

@@ -287,6 +287,10 @@ mod tests {
     const NOON: &str = "2026-03-03T12:00:00Z";
 
     fn dates(parameters: &[(&str, &str)]) -> std::result::Result<Vec<String>, String> {
+        read(parameters).map(|dates| dates.texts(100).unwrap())
+    }
+
+    fn read(parameters: &[(&str, &str)]) -> std::result::Result<Dates, String> {
         let name = TableName::new("web", "log").unwrap();
         let keys = vec![Column::new("dt", "string")];
         let location = Location::parse("s3://b/log/").unwrap();
@@ -296,8 +300,37 @@ mod tests {
             .map(|(key, value)| (format!("projection.dt.{key}"), (*value).to_owned()))
             .collect::<IndexMap<_, _>>();
         let now: Timestamp = NOON.parse().unwrap();
-        let read = Dates::read(&Parameters { table: &table, key: "dt" }, now.as_microsecond());
-        read.map(|dates| dates.texts(100).unwrap()).map_err(|error| error.to_string())
+        Dates::read(&Parameters { table: &table, key: "dt" }, now.as_microsecond()).map_err(|error| error.to_string())
+    }
+
+    /// Ranges that would keep a query busy for ever, or for ages.
+    #[test]
+    fn dates_without_end_are_too_many_or_end() {
+        let all = "0001-01-01,9999-12-31";
+        let days = read(&[("range", all), ("format", "yyyy-MM-dd")]).unwrap();
+        assert_eq!(days.texts(1_000_000), None);
+        // A step that changes nothing of the text: it is steps that are counted.
+        let finer = [("range", all), ("format", "yyyy-MM-dd"), ("interval.unit", "MILLISECONDS")];
+        assert_eq!(read(&finer).unwrap().texts(1_000_000), None);
+        let within = [("range", "2026-03-03,2026-03-04"), ("format", "yyyy-MM-dd"), ("interval.unit", "HOURS")];
+        assert_eq!(read(&within).unwrap().texts(100).unwrap(), ["2026-03-03", "2026-03-04"]);
+        // A step beyond what can be counted is the last.
+        let huge = i64::MAX.to_string();
+        for unit in ["YEARS", "DAYS", "MILLISECONDS"] {
+            let parameters = [("range", all), ("format", "yyyy-MM-dd"), ("interval", &huge), ("interval.unit", unit)];
+            assert_eq!(read(&parameters).unwrap().texts(100).unwrap(), ["0001-01-01"], "{unit}");
+        }
+        let last = [("range", "9999-12-30,9999-12-31"), ("format", "yyyy-MM-dd")];
+        assert_eq!(dates(&last).unwrap(), ["9999-12-30", "9999-12-31"]);
+        for interval in ["0", "-1", "9223372036854775808"] {
+            assert_eq!(
+                read(&[("range", all), ("format", "yyyy-MM-dd"), ("interval", interval)]).unwrap_err(),
+                format!(
+                    "HIVE_METASTORE_ERROR: table `web.log` has partition projection, and its parameter `projection.dt.interval` is \
+                     wrong: expected a number from 1, found `{interval}`"
+                )
+            );
+        }
     }
 
     #[test]

@@ -98,8 +98,9 @@ impl Translator<'_> {
                 '&' if self.rest.peek() == Some(&'&') => {
                     return Err(unsupported("&& in a class in a regular expression"));
                 }
-                '-' if before == Item::Range && self.rest.peek() != Some(&']') => {
-                    return Err(unsupported("- after a range in a class in a regular expression"));
+                // Behind a range it stands for itself: `[0-9-_]`.
+                '-' if before == Item::Range && self.rest.peek() == Some(&'-') => {
+                    return Err(unsupported("-- after a range in a class in a regular expression"));
                 }
                 '\\' => {
                     let escaped = self.rest.next().ok_or_else(|| invalid("end pattern at escape"))?;
