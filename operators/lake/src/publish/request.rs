@@ -422,7 +422,8 @@ mod tests {
     fn own(sql: &str, columns: &[&str]) -> Vec<String> {
         let values = IndexMap::from([("dt".to_owned(), "d".to_owned()), ("h".to_owned(), "5".to_owned())]);
         let target = Target::Partition { table: TableName::new("web", "t").unwrap(), values };
-        let column = |name: &&str| ResultColumn { name: (*name).to_owned(), data_type: Type::Varchar(None) };
+        let column =
+            |name: &&str| ResultColumn { name: (*name).to_owned(), is_named: true, data_type: Type::Varchar(None) };
         let query: Vec<ResultColumn> = columns.iter().map(column).collect();
         target.own_columns(sql, &query).into_iter().map(|column| column.name).collect()
     }
