@@ -61,9 +61,11 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
         spec,
         rerun: if command.rerun { Rerun::All } else { Rerun::Unfinished },
     };
-    let submitted = engine.submit(request).await?;
+    let submitted = engine.submit(request).await.map_err(|error| in_state(error.into(), &settings))?;
     let quiet = command.quiet || base.output.json;
-    if !quiet {
+    // That what was changed has not been run is a warning: `--quiet` leaves those.
+    let is_stale = matches!(&submitted, Submitted::AlreadyDone { changes, .. } if !changes.is_empty());
+    if !quiet || is_stale && !base.output.json {
         base.output.note(&heading(&name, &session_time, &submitted));
     }
     let is_first = matches!(submitted, Submitted::Started { skips_those_of: None, .. });
@@ -78,7 +80,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Run) -> Result<(), Failure> 
     let progress = advance(&*shown, &engine, &mut signals).await;
     shown.finish();
     let progress = progress.map_err(|failure| in_state(failure, &settings))?;
-    let summary = engine.summary(submitted.attempt()).await?;
+    let summary = engine.summary(submitted.attempt()).await.map_err(|error| in_state(error.into(), &settings))?;
     if progress == Progress::Interrupted {
         door.remove_left_over();
     } else {

@@ -76,6 +76,12 @@ fn params_file(path: &Path) -> Result<Params, Failure> {
     let wrong = |message: String| Failure::of_code(code::PARAM_ARGUMENT, message);
     let text = std::fs::read_to_string(path)
         .map_err(|error| wrong(format!("cannot read the parameters in `{}`: {error}", path.display())))?;
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        // YAML knows no pairs of escapes for one character, which every writer of JSON makes.
+        return serde_json::from_str(&text).map_err(|error| {
+            wrong(format!("expected a mapping of parameters in JSON in `{}`: {error}", path.display()))
+        });
+    }
     let mut sources = SourceMap::default();
     let id = sources.add(path.display().to_string(), text);
     let (node, diagnostics) = document::parse(&mut sources, id);

@@ -412,6 +412,8 @@ fn a_session_that_is_done_says_which_files_changed_since() {
              `--session` another session.\n"
         )
     );
+    // A warning, which is said also by whoever says little.
+    assert_eq!(project.succeed(&["run", "-q", "main.dig", "--session", "2024-03-01"]).stderr, edited.stderr);
     let as_json = project.succeed(&["--json", "run", "main.dig", "--session", "2024-03-01"]);
     assert!(as_json.stdout.contains("\"changes\":[{\"file\":\"queries/fruit.sql\"}]"), "{as_json}");
     assert_eq!(project.query("SELECT name FROM web.fruit"), "name\napple\n");

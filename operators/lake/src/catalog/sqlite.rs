@@ -32,8 +32,22 @@ impl SqliteCatalog {
     /// Opens the catalog of a lake; the database `default` is there afterwards.
     pub(crate) async fn open(pool: SqlitePool, clock: Arc<dyn Clock>) -> Result<Self> {
         let catalog = Self { pool, clock };
-        catalog.create_database(&Database::new(DEFAULT_DATABASE)).await?;
+        let file = catalog.pool.connect_options().get_filename().display().to_string();
+        let made = catalog.put_database(&Database::new(DEFAULT_DATABASE), "open the catalog").await;
+        made.map_err(|error| error.with("path", file))?;
         Ok(catalog)
+    }
+
+    /// Makes a database unless it is there.
+    async fn put_database(&self, database: &Database, operation: &'static str) -> Result<()> {
+        let kept = Database { name: database.name.to_lowercase(), created_ms: self.now_ms(), ..database.clone() };
+        sqlx::query("INSERT INTO catalog_database (name, body) VALUES (?, ?) ON CONFLICT DO NOTHING")
+            .bind(&kept.name)
+            .bind(encode(&kept)?)
+            .execute(&self.pool)
+            .await
+            .map_err(|error| failed(operation, error))?;
+        Ok(())
     }
 
     /// Takes a catalog that is there as it is.
@@ -201,14 +215,7 @@ impl Catalog for SqliteCatalog {
 
     async fn create_database(&self, database: &Database) -> Result<()> {
         validate::database(database)?;
-        let kept = Database { name: database.name.to_lowercase(), created_ms: self.now_ms(), ..database.clone() };
-        sqlx::query("INSERT INTO catalog_database (name, body) VALUES (?, ?) ON CONFLICT DO NOTHING")
-            .bind(&kept.name)
-            .bind(encode(&kept)?)
-            .execute(&self.pool)
-            .await
-            .map_err(|error| failed("make a database", error))?;
-        Ok(())
+        self.put_database(database, "make a database").await
     }
 
     async fn drop_database(&self, name: &str) -> Result<bool> {
