@@ -62,6 +62,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
     }
     let (mut n_problems, mut cost) = (0_usize, 0_u64);
     let (mut scanned, mut read) = (Predicted::default(), Predicted::default());
+    let mut changed = Changed::default();
     for task in &tasks {
         let lake_plan = operators::plan(&door, lake_is_there, &settings.project, task).await;
         if let Some(plan) = &lake_plan {
@@ -89,7 +90,10 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
                 "lake": lake_plan,
             }))?;
         } else {
-            show(base, task, lake_plan.as_ref(), problem)?;
+            show(base, task, lake_plan.as_ref(), problem, &changed)?;
+        }
+        if let Some(target) = lake_plan.as_ref().and_then(|plan| plan.target.as_deref()) {
+            changed.note(task, target);
         }
     }
     let n_tasks = tasks.iter().filter(|task| task.operator.is_some()).count();
@@ -187,7 +191,13 @@ fn unknown<'p>(task: &'p PlannedTask, lake_plan: Option<&'p LakePlan>) -> impl I
 }
 
 /// Prints a task: its name and operator, then what it would do.
-fn show(base: &Base, task: &PlannedTask, lake_plan: Option<&LakePlan>, problem: Option<&str>) -> Result<(), Failure> {
+fn show(
+    base: &Base,
+    task: &PlannedTask,
+    lake_plan: Option<&LakePlan>,
+    problem: Option<&str>,
+    changed: &Changed,
+) -> Result<(), Failure> {
     let indent = "  ".repeat(task.depth);
     let operator = task.operator.as_ref().map_or_else(String::new, |operator| format!("  {operator}>"));
     base.output.line(&format!("{indent}{}{operator}", task.own_name))?;
@@ -195,7 +205,8 @@ fn show(base: &Base, task: &PlannedTask, lake_plan: Option<&LakePlan>, problem: 
     match lake_plan {
         Some(plan) => {
             if let Some(target) = &plan.target {
-                detail(&purpose(task.operator.as_deref().unwrap_or_default(), plan.exists, target))?;
+                let before = changed.before(target, plan.exists);
+                detail(&purpose(task.operator.as_deref().unwrap_or_default(), plan.exists, target, before))?;
             }
             plan.lines.iter().try_for_each(|line| detail(line))?;
             for line in plan.sql.iter().flat_map(|sql| sql.trim().lines()) {
@@ -236,16 +247,43 @@ fn to_scan(plan: &LakePlan) -> Option<u64> {
     plan.predicted_bytes.filter(|_| plan.sql.is_some())
 }
 
-/// Says what a task does to its target.
-fn purpose(operator: &str, exists: Option<bool>, target: &str) -> String {
-    match exists {
+/// What the tasks above change: the lake as it is says nothing of that to those below.
+#[derive(Debug, Default)]
+struct Changed<'p>(Vec<(&'p str, String)>);
+
+impl<'p> Changed<'p> {
+    /// Notes that a task changes a table, or a partition of one (`TABLE KEYS`).
+    fn note(&mut self, task: &'p PlannedTask, target: &str) {
+        let looks = task.operator.as_deref().is_none_or(|operator| operator.contains("exists?"));
+        if !looks {
+            self.0.push((&task.own_name, target.to_owned()));
+        }
+    }
+
+    /// Returns the last task above that decides whether a target is there: one of the same target or of its whole table, or, for
+    /// a table that is not there yet, of one of its partitions.
+    fn before(&self, target: &str, exists: Option<bool>) -> Option<&'p str> {
+        let is_part_of = |part: &str, table: &str| part.strip_prefix(table).is_some_and(|keys| keys.starts_with(' '));
+        let decides = |changed: &str| {
+            changed == target || is_part_of(target, changed) || exists == Some(false) && is_part_of(changed, target)
+        };
+        self.0.iter().rev().find(|(_, changed)| decides(changed)).map(|(task, _)| *task)
+    }
+}
+
+/// Says what a task does to its target, which a task above may change.
+fn purpose(operator: &str, exists: Option<bool>, target: &str, before: Option<&str>) -> String {
+    let drops = operator.starts_with("athena.drop_");
+    match (exists, before) {
         _ if operator.contains("exists?") => format!("looks at {target}"),
-        Some(false) if operator.starts_with("athena.drop_") => format!("finds no {target} to drop"),
-        _ if operator.starts_with("athena.drop_") => format!("drops {target}"),
-        Some(true) if operator == "load" => format!("writes {target}, which is there already"),
-        Some(false) if operator == "load" => format!("writes {target}, which is not there yet"),
-        Some(true) => format!("replaces {target}"),
-        Some(false) => format!("adds {target}"),
-        None => format!("changes {target}; whether it is there is not known yet"),
+        (_, Some(before)) if drops => format!("drops {target}, if it is there after `{before}`"),
+        (Some(false), None) if drops => format!("finds no {target} to drop"),
+        _ if drops => format!("drops {target}"),
+        (_, Some(before)) => format!("changes {target}; whether it is there is known after `{before}`"),
+        (Some(true), _) if operator == "load" => format!("writes {target}, which is there already"),
+        (Some(false), _) if operator == "load" => format!("writes {target}, which is not there yet"),
+        (Some(true), _) => format!("replaces {target}"),
+        (Some(false), _) => format!("adds {target}"),
+        (None, _) => format!("changes {target}; whether it is there is not known yet"),
     }
 }

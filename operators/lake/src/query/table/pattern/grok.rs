@@ -93,7 +93,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("SYSLOGFACILITY", r"<%{NONNEGINT:facility}\.%{NONNEGINT:priority}>"),
     ("SYSLOGBASE", r"%{SYSLOGTIMESTAMP:timestamp} (?:%{SYSLOGFACILITY} )?%{SYSLOGHOST:logsource} %{SYSLOGPROG}:"),
     ("HTTPDUSER", r"%{EMAILADDRESS}|%{USER}"),
-    ("REQUESTLINE", r#"%{WORD:verb} %{NOTSPACE:request}(?: HTTP/%{NUMBER:httpversion})?|%{DATA:rawrequest}"#),
+    ("REQUESTLINE", r"%{WORD:verb} %{NOTSPACE:request}(?: HTTP/%{NUMBER:httpversion})?|%{DATA:rawrequest}"),
     (
         "COMMONAPACHELOG",
         r#"%{IPORHOST:clientip} %{HTTPDUSER:ident} %{HTTPDUSER:auth} \[%{HTTPDATE:timestamp}\] "%{REQUESTLINE}" %{INT:response} (?:%{INT:bytes}|-)"#,
@@ -144,7 +144,7 @@ impl Translation<'_> {
             match column {
                 Some(column) => {
                     let group = format!("grok{}", self.names.len());
-                    regex.push_str(&format!("(?<{group}>"));
+                    regex.extend(["(?<", &group, ">"]);
                     self.names.push((column.to_lowercase(), group));
                 }
                 None => regex.push_str("(?:"),
