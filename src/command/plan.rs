@@ -196,7 +196,7 @@ fn show(
     task: &PlannedTask,
     lake_plan: Option<&LakePlan>,
     problem: Option<&str>,
-    changed: &Changed,
+    changed: &Changed<'_>,
 ) -> Result<(), Failure> {
     let indent = "  ".repeat(task.depth);
     let operator = task.operator.as_ref().map_or_else(String::new, |operator| format!("  {operator}>"));
