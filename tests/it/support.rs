@@ -64,7 +64,7 @@ impl Project {
 
     /// Makes a copy of it in memory, with what its runs left.
     ///
-    /// Another process copies: one that opens and closes a file of SQLite's loses the locks that its own readers of that file
+    /// Another process copies: one that opens and closes a file of `SQLite` loses the locks that its own readers of that file
     /// hold, and whoever opens the file next believes that nobody is there, and cuts the index that the readers have mapped
     /// (<https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>).
     pub(crate) fn copy_with_state(&self) -> Self {
