@@ -284,12 +284,12 @@ async fn lines_are_taken_apart_by_patterns() {
     );
     fixture
         .run(
-            r#"CREATE EXTERNAL TABLE mail (syslogbase string, queue_id string, syslog_message string)
+            r"CREATE EXTERNAL TABLE mail (syslogbase string, queue_id string, syslog_message string)
                ROW FORMAT SERDE 'com.amazonaws.glue.serde.GrokSerDe'
                WITH SERDEPROPERTIES ('input.grokCustomPatterns' = 'POSTFIX_QUEUEID [0-9A-F]{7,12}',
                  'input.format'='%{SYSLOGBASE} %{POSTFIX_QUEUEID:queue_id}: %{GREEDYDATA:syslog_message}')
                STORED AS INPUTFORMAT 'org.apache.hadoop.mapred.TextInputFormat'
-               OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat' LOCATION 's3://b/mail/'"#,
+               OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat' LOCATION 's3://b/mail/'",
         )
         .await;
     fixture.put("s3://b/mail/a.log", "Feb 9 07:15:00 host postfix/smtpd[1]: B88C4120838: connect\nnothing\n").await;
