@@ -12,7 +12,7 @@ use lake::publish::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::checks;
 use super::format::{CompressionName, FormatName, format};
@@ -200,7 +200,10 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
     type Params = Params;
 
     fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
-        inspect::select(params, surroundings)
+        let has_no_key = params.get("partition_kv").and_then(Value::as_object).is_some_and(EngineParams::is_empty);
+        let mut problems = inspect::select(params, surroundings);
+        problems.extend(if has_no_key { no_key().params } else { Vec::new() });
+        problems
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
@@ -297,16 +300,21 @@ struct SchemaParams {
 
 /// Reads the options that decide which columns fit, for a plan; none when they are not known yet or wrong, which is said elsewhere.
 pub(crate) fn planned_options(params: &EngineParams) -> Option<PublishOptions> {
-    let params = serde_json::from_value::<SchemaParams>(serde_json::Value::Object(params.clone())).ok()?;
+    let params = serde_json::from_value::<SchemaParams>(Value::Object(params.clone())).ok()?;
     let (on_schema_change, on_missing_column) =
         schema_options(params.on_schema_change, params.null_fill, params.ignore_schema_diff);
     Some(PublishOptions { on_schema_change, on_missing_column, ..PublishOptions::default() })
 }
 
+/// Says that a partition has a key.
+fn no_key() -> TaskError {
+    problem("partition_kv", "expected at least one partition key".to_owned())
+}
+
 /// Refuses what is written on no profile, and options that do not fit together.
 fn refuse(params: &Params) -> Result<(), TaskError> {
     if params.partition_kv.is_empty() {
-        return Err(problem("partition_kv", "expected at least one partition key".to_owned()));
+        return Err(no_key());
     }
     params.writing.refuse_unwritable()?;
     if params.publish == Some(Publish::Version) && params.location.is_some() {

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::value::{Body, LoopParallel, described, repeat, wrong};
 use crate::diagnostic::code;
-use crate::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use crate::operator::typed::is_unevaluated;
+use crate::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
 use crate::params::Params;
 
 /// How much of a key and a value goes into the name of a turn, in characters; Digdag's number, names show in its logs.
@@ -61,6 +62,20 @@ The number of turns is limited by the tasks that an attempt may have (setting `t
 
     type Params = ForEachParams;
 
+    fn inspect(&self, params: &Params, _surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
+        let problems = match params.get("_command") {
+            Some(Value::Object(map)) => map.iter().filter_map(|(key, value)| {
+                // A list is one, whatever its values become.
+                if value.is_array() || is_unevaluated(value) { None } else { list(key, value.clone()).err() }
+            }),
+            Some(whole @ Value::String(_)) if !is_unevaluated(whole) => {
+                return lists(whole.clone()).err().map(|error| error.params).unwrap_or_default();
+            }
+            _ => return Vec::new(),
+        };
+        problems.flat_map(|error| error.params).collect()
+    }
+
     async fn run(&self, context: &TaskContext, params: ForEachParams) -> Result<TaskOutcome, TaskError> {
         let lists = lists(params.values)?;
         let n_turns = lists.iter().try_fold(1_usize, |turns, (_, values)| turns.checked_mul(values.len()));
@@ -89,15 +104,19 @@ fn lists(values: Value) -> Result<Lists, TaskError> {
     };
     let mut lists = Vec::with_capacity(map.len());
     for (key, value) in map {
-        let path = format!("_command.{key}");
-        match parsed(&path, value)? {
-            Value::Array(values) => lists.push((key, values)),
-            other => {
-                return Err(wrong(code::PARAM_VALUE, &path, format!("expected a list, found {}", described(&other))));
-            }
-        }
+        let values = list(&key, value)?;
+        lists.push((key, values));
     }
     Ok(lists)
+}
+
+/// Reads the values of one parameter.
+fn list(key: &str, value: Value) -> Result<Vec<Value>, TaskError> {
+    let path = format!("_command.{key}");
+    match parsed(&path, value)? {
+        Value::Array(values) => Ok(values),
+        other => Err(wrong(code::PARAM_VALUE, &path, format!("expected a list, found {}", described(&other)))),
+    }
 }
 
 /// Reads a text as JSON; other values are what they are.
@@ -149,6 +168,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::params::ParamPath;
 
     #[test]
     fn names_and_order_are_those_of_digdag() {
@@ -176,6 +196,4 @@ mod tests {
         let error = lists(json!("abc")).unwrap_err();
         assert_eq!(error.message, "expected a list or JSON, found the text `abc` (expected value at line 1 column 1)");
     }
-
-    use crate::params::ParamPath;
 }

@@ -2,11 +2,11 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::value::{Body, LoopParallel, Whole, repeat, wrong};
+use super::value::{Body, LoopParallel, Whole, literal, repeat, wrong};
 use crate::diagnostic::code;
-use crate::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use crate::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
 use crate::params::Params;
 
 /// How many turns a loop may have at the very most, whatever the limit of tasks is set to: they are made in memory.
@@ -66,6 +66,21 @@ in it means no turn at all.";
 
     type Params = ForRangeParams;
 
+    fn inspect(&self, params: &Params, _surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
+        let Some(Value::Object(range)) = params.get("_command") else { return Vec::new() };
+        let way = |key: &str| match range.get(key) {
+            None | Some(Value::Null) => Way::Absent,
+            Some(_) => literal::<Whole>(range, key).map_or(Way::Unknown, |number| Way::Known(number.0)),
+        };
+        let cut = match Cut::new(way("step"), way("slices")) {
+            Ok(cut) => cut,
+            Err(error) => return error.params,
+        };
+        let ends = (literal::<Whole>(range, "from"), literal::<Whole>(range, "to"));
+        let (Some(cut), (Some(from), Some(to))) = (cut, ends) else { return Vec::new() };
+        cut.step(from, to).err().map(|error| error.params).unwrap_or_default()
+    }
+
     async fn run(&self, context: &TaskContext, params: ForRangeParams) -> Result<TaskOutcome, TaskError> {
         let pieces = pieces(&params.range)?;
         let turns = pieces.into_iter().enumerate().map(|(index, (from, to))| {
@@ -81,24 +96,69 @@ in it means no turn at all.";
     }
 }
 
-fn pieces(range: &RangeParams) -> Result<Vec<(i64, i64)>, TaskError> {
-    let error = |path: &str, message: String| Err(wrong(code::PARAM_VALUE, path, message));
-    let (from, to) = (i128::from(range.from.0), i128::from(range.to.0));
-    let length = (to - from).max(0);
-    let step = match (range.step, range.slices) {
-        (Some(step), None) if step.0 >= 1 => i128::from(step.0),
-        (Some(step), None) => return error("_command.step", format!("expected at least 1, found `{}`", step.0)),
-        (None, Some(slices)) if slices.0 >= 1 => {
-            let slices = i128::from(slices.0);
-            ((length + slices - 1) / slices).max(1)
-        }
-        (None, Some(slices)) => return error("_command.slices", format!("expected at least 1, found `{}`", slices.0)),
-        (Some(_), Some(_)) => return error("_command", "expected `step` or `slices`, found both".to_owned()),
-        (None, None) => return error("_command", "expected `step` or `slices`, found neither".to_owned()),
-    };
-    if (length + step - 1) / step > MAX_TURNS {
-        return error("_command", format!("expected at most {MAX_TURNS} pieces, found more"));
+/// One of the two ways to say how a range is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It is not given.
+    Absent,
+    /// It is given, and its number is not known yet.
+    Unknown,
+    /// It is this number.
+    Known(i64),
+}
+
+impl From<Option<Whole>> for Way {
+    fn from(number: Option<Whole>) -> Self {
+        number.map_or(Self::Absent, |number| Self::Known(number.0))
     }
+}
+
+/// How a range is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// Into pieces of this length.
+    Step(i128),
+    /// Into so many pieces.
+    Slices(i128),
+}
+
+impl Cut {
+    /// Reads how a range is cut; none when that is not known yet.
+    fn new(step: Way, slices: Way) -> Result<Option<Self>, TaskError> {
+        let error = |path: &str, message: String| Err(wrong(code::PARAM_VALUE, path, message));
+        match (step, slices) {
+            (Way::Known(step), Way::Absent) if step >= 1 => Ok(Some(Self::Step(i128::from(step)))),
+            (Way::Absent, Way::Known(slices)) if slices >= 1 => Ok(Some(Self::Slices(i128::from(slices)))),
+            (Way::Known(step), Way::Absent) => error("_command.step", format!("expected at least 1, found `{step}`")),
+            (Way::Absent, Way::Known(slices)) => {
+                error("_command.slices", format!("expected at least 1, found `{slices}`"))
+            }
+            (Way::Unknown, Way::Absent) | (Way::Absent, Way::Unknown) => Ok(None),
+            (Way::Absent, Way::Absent) => error("_command", "expected `step` or `slices`, found neither".to_owned()),
+            _ => error("_command", "expected `step` or `slices`, found both".to_owned()),
+        }
+    }
+
+    /// Returns the length of the pieces of a range.
+    fn step(self, from: Whole, to: Whole) -> Result<i128, TaskError> {
+        let length = (i128::from(to.0) - i128::from(from.0)).max(0);
+        let step = match self {
+            Self::Step(step) => step,
+            Self::Slices(slices) => ((length + slices - 1) / slices).max(1),
+        };
+        if (length + step - 1) / step > MAX_TURNS {
+            let message = format!("expected at most {MAX_TURNS} pieces, found more");
+            return Err(wrong(code::PARAM_VALUE, "_command", message));
+        }
+        Ok(step)
+    }
+}
+
+fn pieces(range: &RangeParams) -> Result<Vec<(i64, i64)>, TaskError> {
+    let (from, to) = (i128::from(range.from.0), i128::from(range.to.0));
+    // All numbers are known by now.
+    let Some(cut) = Cut::new(range.step.into(), range.slices.into())? else { return Ok(Vec::new()) };
+    let step = cut.step(range.from, range.to)?;
     let mut pieces = Vec::new();
     let mut start = from;
     while start < to {
@@ -114,8 +174,6 @@ fn pieces(range: &RangeParams) -> Result<Vec<(i64, i64)>, TaskError> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     fn cut(range: Value) -> Result<Vec<(i64, i64)>, String> {

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::Value;
 
+use crate::operator::typed::is_unevaluated;
 use crate::operator::{ParamProblem, TaskContext, TaskError};
 use crate::params::{ParamPath, Params};
 use crate::workflow::{Bound, Parallel, TaskDef, Turn, Turns};
@@ -218,6 +219,13 @@ pub(super) fn described(value: &Value) -> String {
         Value::Array(_) => format!("the list `{value}`"),
         Value::Object(_) => format!("the mapping `{value}`"),
     }
+}
+
+/// Reads a parameter as it is written; none when it is not there, is still to be evaluated, or is of another type, which the
+/// types of the parameters say.
+pub(super) fn literal<T: for<'de> Deserialize<'de>>(params: &Params, name: &str) -> Option<T> {
+    let value = params.get(name).filter(|value| !value.is_null() && !is_unevaluated(value))?;
+    T::deserialize(value.clone()).ok()
 }
 
 /// Makes an error about one parameter.

@@ -7,10 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::value::{Condition, Text, wrong};
+use super::value::{Condition, Text, literal, wrong};
 use crate::diagnostic::code;
-use crate::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
-use crate::params::duration;
+use crate::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use crate::params::{Params, duration};
 
 /// Waits for some time.
 #[derive(Debug)]
@@ -41,15 +41,25 @@ A waiting task takes no slot. The time counts from the first start of the task: 
 
     type Params = WaitParams;
 
+    fn inspect(&self, params: &Params, _surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
+        let mut problems = Vec::new();
+        for path in ["_command", "poll_interval"] {
+            let wrong = literal::<Text>(params, path).and_then(|text| duration(path, &text.0).err());
+            problems.extend(wrong.map(|error| error.params).unwrap_or_default());
+        }
+        let blocking = literal::<Condition>(params, "blocking");
+        // A text that is still to be evaluated is there, too.
+        let has_interval = params.get("poll_interval").is_some_and(|interval| !interval.is_null());
+        problems.extend(refuse_both(blocking, has_interval).map_err(|error| error.params).err().unwrap_or_default());
+        problems
+    }
+
     async fn run(&self, context: &TaskContext, params: WaitParams) -> Result<TaskOutcome, TaskError> {
         let duration = duration("_command", &params.duration.0)?;
         if let Some(interval) = &params.poll_interval {
             self::duration("poll_interval", &interval.0)?;
-            if params.blocking.is_some_and(|blocking| blocking.0) {
-                let message = "expected `blocking: true` or `poll_interval`, found both";
-                return Err(wrong(code::PARAM_VALUE, "poll_interval", message));
-            }
         }
+        refuse_both(params.blocking, params.poll_interval.is_some())?;
         let now = context.clock.now();
         let until = context
             .state
@@ -67,6 +77,15 @@ A waiting task takes no slot. The time counts from the first start of the task: 
     async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
         Ok(())
     }
+}
+
+/// Refuses an interval for a wait that blocks.
+fn refuse_both(blocking: Option<Condition>, has_interval: bool) -> Result<(), TaskError> {
+    if has_interval && blocking.is_some_and(|blocking| blocking.0) {
+        let message = "expected `blocking: true` or `poll_interval`, found both";
+        return Err(wrong(code::PARAM_VALUE, "poll_interval", message));
+    }
+    Ok(())
 }
 
 /// Reads a duration of at least a second.

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::decode::Decoded;
 use super::parse::csv::{Dialect, Scanned, line_ends};
-use super::parse::{Chunk, Parser};
+use super::parse::{Chunk, Parser, not_text};
+use super::reject::{Reason, shortened};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The decoded bytes of a chunk: enough that work on it outweighs handing it over, little enough that several fit into a
@@ -167,7 +168,15 @@ impl<'a> ChunkReader<'a> {
                 break;
             }
             let Some(end) = first_line_end(&self.pending[at..], self.is_end) else { return self.more_header() };
+            let line = &self.pending[at..at + end];
             at += end;
+            // Any text may be passed over, in any encoding; a file of which nothing else is left must be one.
+            let reason = not_text(line);
+            if let Some(reason) = reason
+                && (matches!(reason, Reason::Nul { .. }) || at >= self.pending.len() && self.is_end)
+            {
+                return Err(unreadable(self.name, self.line + lines, &reason, line));
+            }
             lines += 1;
         }
         if let Parser::Csv(parser) = self.parser
@@ -187,12 +196,19 @@ impl<'a> ChunkReader<'a> {
                             break None;
                         }
                     }
-                    Scanned::Bad(extent, _) => {
-                        lines += extent.lines;
-                        at = extent.next;
-                        break Some(Vec::new());
+                    Scanned::Bad(extent, reason) => {
+                        let reason = not_text(&self.pending[at..extent.end]).unwrap_or(reason);
+                        return Err(unreadable(self.name, self.line + lines, &reason, &self.pending[at..extent.end]));
                     }
                     Scanned::Record(extent) => {
+                        if let Some(reason) = parser.no_header(&self.pending, at, extent.end, &fields) {
+                            return Err(unreadable(
+                                self.name,
+                                self.line + lines,
+                                &reason,
+                                &self.pending[at..extent.end],
+                            ));
+                        }
                         lines += extent.lines;
                         at = extent.next;
                         break Some(parser.texts(&self.pending, &fields));
@@ -227,6 +243,15 @@ impl<'a> ChunkReader<'a> {
         let message = format!("the header does not end within {MAX_RECORD_BYTES} bytes: is the file text?");
         Err(Error::new(ErrorKind::InvalidData, "read a file", message).with("file", self.name))
     }
+}
+
+/// Refuses a file for a line of its header.
+pub(crate) fn unreadable(file: &str, line: u64, reason: &Reason, text: &[u8]) -> Error {
+    /// How much of the line is shown.
+    const SHOWN: usize = 120;
+    let shown = shortened(text.trim_ascii_end(), SHOWN);
+    let message = format!("the header cannot be read\n  {file}:{line}: {reason}\n    | {shown}");
+    Error::new(ErrorKind::InvalidData, "read a file", message).help("mend the file: it must be text in UTF-8")
 }
 
 /// Returns the byte after the last CSV record that is whole for sure.
@@ -297,6 +322,35 @@ mod tests {
         let error = chunks(b"b,a\n1,2\n", &csv(), &header, 100).unwrap_err();
         assert_eq!(error.message, "expected the header of the first file, `a, b`, found `b, a`: give `columns`");
         assert_eq!(chunks(b"", &csv(), &header, 100).unwrap(), []);
+    }
+
+    #[test]
+    fn a_header_that_is_no_text_is_an_error_at_its_line() {
+        let any = |lines| Header { lines, record: HeaderRecord::Any };
+        let said = |text: &[u8], header: &Header| match chunks(text, &csv(), header, 7) {
+            Ok(chunks) => format!("{} chunks", chunks.len()),
+            Err(error) => error.message,
+        };
+        for (text, expected) in [
+            (&b"a\0,b\n1,2\n"[..], "a.csv:1: expected text, found a NUL at byte 2\n    | a\\x00,b"),
+            (
+                b"\nname,caf\xE9\n1,x\n",
+                "a.csv:2: expected text in UTF-8, found other bytes at byte 9\n    | name,caf\\xe9",
+            ),
+            (b"\x1F", "a.csv:1: expected text, found a control character at byte 1\n    | \\x1f"),
+            (b"\"a,b\n1,2\n", "a.csv:1: field 1: expected a closing quote, found none\n    | \"a,b"),
+        ] {
+            assert_eq!(said(text, &any(0)), format!("the header cannot be read\n  {expected}"));
+        }
+        // Lines that are passed over may be in any encoding, as long as something follows them.
+        let passed = Header { lines: 1, record: HeaderRecord::None };
+        assert_eq!(said(b"caf\xE9\n1,2\n", &passed), "1 chunks");
+        let alone =
+            "the header cannot be read\n  a.csv:1: expected text in UTF-8, found other bytes at byte 4\n    | caf\\xe9";
+        assert_eq!(said(b"caf\xE9\n", &passed), alone);
+        assert_eq!(said(b"", &passed), "0 chunks");
+        let second = "the header cannot be read\n  a.csv:2: expected text, found a NUL at byte 1\n    | \\x00";
+        assert_eq!(said(b"#\n\0\n1,2\n", &Header { lines: 2, record: HeaderRecord::None }), second);
     }
 
     proptest! {

@@ -1,5 +1,7 @@
-//! Opens an input's bytes: gzip and zstd are found by content, never by name, and an end that comes too early is an error.
+//! Opens an input's bytes: gzip and zstd are found by content, never by name, and an end that comes too early is an error. So is
+//! what cannot be decoded, and what is no text by its first bytes.
 
+mod foreign;
 mod gzip;
 mod zstandard;
 
@@ -8,6 +10,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use self::foreign::{Foreign, HEAD_BYTES};
 use crate::error::{Error, ErrorKind, Result};
 
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -78,6 +81,8 @@ pub(crate) struct Decoded {
     /// How many bytes of the file the decoder has taken.
     consumed: Arc<AtomicU64>,
     taken: u64,
+    /// The first decoded bytes; none once they were looked at.
+    head: Option<Vec<u8>>,
 }
 
 impl fmt::Debug for Decoded {
@@ -103,7 +108,7 @@ impl Decoded {
             Encoding::Gzip => Box::new(gzip::Members::new(buffered)),
             Encoding::Zstd => Box::new(zstandard::Frames::new(buffered).map_err(|error| read_error(name, error))?),
         };
-        Ok(Self { name: name.to_owned(), encoding, reader, raw: count, consumed, taken: 0 })
+        Ok(Self { name: name.to_owned(), encoding, reader, raw: count, consumed, taken: 0, head: Some(Vec::new()) })
     }
 
     /// Returns how many bytes of the file have been read.
@@ -114,18 +119,39 @@ impl Decoded {
     /// Reads decoded bytes; 0 at the end.
     ///
     /// # Errors
-    /// `InvalidData` for an archive that is cut off or broken, with file and place; `External` when reading fails.
+    /// `InvalidData` for an archive that is cut off or broken, with file and place, and for bytes that are no text in UTF-8 by how
+    /// they begin; `External` when reading fails.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         loop {
             match self.reader.read(buffer) {
                 Ok(read) => {
                     self.taken += u64::try_from(read).unwrap_or(u64::MAX);
+                    self.look_at_head(&buffer[..read])?;
                     return Ok(read);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.failed(error)),
             }
         }
+    }
+
+    /// Looks at the first decoded bytes as soon as there are enough of them, or no more come.
+    fn look_at_head(&mut self, bytes: &[u8]) -> Result<()> {
+        let Some(head) = &mut self.head else { return Ok(()) };
+        head.extend_from_slice(&bytes[..bytes.len().min(HEAD_BYTES - head.len())]);
+        if head.len() < HEAD_BYTES && !bytes.is_empty() {
+            return Ok(());
+        }
+        let head = self.head.take().unwrap_or_default();
+        if let Some(foreign) = Foreign::of(&head) {
+            return Err(foreign.refuse(&self.name));
+        }
+        let (outer, inner) = (self.encoding, Encoding::of(&head));
+        if outer == Encoding::Plain || inner == Encoding::Plain {
+            return Ok(());
+        }
+        let message = format!("{} is compressed twice: {} inside of {}", self.name, inner.name(), outer.name());
+        Err(Error::new(ErrorKind::InvalidData, "decode a file", message).help("decompress the file once"))
     }
 
     fn failed(&self, error: io::Error) -> Error {
@@ -269,6 +295,20 @@ mod tests {
         let near = error.message.strip_prefix("broken gzip near byte ").and_then(|rest| rest.split(',').next());
         let near: usize = near.unwrap_or_else(|| panic!("{error}")).parse().unwrap();
         assert!((first.len()..=first.len() + 10).contains(&near), "{near} is not just after {}", first.len());
+    }
+
+    #[test]
+    fn what_is_no_text_by_its_first_bytes_is_refused_by_name() {
+        let message = |bytes: Vec<u8>| read_all(bytes).unwrap_err().message;
+        let bzip2 = "logs/a.gz is compressed with bzip2, which is not decoded: expected plain text, gzip or zstd";
+        assert_eq!(message(b"BZh91AY&SY and more".to_vec()), bzip2);
+        assert_eq!(message(gzip(b"BZh91AY&SY and more")), bzip2);
+        assert_eq!(message(gzip(&gzip(b"a\n"))), "logs/a.gz is compressed twice: gzip inside of gzip");
+        let zstd = zstd::encode_all(&b"a\n"[..], 1).unwrap();
+        assert_eq!(message(gzip(&zstd)), "logs/a.gz is compressed twice: zstd inside of gzip");
+        let utf_16 = "logs/a.gz:1: expected text in UTF-8, found the byte order mark of UTF-16 at byte 1";
+        assert_eq!(message(b"\xFF\xFE".to_vec()), utf_16);
+        assert_eq!(message(b"\xFF\xFEa\0,\0b\0\n\0".to_vec()), utf_16);
     }
 
     /// A frame of zstd's to be passed over, with `length` bytes in it.

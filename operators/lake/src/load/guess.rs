@@ -15,8 +15,8 @@ use super::config::{ColumnType, CsvConfig, JsonlConfig, ParserConfig};
 use super::layout::{Layout, LayoutColumn};
 use super::number::{double, integer};
 use super::parse::csv::{CsvParser, Field, FieldForm, Scanned, line_ends};
-use super::parse::for_each_line;
 use super::parse::json::{self, Kind};
+use super::parse::{for_each_line, not_text};
 use super::reject::Reason;
 use super::time_format::{TimeDefaults, TimeFormat, parse_date};
 
@@ -134,11 +134,33 @@ impl fmt::Display for NamedAlike {
     }
 }
 
+/// Why nothing is guessed from a header, or from keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NoNames {
+    /// Columns would have the same name.
+    Alike(NamedAlike),
+    /// The header cannot be read.
+    Unreadable {
+        /// Its line, from 1.
+        line: u64,
+        /// Why not.
+        reason: Reason,
+        /// What stands there.
+        text: Vec<u8>,
+    },
+}
+
+impl From<NamedAlike> for NoNames {
+    fn from(alike: NamedAlike) -> Self {
+        Self::Alike(alike)
+    }
+}
+
 /// Guesses the layout of delimited text; none when there is no record.
 ///
 /// # Errors
-/// When a header gives two columns the same name.
-pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Result<Option<Layout>, NamedAlike> {
+/// When a header is no text, or gives two columns the same name.
+pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Result<Option<Layout>, NoNames> {
     let whole = sample;
     let mut start = if sample.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
     for _ in 0..config.skip_header_lines.unwrap_or(0) {
@@ -178,6 +200,10 @@ pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Result<Opt
         Some(is_header) => is_header,
         None => looks_like_header(&first, &columns, repeats_first.is_empty()),
     };
+    let line = line_ends(&whole[..start + first_at]) + 1;
+    if is_header && let Some((reason, text)) = unreadable_header(&parser, sample, first_at, is_end) {
+        return Err(NoNames::Unreadable { line, reason, text });
+    }
     if !is_header {
         for (column, text) in columns.iter_mut().zip(&first) {
             if !text.is_empty() {
@@ -187,7 +213,7 @@ pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Result<Opt
     }
     let names = if is_header {
         names_of(&first).map_err(|columns| NamedAlike {
-            line: line_ends(&whole[..start + first_at]) + 1,
+            line,
             giver: "the header",
             columns,
             help: "give `columns` in the parser, each with a name of its own and its type, and `header_line: true`",
@@ -204,6 +230,18 @@ pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Result<Opt
         },
         is_guessed: true,
     }))
+}
+
+/// Tells why the record at `start` cannot be a header, and what stands there.
+fn unreadable_header(parser: &CsvParser, sample: &[u8], start: usize, is_end: bool) -> Option<(Reason, Vec<u8>)> {
+    let mut fields = Vec::new();
+    match parser.dialect().scan(&mut parser.dialect().stops(sample), start, is_end, &mut fields) {
+        Scanned::Record(extent) => {
+            let reason = parser.no_header(sample, start, extent.end, &fields)?;
+            Some((reason, sample[start..extent.end].to_vec()))
+        }
+        Scanned::Skipped(_) | Scanned::Bad(..) | Scanned::Incomplete => None,
+    }
 }
 
 /// The first record is a header when all its fields are texts and a column below is something else than text; or when they
@@ -321,7 +359,7 @@ impl JsonGuess {
 ///
 /// # Errors
 /// When two keys would be columns of the same name.
-pub(crate) fn jsonl(_: &JsonlConfig, sample: &[u8], is_end: bool) -> Result<Option<Layout>, NamedAlike> {
+pub(crate) fn jsonl(_: &JsonlConfig, sample: &[u8], is_end: bool) -> Result<Option<Layout>, NoNames> {
     let whole = if is_end { sample.len() } else { memchr::memrchr(b'\n', sample).map_or(0, |at| at + 1) };
     let sample = sample.strip_prefix(b"\xEF\xBB\xBF").map_or(&sample[..whole], |rest| &rest[..whole.saturating_sub(3)]);
     let mut keys: Vec<String> = Vec::new();
@@ -381,8 +419,9 @@ pub(crate) fn first_unreadable(parser: &ParserConfig, sample: &[u8]) -> Option<(
     for_each_line(sample, |start, end, number| {
         let line = sample.get(start..end).unwrap_or_default();
         if found.is_none() && !line.trim_ascii().is_empty() {
-            let read = json::read_object(line, &mut |_, _| {});
-            found = read.err().map(|error| (number + 1, Reason::Json { expected: error.expected, at: error.at + 1 }));
+            let unread = || json::read_object(line, &mut |_, _| {}).err();
+            let no_object = || unread().map(|error| Reason::Json { expected: error.expected, at: error.at + 1 });
+            found = not_text(line).or_else(no_object).map(|reason| (number + 1, reason));
         }
     });
     found
@@ -442,7 +481,8 @@ mod tests {
     fn guess_csv(text: &str) -> String {
         let layout = match csv(&CsvConfig::default(), text.as_bytes(), true) {
             Ok(layout) => layout.unwrap(),
-            Err(alike) => return format!("line {}: {alike}", alike.line),
+            Err(NoNames::Alike(alike)) => return format!("line {}: {alike}", alike.line),
+            Err(NoNames::Unreadable { line, reason, .. }) => return format!("line {line}: {reason}"),
         };
         let header = if layout.header.record == HeaderRecord::None { "no header" } else { "header" };
         format!("{}; {:?}; {header}", shown(&layout), layout.delimiter)
@@ -477,6 +517,10 @@ mod tests {
             ),
             ("a,a,b\nx,y,z\n", "c0 varchar, c1 varchar, c2 varchar; \",\"; no header"),
             ("a,b\n", "a varchar, b varchar; \",\"; header"),
+            ("\n\u{1f}\n", "line 2: expected text, found a control character at byte 1"),
+            ("a,b\0\n1,2\n", "line 1: expected text, found a NUL at byte 4"),
+            // A row is rejected when it is read.
+            ("1,b\0\n1,2\n", "c0 bigint, c1 varchar; \",\"; no header"),
         ] {
             assert_eq!(guess_csv(text), expected, "{text}");
         }
@@ -484,7 +528,8 @@ mod tests {
         // A record that the sample cuts off says nothing.
         let layout = csv(&CsvConfig::default(), b"a,b\n1,2\n3,x", false).unwrap().unwrap();
         let skipping = CsvConfig { skip_header_lines: Some(2), ..CsvConfig::default() };
-        assert_eq!(csv(&skipping, b"#\n#\n\na,a\n1,2\n", true).unwrap_err().line, 4);
+        let Err(NoNames::Alike(alike)) = csv(&skipping, b"#\n#\n\na,a\n1,2\n", true) else { panic!("names alike") };
+        assert_eq!(alike.line, 4);
         assert_eq!(shown(&layout), "a bigint, b bigint");
     }
 
@@ -501,7 +546,8 @@ not json
         );
         assert_eq!(layout.columns[1].path, ["Name"]);
         assert_eq!(jsonl(&JsonlConfig::default(), b"[]\n", true), Ok(None));
-        let alike = jsonl(&JsonlConfig::default(), b"{\"id\": 1, \"Name\": 2}\n{}\n{\"name\": 3}\n", true).unwrap_err();
+        let text = b"{\"id\": 1, \"Name\": 2}\n{}\n{\"name\": 3}\n";
+        let Err(NoNames::Alike(alike)) = jsonl(&JsonlConfig::default(), text, true) else { panic!("names alike") };
         assert_eq!(
             format!("{}: {alike}", alike.line),
             "3: the keys of the lines would give the name `name` to the columns 2 (`Name`) and 3 (`name`)"

@@ -1,6 +1,8 @@
 //! Finds the files of an input and opens them, in an order that depends on their names alone.
 
+use std::fs::FileType;
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use bytes::{Buf, Bytes};
@@ -36,7 +38,8 @@ enum Place {
 /// Finds the files of an input, in the order of their names.
 ///
 /// # Errors
-/// `NotFound` when there is none, with the path that was looked at; `InvalidInput` for a pattern that is none;
+/// `NotFound` when there is none, with the path that was looked at; `InvalidInput` for a pattern that is none, and for a folder with
+/// links that go round, or with a pipe, a socket or a device in it, which could let the load wait for ever;
 /// `PermissionDenied` or `External` when a folder cannot be read.
 pub(crate) async fn find(input: &FileInput, base: &Path, storage: &Storage) -> Result<Vec<InputFile>> {
     let (text, is_prefix) = path_of(input)?;
@@ -91,7 +94,7 @@ fn in_order(text: &str, base: &Path, mut files: Vec<InputFile>) -> Result<Vec<In
 }
 
 fn find_files(text: &str, is_prefix: bool, base: &Path) -> Result<Vec<InputFile>> {
-    let mut files = Vec::new();
+    let mut search = Search { base, files: Vec::new(), within: Vec::new() };
     let whole = base.join(text);
     if is_prefix {
         let (folder, start) = match text.rsplit_once('/') {
@@ -100,14 +103,14 @@ fn find_files(text: &str, is_prefix: bool, base: &Path) -> Result<Vec<InputFile>
         };
         for entry in read_folder(&folder)? {
             if entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start)) {
-                collect(&entry, base, &mut files, 0)?;
+                search.collect(&entry, Found::OnTheWay)?;
             }
         }
-        return Ok(files);
+        return Ok(search.files);
     }
     // A path that is there is meant as it is, whatever characters it has; else it is a pattern.
     match std::fs::metadata(&whole) {
-        Ok(_) => collect(&whole, base, &mut files, 0)?,
+        Ok(_) => search.collect(&whole, Found::Named)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let pattern = format!("{}/{text}", glob::Pattern::escape(&base.to_string_lossy()));
             let pattern = if text.starts_with('/') { text } else { pattern.as_str() };
@@ -124,43 +127,92 @@ fn find_files(text: &str, is_prefix: bool, base: &Path) -> Result<Vec<InputFile>
                     let path = error.path().to_owned();
                     folder_error(&path, error.into())
                 })?;
-                collect(&path, base, &mut files, 0)?;
+                search.collect(&path, Found::OnTheWay)?;
             }
         }
         Err(error) => return Err(folder_error(&whole, error)),
     }
-    Ok(files)
+    Ok(search.files)
 }
 
-/// How deep folders are followed: deeper is a loop of links.
+/// How deep folders are followed.
 const MAX_DEPTH: usize = 64;
 
-/// Adds a file, or all files below a folder.
-fn collect(path: &Path, base: &Path, files: &mut Vec<InputFile>, depth: usize) -> Result<()> {
-    let metadata = std::fs::metadata(path).map_err(|error| folder_error(path, error))?;
-    if !metadata.is_dir() {
-        files.push(InputFile {
-            name: shown(path, base),
+/// How a path was come upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// The config names it: whatever it is, it is to be read, as `/dev/stdin`.
+    Named,
+    /// In a folder, or by a pattern.
+    OnTheWay,
+}
+
+/// A search for the files below folders.
+struct Search<'a> {
+    base: &'a Path,
+    files: Vec<InputFile>,
+    /// The folders that the one at hand is in, and itself, without links.
+    within: Vec<PathBuf>,
+}
+
+impl Search<'_> {
+    /// Adds a file, or all files below a folder.
+    fn collect(&mut self, path: &Path, found: Found) -> Result<()> {
+        let metadata = std::fs::metadata(path).map_err(|error| folder_error(path, error))?;
+        if metadata.is_dir() {
+            return self.collect_below(path);
+        }
+        if found == Found::OnTheWay
+            && let Some(what) = waits(metadata.file_type())
+        {
+            let message = format!("expected files and folders, found `{}`, which is {what}", shown(path, self.base));
+            return Err(Error::new(ErrorKind::InvalidInput, "find input files", message).help(
+                "move it elsewhere, give it a name that begins with `.` or `_`, or name the files that are meant",
+            ));
+        }
+        self.files.push(InputFile {
+            name: shown(path, self.base),
             place: Place::File(path.to_owned()),
             bytes: if metadata.is_file() { metadata.len() } else { 0 },
         });
-        return Ok(());
+        Ok(())
     }
-    if depth >= MAX_DEPTH {
-        return Err(Error::new(
-            ErrorKind::InvalidInput,
-            "find input files",
-            format!("folders are more than {MAX_DEPTH} deep"),
-        )
-        .with("path", path.display().to_string()));
-    }
-    for entry in read_folder(path)? {
-        let is_hidden = entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
-        if !is_hidden {
-            collect(&entry, base, files, depth + 1)?;
+
+    fn collect_below(&mut self, folder: &Path) -> Result<()> {
+        let itself = std::fs::canonicalize(folder).map_err(|error| folder_error(folder, error))?;
+        if self.within.contains(&itself) {
+            let message = format!("the link `{}` leads back to a folder that it is in", shown(folder, self.base));
+            return Err(Error::new(ErrorKind::InvalidInput, "find input files", message)
+                .help("remove the link, or give it a name that begins with `.` or `_`"));
         }
+        if self.within.len() >= MAX_DEPTH {
+            let message = format!("folders are more than {MAX_DEPTH} deep");
+            return Err(Error::new(ErrorKind::InvalidInput, "find input files", message)
+                .with("path", folder.display().to_string()));
+        }
+        self.within.push(itself);
+        for entry in read_folder(folder)? {
+            let is_hidden = entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
+            if !is_hidden {
+                self.collect(&entry, Found::OnTheWay)?;
+            }
+        }
+        self.within.pop();
+        Ok(())
     }
-    Ok(())
+}
+
+/// Says what something is that is no file and may let its reader wait for ever; none for a file.
+fn waits(file_type: FileType) -> Option<&'static str> {
+    if file_type.is_file() {
+        None
+    } else if file_type.is_fifo() {
+        Some("a pipe (FIFO)")
+    } else if file_type.is_socket() {
+        Some("a socket")
+    } else {
+        Some("a device")
+    }
 }
 
 fn read_folder(path: &Path) -> Result<Vec<PathBuf>> {
@@ -179,9 +231,12 @@ fn shown(path: &Path, base: &Path) -> String {
 }
 
 fn folder_error(path: &Path, error: io::Error) -> Error {
+    // Whatever else keeps a link from being followed (one that leads to itself) is a fault of the input.
+    let is_link = || std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
     let kind = match error.kind() {
         io::ErrorKind::NotFound => ErrorKind::NotFound,
         io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+        _ if is_link() => ErrorKind::InvalidInput,
         _ => ErrorKind::External,
     };
     Error::new(kind, "find input files", format!("cannot look for files: {error}"))

@@ -3,10 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::chunk::{Header, HeaderRecord};
+use super::chunk::{self, Header, HeaderRecord};
 use super::column::ReadColumn;
 use super::config::{ColumnConfig, ColumnType, CsvConfig, ParserConfig, UnknownKeys};
-use super::guess;
+use super::guess::{self, NoNames};
 use super::parse::csv::CsvParser;
 use super::parse::jsonl::{JsonlParser, pointer_parts};
 use super::parse::{Parser, apache_combined};
@@ -88,16 +88,19 @@ impl Layout {
     /// Guesses the layout from the start of the input `file`; `is_end` says that it is all there is.
     ///
     /// # Errors
-    /// `InvalidData` when there is nothing to guess from, or columns would have the same name.
+    /// `InvalidData` when there is nothing to guess from, a header is no text, or columns would have the same name.
     pub(crate) fn guessed(parser: &ParserConfig, file: &str, sample: &[u8], is_end: bool) -> Result<Self> {
         let layout = match parser {
             ParserConfig::Csv(csv) => guess::csv(csv, sample, is_end),
             ParserConfig::Jsonl(jsonl) => guess::jsonl(jsonl, sample, is_end),
             ParserConfig::ApacheCombined(_) => Ok(Self::declared(parser)),
         };
-        let layout = layout.map_err(|alike| {
-            let message = format!("{file}:{}: {alike}", alike.line);
-            Error::new(ErrorKind::InvalidData, "guess columns", message).help(alike.help)
+        let layout = layout.map_err(|no_names| match no_names {
+            NoNames::Alike(alike) => {
+                let message = format!("{file}:{}: {alike}", alike.line);
+                Error::new(ErrorKind::InvalidData, "guess columns", message).help(alike.help)
+            }
+            NoNames::Unreadable { line, reason, text } => chunk::unreadable(file, line, &reason, &text),
         })?;
         layout.ok_or_else(|| {
             let message = match guess::first_unreadable(parser, sample) {

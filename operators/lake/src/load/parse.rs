@@ -112,14 +112,7 @@ impl<'a> RecordSink<'a> {
 
     /// Tells why a record is not text, if it is not.
     pub(crate) fn not_text(&self, record: &[u8]) -> Option<Reason> {
-        if self.clean {
-            return None;
-        }
-        if let Some(at) = memchr::memchr(0, record) {
-            return Some(Reason::Nul { at: at + 1 });
-        }
-        let error = std::str::from_utf8(record).err()?;
-        Some(Reason::NotUtf8 { at: error.valid_up_to() + 1 })
+        if self.clean { None } else { not_text(record) }
     }
 
     /// The values of the record at `start..end` were added to the rows.
@@ -144,6 +137,15 @@ impl<'a> RecordSink<'a> {
     fn finish(self) -> Result<Parsed> {
         Ok(Parsed { batch: self.rows.finish()?, places: self.places, rejected: self.rejected, skipped: self.skipped })
     }
+}
+
+/// Tells why bytes are not text in UTF-8, if they are not.
+pub(crate) fn not_text(bytes: &[u8]) -> Option<Reason> {
+    if let Some(at) = memchr::memchr(0, bytes) {
+        return Some(Reason::Nul { at: at + 1 });
+    }
+    let error = std::str::from_utf8(bytes).err()?;
+    Some(Reason::NotUtf8 { at: error.valid_up_to() + 1 })
 }
 
 /// A chunk is far below 4 GiB (see `chunk::MAX_RECORD_BYTES`).

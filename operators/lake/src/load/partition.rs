@@ -1,7 +1,7 @@
 //! Splits rows by the values of the partition keys.
 //!
-//! A row whose key is NULL, empty, cannot be computed, or must not come near a path (`..`, `/`, control characters) is rejected
-//! with its line.
+//! A row whose key is NULL, empty, Hive's word for NULL, cannot be computed, or must not come near a path (`..`, `/`, control
+//! characters) is rejected with its line.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::layout::Layout;
 use super::parse::{Chunk, Parsed};
 use super::reject::{Reason, Rejected};
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::check_partition_value;
+use crate::name::{HIVE_DEFAULT_PARTITION, check_partition_value};
 use crate::sql::{RowExpression, Session, Type, examine_functions};
 
 /// The keys of a table's partitions, and how each row's values come about.
@@ -150,6 +150,14 @@ impl PartitionKeys {
         for (key, value) in self.keys.iter().zip(values) {
             if value.is_empty() {
                 return Err(Reason::NoPartitionValue { key: key.name.clone() });
+            }
+            if value == HIVE_DEFAULT_PARTITION {
+                let why = format!(
+                    "the value `{value}` of partition key `{}` cannot be used: it is Hive's word for NULL, and readers would \
+                     find NULL in its place",
+                    key.name
+                );
+                return Err(Reason::PartitionValue { why });
             }
             if let Err(error) = check_partition_value(&key.name, value) {
                 return Err(Reason::PartitionValue { why: error.message });
@@ -306,7 +314,7 @@ mod tests {
 
     #[test]
     fn rows_go_to_their_partitions_and_bad_values_are_rejected() {
-        let text = "a,2024-02-29,1\na,2024-02-29,2\nb,2024-02-29,3\na,2024-03-01,4\n..,2024-03-01,5\n,2024-03-01,6\nx/y,2024-03-01,7\nb,,8\nbad,x,9\na,2024-02-29,10\n";
+        let text = "a,2024-02-29,1\na,2024-02-29,2\nb,2024-02-29,3\na,2024-03-01,4\n..,2024-03-01,5\n,2024-03-01,6\nx/y,2024-03-01,7\nb,,8\nbad,x,9\na,2024-02-29,10\n__HIVE_DEFAULT_PARTITION__,2024-02-29,11\n";
         let (parts, rejected) = split(&[("p", "k"), ("dt", "d")], text);
         assert_eq!(
             parts,
@@ -324,6 +332,8 @@ mod tests {
                 "16: the value `x/y` of partition key `p` cannot be used: it holds `/` or `\\`: x/y,2024-03-01,7",
                 "17: partition key `dt`: expected a value, found none: b,,8",
                 "18: column `d`: expected date, found `x`: bad,x,9",
+                "20: the value `__HIVE_DEFAULT_PARTITION__` of partition key `p` cannot be used: it is Hive's word for NULL, and \
+                 readers would find NULL in its place: __HIVE_DEFAULT_PARTITION__,2024-02-29,11",
             ]
         );
         let (parts, rejected) = split(&[], "a,2024-02-29,1\n");

@@ -11,8 +11,8 @@
 //! of a chunk, so that both see the same records. A record that breaks the grammar is rejected up to the end of the line on
 //! which its bad quote opened, and reading goes on at the next line.
 
-use super::RecordSink;
 use super::stops::Stops;
+use super::{RecordSink, not_text};
 use crate::load::column::ColumnBuilder;
 use crate::load::config::{CsvConfig, Newline, NullStrings};
 use crate::load::reject::Reason;
@@ -387,6 +387,17 @@ impl CsvParser {
             Some(NullStrings(texts)) => texts.iter().any(|text| text.as_bytes() == value),
         };
         (!is_null).then_some(value)
+    }
+
+    /// Tells why the record at `start..end` cannot be a header: it is no text, or a field of it holds what no name does. What is read
+    /// as a header is looked at by nobody else.
+    pub(crate) fn no_header(&self, bytes: &[u8], start: usize, end: usize, fields: &[Field]) -> Option<Reason> {
+        let is_control = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r');
+        let control = |field: &Field| {
+            let at = bytes[field.start..field.end].iter().position(is_control)?;
+            Some(Reason::Control { at: field.start + at - start + 1 })
+        };
+        not_text(&bytes[start..end]).or_else(|| fields.iter().find_map(control))
     }
 
     /// Returns what the fields of a header mean.
