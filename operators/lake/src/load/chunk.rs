@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::decode::Decoded;
-use super::parse::csv::{Dialect, Scanned, line_ends};
+use super::parse::csv::{Dialect, Scanned, line_ends, no_header};
 use super::parse::{Chunk, Parser, not_text};
 use super::reject::{Reason, shortened};
 use crate::error::{Error, ErrorKind, Result};
@@ -201,7 +201,7 @@ impl<'a> ChunkReader<'a> {
                         return Err(unreadable(self.name, self.line + lines, &reason, &self.pending[at..extent.end]));
                     }
                     Scanned::Record(extent) => {
-                        if let Some(reason) = parser.no_header(&self.pending, at, extent.end, &fields) {
+                        if let Some(reason) = no_header(&self.pending, at, extent.end, &fields) {
                             return Err(unreadable(
                                 self.name,
                                 self.line + lines,

@@ -14,7 +14,7 @@ use super::chunk::{Header, HeaderRecord};
 use super::config::{ColumnType, CsvConfig, JsonlConfig, ParserConfig};
 use super::layout::{Layout, LayoutColumn};
 use super::number::{double, integer};
-use super::parse::csv::{CsvParser, Field, FieldForm, Scanned, line_ends};
+use super::parse::csv::{CsvParser, Field, FieldForm, Scanned, line_ends, no_header};
 use super::parse::json::{self, Kind};
 use super::parse::{for_each_line, not_text};
 use super::reject::Reason;
@@ -237,7 +237,7 @@ fn unreadable_header(parser: &CsvParser, sample: &[u8], start: usize, is_end: bo
     let mut fields = Vec::new();
     match parser.dialect().scan(&mut parser.dialect().stops(sample), start, is_end, &mut fields) {
         Scanned::Record(extent) => {
-            let reason = parser.no_header(sample, start, extent.end, &fields)?;
+            let reason = no_header(sample, start, extent.end, &fields)?;
             Some((reason, sample[start..extent.end].to_vec()))
         }
         Scanned::Skipped(_) | Scanned::Bad(..) | Scanned::Incomplete => None,

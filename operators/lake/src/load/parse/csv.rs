@@ -389,17 +389,6 @@ impl CsvParser {
         (!is_null).then_some(value)
     }
 
-    /// Tells why the record at `start..end` cannot be a header: it is no text, or a field of it holds what no name does. What is read
-    /// as a header is looked at by nobody else.
-    pub(crate) fn no_header(&self, bytes: &[u8], start: usize, end: usize, fields: &[Field]) -> Option<Reason> {
-        let is_control = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r');
-        let control = |field: &Field| {
-            let at = bytes[field.start..field.end].iter().position(is_control)?;
-            Some(Reason::Control { at: field.start + at - start + 1 })
-        };
-        not_text(&bytes[start..end]).or_else(|| fields.iter().find_map(control))
-    }
-
     /// Returns what the fields of a header mean.
     pub(crate) fn texts(&self, bytes: &[u8], fields: &[Field]) -> Vec<String> {
         let mut scratch = Vec::new();
@@ -475,6 +464,17 @@ impl CsvParser {
         columns.iter_mut().skip(found).for_each(ColumnBuilder::append_null);
         Ok(())
     }
+}
+
+/// Tells why the record at `start..end` cannot be a header: it is no text, or a field of it holds what no name does. What is read
+/// as a header is looked at by nobody else.
+pub(crate) fn no_header(bytes: &[u8], start: usize, end: usize, fields: &[Field]) -> Option<Reason> {
+    let is_control = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r');
+    let control = |field: &Field| {
+        let at = bytes[field.start..field.end].iter().position(is_control)?;
+        Some(Reason::Control { at: field.start + at - start + 1 })
+    };
+    not_text(&bytes[start..end]).or_else(|| fields.iter().find_map(control))
 }
 
 #[cfg(test)]
