@@ -14,6 +14,7 @@ pub mod error;
 mod expression;
 pub mod function;
 mod grouping;
+mod in_list;
 pub mod json;
 mod lazy;
 pub mod literal;

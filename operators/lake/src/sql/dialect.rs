@@ -4,7 +4,7 @@
 //! is an identifier, so that foreign syntax fails to parse.
 
 use sqlparser::ast::{CastKind, DataType, Expr, Ident, ObjectName, TrimWhereField, TypedString};
-use sqlparser::dialect::Dialect;
+use sqlparser::dialect::{Dialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
@@ -108,6 +108,23 @@ impl Dialect for TrinoDialect {
             Keyword::TRIM if parser.peek_nth_token_ref(1).token == Token::LParen => Some(parse_trim(parser)),
             _ => None,
         }
+    }
+
+    fn parse_infix(&self, parser: &mut Parser<'_>, left: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
+        // `sqlparser` takes all that follows for the right side, AND and OR included.
+        let not = if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+            false
+        } else if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+            true
+        } else {
+            return None;
+        };
+        let right = match parser.parse_subexpr(self.prec_value(Precedence::Is)) {
+            Ok(right) => Box::new(right),
+            Err(error) => return Some(Err(error)),
+        };
+        let left = Box::new(left.clone());
+        Some(Ok(if not { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) }))
     }
 }
 

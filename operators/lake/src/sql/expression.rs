@@ -35,6 +35,8 @@ pub(super) enum Clause {
     Join,
     Values,
     Unnest,
+    /// `partition_by` of a load: one row, no query around it.
+    Row,
     AggregateArgument,
     WindowArgument,
 }
@@ -50,6 +52,7 @@ impl Clause {
             Self::Join => "JOIN clause",
             Self::Values => "VALUES",
             Self::Unnest => "UNNEST",
+            Self::Row => "partition_by",
             Self::AggregateArgument => "aggregation",
             Self::WindowArgument => "window function",
         }

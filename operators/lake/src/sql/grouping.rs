@@ -50,6 +50,7 @@ impl Grouping {
                             )
                             .at_span(sql.span()));
                         }
+                        context.attach_before_grouping(&item.expr);
                         item.clone()
                     }
                     None => context.expr(sql)?,

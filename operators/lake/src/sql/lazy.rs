@@ -16,6 +16,8 @@ const SAFE: &[&str] = &[
     "<",
     "<=",
     "=",
+    "EXISTS",
+    "IN",
     "IS DISTINCT FROM",
     "array",
     "cardinality",
@@ -105,10 +107,16 @@ pub(super) fn opaque(branches: Vec<(Expr, Expr)>, default: Expr) -> Expr {
     Expr::Case(Case::new(None, branches, Some(Box::new(number(default))))).eq(lit(1_i8))
 }
 
+/// How many terms of a WHERE or ON that may fail are terms of their own, which can be computed before a join: each holds again all
+/// that stands before it.
+const TERMS_APART: usize = 8;
+
 /// The terms of a WHERE or ON: those that may fail are computed for the rows that the others, and the ones before, keep. What
 /// cannot fail stays a term of its own, by which files and partitions are passed over and joins find their keys.
 pub(super) fn filter(terms: Vec<Expr>) -> Option<Expr> {
-    let (risky, safe): (Vec<Expr>, Vec<Expr>) = terms.into_iter().partition(may_fail);
+    let (mut risky, safe): (Vec<Expr>, Vec<Expr>) = terms.into_iter().partition(may_fail);
+    let behind = risky.split_off(risky.len().min(TERMS_APART));
+    risky.extend((!behind.is_empty()).then(|| logical(behind, true)));
     let mut guard = joined(safe, Expr::and);
     let mut kept = guard.clone();
     for term in risky {
@@ -177,5 +185,8 @@ mod tests {
             let found = physical(&format!("SELECT {} FROM (VALUES 1, 2) t(x)", terms.join(operator))).await.unwrap();
             assert!(found.len() < 100_000, "{} bytes for{operator}", found.len());
         }
+        let terms: Vec<String> = (1..=300).map(|number| format!("{number} / x > 0")).collect();
+        let found = physical(&format!("SELECT x FROM (VALUES 1, 2) t(x) WHERE {}", terms.join(" AND "))).await.unwrap();
+        assert!(found.len() < 300_000, "{} bytes for WHERE", found.len());
     }
 }

@@ -118,7 +118,7 @@ pub(super) fn refuse_too_deep(tokens: &[TokenWithSpan]) -> SqlResult<()> {
         let is_after_distinct = matches!(before, Token::Word(word) if word.keyword == Keyword::DISTINCT);
         before = token;
         match step(token) {
-            // `IS DISTINCT FROM`; its right side is one that the parser calls itself for.
+            // `IS DISTINCT FROM` begins no clause.
             Step::Clause(true) if is_after_distinct => continue,
             Step::Opens => {
                 let outer = around.last().copied().unwrap_or_default();

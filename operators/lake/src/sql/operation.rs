@@ -2,7 +2,7 @@
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, Operator as Native, lit};
-use sqlparser::ast::{BinaryOperator, DateTimeField, Expr as Sql, Spanned, UnaryOperator, Value, ValueWithSpan};
+use sqlparser::ast::{BinaryOperator, DateTimeField, Expr as Sql, UnaryOperator, Value, ValueWithSpan};
 
 use super::analyze::null;
 use super::coerce::common_super_type;
@@ -218,35 +218,6 @@ impl Context<'_> {
         let mut operands = vec![value, pattern];
         operands.extend(escape);
         self.operator(Operator::Like, operands)
-    }
-
-    pub(super) fn in_list(&self, value: &Sql, list: &[Sql], not: bool) -> SqlResult<Typed> {
-        let value = self.operand(value)?;
-        let items = list.iter().map(|item| self.expr(item)).collect::<SqlResult<Vec<_>>>()?;
-        let mut common = value.data_type.clone();
-        for (item, sql) in items.iter().zip(list) {
-            common = common_super_type(&common, &item.data_type).ok_or_else(|| {
-                SqlError::type_mismatch(format!(
-                    "IN value and list items must be the same type or coercible to a common type. Cannot find common type between {common} and {}",
-                    item.data_type
-                ))
-                .at_span(sql.span())
-            })?;
-        }
-        if common == Type::Unknown {
-            return null(&Type::Boolean);
-        }
-        let value = self.analyzer.coerce(value, &common)?;
-        let items = items.into_iter().map(|item| self.analyzer.coerce(item, &common)).collect::<SqlResult<Vec<_>>>()?;
-        if compares_natively(&common) {
-            let items = items.into_iter().map(|item| item.expr).collect();
-            return Ok(Typed::new(value.expr.in_list(items, not), Type::Boolean));
-        }
-        let equals = items.into_iter().map(|item| Ok(self.compare(BinaryOperator::Eq, value.clone(), item)?.expr));
-        let result = lazy::joined(equals.collect::<SqlResult<Vec<_>>>()?, Expr::or);
-        let result = result.ok_or_else(|| SqlError::trino("SYNTAX_ERROR", "mismatched input ')'"))?;
-        let result = Typed::new(result, Type::Boolean);
-        Ok(if not { negated(result) } else { result })
     }
 
     pub(super) fn extract(&self, field: &DateTimeField, value: &Sql) -> SqlResult<Typed> {

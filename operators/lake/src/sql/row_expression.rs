@@ -86,7 +86,7 @@ impl RowExpression {
         let collected = RefCell::new(Collected::default());
         let (ctes, windows) = (Ctes::default(), NamedWindows::default());
         let scope = Scope::new(&scope_columns, None);
-        let typed = analyzer.context(&scope, &ctes, Clause::Unnest, &collected, &windows).expr(&sql)?;
+        let typed = analyzer.context(&scope, &ctes, Clause::Row, &collected, &windows).expr(&sql)?;
         let expr = analyzer.lowered(typed.expr, &Arc::clone(&schema).to_dfschema()?)?;
         let used = expr.column_refs();
         let used = scope_columns
@@ -151,8 +151,9 @@ mod tests {
         let columns = [("n".to_owned(), Type::Bigint)];
         let refused = |text: &str| RowExpression::new(text, &columns, &session()).unwrap_err().to_string();
         assert!(refused("n + m").starts_with("line 1:5: Column 'm' cannot be resolved"));
-        assert!(refused("sum(n)").contains("EXPRESSION_NOT_SCALAR"));
+        let nothing_aggregated = "partition_by cannot contain aggregations, window functions or grouping operations";
+        assert!(refused("sum(n)").contains("EXPRESSION_NOT_SCALAR") && refused("sum(n)").contains(nothing_aggregated));
         assert!(refused("n, n").starts_with("line 1:2: mismatched input ','"));
-        assert!(refused("(SELECT 1)").contains("a subquery"));
+        assert!(refused("(SELECT 1)").contains("a subquery in partition_by"));
     }
 }

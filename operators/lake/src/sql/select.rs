@@ -331,19 +331,19 @@ impl Analyzer<'_> {
         }
         let source = Arc::clone(plan.schema());
         let (mut plan, groups) = grouping.apply(self, plan, &calls, &groupings)?;
-        let mut rebase = |expr: Expr| {
-            rebased(expr, &groups, &known, written.columns).map_err(|error| match error.name() {
-                // Two subqueries are never the same here, so one of a key is not known again.
-                "EXPRESSION_NOT_AGGREGATE" if by_subquery => SqlError::unsupported("a subquery in GROUP BY"),
-                _ => error,
-            })
+        let written_again = |error: SqlError| match error.name() {
+            // Two subqueries are never the same here, so one of a key is not known again.
+            "EXPRESSION_NOT_AGGREGATE" if by_subquery => SqlError::unsupported("a subquery in GROUP BY"),
+            _ => error,
         };
+        let mut rebase = |expr: Expr| rebased(expr, &groups, &known, written.columns).map_err(written_again);
 
         let after = after
             .into_iter()
             .map(|attachment| match attachment {
                 Attachment::Correlated { id, expr } => {
-                    Ok(Attachment::Correlated { id, expr: regrouped(expr, &groups, &source)? })
+                    let expr = regrouped(expr, &groups, &source).map_err(written_again)?;
+                    Ok(Attachment::Correlated { id, expr })
                 }
                 other => other.map(&mut rebase),
             })

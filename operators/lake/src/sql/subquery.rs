@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, AsArray, BooleanArray};
+use arrow::datatypes::Int64Type;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{JoinType, Spans};
 use datafusion::functions_aggregate as df;
@@ -16,7 +18,8 @@ use super::aggregate::single::SingleValue;
 use super::analyze::{Analyzer, null};
 use super::coerce::common_super_type;
 use super::error::{SqlError, SqlResult};
-use super::expression::{Clause, Context, compares_natively, negated};
+use super::expression::{Clause, Context, compares_natively, negated, own_call};
+use super::function::{Argument, Call, EvalError};
 use super::scope::{Relation, ScopeColumn, Typed, column};
 use super::types::Type;
 
@@ -32,6 +35,14 @@ pub(super) enum Attachment {
 }
 
 impl Attachment {
+    /// Tells whether a column is one of its own.
+    fn gives(&self, name: &str) -> bool {
+        match self {
+            Self::Row(plan) => plan.schema().columns().iter().any(|column| column.name == name),
+            Self::Member { id, .. } | Self::Correlated { id, .. } => id == name,
+        }
+    }
+
     /// Gives its expressions over the plan to `change`.
     pub(super) fn map(self, change: &mut dyn FnMut(Expr) -> SqlResult<Expr>) -> SqlResult<Self> {
         Ok(match self {
@@ -68,11 +79,24 @@ impl Context<'_> {
         }
     }
 
+    /// Joins the subqueries of an expression before the rows are grouped: they are grouped by it.
+    pub(super) fn attach_before_grouping(&self, expr: &Expr) {
+        let used = expr.column_refs();
+        let mut collected = self.collected.borrow_mut();
+        let (before, after) = std::mem::take(&mut collected.after)
+            .into_iter()
+            .partition(|attachment| used.iter().any(|column| attachment.gives(&column.name)));
+        collected.after = after;
+        let before: Vec<Attachment> = before;
+        collected.before.extend(before);
+    }
+
     fn may_attach(&self) -> SqlResult<()> {
         match self.clause {
             Clause::Join | Clause::Values | Clause::Unnest => {
                 Err(SqlError::unsupported("a subquery in ON, VALUES or UNNEST"))
             }
+            Clause::Row => Err(SqlError::unsupported("a subquery in partition_by")),
             _ => Ok(()),
         }
     }
@@ -137,10 +161,9 @@ impl Context<'_> {
         let id = self.analyzer.fresh();
         let expr = Expr::ScalarSubquery(subquery(plan, outer));
         self.attach(Attachment::Correlated { id: id.clone(), expr });
-        let some = column(&id).gt(lit(0_i64));
-        // A row that nothing was counted for may come out of the join with NULL.
-        let truth = if not { Expr::IsNotTrue(Box::new(some)) } else { Expr::IsTrue(Box::new(some)) };
-        Ok(Typed::new(truth, Type::Boolean))
+        let counted = Typed::new(column(&id), Type::Bigint);
+        let some = own_call("EXISTS", counts_any, vec![counted], Type::Boolean, self.analyzer);
+        Ok(if not { negated(some) } else { some })
     }
 
     /// `value [NOT] IN (SELECT …)`, with all of NULL's three values.
@@ -329,6 +352,18 @@ impl Analyzer<'_> {
         }
         Ok(plan)
     }
+}
+
+/// Tells whether rows were counted. A row that nothing was counted for may come out of the join with NULL.
+///
+/// `DataFusion` believes that a count is never NULL until it makes the join, and then finds its own plan at odds with what it is
+/// made of, wherever it looks at that; of a call of ours it believes nothing.
+fn counts_any(call: &Call<'_>, arguments: &[Argument]) -> Result<ArrayRef, EvalError> {
+    let counts = arguments.first().map(|argument| super::values::expanded(argument, call.rows)).transpose()?;
+    let counts = counts.as_ref().and_then(|counts| counts.as_primitive_opt::<Int64Type>());
+    let counts = counts.ok_or_else(|| EvalError::layout("a count"))?;
+    let any: BooleanArray = counts.iter().map(|count| Some(count.is_some_and(|count| count > 0))).collect();
+    Ok(Arc::new(any))
 }
 
 fn only_column(relation: &Relation) -> SqlResult<&ScopeColumn> {
