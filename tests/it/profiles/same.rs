@@ -259,7 +259,7 @@ pub(crate) fn many_partitions(profile: Profile<'_>) {
 }
 
 /// The cases that are about no table: they check files and command lines, or what there is before a project.
-const WITHOUT_TABLES: [&str; 16] = [
+const WITHOUT_TABLES: [&str; 17] = [
     "bad_input/check",
     "bad_input/command_line",
     "bad_input/document",
@@ -273,6 +273,7 @@ const WITHOUT_TABLES: [&str; 16] = [
     "workflow/for_range",
     "workflow/if",
     "workflow/loop",
+    "workflow/params_file",
     "workflow/plan", // `plans` runs it, with what it prints.
     "workflow/sh",
     "workflow/wait",
