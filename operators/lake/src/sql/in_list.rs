@@ -3,6 +3,8 @@
 //! Written as `value = a OR value = b …` a long list stops the process: negated, it becomes a conjunction, which `DataFusion`
 //! takes apart and puts together again one term behind the other, as deep as it is long.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::compute::or_kleene;
 use sqlparser::ast::{BinaryOperator, Expr as Sql, Spanned};
@@ -81,5 +83,5 @@ fn is_one_of(call: &Call<'_>, arguments: &[Argument]) -> Result<ArrayRef, EvalEr
             break;
         }
     }
-    Ok(std::sync::Arc::new(found))
+    Ok(Arc::new(found))
 }

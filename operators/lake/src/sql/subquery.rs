@@ -83,11 +83,10 @@ impl Context<'_> {
     pub(super) fn attach_before_grouping(&self, expr: &Expr) {
         let used = expr.column_refs();
         let mut collected = self.collected.borrow_mut();
-        let (before, after) = std::mem::take(&mut collected.after)
+        let (before, after): (Vec<_>, Vec<_>) = std::mem::take(&mut collected.after)
             .into_iter()
             .partition(|attachment| used.iter().any(|column| attachment.gives(&column.name)));
         collected.after = after;
-        let before: Vec<Attachment> = before;
         collected.before.extend(before);
     }
 
