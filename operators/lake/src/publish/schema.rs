@@ -414,14 +414,15 @@ the query does not fit table `web.t`
         let error = new_schema(&query(&[("_col0", "bigint")])).unwrap_err();
         let folded = error.message.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(folded.ends_with("_col0 no name column 1 of the SELECT: give it a name with `AS`"), "{folded}");
-        // A table that was made of a result once has such a column, and gets it.
+        // A table that was made of a result once has such a column, and gets what the statement itself calls so.
         let mut table = table();
         table.columns = vec![Column::new("_col0", "bigint")];
-        let plan = |columns: &[(&str, &str)]| {
-            plan_schema(&table, &query(columns), OnSchemaChange::Fail, OnMissingColumn::Fail)
-        };
-        assert_eq!(plan(&[("_col0", "integer")]).unwrap().columns[0].source.as_deref(), Some("_col0"));
-        assert!(plan(&[("_col0", "integer"), ("_col1", "integer")]).is_err());
+        let plan = |query: &[ResultColumn]| plan_schema(&table, query, OnSchemaChange::Fail, OnMissingColumn::Fail);
+        let mut query = query(&[("_col0", "integer"), ("_col1", "integer")]);
+        assert!(plan(&query[..1]).is_err());
+        query[0].is_named = true;
+        assert_eq!(plan(&query[..1]).unwrap().columns[0].source.as_deref(), Some("_col0"));
+        assert!(plan(&query).is_err());
     }
 
     #[test]
