@@ -249,25 +249,34 @@ fn to_scan(plan: &LakePlan) -> Option<u64> {
 
 /// What the tasks above change: the lake as it is says nothing of that to those below.
 #[derive(Debug, Default)]
-struct Changed<'p>(Vec<(&'p str, String)>);
+struct Changed<'p>(Vec<Change<'p>>);
+
+/// What a task changes.
+#[derive(Debug)]
+struct Change<'p> {
+    task: &'p str,
+    target: String,
+    is_drop: bool,
+}
 
 impl<'p> Changed<'p> {
     /// Notes that a task changes a table, or a partition of one (`TABLE KEYS`).
     fn note(&mut self, task: &'p PlannedTask, target: &str) {
-        let looks = task.operator.as_deref().is_none_or(|operator| operator.contains("exists?"));
-        if !looks {
-            self.0.push((&task.own_name, target.to_owned()));
-        }
+        let Some(operator) = task.operator.as_deref().filter(|operator| !operator.contains("exists?")) else { return };
+        let is_drop = operator.starts_with("athena.drop_");
+        self.0.push(Change { task: &task.own_name, target: target.to_owned(), is_drop });
     }
 
-    /// Returns the last task above that decides whether a target is there: one of the same target or of its whole table, or, for
-    /// a table that is not there yet, of one of its partitions.
+    /// Returns the last task above that decides whether a target is there: one of the same target; one that takes away, or makes
+    /// what is not there, of its table; or, for a table that is not there yet, one of its partitions.
     fn before(&self, target: &str, exists: Option<bool>) -> Option<&'p str> {
         let is_part_of = |part: &str, table: &str| part.strip_prefix(table).is_some_and(|keys| keys.starts_with(' '));
-        let decides = |changed: &str| {
-            changed == target || is_part_of(target, changed) || exists == Some(false) && is_part_of(changed, target)
+        let decides = |change: &&Change<'_>| {
+            let of_its_table = is_part_of(target, &change.target) && exists == Some(change.is_drop);
+            let of_a_part = is_part_of(&change.target, target) && exists == Some(false);
+            change.target == target || of_its_table || of_a_part
         };
-        self.0.iter().rev().find(|(_, changed)| decides(changed)).map(|(task, _)| *task)
+        self.0.iter().rev().find(decides).map(|change| change.task)
     }
 }
 
