@@ -169,6 +169,19 @@ pub(crate) async fn hash_of_object(storage: &Storage, location: &Location) -> Re
     Ok((bytes, shown(&hash)))
 }
 
+/// Compares the bytes of an object with those that were written.
+///
+/// # Errors
+/// `InvalidData` for others.
+pub(super) fn refuse_other_bytes(file: &ArchivedFile, bytes: &[u8]) -> Result<()> {
+    let hash = format!("{:016x}", XxHash64::oneshot(0, bytes));
+    if hash == file.hash {
+        return Ok(());
+    }
+    let message = format!("the object has other bytes than were written: their hash is {hash}, not {}", file.hash);
+    Err(Error::new(ErrorKind::InvalidData, "read an archive", message))
+}
+
 fn shown(hash: &XxHash64) -> String {
     format!("{:016x}", hash.finish())
 }

@@ -14,6 +14,7 @@ use parquet::file::metadata::PageIndexPolicy;
 use tokio::sync::mpsc;
 
 use super::SeriesRows;
+use super::file::refuse_other_bytes;
 use super::object::ArchivedObject;
 use super::pick::pick;
 use crate::ledger::ArchivedFile;
@@ -179,6 +180,10 @@ impl<S: SeriesRows> Gathered<S> {
         let options = ArrowReaderOptions::new().with_schema(S::FORM.schema()).with_page_index_policy(policy);
         if file.bytes <= SMALL_BYTES {
             let bytes = storage.read(&file.location).await?;
+            // Whoever reads all of it compares what it finds, and names the series; who asks for some must not be told wrong ones.
+            if self.names.is_some() {
+                refuse_other_bytes(file, &bytes)?;
+            }
             let metadata = ArrowReaderMetadata::load(&bytes, options).map_err(damaged)?;
             let mut builder =
                 ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata).with_batch_size(batch_rows);

@@ -123,9 +123,10 @@ impl Metrics {
                 dropped.insert((link.name.to_string(), window.label()), vec![window.range()]);
             }
             for row in self.ledger.rows(&link.name, span).await? {
-                let is_usable = if place == 0 { row.is_settled() } else { !row.is_late() && row.fault.is_none() };
+                let is_usable = if place == 0 { row.is_settled() } else { !row.is_late() };
+                let is_damaged = place > 0 && row.fault.is_some();
                 let Some(standing) = row.standing.filter(|_| is_usable) else { continue };
-                let spans: Vec<TimeRange> = if place == 0 {
+                let mut spans: Vec<TimeRange> = if place == 0 {
                     vec![row.window.range()]
                 } else {
                     let held = |from: &MadeFrom| {
@@ -133,6 +134,11 @@ impl Metrics {
                     };
                     standing.made_from.iter().filter_map(held).flatten().copied().collect()
                 };
+                if is_damaged {
+                    // What it is made of is read in its place. Where that was given up, nothing else has it: what comes of the
+                    // objects then, be it an error, is the answer.
+                    spans.retain(|span| dropped.values().flatten().any(|gone| !gone.intersection(span).is_empty()));
+                }
                 if link.name == tier.name {
                     let spans = spans.iter().map(|span| span.intersection(range));
                     let spans: Vec<TimeRange> = spans.filter(|span| !span.is_empty()).collect();

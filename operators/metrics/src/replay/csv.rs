@@ -84,6 +84,8 @@ pub struct Reader<R> {
     /// What messages call the file.
     shown: String,
     line: u64,
+    /// How many fields each row has.
+    columns: usize,
     time_column: usize,
     value_column: usize,
     latest: Option<Latest>,
@@ -114,6 +116,7 @@ impl<R: BufRead> Reader<R> {
             input,
             shown: shown.to_owned(),
             line: 0,
+            columns: 0,
             time_column: 0,
             value_column: 0,
             latest: None,
@@ -123,7 +126,11 @@ impl<R: BufRead> Reader<R> {
         };
         let header = reader.next_line()?.unwrap_or_default();
         let names: Vec<String> = fields(header.trim_start_matches('\u{feff}')).unwrap_or_default();
-        let column = |wanted: &str| names.iter().position(|name| name.trim().eq_ignore_ascii_case(wanted));
+        let column = |wanted: &str| {
+            let mut found = names.iter().enumerate().filter(|(_, name)| name.trim().eq_ignore_ascii_case(wanted));
+            // Of two, nobody knows which one is meant.
+            found.next().filter(|_| found.next().is_none()).map(|(column, _)| column)
+        };
         let (Some(time_column), Some(value_column)) = (column("timestamp"), column("value")) else {
             let message = format!(
                 "{shown}:1: expected the header `timestamp,value`, found `{}`",
@@ -131,7 +138,7 @@ impl<R: BufRead> Reader<R> {
             );
             return Err(Error::new(ErrorKind::InvalidData, "read a file of a series", message));
         };
-        (reader.time_column, reader.value_column) = (time_column, value_column);
+        (reader.columns, reader.time_column, reader.value_column) = (names.len(), time_column, value_column);
         Ok(reader)
     }
 
@@ -258,6 +265,9 @@ impl<R: BufRead> Reader<R> {
             let missing = || format!("expected a {what}, found only {} fields", fields.len());
             fields.get(column).map(|field| field.trim()).ok_or_else(missing)
         };
+        if fields.len() > self.columns {
+            return Err(format!("expected {} fields, as the header has, found {}", self.columns, fields.len()));
+        }
         let (time, value) = (field(self.time_column, "timestamp")?, field(self.value_column, "value")?);
         let (time_ms, is_whole) = timestamp(time)
             .ok_or_else(|| format!("expected a time such as `2014-02-14 14:30:00`, found `{}`", time.escape_debug()))?;

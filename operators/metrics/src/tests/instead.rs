@@ -34,7 +34,7 @@ const MINUTE: i64 = 60_000;
 const HOUR: i64 = 3_600_000;
 
 /// The ways in which a file is broken that a reader meets.
-const WAYS: [&str; 3] = ["cut", "flipped", "gone"];
+const WAYS: [&str; 4] = ["cut", "flipped", "changed", "gone"];
 
 /// Breaks a file, whose bytes are whole, in a way.
 fn break_file(file: &Path, whole: &[u8], how: &str) {
@@ -46,6 +46,12 @@ fn break_file(file: &Path, whole: &[u8], how: &str) {
             let place = whole.len() - 5;
             flipped[place] ^= 0xff;
             std::fs::write(file, flipped).unwrap();
+        }
+        "changed" => {
+            let mut changed = whole.to_vec();
+            // In the values, which nothing in the file says what they were.
+            changed[whole.len() / 3] ^= 1;
+            std::fs::write(file, changed).unwrap();
         }
         _ => std::fs::remove_file(file).unwrap(),
     }
@@ -148,4 +154,10 @@ async fn a_roll_up_is_read_from_what_it_is_made_of_until_that_is_given_up() {
         assert_eq!(answer.gaps.iter().map(|gap| gap.tier.as_str()).collect::<Vec<_>>(), ["hourly"], "{how}");
         std::fs::write(&file, &whole).unwrap();
     }
+    // Also when a verification has found it.
+    break_file(&file, &whole, "changed");
+    assert_eq!(metrics.verify(&cold, &hourly, month, later).await.unwrap().outcome, Outcome::Failed);
+    assert!(read(metrics, HOUR, OnGap::Fail).await.is_err());
+    let answer = read(metrics, HOUR, OnGap::Name).await.unwrap();
+    assert_eq!(answer.gaps.iter().map(|gap| gap.tier.as_str()).collect::<Vec<_>>(), ["hourly"]);
 }

@@ -86,7 +86,7 @@ fn a_row_out_of_order_that_has_the_time_of_an_earlier_one_is_named_as_that_too()
 fn lines_that_cannot_be_read_are_named() {
     let error = read(
         "timestamp,value\n2014-03-09,1\nyesterday,1\n2014-03-09,\n1969-12-31,1\n2014-03-09\n\
-             2014-03-09,-1e400\n",
+             2014-03-09,-1e400\n2014-03-09,1,99\n",
     )
     .unwrap_err();
     assert_eq!(error.kind, ErrorKind::UnreadableLines);
@@ -96,9 +96,10 @@ fn lines_that_cannot_be_read_are_named() {
          a.csv:4: expected a number, found ``\n\
          a.csv:5: expected a time from 1970 to 9999, found -86400000 milliseconds since 1970\n\
          a.csv:6: expected a value, found only 1 fields\n\
-         a.csv:7: expected a number that a double holds, found `-1e400`"
+         a.csv:7: expected a number that a double holds, found `-1e400`\n\
+         a.csv:8: expected 2 fields, as the header has, found 3"
     );
-    for header in ["", "time,value\n", "a\n"] {
+    for header in ["", "time,value\n", "a\n", "timestamp,value,value\n"] {
         let error = read(header).unwrap_err();
         assert!(error.message.starts_with("a.csv:1: expected the header `timestamp,value`, found `"), "{error}");
     }
