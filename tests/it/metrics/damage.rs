@@ -10,6 +10,9 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use super::{embedded_store, example, objects, point};
 use crate::support::{Outcome, Project};
 
+/// What is said of an object that is not as it was written.
+const OTHER_BYTES: &str = "the object has other bytes than were written: their hash is ";
+
 /// With a window named, everything that is archived in it is looked at again, whatever was verified before.
 const AGAIN: &str = "\
 timezone: UTC
@@ -231,7 +234,7 @@ fn a_damaged_part_is_read_from_the_store_while_that_holds_all_of_it_and_a_roll_u
         let (step, expected) = if tier == "cold" { ("raw", &points) } else { ("1h", &hours) };
         let read = read_points(&project, &[step, "--format", "csv"]);
         assert_eq!(&values(&read), expected, "{read}");
-        let said = format!("  {tier}  DAMAGED, read from where its points are still held: cannot read Parquet: ");
+        let said = format!("  {tier}  DAMAGED, read from where its points are still held: {OTHER_BYTES}");
         assert!(read.stderr.contains(&said), "{read}");
         let read = read_points(&project, &[step, "--format", "json"]);
         assert!(read.stdout.lines().any(|line| line.starts_with("{\"instead\":{\"from\":")), "{read}");
@@ -239,25 +242,30 @@ fn a_damaged_part_is_read_from_the_store_while_that_holds_all_of_it_and_a_roll_u
     }
 }
 
-/// Whoever reads a window whose part is truncated is told so, and with `--partial` gets the rest and the gap's name.
+/// Whoever reads a window whose part is truncated or has a flipped byte is told so, and with `--partial` gets the rest and the
+/// gap's name.
 #[test]
-fn a_read_of_a_truncated_part_is_an_error_or_a_named_gap() {
+fn a_read_of_a_truncated_or_a_changed_part_is_an_error_or_a_named_gap() {
     let project = example();
     project.succeed(&["run", "tiers.dig", "--session", "2024-03-10"]);
     let file = object(&project, "metrics.points_1m", "dt=2024-03-02");
     let whole = std::fs::read(&file).unwrap();
-    std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 3] ^= 1;
     let read =
         ["metrics", "read", "--name", "web-1.cpu", "--from", "2024-03-01", "--to", "2024-03-04", "--step", "raw"];
     let read = [&read[..], &["--format", "csv"]].concat();
-    let refused = project.suiro(&read);
-    assert_eq!(refused.exit, Some(2), "{refused}");
-    assert_eq!(refused.stdout, "");
-    assert!(refused.stderr.contains("cannot read Parquet: "), "{refused}");
-    assert!(refused.stderr.contains(&format!("  location: {}\n", shown(&project, &file))), "{refused}");
-    let partial = project.succeed(&[&read[..], &["--partial"]].concat());
-    assert_eq!(partial.stdout.lines().count(), 1 + 2 * 144, "{partial}");
-    assert!(partial.stderr.contains("[MOMENT] .. [MOMENT]  cold  NOT READ: cannot read Parquet: "), "{partial}");
+    for other in [&whole[..whole.len() / 2], &flipped] {
+        std::fs::write(&file, other).unwrap();
+        let refused = project.suiro(&read);
+        assert_eq!(refused.exit, Some(2), "{refused}");
+        assert_eq!(refused.stdout, "");
+        assert!(refused.stderr.contains(OTHER_BYTES), "{refused}");
+        assert!(refused.stderr.contains(&format!("  location: {}\n", shown(&project, &file))), "{refused}");
+        let partial = project.succeed(&[&read[..], &["--partial"]].concat());
+        assert_eq!(partial.stdout.lines().count(), 1 + 2 * 144, "{partial}");
+        assert!(partial.stderr.contains(&format!("[MOMENT] .. [MOMENT]  cold  NOT READ: {OTHER_BYTES}")), "{partial}");
+    }
     std::fs::write(&file, &whole).unwrap();
     assert_eq!(project.succeed(&read).stdout.lines().count(), 1 + 3 * 144);
 }
