@@ -5,6 +5,8 @@
 //! `bigint` (without leading zeros), `double`, `date` (`2024-02-29`), `timestamp` (ISO 8601, or one of the formats below),
 //! `varchar`. Nested JSON values are `json`. A column that holds nothing is `varchar`.
 
+mod delimiter;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
@@ -14,7 +16,7 @@ use super::chunk::{Header, HeaderRecord};
 use super::config::{ColumnType, CsvConfig, JsonlConfig, ParserConfig};
 use super::layout::{Layout, LayoutColumn};
 use super::number::{double, integer};
-use super::parse::csv::{CsvParser, Field, FieldForm, Scanned, line_ends, no_header};
+use super::parse::csv::{CsvParser, Field, Scanned, line_ends, no_header};
 use super::parse::json::{self, Kind};
 use super::parse::{for_each_line, not_text};
 use super::reject::Reason;
@@ -25,9 +27,6 @@ pub(crate) const SAMPLE_RECORDS: usize = 10_000;
 
 /// How many decoded bytes are looked at.
 pub(crate) const SAMPLE_BYTES: usize = 4 * 1024 * 1024;
-
-/// The delimiters that are looked for; of two that cut alike the first one is meant: a comma stands in numbers and texts, too.
-const DELIMITERS: [&str; 4] = ["\t", "|", ";", ","];
 
 /// Formats of timestamps besides ISO 8601.
 const FORMATS: [&str; 3] = ["%d/%b/%Y:%H:%M:%S %z", "%Y/%m/%d %H:%M:%S", "%a, %d %b %Y %H:%M:%S %z"];
@@ -170,7 +169,7 @@ pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Result<Opt
     let sample = &sample[start..];
     let delimiter = match &config.delimiter {
         Some(delimiter) => delimiter.clone(),
-        None => guess_delimiter(config, sample, is_end).to_owned(),
+        None => delimiter::guess(config, sample, is_end).to_owned(),
     };
     let parser = CsvParser::new(config, &delimiter);
     let mut first: Option<Vec<String>> = None;
@@ -261,30 +260,6 @@ fn looks_like_header(first: &[String], columns: &[Guess], is_unlike: bool) -> bo
     let has_types = columns.iter().any(Guess::is_typed);
     let are_words = first.iter().all(|text| text.len() <= 64 && !text.contains(['\n', '\r']));
     are_names && (has_types || differ && (!has_rows || is_unlike && are_words))
-}
-
-/// The delimiter that cuts the most records into as many fields as the first, more than one; a comma when none does. A record with a
-/// field that holds a quote and does not begin with it may be cut inside of a quoted text, and does not count.
-fn guess_delimiter(config: &CsvConfig, sample: &[u8], is_end: bool) -> &'static str {
-    const RECORDS: usize = 100;
-    let mut best = (0, ",");
-    for delimiter in DELIMITERS {
-        let parser = CsvParser::new(config, delimiter);
-        let quote = parser.dialect().quote();
-        let is_cut = |field: &Field| {
-            field.form == FieldForm::Plain && quote.is_some_and(|quote| sample[field.start..field.end].contains(&quote))
-        };
-        let mut counts = Vec::new();
-        for_each_scanned(&parser, sample, is_end, RECORDS, |_, fields| {
-            counts.push((fields.len(), fields.iter().any(is_cut)));
-        });
-        let width = counts.first().map_or(0, |(width, _)| *width);
-        let alike = counts.iter().filter(|(count, is_cut)| *count == width && !is_cut).count();
-        if width > 1 && alike > best.0 {
-            best = (alike, delimiter);
-        }
-    }
-    best.1
 }
 
 /// Calls `record` with the place and the values of each whole record of a sample; the last one only when the sample is all there is.
@@ -500,6 +475,11 @@ mod tests {
             ("name|n, of all\n\"a|b\"|1\n\"c;d\"|2\n", "name varchar, n__of_all bigint; \"|\"; header"),
             ("1,\"a;b\"\n2,\"c;d\"\n", "c0 bigint, c1 varchar; \",\"; no header"),
             ("\"a,b\";\"c\"\n\"d,e\";\"f\"\n", "a_b varchar, c varchar; \";\"; header"),
+            // One `;` or `|` in the texts of every record does not make it the delimiter.
+            ("1,foo,x;y\n2,bar,z;w\n", "c0 bigint, c1 varchar, c2 varchar; \",\"; no header"),
+            ("1,a|b,2024-02-29\n2,c|d,2024-03-01\n", "c0 bigint, c1 varchar, c2 date; \",\"; no header"),
+            ("1,5;a;2,5\n1,5;b;4,5\n", "c0 varchar, c1 varchar, c2 varchar; \";\"; no header"),
+            ("1;a, b, c\n2;d, e, f\n", "c0 bigint, c1 varchar; \";\"; no header"),
             ("\"city\";\"people\"\n\"Paris, France\";2\n\"Roma\";3\n", "city varchar, people bigint; \";\"; header"),
             (
                 "t1,t2,t3\n2024-02-29T10:00:00Z,2024-02-29,17/May/2015:10:05:03 +0000\n2024-02-29,2024-02-29 10:00,17/May/2015:10:05:03 +0000\n",
