@@ -188,7 +188,7 @@ fn ctrl_c_does_not_wait_for_a_service_that_cannot_be_reached() {
 fn the_endpoint_says_its_last_words_at_any_signal() {
     for name in ["-INT", "-TERM", "-HUP"] {
         let project = Project::new();
-        let mut command = project.command(&["emulate", "--port", "0"]);
+        let mut command = project.command_that_hears_hang_up(&["emulate", "--port", "0"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // It listens by then.
         let mut line = String::new();

@@ -23,7 +23,7 @@ struct Running<'a> {
 
 impl<'a> Running<'a> {
     fn start(project: &'a Project, arguments: &[&str]) -> Self {
-        let mut command = project.command(arguments);
+        let mut command = project.command_that_hears_hang_up(arguments);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         Self { project, child }
     }

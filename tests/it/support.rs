@@ -113,6 +113,16 @@ impl Project {
         command
     }
 
+    /// Prepares the binary for a test that sends it SIGHUP: below `nohup` it would ignore that as these tests do, and never end.
+    pub(crate) fn command_that_hears_hang_up(&self, arguments: &[&str]) -> Command {
+        if !cfg!(target_os = "linux") {
+            return self.command(arguments);
+        }
+        let mut command = self.program("env");
+        command.args(["--default-signal=HUP", SUIRO]).args(arguments);
+        command
+    }
+
     /// Runs the binary to its end.
     pub(crate) fn suiro(&self, arguments: &[&str]) -> Outcome {
         Outcome::of(self, &self.command(arguments).output().unwrap())
