@@ -1,4 +1,4 @@
-//! A process that sleeps beyond the term of its lease, on AWS (athena.md's C12): another machine takes the lease over and
+//! A process that sleeps beyond the term of its lease, on AWS: another machine takes the lease over and
 //! publishes; the one that wakes up finds that it is late, gives up what it wrote, and computes anew.
 
 use std::collections::BTreeSet;
