@@ -1,4 +1,4 @@
-//! The state of a profile on AWS is lost, with the ledger of versions (athena.md's C11): the next run goes on with what the
+//! The state of a profile on AWS is lost, with the ledger of versions: the next run goes on with what the
 //! catalog and the objects say, and collects what nobody points to any more.
 
 use std::collections::BTreeMap;
