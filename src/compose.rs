@@ -69,9 +69,9 @@ impl Base {
 /// Says that there is no project: nothing that was ever run, and no settings.
 pub(crate) fn no_project(settings: &Settings) -> Failure {
     let here = settings.project.display();
-    let message = format!("there is no project at `{here}`: neither `suiro.yml` nor `.suiro/` is there or above");
+    let message = format!("there is no project at `{here}`: neither `suiro.yml` nor `.suiro/` is there");
     Failure::of_code(code::NO_PROJECT, message)
-        .help("say `--project DIR` with the folder of your workflows, or run one first: `suiro run FILE`")
+        .help("say `--project DIR` with the folder of the project itself, or run a workflow first: `suiro run FILE`")
         .help("`suiro init` makes a new project")
 }
 
@@ -177,7 +177,9 @@ fn unreadable_workflow(file: &Path, error: &std::io::Error) -> Failure {
         .filter(|name| [".dig", ".yml", ".yaml"].iter().any(|ending| name.ends_with(ending)))
         .collect();
     let wanted = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    match suggest::nearest(wanted, beside.iter().map(String::as_str)) {
+    // Digdag takes the name alone.
+    let with_ending = beside.iter().find(|name| name.rsplit_once('.').is_some_and(|(stem, _)| stem == wanted));
+    match with_ending.map(String::as_str).or_else(|| suggest::nearest(wanted, beside.iter().map(String::as_str))) {
         Some(name) => failure.help(format!("did you mean `{}`?", file.with_file_name(name).display())),
         None => failure.help("the path starts at the current folder"),
     }

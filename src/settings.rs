@@ -174,22 +174,23 @@ impl Settings {
                 (state_dir_of(&project, profile_name)?, Place::Aws(Box::new(aws)))
             }
         };
-        let memory_limit = environment
-            .memory_limit
-            .as_ref()
-            .or(profile.memory_limit.as_ref())
-            .map(|text| {
-                let bytes =
-                    byte_size::parse(text).map_err(|error| Failure::of_code(code::SETTING, error.to_string()))?;
+        // What stands in the file was looked at with it; a variable of the environment wins.
+        let given = |name: &'static str, first: &Option<String>, second: &Option<String>| match (first, second) {
+            (Some(text), _) => Some((format!("SUIRO_{}", name.to_uppercase()), text.clone())),
+            (None, Some(text)) => Some((name.to_owned(), text.clone())),
+            (None, None) => None,
+        };
+        let wrong = |name: &str, error: String| Failure::of_code(code::SETTING, format!("`{name}`: {error}"));
+        let memory_limit = given("memory_limit", &environment.memory_limit, &profile.memory_limit)
+            .map(|(name, text)| {
+                let bytes = byte_size::parse(&text).map_err(|error| wrong(&name, error.to_string()))?;
                 Ok::<_, Failure>(usize::try_from(bytes).unwrap_or(usize::MAX))
             })
             .transpose()?;
-        let span = |name: &str, first: &Option<String>, second: &Option<String>| {
-            let text = first.as_ref().or(second.as_ref());
-            text.map(|text| {
-                duration::parse(text).map_err(|error| Failure::of_code(code::SETTING, format!("`{name}`: {error}")))
-            })
-            .transpose()
+        let span = |name: &'static str, first: &Option<String>, second: &Option<String>| {
+            given(name, first, second)
+                .map(|(name, text)| duration::parse(&text).map_err(|error| wrong(&name, error.to_string())))
+                .transpose()
         };
         let retention = span("retention", &environment.retention, &profile.retention)?;
         let result_retention = span("result_retention", &environment.result_retention, &profile.result_retention)?;
@@ -251,7 +252,14 @@ fn state_dir_of(project: &Path, profile_name: &str) -> Result<PathBuf, Failure> 
 fn no_profile(path: &Path, name: &str, file: &File) -> Failure {
     let others = file.profiles.keys().map(String::as_str).filter(|other| *other != DEFAULT_PROFILE);
     let known: Vec<&str> = std::iter::once(DEFAULT_PROFILE).chain(others).collect();
-    let message = format!("there is no profile `{name}` in `{}`; there are: {}", path.display(), known.join(", "));
+    let message = if path.is_file() {
+        format!("there is no profile `{name}` in `{}`; there are: {}", path.display(), known.join(", "))
+    } else {
+        format!(
+            "there is no profile `{name}`: there is no `{}`, and without it `{DEFAULT_PROFILE}` is the only one",
+            path.display()
+        )
+    };
     let failure = Failure::of_code(code::SETTING, message);
     match did_you_mean(name, known) {
         Some(help) => failure.help(help),

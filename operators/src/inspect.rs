@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::athena::options;
 use crate::error::classify;
-use crate::partition::{Use, qualified, repeated_keys, value_problem};
+use crate::partition::{Use, key_problem, qualified, repeated_keys, value_problem};
 use crate::sql_text::{MAX_SQL_BYTES, is_path, without_mark};
 
 /// Looks at a task that runs a SELECT: its text, its checks, and the partition it is for.
@@ -47,7 +47,8 @@ pub(crate) fn partition(params: &Params, purpose: Use) -> Vec<ParamProblem> {
         let value = constant(value.as_str()?)?;
         value_problem(&path.key(key), key, &value, purpose)
     });
-    values.chain(repeated_keys(&path, partition_kv.keys().map(String::as_str))).collect()
+    let keys = partition_kv.keys().filter_map(|key| key_problem(&path.key(key), key));
+    values.chain(keys).chain(repeated_keys(&path, partition_kv.keys().map(String::as_str))).collect()
 }
 
 /// Looks at a query: SQL, or the file that holds it. An object is looked at when the task runs.

@@ -23,7 +23,7 @@ use lake::Lake;
 pub use door::{LakeDoor, Purpose};
 pub use load::read_config as read_load_config;
 pub use metrics::{PlannedWindows, open_metrics, read_config as read_tiers_config, read_time as read_metrics_time};
-pub use plan::{LakePlan, plan};
+pub use plan::{Effect, LakePlan, plan};
 
 /// Adds every operator to the registry: this is the list.
 pub fn register_all(registry: &mut Registry, door: &Arc<LakeDoor>) {

@@ -94,10 +94,11 @@ A line that cannot be read is never dropped without a word: the message and the 
 | given, and more of them | are kept in the table `<table>__rejected` | fails with exit code 3, nothing is published |
 
 `<table>__rejected` has the columns `file`, `line_number`, `reason` and `line`, and the partition key `load`, the task and session \
-(with `suiro load run`, the config's file). Running the same load again replaces its rejected lines.
+(with `suiro load run`, the config's file and the parameters). Running the same load again replaces its rejected lines.
 
 What is written becomes visible at once, all partitions together, when all of it is written and checked. A load that is stopped \
-goes on where it was; running it again for the same session replaces what it wrote.
+goes on where it was; running it again for the same session replaces what it wrote, also with other parameters. In a loop a turn is known \
+by its place and its value.
 
 An input without rows is an error (exit code 3) where `mode: replace` would empty a table that has rows; `on_empty` beside `mode` says \
 otherwise.

@@ -46,6 +46,18 @@ pub(crate) fn value_problem(path: &ParamPath, key: &str, value: &str, purpose: U
     })
 }
 
+/// Says why a text cannot be a key of a partition; none when it can.
+pub(crate) fn key_problem(path: &ParamPath, key: &str) -> Option<ParamProblem> {
+    let is_bad =
+        |character: char| character.is_control() || matches!(character, '/' | '\\' | '=' | '%' | '\'' | '"' | '`');
+    if !key.trim().is_empty() && key.trim() == key && !key.contains(is_bad) {
+        return None;
+    }
+    let message = format!("`{}` cannot be a key of a partition: folders are named `key=value`", key.escape_debug());
+    let problem = ParamProblem::new(path.clone(), message).code(code::BAD_NAME);
+    Some(problem.help("take letters, digits and `_`"))
+}
+
 /// Finds the keys that stand there already in other letters: keys of partitions are the same in upper and lower case.
 pub(crate) fn repeated_keys<'k>(path: &ParamPath, keys: impl Iterator<Item = &'k str>) -> Vec<ParamProblem> {
     let mut seen: IndexMap<String, &str> = IndexMap::new();
@@ -77,6 +89,7 @@ pub(crate) fn check_values(table: Option<&Table>, partition_kv: &PartitionKv, pu
     let path = ParamPath::from("partition_kv");
     let mut problems: Vec<ParamProblem> =
         partition_kv.iter().filter_map(|(key, value)| value_problem(&path.key(key), key, value, purpose)).collect();
+    problems.extend(partition_kv.keys().filter_map(|key| key_problem(&path.key(key), key)));
     problems.extend(repeated_keys(&path, partition_kv.keys().map(String::as_str)));
     if problems.is_empty() {
         return Ok(());

@@ -3,6 +3,8 @@
 //! For `suiro plan`: nothing is run and nothing is changed. What earlier tasks of the same run would make is not there yet, so
 //! a table that is missing is said, and is no error.
 
+mod effect;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -23,8 +25,9 @@ use lake::{ErrorKind, Lake, words};
 use serde::Serialize;
 use serde_json::Value;
 
+pub use self::effect::Effect;
 use crate::athena::access::AccessParams;
-use crate::athena::apas;
+use crate::athena::{apas, drop_table_multi};
 use crate::door::{Access, LakeDoor};
 use crate::error::task_error;
 use crate::load::{read_config, read_inline_config};
@@ -41,6 +44,12 @@ pub struct LakePlan {
     /// Whether the target is there now; none when that cannot be known yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exists: Option<bool>,
+    /// What becomes of the target, when it is not simply changed.
+    #[serde(skip_serializing_if = "Effect::is_change")]
+    pub effect: Effect,
+    /// What would go wrong because the target is there, or is not, unless a task above changes that.
+    #[serde(skip)]
+    pub target_problem: Option<String>,
     /// The SQL, rendered as far as it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
@@ -152,8 +161,15 @@ async fn athena(
     plan: &mut LakePlan,
 ) -> Result<(), TaskError> {
     let database = text(params, "database").or_else(|| (operator == "athena.ctas").then(|| "default".to_owned()));
-    if let (Some(database), Some(table)) = (database, text(params, "table")) {
+    if text(params, "table_mode").as_deref() == Some("data_only") {
+        plan.lines
+            .extend(text(params, "location").map(|location| format!("writes objects below {location}, and no table")));
+    } else if let (Some(database), Some(table)) = (database, text(params, "table")) {
         target(lake, &database, &table, params, plan).await?;
+        effect::find(lake, operator, params, plan).await?;
+    }
+    if operator == "athena.drop_table_multi" && !params.values().any(is_unevaluated) {
+        plan.lines.extend(drop_table_multi::planned(lake, params).await?);
     }
     if !matches!(operator, "athena.query" | "athena.apas" | "athena.ctas") {
         return Ok(());
@@ -172,23 +188,21 @@ async fn athena(
     };
     let sql = sql_text::read(lake, &files, &command, &render_sql).await?;
     plan.unknown = unknown.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(lake) = lake.filter(|_| !is_unknown(&sql)) {
+    if let Some(lake) = lake.filter(|_| !is_unknown(&sql) && plan.effect != Effect::Leaves) {
         match lake.engine.describe(&sql, text(params, "database").as_deref()).await {
             Ok(description) => {
                 plan.predicted_bytes = description.predicted_bytes;
                 if description.predicted_bytes.is_none() {
                     plan.lines.push("what it scans is unknown: suiro does not know the statement".to_owned());
                 }
-                // What is left as it is is not written.
-                if !(plan.exists == Some(true) && leaves_what_exists(params)) {
-                    plan.problem = misfit(lake, operator, params, &sql, &description.columns).await?;
-                }
+                plan.problem = misfit(lake, operator, params, &sql, &description.columns).await?;
             }
             Err(error) if is_about_a_missing_table(&error) => plan.lines.push(missing_table(&error.message)),
             Err(error) => plan.problem = Some(error.to_string()),
         }
     } else if !is_unknown(&sql) {
-        // Without a lake there are no tables: what the text alone tells is looked at.
+        // Without a lake there are no tables, and what is left as it is is not written: what the text alone tells is looked at.
+        plan.predicted_bytes = (plan.effect == Effect::Leaves).then_some(0);
         plan.problem = lake::sql::examine(&sql).err().map(|error| error.to_string());
     }
     if let Some(Value::Array(checks)) = params.get("checks") {
@@ -203,11 +217,6 @@ async fn athena(
     }
     plan.sql = Some(sql);
     Ok(())
-}
-
-/// Tells whether a task writes nothing when its target is there.
-fn leaves_what_exists(params: &Params) -> bool {
-    matches!(text(params, "save_mode").as_deref(), Some("skip_if_exists" | "ignore"))
 }
 
 /// Says how the columns of a query do not fit what they are published as; none when they do, or when that is not known yet.

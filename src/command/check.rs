@@ -30,7 +30,9 @@ pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
         }
     }
     if files.is_empty() {
-        return Err(Failure::usage("there are no workflows (`.dig` files) to check"));
+        return Err(Failure::usage(
+            "there are no workflows to check: no `.dig` file, and no `.yml` or `.yaml` with a task",
+        ));
     }
     let (mut n_tasks, mut n_errors) = (0, 0);
     let mut all = Vec::new();
@@ -78,7 +80,7 @@ pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
     if n_errors > 0 { Err(Failure::said(Exit::Usage)) } else { Ok(()) }
 }
 
-/// Finds the `.dig` files of a folder in the order of their names; those of `.suiro` and hidden folders are passed over.
+/// Finds the workflows of a folder in the order of their names; those of `.suiro` and hidden folders are passed over.
 fn workflows_in(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::of_code(code::UNREADABLE_FILE, format!("cannot read the folder `{}`: {error}", folder.display()))
@@ -94,11 +96,23 @@ fn workflows_in(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> Res
             if recursive && !hidden {
                 workflows_in(&entry, true, files)?;
             }
-        } else if entry.extension().is_some_and(|extension| extension == "dig") {
+        } else if is_workflow(&entry) {
             files.push(entry);
         }
     }
     Ok(())
+}
+
+/// Tells whether a file is a workflow: a `.dig` file, or one of YAML with a task, which configs of loads and tiers do not have.
+fn is_workflow(file: &Path) -> bool {
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("dig") => true,
+        // One that cannot be read is none that somebody runs.
+        Some("yml" | "yaml") => {
+            std::fs::read_to_string(file).is_ok_and(|text| text.lines().any(|line| line.starts_with('+')))
+        }
+        _ => false,
+    }
 }
 
 /// Counts the tasks that do something.

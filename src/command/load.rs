@@ -26,32 +26,43 @@ use crate::signals::Signals;
 pub(crate) async fn run(base: &Base, command: &cli::Load) -> Result<(), Failure> {
     let cli::Load::Run { config: file, params } = command;
     let settings = base.settings(Some(file))?;
-    let config = read(file, params)?;
+    let params =
+        command_line::parse(params).map_err(|error| Failure::of_code(code::PARAM_ARGUMENT, error.to_string()))?;
+    let config = read(file, &params)?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.canonicalize().map_err(|error| {
         Failure::of_code(code::UNREADABLE_FILE, format!("cannot open the folder `{}`: {error}", folder.display()))
     })?;
     let lake = base.lake(&settings).await?;
-    // The file's name in the project names the load: running it again replaces what it appended.
-    let name = folder.join(file.file_name().unwrap_or_default());
-    let name = name.strip_prefix(&settings.project).unwrap_or(&name).to_string_lossy().replace(['/', '\\'], ".");
-    let token = LoadToken { token: uuid::Uuid::new_v4().to_string(), scope: name };
+    let path = folder.join(file.file_name().unwrap_or_default());
+    let scope = name(path.strip_prefix(&settings.project).unwrap_or(&path), &params);
+    let token = LoadToken { token: uuid::Uuid::new_v4().to_string(), scope };
     let started = Instant::now();
     let report = load(base, &lake, &config, token, &folder).await?;
     tell(base, &report, started.elapsed())?;
     Ok(())
 }
 
+/// Returns what names a load: its file in the project, and the parameters, in whatever order they were given. Running it again replaces
+/// what it appended; with other parameters it is another load.
+fn name(path: &Path, params: &Params) -> String {
+    let mut pairs: Vec<String> = params
+        .iter()
+        .map(|(name, value)| format!(" {name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .collect();
+    pairs.sort();
+    // It becomes the value of a partition.
+    format!("{}{}", path.to_string_lossy(), pairs.concat()).replace(['/', '\\'], ".")
+}
+
 /// Reads the config; `-p` gives `${…}` in it their values.
-fn read(file: &Path, params: &[String]) -> Result<LoadConfig, Failure> {
+fn read(file: &Path, params: &Params) -> Result<LoadConfig, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         let message = format!("cannot read the load's config `{}`: {error}", file.display());
         Failure::of_code(code::UNREADABLE_FILE, message)
     })?;
-    let params =
-        command_line::parse(params).map_err(|error| Failure::of_code(code::PARAM_ARGUMENT, error.to_string()))?;
     let mut scope = scope::Scope::new();
-    scope.push(scope::Layer::command_line(params));
+    scope.push(scope::Layer::command_line(params.clone()));
     let templates = TemplateSettings { zone: jiff::tz::TimeZone::UTC, now: jiff::Timestamp::UNIX_EPOCH, seed: 0 };
     let values = scope.task("load", &Params::new(), &Params::new(), templates);
     let mut evaluate = |text: &str| values.render_text(text).map_err(|error| TaskError::from(*error));

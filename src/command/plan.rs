@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use engine::params::Params;
 use engine::run::plan::{PlannedTask, Unknown};
-use engine::run::{AttemptRequest, Engine, EngineSettings, Rerun, Unobserved, state_trouble};
+use engine::run::{AttemptRequest, Engine, Rerun, Unobserved, state_trouble};
 use engine::store::{AttemptSpec, MemoryStore};
 use engine::time::SystemClock;
 use lake::words::bytes;
-use operators::{LakePlan, Purpose};
+use operators::{Effect, LakePlan, Purpose};
 use serde_json::json;
 
-use super::run::PROJECT;
+use super::run::{PROJECT, engine_settings};
 use super::workflow;
 use crate::cli;
 use crate::compose::{Base, door_to, has_lake, registry};
@@ -35,7 +35,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
         registry,
         Arc::new(SystemClock),
         Arc::new(Unobserved),
-        EngineSettings::new(settings.project.clone()),
+        engine_settings(&settings, None),
     );
     let request = AttemptRequest {
         project: PROJECT.to_owned(),
@@ -74,7 +74,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
             }
             cost += settings.cost_micro_usd(to_scan(plan).unwrap_or(0));
         }
-        let problem = problem(task, lake_plan.as_ref());
+        let problem = problem(task, lake_plan.as_ref(), &changed);
         n_problems += usize::from(problem.is_some());
         if base.output.json {
             base.output.json_line(&json!({
@@ -92,8 +92,8 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
         } else {
             show(base, task, lake_plan.as_ref(), problem, &changed)?;
         }
-        if let Some(target) = lake_plan.as_ref().and_then(|plan| plan.target.as_deref()) {
-            changed.note(task, target);
+        if let Some((plan, target)) = lake_plan.as_ref().and_then(|plan| Some((plan, plan.target.as_deref()?))) {
+            changed.note(task, plan, target);
         }
     }
     let n_tasks = tasks.iter().filter(|task| task.operator.is_some()).count();
@@ -174,9 +174,14 @@ fn as_written(task: &PlannedTask) -> Params {
 }
 
 /// Says what would go wrong with a task, as far as that is known.
-fn problem<'p>(task: &'p PlannedTask, lake_plan: Option<&'p LakePlan>) -> Option<&'p str> {
+fn problem<'p>(task: &'p PlannedTask, lake_plan: Option<&'p LakePlan>, changed: &Changed<'_>) -> Option<&'p str> {
     let own = task.problem.as_ref().map(|failure| failure.message.as_str());
-    own.or_else(|| lake_plan?.problem.as_deref())
+    let of_target = || {
+        let plan = lake_plan?;
+        let is_decided_above = changed.before(plan.target.as_deref()?, plan.exists).is_some();
+        plan.target_problem.as_deref().filter(|_| !is_decided_above)
+    };
+    own.or_else(|| lake_plan?.problem.as_deref()).or_else(of_target)
 }
 
 /// Lists the expressions of a task that are not known yet, each once.
@@ -206,7 +211,7 @@ fn show(
         Some(plan) => {
             if let Some(target) = &plan.target {
                 let before = changed.before(target, plan.exists);
-                detail(&purpose(task.operator.as_deref().unwrap_or_default(), plan.exists, target, before))?;
+                detail(&purpose(task.operator.as_deref().unwrap_or_default(), plan, target, before))?;
             }
             plan.lines.iter().try_for_each(|line| detail(line))?;
             for line in plan.sql.iter().flat_map(|sql| sql.trim().lines()) {
@@ -244,7 +249,7 @@ fn show(
 /// Returns the bytes that the query of a task scans at most; none for a task without one: what a load reads is in its lines, and costs
 /// nothing.
 fn to_scan(plan: &LakePlan) -> Option<u64> {
-    plan.predicted_bytes.filter(|_| plan.sql.is_some())
+    plan.predicted_bytes.filter(|_| plan.sql.is_some() && plan.effect != Effect::Leaves)
 }
 
 /// What the tasks above change: the lake as it is says nothing of that to those below.
@@ -261,9 +266,12 @@ struct Change<'p> {
 
 impl<'p> Changed<'p> {
     /// Notes that a task changes a table, or a partition of one (`TABLE KEYS`).
-    fn note(&mut self, task: &'p PlannedTask, target: &str) {
+    fn note(&mut self, task: &'p PlannedTask, plan: &LakePlan, target: &str) {
         let Some(operator) = task.operator.as_deref().filter(|operator| !operator.contains("exists?")) else { return };
-        let is_drop = operator.starts_with("athena.drop_");
+        if plan.target_problem.is_some() || matches!(plan.effect, Effect::Leaves | Effect::Nothing) {
+            return;
+        }
+        let is_drop = operator.starts_with("athena.drop_") || plan.effect == Effect::Drops;
         self.0.push(Change { task: &task.own_name, target: target.to_owned(), is_drop });
     }
 
@@ -281,14 +289,18 @@ impl<'p> Changed<'p> {
 }
 
 /// Says what a task does to its target, which a task above may change.
-fn purpose(operator: &str, exists: Option<bool>, target: &str, before: Option<&str>) -> String {
+fn purpose(operator: &str, plan: &LakePlan, target: &str, before: Option<&str>) -> String {
     let drops = operator.starts_with("athena.drop_");
-    match (exists, before) {
+    match (plan.exists, before) {
         _ if operator.contains("exists?") => format!("looks at {target}"),
         (_, Some(before)) if drops => format!("drops {target}, if it is there after `{before}`"),
         (Some(false), None) if drops => format!("finds no {target} to drop"),
         _ if drops => format!("drops {target}"),
         (_, Some(before)) => format!("changes {target}; whether it is there is known after `{before}`"),
+        _ if plan.target_problem.is_some() => format!("finds {target} there already"),
+        _ if plan.effect == Effect::Leaves => format!("leaves {target} as it is: it is there already"),
+        _ if plan.effect == Effect::Drops => format!("drops the registration of {target}"),
+        _ if plan.effect == Effect::Nothing => format!("adds no {target}"),
         (Some(true), _) if operator == "load" => format!("writes {target}, which is there already"),
         (Some(false), _) if operator == "load" => format!("writes {target}, which is not there yet"),
         (Some(true), _) => format!("replaces {target}"),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use engine::diagnostic::suggest::did_you_mean;
 use engine::diagnostic::{Diagnostic, code};
 use engine::document::{self, Key, Node, NodeKind, SourceMap};
+use engine::params::{byte_size, duration};
 use indexmap::IndexMap;
 use lake::aws::AwsSettings;
 use serde::{Deserialize, Serialize};
@@ -158,6 +159,8 @@ fn profile_of(name: &Key, node: &Node, problems: &mut Vec<Diagnostic>) -> Profil
             // Each alone, so that a wrong one is known by its place.
             let entry = Map::from_iter([(key.name.clone(), value.to_value())]);
             if serde_json::from_value::<Common>(Value::Object(entry.clone())).is_ok() {
+                let wrong = value.as_str().and_then(|text| wrong_text(&key.name, text));
+                problems.extend(wrong.map(|message| Diagnostic::error(code::KEY_VALUE, value.span, message)));
                 values.extend(entry);
                 continue;
             }
@@ -189,6 +192,16 @@ fn profile_of(name: &Key, node: &Node, problems: &mut Vec<Diagnostic>) -> Profil
         }
     };
     Profile { kind, common: serde_json::from_value(Value::Object(values)).unwrap_or_default() }
+}
+
+/// Says what is wrong with the text of a setting that every profile may have; none when it is right.
+fn wrong_text(key: &str, text: &str) -> Option<String> {
+    let error = match key {
+        "memory_limit" => byte_size::parse(text).err()?.to_string(),
+        "retention" | "result_retention" | "lease" => duration::parse(text).err()?.to_string(),
+        _ => return None,
+    };
+    Some(format!("`{key}`: {error}"))
 }
 
 /// Reads the type of a profile.

@@ -123,10 +123,15 @@ fn closing_braces(text: &str) -> std::collections::HashMap<usize, usize> {
     ends
 }
 
-/// Says whether what follows `${` is `name:`, as in `${secret:db.password}` or a shell's `${x:-default}`.
+/// Says whether what follows `${` is `name:`, as in `${secret:db.password}`, or what a shell does about a variable that is not set:
+/// `${NAME:-default}`, `:=`, `:+`, `:?`. No expression of JavaScript begins so.
 fn belongs_to_operator(after: &[u8]) -> bool {
     let letters = after.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
+    let name = after.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
     letters > 0 && after.get(letters) == Some(&b':')
+        || after.first().is_some_and(|first| !first.is_ascii_digit())
+            && name > 0
+            && matches!(after.get(name..name + 2), Some(b":-" | b":=" | b":+" | b":?"))
 }
 
 /// Words that mean something to JavaScript by themselves, so that a parameter of that name never stands for them.
@@ -224,7 +229,8 @@ mod tests {
             ("${secret:db.password}", "${secret:db.password}"),
             ("${secret:${key}}", "${secret:<key>}"),
             ("${x:-def} $(echo)", "${x:-def} $(echo)"),
-            ("${X:-def}", "<X:-def>"),
+            ("${MY_HOME1:-def} ${X:=a} ${X:+a} ${X:?a}", "${MY_HOME1:-def} ${X:=a} ${X:+a} ${X:?a}"),
+            ("${X:def} ${1:-a} ${X ?a:-b}", "<X:def> <1:-a> <X ?a:-b>"),
             ("${a ${b}", "${a <b>"),
             ("é${é}é", "é<é>é"),
         ];

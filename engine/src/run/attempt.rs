@@ -82,7 +82,7 @@ pub(super) struct ActiveAttempt {
     results: HashMap<TaskId, Arc<StoredResult>>,
     /// For each task, which of its children have stored something, themselves or below.
     storing: HashMap<TaskId, BTreeSet<TaskId>>,
-    failures: BTreeMap<TaskId, Failure>,
+    pub(super) failures: BTreeMap<TaskId, Failure>,
     started: HashMap<TaskId, Timestamp>,
     reports: HashMap<TaskId, TaskReport>,
     inherited: HashMap<TaskId, Vec<Layer>>,

@@ -145,7 +145,11 @@ fn in_tree_order(attempt: &ActiveAttempt, mut planned: HashMap<TaskId, Preview>)
             operator,
             params: preview.own,
             unknown: preview.unknown.iter().map(|error| Unknown::of(error, &turn_names)).collect(),
-            problem: preview.problem.map(|error| Failure::of(&error, &task.def)),
+            // What it would generate may be too much.
+            problem: preview
+                .problem
+                .map(|error| Failure::of(&error, &task.def))
+                .or_else(|| attempt.failures.get(&id).cloned()),
             has_examples: preview.stands_in,
             is_example,
             turn_names,

@@ -112,7 +112,13 @@ impl FileKind {
             Some(11 | 26) => (ErrorKind::InvalidData, false, format!("the {name}'s file is damaged or no SQLite file")),
             _ => (ErrorKind::External, false, format!("the {name} failed")),
         };
+        let is_damaged = kind == ErrorKind::InvalidData;
         let mut made = Error::new(kind, operation, format!("cannot {operation}: {text} ({error})")).source(error);
+        if is_damaged {
+            made = made.help(
+                "put a copy of the file back; without one move it away and run the workflows again: they make anew what it told of",
+            );
+        }
         if retryable {
             made = made.retryable();
         }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::diagnostic::code;
-use engine::operator::{ParamProblem, TaskContext, TaskError, TaskOutcome, TypedOperator};
-use engine::params::duration;
+use engine::operator::surroundings::constant;
+use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TypedOperator};
+use engine::params::{Params as EngineParams, duration};
+use lake::Lake;
 use lake::catalog::Table;
 use regex::Regex;
 use schemars::JsonSchema;
@@ -94,20 +96,16 @@ IAM actions on AWS: `glue:GetTables`, `glue:GetPartitions`, `glue:DeleteTable`, 
 
     type Params = Params;
 
+    fn inspect(&self, params: &EngineParams, _: &Surroundings<'_>) -> Vec<ParamProblem> {
+        let regexp = params.get("regexp").and_then(Value::as_str).and_then(constant);
+        let wrong = regexp.and_then(|regexp| pattern(&regexp).err());
+        wrong.into_iter().map(|message| ParamProblem::new("regexp".into(), message)).collect()
+    }
+
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = &self.door.open_as(&params.access.access()?).await?;
         let find = async {
-            let pattern = Regex::new(&format!("^(?:{})$", params.regexp)).map_err(|error| {
-                problem("regexp", format!("expected a regular expression, found `{}`: {error}", params.regexp))
-            })?;
-            let protect = Windows::read(params.protect.as_ref().unwrap_or(&Protect::default()))?;
-            let now_ms = context.clock.now().as_millisecond();
-            let tables = lake.catalog.tables(&params.database.to_lowercase()).await.map_err(task_error)?;
-            let chosen: Vec<Table> = tables
-                .into_iter()
-                .filter(|table| pattern.is_match(&table.name.table) && !protect.keep(table, now_ms))
-                .take(params.limit.unwrap_or(usize::MAX))
-                .collect();
+            let chosen = chosen(lake, &params, context.clock.now().as_millisecond()).await?;
             let mut removal = Removal { entries: Vec::new(), prefixes: Vec::new(), force: params.force };
             for table in chosen {
                 if params.with_location {
@@ -124,6 +122,39 @@ IAM actions on AWS: `glue:GetTables`, `glue:GetPartitions`, `glue:DeleteTable`, 
     async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
         Ok(())
     }
+}
+
+/// Finds the tables to drop, in the order of their names.
+async fn chosen(lake: &Lake, params: &Params, now_ms: i64) -> Result<Vec<Table>, TaskError> {
+    let pattern = pattern(&params.regexp).map_err(|message| problem("regexp", message))?;
+    let protect = Windows::read(params.protect.as_ref().unwrap_or(&Protect::default()))?;
+    let tables = lake.catalog.tables(&params.database.to_lowercase()).await.map_err(task_error)?;
+    let wanted = |table: &Table| pattern.is_match(&table.name.table) && !protect.keep(table, now_ms);
+    Ok(tables.into_iter().filter(wanted).take(params.limit.unwrap_or(usize::MAX)).collect())
+}
+
+/// Reads `regexp`; it must match the whole name.
+fn pattern(regexp: &str) -> Result<Regex, String> {
+    Regex::new(&format!("^(?:{regexp})$")).map_err(|error| {
+        // The last line says what is wrong; those above draw where, in a pattern that is not quite the written one.
+        let reason = error.to_string().lines().last().unwrap_or_default().replace("error: ", "");
+        format!("expected a regular expression, found `{regexp}`: {reason}")
+    })
+}
+
+/// Says which tables a task would drop now; nothing for parameters that a run refuses.
+pub(crate) async fn planned(lake: Option<&Lake>, params: &EngineParams) -> Result<Vec<String>, TaskError> {
+    let Ok(known) = serde_json::from_value::<Params>(Value::Object(params.clone())) else { return Ok(Vec::new()) };
+    let names: Vec<String> = match lake {
+        None => Vec::new(),
+        Some(lake) => {
+            let tables = chosen(lake, &known, lake.settings.clock.now().as_millisecond()).await?;
+            tables.iter().map(|table| table.name.to_string()).collect()
+        }
+    };
+    let now = if names.is_empty() { "none is there now".to_owned() } else { format!("now {}", names.join(", ")) };
+    let database = known.database.to_lowercase();
+    Ok(vec![format!("drops the tables of {database} whose whole names match `{}`: {now}", known.regexp)])
 }
 
 /// The windows of `protect`.

@@ -295,7 +295,7 @@ mod tests {
     use crate::load::parse::csv::CsvParser;
 
     fn chunks(text: &[u8], parser: &Parser, header: &Header, target: usize) -> Result<Vec<(u64, String)>> {
-        let input = Decoded::open("a.csv", Box::new(Cursor::new(text.to_vec())))?;
+        let input = Decoded::open("a.csv", Box::new(Cursor::new(text.to_vec())), 0)?;
         let mut reader = ChunkReader::new("a.csv", 0, input, parser, header, target);
         let mut chunks = Vec::new();
         while let Some(chunk) = reader.next_chunk()? {

@@ -81,6 +81,8 @@ pub(crate) struct Decoded {
     /// How many bytes of the file the decoder has taken.
     consumed: Arc<AtomicU64>,
     taken: u64,
+    /// How long the file was when it was found.
+    found_bytes: u64,
     /// The first decoded bytes; none once they were looked at.
     head: Option<Vec<u8>>,
 }
@@ -92,11 +94,11 @@ impl fmt::Debug for Decoded {
 }
 
 impl Decoded {
-    /// Opens the bytes of the input `name`.
+    /// Opens the bytes of the input `name`, of which there were `found_bytes` when it was found.
     ///
     /// # Errors
     /// `External` or `PermissionDenied` when the first bytes cannot be read.
-    pub(crate) fn open(name: &str, raw: Box<dyn Read + Send>) -> Result<Self> {
+    pub(crate) fn open(name: &str, raw: Box<dyn Read + Send>, found_bytes: u64) -> Result<Self> {
         let count = Arc::new(AtomicU64::new(0));
         let mut buffered = BufReader::with_capacity(BUFFER_BYTES, Counted { inner: raw, count: Arc::clone(&count) });
         let start = fill(&mut buffered).map_err(|error| read_error(name, error))?;
@@ -108,7 +110,16 @@ impl Decoded {
             Encoding::Gzip => Box::new(gzip::Members::new(buffered)),
             Encoding::Zstd => Box::new(zstandard::Frames::new(buffered).map_err(|error| read_error(name, error))?),
         };
-        Ok(Self { name: name.to_owned(), encoding, reader, raw: count, consumed, taken: 0, head: Some(Vec::new()) })
+        Ok(Self {
+            name: name.to_owned(),
+            encoding,
+            reader,
+            raw: count,
+            consumed,
+            taken: 0,
+            found_bytes,
+            head: Some(Vec::new()),
+        })
     }
 
     /// Returns how many bytes of the file have been read.
@@ -119,13 +130,16 @@ impl Decoded {
     /// Reads decoded bytes; 0 at the end.
     ///
     /// # Errors
-    /// `InvalidData` for an archive that is cut off or broken, with file and place, and for bytes that are no text in UTF-8 by how
+    /// `InvalidData` for an archive that is cut off or broken, with file and place, for a file that has become shorter, and for bytes that are no text in UTF-8 by how
     /// they begin; `External` when reading fails.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         loop {
             match self.reader.read(buffer) {
                 Ok(read) => {
                     self.taken += u64::try_from(read).unwrap_or(u64::MAX);
+                    if read == 0 && !buffer.is_empty() && self.raw_bytes() < self.found_bytes {
+                        return Err(self.became_shorter());
+                    }
                     self.look_at_head(&buffer[..read])?;
                     return Ok(read);
                 }
@@ -152,6 +166,17 @@ impl Decoded {
         }
         let message = format!("{} is compressed twice: {} inside of {}", self.name, inner.name(), outer.name());
         Err(Error::new(ErrorKind::InvalidData, "decode a file", message).help("decompress the file once"))
+    }
+
+    /// The end is no end of a line, then, but wherever another program has cut the file off.
+    fn became_shorter(&self) -> Error {
+        let (end, found) = (self.raw_bytes(), self.found_bytes);
+        let message = format!(
+            "the file ends at byte {end}, and had {found} bytes when the load found it: something has cut it off"
+        );
+        Error::new(ErrorKind::InvalidData, "read a file", message)
+            .with("file", &self.name)
+            .help("load it when nothing else writes to it: a log that is rotated by copying (`copytruncate`) is cut off while it is read")
     }
 
     fn failed(&self, error: io::Error) -> Error {
@@ -242,7 +267,12 @@ mod tests {
     }
 
     fn read_all(bytes: Vec<u8>) -> Result<Vec<u8>> {
-        let mut decoded = Decoded::open("logs/a.gz", Box::new(io::Cursor::new(bytes)))?;
+        let found_bytes = bytes.len() as u64;
+        read_found(bytes, found_bytes)
+    }
+
+    fn read_found(bytes: Vec<u8>, found_bytes: u64) -> Result<Vec<u8>> {
+        let mut decoded = Decoded::open("logs/a.gz", Box::new(io::Cursor::new(bytes)), found_bytes)?;
         let mut out = Vec::new();
         let mut buffer = [0; 1000];
         loop {
@@ -266,6 +296,24 @@ mod tests {
         assert_eq!(read_all(members).unwrap(), b"a\nb\n");
         let frames = [zstd::encode_all(&b"a\n"[..], 1).unwrap(), zstd::encode_all(&b"b\n"[..], 1).unwrap()].concat();
         assert_eq!(read_all(frames).unwrap(), b"a\nb\n");
+    }
+
+    #[test]
+    fn a_file_that_became_shorter_is_an_error() {
+        for file in [b"a\nb".to_vec(), gzip(b"a\nb")] {
+            let length = file.len() as u64;
+            let error = read_found(file.clone(), length + 2).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::InvalidData);
+            assert_eq!(
+                error.message,
+                format!(
+                    "the file ends at byte {length}, and had {} bytes when the load found it: something has cut it off",
+                    length + 2
+                )
+            );
+            // One that has grown, or a pipe, is read to its end.
+            assert_eq!(read_found(file, 0).unwrap(), b"a\nb");
+        }
     }
 
     #[test]

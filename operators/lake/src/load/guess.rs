@@ -244,22 +244,25 @@ fn unreadable_header(parser: &CsvParser, sample: &[u8], start: usize, is_end: bo
 }
 
 /// The first record is a header when all its fields are texts and a column below is something else than text; or when they
-/// differ, too, and no text of it turns up below.
+/// differ, too, and no text of it turns up below. One that leaves names out (a table with an index, a delimiter at the end of each
+/// line) is a header when a column that it names is something else than text.
 ///
 /// A name that is there twice says nothing by itself: a join writes such headers, and rows of texts repeat theirs.
 fn looks_like_header(first: &[String], columns: &[Guess], is_unlike: bool) -> bool {
     let mut seen = HashSet::new();
-    let is_name = |text: &String| {
+    let is_text = |text: &str| {
         let mut guess = Guess::default();
         guess.see(text.as_bytes());
-        !text.trim().is_empty() && !guess.is_typed()
+        !guess.is_typed()
     };
-    let are_names = first.iter().all(is_name);
+    let names: Vec<Option<&str>> = first.iter().map(|text| Some(text.trim()).filter(|name| !name.is_empty())).collect();
+    let are_names = names.iter().flatten().all(|name| is_text(name));
+    let are_all_named = names.iter().all(Option::is_some);
     let differ = first.iter().all(|text| seen.insert(text.to_lowercase()));
     let has_rows = columns.iter().any(|column| !column.is_empty);
-    let has_types = columns.iter().any(Guess::is_typed);
+    let has_types = names.iter().zip(columns).any(|(name, column)| name.is_some() && column.is_typed());
     let are_words = first.iter().all(|text| text.len() <= 64 && !text.contains(['\n', '\r']));
-    are_names && (has_types || differ && (!has_rows || is_unlike && are_words))
+    are_names && (has_types || are_all_named && differ && (!has_rows || is_unlike && are_words))
 }
 
 /// Calls `record` with the place and the values of each whole record of a sample; the last one only when the sample is all there is.
@@ -485,6 +488,10 @@ mod tests {
                 "t1,t2,t3\n2024-02-29T10:00:00Z,2024-02-29,17/May/2015:10:05:03 +0000\n2024-02-29,2024-02-29 10:00,17/May/2015:10:05:03 +0000\n",
                 "t1 timestamp, t2 timestamp, t3 timestamp `%d/%b/%Y:%H:%M:%S %z`; \",\"; header",
             ),
+            // As `to_csv` writes the index of a table, and what ends every line with a delimiter.
+            (",name,n\n0,a,1.5\n1,b,2\n", "c0 bigint, name varchar, n double; \",\"; header"),
+            ("name,n,\na,1,\nb,2,\n", "name varchar, n bigint, c2 varchar; \",\"; header"),
+            (",x\n1,y\n", "c0 bigint, c1 varchar; \",\"; no header"),
             ("A B,a-b,,2x\n,,,\n", "c0 varchar, c1 varchar, c2 varchar, c3 varchar; \",\"; no header"),
             ("A B,Ärger,2x\n,,1\n", "a_b varchar, ärger varchar, _2x bigint; \",\"; header"),
             ("x\n12345678901234567890\n", "x varchar; \",\"; header"),

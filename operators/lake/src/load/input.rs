@@ -300,7 +300,7 @@ impl InputFile {
                 runtime: runtime.clone(),
             }),
         };
-        Decoded::open(&self.name, raw)
+        Decoded::open(&self.name, raw, self.bytes)
     }
 }
 

@@ -73,10 +73,20 @@ pub async fn plan(config: &LoadConfig, lake: &Lake, token: LoadToken, base: &Pat
     if let OutputConfig::Table(table) = &config.out {
         let columns = plan.layout.read_columns(&file.parser)?;
         PartitionKeys::compile(&table.partition_by, &columns, plan.planned_ms)?;
+        apart(table, &plan.layout)?;
         let catalog_columns = table_output::columns(&plan.layout);
         table_output::compare(lake, table, &catalog_columns).await?;
     }
     Ok(LoadState { plan, stage: Stage::Planned })
+}
+
+/// Looks whether a guessed column has the name of a partition key; declared ones were looked at with the config.
+fn apart(table: &TableOutput, layout: &Layout) -> Result<()> {
+    let is_column = |key: &str| layout.columns.iter().any(|column| column.name.eq_ignore_ascii_case(key));
+    let Some(key) = table.partition_by.keys().find(|key| is_column(key)) else { return Ok(()) };
+    let message = format!("`{key}` is a column of the input and a key of `partition_by`: a table has each name once");
+    Err(Error::new(ErrorKind::InvalidInput, "plan a load", message)
+        .help("give the key another name, or name the column otherwise in the parser's `columns`"))
 }
 
 /// Adds up the bytes of the files that a load would read, as stored; none for objects where there is no storage to ask. Nothing is

@@ -61,6 +61,8 @@ pub(crate) enum Reason {
     UnclosedQuote {
         /// The field, from 1.
         field: usize,
+        /// How many bytes were looked through, when it may end behind them.
+        within: Option<usize>,
     },
     /// Text between a closing quote and the delimiter.
     AfterQuote {
@@ -127,7 +129,13 @@ impl fmt::Display for Reason {
             Self::Control { at } => write!(f, "expected text, found a control character at byte {at}"),
             Self::TooFewFields { expected, found } => write!(f, "expected {expected} fields, found {found}: too short"),
             Self::TooManyFields { expected, found } => write!(f, "expected {expected} fields, found {found}: too long"),
-            Self::UnclosedQuote { field } => write!(f, "field {field}: expected a closing quote, found none"),
+            Self::UnclosedQuote { field, within: None } => {
+                write!(f, "field {field}: expected a closing quote, found none")
+            }
+            Self::UnclosedQuote { field, within: Some(most) } => write!(
+                f,
+                "field {field}: expected a closing quote within {most} bytes (`max_quoted_size_limit`), found none"
+            ),
             Self::AfterQuote { field } => {
                 write!(f, "field {field}: expected a delimiter or the line's end after the closing quote")
             }

@@ -129,6 +129,9 @@ pub(crate) async fn compare(lake: &Lake, output: &TableOutput, columns: &[Column
         ErrorKind::SchemaMismatch,
         "compare with the table",
         format!("the load does not fit table `{name}`: {}", differences.join("; ")),
+    )
+    .help(
+        "give the parser the table's columns (`columns`, with `name` and `type`), or load into a table of another name",
     ))
 }
 

@@ -77,8 +77,9 @@ pub fn version_root(table_root: &Location, version_location: Option<&Location>) 
         return Err(Error::new(
             ErrorKind::InvalidInput,
             "place versions",
-            format!("the table's location `{table_root}` is a whole bucket: give `version_location`"),
-        ));
+            format!("the location `{table_root}` is a whole bucket: there is no place for versions beside it"),
+        )
+        .help("give a prefix below it as `location`, or, where the table lies there already, another one as `version_location`"));
     }
     Location::parse(&format!("{}--versions/", table_root.as_prefix().to_string().trim_end_matches('/')))
 }

@@ -149,9 +149,15 @@ impl Dialect {
                 let (field, after) = match self.quoted(bytes, content, is_end) {
                     Quoted::Field(field, after) => (field, after),
                     Quoted::Incomplete => return Scanned::Incomplete,
-                    Quoted::Unclosed => {
+                    Quoted::Unclosed { is_too_long } => {
                         let field = fields.len() + 1;
-                        return bad(bytes, content, is_end, lines, Reason::UnclosedQuote { field });
+                        return bad(
+                            bytes,
+                            content,
+                            is_end,
+                            lines,
+                            Reason::UnclosedQuote { field, within: is_too_long.then_some(self.max_quoted) },
+                        );
                     }
                 };
                 lines += line_ends(&bytes[field.start..field.end]);
@@ -241,7 +247,7 @@ impl Dialect {
             };
             let Some(found) = found.map(|found| at + found).filter(|found| *found <= most) else {
                 let is_too_long = bytes.len() > most;
-                return if is_too_long || is_end { Quoted::Unclosed } else { Quoted::Incomplete };
+                return if is_too_long || is_end { Quoted::Unclosed { is_too_long } } else { Quoted::Incomplete };
             };
             let following = bytes.get(found + 1).copied();
             if following.is_none() && !is_end {
@@ -318,7 +324,7 @@ enum Stop {
 enum Quoted {
     Field(Field, usize),
     Incomplete,
-    Unclosed,
+    Unclosed { is_too_long: bool },
 }
 
 /// A bad record ends with the line on which its bad quote opened.
@@ -537,7 +543,10 @@ mod tests {
             "\"abcd\",1\n\"abcde\",2\nc,3\n",
         );
         assert_eq!(good, ["abcd|1", "c|3"]);
-        assert_eq!(rejected.len(), 1);
+        assert_eq!(
+            rejected,
+            ["2: field 1: expected a closing quote within 4 bytes (`max_quoted_size_limit`), found none: \"abcde\",2"]
+        );
     }
 
     #[test]

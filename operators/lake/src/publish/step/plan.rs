@@ -122,9 +122,11 @@ impl Lake {
         if options.on_empty == OnEmpty::Drop {
             return Err(invalid("objects without a table cannot be dropped when there are no rows".to_owned()));
         }
-        let exists = !self.ours_at(&place).await?.objects.is_empty();
+        let exists = !self.storage.list_data(&place).await?.is_empty();
         match decide::beginning(options.save_mode, exists) {
-            Beginning::Proceed => {}
+            Beginning::Proceed => {
+                self.ours_at(&place).await?;
+            }
             Beginning::Skip => return Ok(Step::Done(skipped(request, None, PublishResult::Skipped))),
             Beginning::Refuse => {
                 let message = format!("objects are there already below `{place}`");
