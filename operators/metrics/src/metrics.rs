@@ -209,6 +209,9 @@ pub(crate) fn report_of(tier: &Tier, window: Window, row: Option<&LedgerRow>, ou
         state: row.map_or(WindowState::Open, |row| row.state),
         outcome,
         mismatches: Vec::new(),
+        way_on: None,
+        is_known: false,
+        given_up: Vec::new(),
         moved: 0,
     }
 }

@@ -24,6 +24,8 @@ use crate::tiers::{Step, TierName};
 use crate::time::TimeRange;
 use owned::Owned;
 
+pub(crate) use raw::without;
+
 /// Rows of a series at most, when the step is chosen for the reader: more than a screen or a spreadsheet shows.
 const MOST_ROWS: i64 = 12_000;
 
