@@ -100,7 +100,8 @@ pub struct Segment {
     pub rows: u64,
 }
 
-/// A span whose archived objects are damaged or missing, and that was read from where its points are still held.
+/// A span whose archived objects are damaged or missing, and that was read from where its points are still held: be it, as `why` says
+/// then, in these objects alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instead {
     /// The span.
