@@ -269,6 +269,12 @@ pub(crate) enum Metrics {
         #[arg(long, value_name = "FILE", default_value = "tiers.yml")]
         tiers: PathBuf,
     },
+    /// Show the records of streams that held no points, and that `metrics.replay>` with `max_rejected` has passed over.
+    Rejected {
+        /// The file of the tiers.
+        #[arg(long, value_name = "FILE", default_value = "tiers.yml")]
+        tiers: PathBuf,
+    },
     /// Go on with what the server of a tier has left, after it threw keys away.
     ///
     /// Until then nothing of the tier is read, moved or deleted. Bring the points again from where they came: of a stream with

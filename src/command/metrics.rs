@@ -14,6 +14,7 @@ use engine::time::{Clock as _, SystemClock};
 use jiff::Timestamp;
 use lake::words::{bytes, figure};
 use metrics::config::Period;
+use metrics::stream::{KeptRecord, RejectedRecord};
 use metrics::{
     Aggregate, Fault, Gap, Instead, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step, TierName,
     TimeRange, WindowStatus,
@@ -32,6 +33,9 @@ const TABLE_ROWS: usize = 1_000;
 /// How many series are looked through for one with a name that is near.
 const MOST_NAMES: usize = 100_000;
 
+/// How much of a record is shown to people; `--json` has all of it.
+const RECORD_CHARACTERS: usize = 200;
+
 /// How wide a drawing is where the terminal does not say.
 const WIDTH: usize = 100;
 
@@ -40,6 +44,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Metrics) -> Result<(), Failu
     match command {
         cli::Metrics::Read(command) => Box::pin(read(base, command)).await,
         cli::Metrics::Status { tiers } => Box::pin(status(base, tiers)).await,
+        cli::Metrics::Rejected { tiers } => Box::pin(rejected(base, tiers)).await,
         cli::Metrics::AcceptLoss { tier, tiers } => Box::pin(accept_loss(base, tier, tiers)).await,
     }
 }
@@ -283,6 +288,35 @@ async fn status(base: &Base, file: &Path) -> Result<(), Failure> {
         for note in astray::notes(&windows, metrics.tiers()) {
             base.output.note(&note);
         }
+    }
+    Ok(())
+}
+
+/// Shows the records that were kept apart.
+async fn rejected(base: &Base, file: &Path) -> Result<(), Failure> {
+    let kept = open(base, file).await?.rejected_records().await?;
+    if base.output.json {
+        for KeptRecord { stream, tier, record } in &kept {
+            base.output.json_line(&json!({
+                "stream": stream,
+                "tier": tier,
+                "shard": record.shard,
+                "sequence": record.sequence,
+                "reason": record.reason,
+                "record": record.record,
+            }))?;
+        }
+        return Ok(());
+    }
+    if kept.is_empty() {
+        base.output.note("no record was kept apart");
+        return Ok(());
+    }
+    for KeptRecord { stream, tier, record } in &kept {
+        let RejectedRecord { shard, sequence, reason, record } = record;
+        base.output.line(&format!("{stream} {shard} {sequence}, into {tier}: {reason}"))?;
+        base.output
+            .line(&format!("  | {}", record.chars().take(RECORD_CHARACTERS).collect::<String>().escape_debug()))?;
     }
     Ok(())
 }

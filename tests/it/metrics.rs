@@ -2,6 +2,7 @@
 //! point with a reader that looks all the while.
 
 mod aws;
+mod beside;
 mod collected;
 mod damage;
 mod hostile;

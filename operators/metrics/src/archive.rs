@@ -11,6 +11,7 @@ mod object;
 mod pick;
 mod place;
 mod rows;
+mod salvage;
 mod scan;
 mod split;
 mod whole;
@@ -20,6 +21,7 @@ pub(crate) use form::Form;
 pub(crate) use place::{Place, note_state, partition_of, parts_of, standing_of, state_of};
 pub use place::{WindowKind, kind_of};
 pub(crate) use rows::SeriesRows;
+pub(crate) use salvage::{Salvaged, salvage};
 pub(crate) use scan::{ArchiveBatches, read_named, scan};
 pub(crate) use whole::scan_whole;
 

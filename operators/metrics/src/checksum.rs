@@ -59,6 +59,13 @@ impl PartSums {
         (bytes.len() == PARTS * 8).then_some(Self(sums))
     }
 
+    /// Tells whether a part of these is that of others and one point of a series, which is in that part.
+    pub(crate) fn is_with_one_of(&self, others: &Self, name: &SeriesName, points: &Points) -> bool {
+        let part = Self::of(name);
+        let more = self.0[part].wrapping_sub(others.0[part]);
+        hashes_of(name, points).any(|hash| low_bits(hash) == more)
+    }
+
     /// Returns the parts that differ.
     pub fn differing(&self, other: &Self) -> Vec<usize> {
         (0..PARTS).filter(|part| self.0[*part] != other.0[*part]).collect()
@@ -123,16 +130,18 @@ impl Tally {
 
 /// Returns the sum of the hashes of a series' points.
 pub fn checksum_of(name: &SeriesName, points: &Points) -> i128 {
+    hashes_of(name, points).sum()
+}
+
+/// Returns the hashes of a series' points, one after the other.
+fn hashes_of<'a>(name: &SeriesName, points: &'a Points) -> impl Iterator<Item = i128> + 'a {
     let start = start_of(name);
-    points
-        .iter()
-        .map(|(time_ms, value)| {
-            let mut bytes = [0; 16];
-            bytes[..8].copy_from_slice(&time_ms.to_be_bytes());
-            bytes[8..].copy_from_slice(&value.to_bits().to_be_bytes());
-            finish(&start, &bytes)
-        })
-        .sum()
+    points.iter().map(move |(time_ms, value)| {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&time_ms.to_be_bytes());
+        bytes[8..].copy_from_slice(&value.to_bits().to_be_bytes());
+        finish(&start, &bytes)
+    })
 }
 
 /// Hashes a name once for all its points.

@@ -114,6 +114,9 @@ impl Metrics {
             state: WindowState::Expired,
             outcome: Outcome::Made,
             mismatches: Vec::new(),
+            way_on: None,
+            is_known: false,
+            given_up: Vec::new(),
             moved: standing.figures.count,
         })
     }

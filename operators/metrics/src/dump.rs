@@ -27,14 +27,14 @@ pub enum OnLate {
     Leave,
 }
 
-/// What a dump does with a window whose archived objects are damaged or gone, and of which the store and the objects that are
-/// whole do not hold all that was archived.
+/// What a dump does with a window whose archived objects are damaged or gone, and of which the store and what can be read of the
+/// objects do not hold all that was archived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnDamage {
     /// It stays as it is, and is reported as failed.
     #[default]
     Fail,
-    /// It is written again from what is left, or from the version that an undo points to: that is all there is.
+    /// It is written again from what is left, be it nothing, or from the version that an undo points to: that is all there is.
     Replace,
 }
 
@@ -51,7 +51,8 @@ pub struct MakeOptions {
 
 impl Metrics {
     /// Lists the windows of the archive that are due: closed, and not dumped, late, or damaged while the store has their points.
-    /// With a span, those that hold a part of it, and whatever is damaged in it or not what the catalog points to.
+    /// With a span, those that hold a part of it, and whatever is damaged in it, not what the catalog points to, or not as the
+    /// store.
     ///
     /// # Errors
     /// Those of the ledger, the catalog and the store.
@@ -96,7 +97,12 @@ impl Metrics {
             let is_broken = match astray.get(&row.window) {
                 Some(Astray::Elsewhere(_)) => window.is_some(),
                 Some(Astray::Gone) => window.is_some() || row.state != WindowState::Expired,
-                None => row.fault == Some(Fault::Objects) && (window.is_some() || row.state != WindowState::Expired),
+                None => match row.fault {
+                    Some(Fault::Objects) => window.is_some() || row.state != WindowState::Expired,
+                    // The next dump would hide what its store has lost: somebody must say that it may.
+                    Some(Fault::Store) => window.is_some(),
+                    None => false,
+                },
             };
             (row.state == WindowState::Open || row.is_late() || is_broken)
                 && row.window.is_closed(self.tiers.lateness_ms, now.as_millisecond())
@@ -142,8 +148,8 @@ impl Metrics {
     /// # Errors
     /// Those of the store, the storage, the catalog and the ledger; `Conflict` with the series under
     /// [`crate::DuplicateRule::Error`]; `DataQuality` when the objects read back otherwise than they were written. The same
-    /// call goes on. Archived objects that are not what was written are written again from the store when it holds all of them,
-    /// else they are [`Outcome::Failed`], and nothing is made of them.
+    /// call goes on. Archived objects that are not what was written are written again when the store and what can be read of them
+    /// hold all of it, else they are [`Outcome::Failed`], and nothing is made of them.
     pub async fn dump(
         &self,
         from: &TierName,
@@ -184,10 +190,11 @@ impl Metrics {
             return Box::pin(repair).await;
         }
         if row.state != WindowState::Open {
-            if !row.is_late() {
+            // What the store lacks the archive has: from now on it need hold no more than it does.
+            if !row.is_late() && row.fault != Some(Fault::Store) {
                 return self.report(archive, window, Outcome::Unchanged).await;
             }
-            if options.on_late == OnLate::Leave {
+            if row.is_late() && options.on_late == OnLate::Leave {
                 return self.report(archive, window, Outcome::Late).await;
             }
         }
@@ -220,7 +227,9 @@ impl Metrics {
                 let Settled { row, astray } = self.look(archive, window, Form::Points).await?;
                 let Some(row) = row else { return self.report(archive, window, Outcome::Late).await };
                 let repair = self.repair(archive, &row, astray.as_ref(), damage, store.as_ref(), options);
-                return Box::pin(repair).await;
+                let report = Box::pin(repair).await?;
+                // It was found just now.
+                return Ok(WindowReport { is_known: false, ..report });
             }
             written => written?,
         };

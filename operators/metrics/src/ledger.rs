@@ -37,7 +37,7 @@ pub const FILE: &str = "metrics.sqlite";
 const LEDGER: FileKind = FileKind {
     name: "ledger of metrics",
     opening: "open the ledger of metrics",
-    form: 4,
+    form: 5,
     tables: include_str!("ledger/tables.sql"),
     page_bytes: None,
 };

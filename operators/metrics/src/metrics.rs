@@ -45,25 +45,10 @@ impl Metrics {
     /// Those of the ledger's file, and of the catalog when the ledger is rebuilt; `InvalidInput` for a tier whose name stands for
     /// another table, kind, step or length of windows in this project.
     pub async fn open(lake: &Lake, tiers: Tiers, opener: Arc<dyn StoreOpener>) -> Result<Self> {
-        let state_dir = &lake.settings.state_dir;
-        let file = state_dir.join(crate::ledger::FILE);
+        let file = lake.settings.state_dir.join(crate::ledger::FILE);
         let ledger = lake.settings.crash_points.around("metrics: open the ledger", Ledger::open(&file)).await?;
-        let stores = tiers.stores().map(|tier| (tier.name.clone(), OnceCell::new())).collect();
-        let movers = Movers::new(state_dir.join(crate::moving::FILE));
-        let gathered = tiers.stores().map(|tier| (tier.name.clone(), Mutex::default())).collect();
-        let (bound, without_partitions, seen_whole) = (Mutex::default(), BTreeSet::new(), Mutex::default());
-        let mut metrics = Self {
-            lake: lake.clone(),
-            tiers,
-            ledger,
-            movers,
-            opener,
-            stores,
-            gathered,
-            bound,
-            without_partitions,
-            seen_whole,
-        };
+        let stores = tiers.stores().map(|tier| tier.name.clone()).collect();
+        let mut metrics = Self::over(lake, tiers, ledger, opener, stores);
         metrics.refuse_others(metrics.tiers.all().iter()).await?;
         metrics.refuse_other_windows().await?;
         let known = metrics.ledger.known().await?;
@@ -89,30 +74,30 @@ impl Metrics {
     /// # Errors
     /// Those of the ledger's file; `InvalidInput` as [`Metrics::open`].
     pub async fn open_to_look(lake: &Lake, tiers: Tiers, opener: Arc<dyn StoreOpener>) -> Result<Option<Self>> {
-        let state_dir = &lake.settings.state_dir;
-        let file = state_dir.join(crate::ledger::FILE);
+        let file = lake.settings.state_dir.join(crate::ledger::FILE);
         if !file.is_file() {
             return Ok(None);
         }
-        let ledger = Ledger::open(&file).await?;
-        let movers = Movers::new(state_dir.join(crate::moving::FILE));
-        let (stores, gathered) = (BTreeMap::new(), BTreeMap::new());
-        let (bound, without_partitions, seen_whole) = (Mutex::default(), BTreeSet::new(), Mutex::default());
-        let metrics = Self {
-            lake: lake.clone(),
-            tiers,
-            ledger,
-            movers,
-            opener,
-            stores,
-            gathered,
-            bound,
-            without_partitions,
-            seen_whole,
-        };
+        let metrics = Self::over(lake, tiers, Ledger::open(&file).await?, opener, Vec::new());
         metrics.refuse_others(metrics.tiers.all().iter()).await?;
         metrics.refuse_other_windows().await?;
         Ok(Some(metrics))
+    }
+
+    /// Puts opened tiers together, of which some stores may be opened when they are needed.
+    fn over(lake: &Lake, tiers: Tiers, ledger: Ledger, opener: Arc<dyn StoreOpener>, stores: Vec<TierName>) -> Self {
+        Self {
+            lake: lake.clone(),
+            tiers,
+            ledger,
+            movers: Movers::new(lake.settings.state_dir.join(crate::moving::FILE)),
+            opener,
+            gathered: stores.iter().map(|name| (name.clone(), Mutex::default())).collect(),
+            stores: stores.into_iter().map(|name| (name, OnceCell::new())).collect(),
+            bound: Mutex::default(),
+            without_partitions: BTreeSet::new(),
+            seen_whole: Mutex::default(),
+        }
     }
 
     /// Returns the tiers.
@@ -209,6 +194,9 @@ pub(crate) fn report_of(tier: &Tier, window: Window, row: Option<&LedgerRow>, ou
         state: row.map_or(WindowState::Open, |row| row.state),
         outcome,
         mismatches: Vec::new(),
+        way_on: None,
+        is_known: false,
+        given_up: Vec::new(),
         moved: 0,
     }
 }

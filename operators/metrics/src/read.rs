@@ -24,6 +24,8 @@ use crate::tiers::{Step, TierName};
 use crate::time::TimeRange;
 use owned::Owned;
 
+pub(crate) use raw::without;
+
 /// Rows of a series at most, when the step is chosen for the reader: more than a screen or a spreadsheet shows.
 const MOST_ROWS: i64 = 12_000;
 
@@ -98,7 +100,8 @@ pub struct Segment {
     pub rows: u64,
 }
 
-/// A span whose archived objects are damaged or missing, and that was read from where its points are still held.
+/// A span whose archived objects are damaged or missing, and that was read from where its points are still held: be it, as `why` says
+/// then, in these objects alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instead {
     /// The span.

@@ -1,22 +1,23 @@
 //! Repair: a window whose archived objects are damaged or gone is written again, as a new version, from what the store holds
-//! and from the objects that are whole.
+//! and from what can be read of the objects.
 //!
-//! Only when both together are exactly what was archived, by its figures and sums, unless the caller says that what is left is
-//! all there is.
+//! Only when all that was archived is in both together, by its sums, unless the caller says that what is left is all there is.
 
+use lake::Result;
 use lake::name::Location;
-use lake::{ErrorKind, Result};
 
-use crate::archive::{ArchiveBatches, Form, hash_of_object, scan};
+use crate::archive::Form;
 use crate::astray::Astray;
-use crate::checksum::{Figures, Tally};
+use crate::checksum::Figures;
 use crate::dump::{MakeOptions, OnDamage};
-use crate::ledger::{Archived, ArchivedFile, Fault, LedgerRow};
+use crate::ledger::{ArchivedFile, Fault, LedgerRow};
 use crate::metrics::Metrics;
 use crate::point::SeriesPoints;
-use crate::report::{Outcome, WindowReport};
-use crate::store::{PointStore, Selection};
+use crate::report::{Outcome, WayOn, WindowReport};
+use crate::salvage::Left;
+use crate::store::PointStore;
 use crate::tiers::Tier;
+use crate::verify::NAMED;
 
 impl Metrics {
     /// Says what is wrong with a window of which something was found wrong before; nothing when it is whole now.
@@ -48,55 +49,36 @@ impl Metrics {
         options: &MakeOptions,
     ) -> Result<WindowReport> {
         let Some(standing) = &row.standing else { return self.report(archive, row.window, Outcome::Unchanged).await };
-        let files = match astray {
+        let mut left = match astray {
             Some(Astray::Elsewhere(location)) => {
                 if options.on_damage != OnDamage::Replace {
-                    return self.failed(archive, row, Fault::Objects, mismatches).await;
+                    return self.failed_astray(archive, row, standing, &Astray::Elsewhere(location.clone())).await;
                 }
-                self.objects_below(location).await?
+                Left::unknown(self.objects_below(location).await?)
             }
-            Some(Astray::Gone) | None => self.whole_objects(standing).await?,
+            Some(Astray::Gone) | None => self.left_of(archive, row, standing).await?,
         };
         let mut making = self.begin_making(archive, row, Form::Points, Vec::new(), &options.attempt).await?;
         // What stands is replaced, even by the same points.
         making.standing = None;
-        // A series is whole in one object.
-        let scans: Vec<ArchiveBatches<SeriesPoints>> =
-            files.iter().map(|file| scan(&self.lake.storage, std::slice::from_ref(file), Selection::All)).collect();
-        let written = self.dump_objects(&making, store, scans).await?;
-        let is_refused = match options.on_damage {
-            OnDamage::Fail => !self.is_all_of(archive, row, standing, &written.target).await?,
-            OnDamage::Replace => written.target.figures.count == 0,
-        };
-        if is_refused {
+        let written = self.dump_objects(&making, store, left.scans(self)).await?;
+        let is_all_there = self.is_all_there(&left, standing, &written).await?;
+        let given_up = if is_all_there { Vec::new() } else { self.given_up(&left, &written.files).await? };
+        if options.on_damage == OnDamage::Fail && !is_all_there {
             mismatches.push(lack(&written.target.figures, &standing.figures));
+            let more = given_up.len().saturating_sub(NAMED);
+            mismatches.extend(given_up.iter().take(NAMED).map(|gone| format!("gone are {gone}")));
+            if more > 0 {
+                mismatches.push(format!("and those of {more} more series"));
+            }
             self.give_up(archive, row.window, &making.archived).await?;
-            return self.failed(archive, row, Fault::Objects, mismatches).await;
+            let report = self.failed(archive, row, Fault::Objects, mismatches).await?;
+            return Ok(WindowReport { way_on: Some(WayOn::DumpWhatIsLeft), ..report });
         }
         let moved = written.source.figures.count;
         self.end_making::<SeriesPoints>(making, written).await?;
         let report = self.report(archive, row.window, Outcome::Made).await?;
-        Ok(WindowReport { moved, ..report })
-    }
-
-    /// Tells whether points are exactly those that were archived.
-    async fn is_all_of(&self, tier: &Tier, row: &LedgerRow, standing: &Archived, found: &Tally) -> Result<bool> {
-        let parts = self.ledger.parts(&tier.name, row.window).await?;
-        Ok(found.figures == standing.figures && parts.is_none_or(|parts| parts.target == found.parts))
-    }
-
-    /// Lists the objects of a generation whose bytes are those that were written.
-    async fn whole_objects(&self, standing: &Archived) -> Result<Vec<ArchivedFile>> {
-        let mut whole = Vec::new();
-        for file in &standing.files {
-            match hash_of_object(&self.lake.storage, &file.location).await {
-                Ok((bytes, hash)) if bytes == file.bytes && hash == file.hash => whole.push(file.clone()),
-                Ok(_) => {}
-                Err(error) if error.kind == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(whole)
+        Ok(WindowReport { given_up, moved, ..report })
     }
 
     /// Lists the objects of a version of which the ledger knows nothing more.
@@ -116,7 +98,7 @@ impl Metrics {
 
 fn lack(found: &Figures, archived: &Figures) -> String {
     format!(
-        "it is not written again: the store and the objects that are whole hold {} points of {} series with the checksum {}, \
+        "it is not written again: the store and what can be read of the objects hold {} points of {} series with the checksum {}, \
          and {} of {} with {} were archived",
         found.count, found.series, found.checksum, archived.count, archived.series, archived.checksum
     )

@@ -20,6 +20,27 @@ pub enum Outcome {
     Failed,
 }
 
+/// What leads on from a window that is not as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WayOn {
+    /// It is dumped again, which writes it when nothing of it is lost.
+    DumpAgain,
+    /// Its objects are put back, or it is dumped again from what is left.
+    DumpWhatIsLeft,
+    /// The archive has all of it: it is dumped again from what the store has now.
+    DumpFromStore,
+    /// Its undo is undone, or it is dumped again as the version that the catalog points to.
+    RedoOrDump,
+    /// Its undo is undone.
+    Redo,
+    /// It is made again of the finer tier.
+    RollUpAgain,
+    /// Its objects are put back: what it was made of was given up.
+    PutBack,
+    /// The same of one whose partition is gone: its partition is put back.
+    PutPartitionBack,
+}
+
 /// What became of a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowReport {
@@ -39,6 +60,12 @@ pub struct WindowReport {
     pub outcome: Outcome,
     /// What is not as it should be, each for a person to read; at most 20 series.
     pub mismatches: Vec<String>,
+    /// What leads on, of a window that [failed](Outcome::Failed).
+    pub way_on: Option<WayOn>,
+    /// Whether the same was known of it before the step.
+    pub is_known: bool,
+    /// What was archived and is not any more, each for a person to read: it could not be read, and no store holds it.
+    pub given_up: Vec<String>,
     /// How many points the step moved or deleted.
     pub moved: u64,
 }

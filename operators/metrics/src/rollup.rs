@@ -236,7 +236,7 @@ impl Metrics {
             return self.report(pair.coarse, window, Outcome::NotDue("it was not rolled up".to_owned())).await;
         };
         if let Some(astray) = astray {
-            return self.failed(pair.coarse, row, Fault::Objects, vec![astray.told(&standing.prefix)]).await;
+            return self.failed_astray(pair.coarse, row, standing, &astray).await;
         }
         let mismatches = self.check_objects::<SeriesBuckets>(pair.coarse, row, standing).await?;
         if !mismatches.is_empty() {

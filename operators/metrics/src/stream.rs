@@ -58,11 +58,37 @@ pub struct ShardPosition {
     pub caught_up_at_ms: Option<i64>,
 }
 
+/// A record that holds no points.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedRecord {
+    /// The shard.
+    pub shard: String,
+    /// Its sequence number.
+    pub sequence: String,
+    /// Why it holds none.
+    pub reason: String,
+    /// What it holds: as text, or in Base64 where it is none.
+    pub record: String,
+}
+
+/// A record that was kept apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptRecord {
+    /// The stream, and its region.
+    pub stream: String,
+    /// The tier that it was replayed into.
+    pub tier: String,
+    /// The record.
+    pub record: RejectedRecord,
+}
+
 /// What a replay reads in one step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamPiece {
     /// The points: those of one shard in their order.
     pub points: Vec<StreamPoint>,
+    /// Records that hold no points, where these are kept apart.
+    pub rejected: Vec<RejectedRecord>,
     /// Where the replay is when they are written.
     pub position: StreamPosition,
     /// Whether nothing is left to read.
@@ -78,14 +104,30 @@ impl Metrics {
         self.ledger.stream_position(stream, tier).await
     }
 
-    /// Notes how far a stream was read into a tier; its points are written by then.
+    /// Notes how far a stream was read into a tier, and the records on the way that hold no points; its points are written by then.
     ///
     /// # Errors
     /// Those of the ledger.
-    pub async fn note_stream_position(&self, stream: &str, tier: &TierName, position: &StreamPosition) -> Result<()> {
+    pub async fn note_stream_position(
+        &self,
+        stream: &str,
+        tier: &TierName,
+        position: &StreamPosition,
+        rejected: &[RejectedRecord],
+    ) -> Result<()> {
         self.bind(&[self.tiers.tier(tier)?]).await?;
-        let note = self.ledger.note_stream_position(stream, tier, position);
+        let note = self.ledger.note_stream_position(stream, tier, position, rejected);
         self.points().around("metrics: note how far a stream is read", note).await
+    }
+}
+
+impl Metrics {
+    /// Lists the records that were kept apart, by stream, tier, shard and sequence number.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn rejected_records(&self) -> Result<Vec<KeptRecord>> {
+        self.ledger.rejected_records().await
     }
 }
 

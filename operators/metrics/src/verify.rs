@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use lake::Result;
 
 use crate::archive::{Form, note_state, scan};
+use crate::astray::Astray;
 use crate::checksum::{PartSums, Tally};
 use crate::ledger::{Archived, Fault, LedgerRow, Touch, WindowState};
 use crate::make::Settled;
 use crate::merge::{SideBySide, store_batches, stored_and_archived};
 use crate::metrics::Metrics;
 use crate::point::SeriesPoints;
-use crate::report::{Outcome, WindowReport};
+use crate::report::{Outcome, WayOn, WindowReport};
 use crate::store::{PointStore, Selection};
 use crate::tiers::{Tier, TierName};
 use crate::time::TimeRange;
@@ -72,7 +73,7 @@ impl Metrics {
             return self.report(archive, window, Outcome::NotDue("it was not dumped".to_owned())).await;
         };
         if let Some(astray) = astray {
-            return self.failed(archive, row, Fault::Objects, vec![astray.told(&standing.prefix)]).await;
+            return self.failed_astray(archive, row, standing, &astray).await;
         }
         let mismatches = self.check_objects::<SeriesPoints>(archive, row, standing).await?;
         if !mismatches.is_empty() {
@@ -126,7 +127,42 @@ impl Metrics {
         let note = self.ledger.note_fault(&tier.name, row, fault);
         self.points().around("metrics: note that a window is not as it should be", note).await?;
         let report = self.report(tier, row.window, Outcome::Failed).await?;
-        Ok(WindowReport { mismatches, ..report })
+        let way_on = Some(self.way_on(tier, row, fault).await?);
+        Ok(WindowReport { mismatches, way_on, is_known: row.fault == Some(fault), ..report })
+    }
+
+    /// The same of a window whose partition is not what the ledger knows.
+    pub(crate) async fn failed_astray(
+        &self,
+        tier: &Tier,
+        row: &LedgerRow,
+        standing: &Archived,
+        astray: &Astray,
+    ) -> Result<WindowReport> {
+        let report = self.failed(tier, row, Fault::Objects, vec![astray.told(&standing.prefix)]).await?;
+        let is_raw = self.tiers.archive().is_some_and(|archive| archive.name == tier.name);
+        let way_on = match astray {
+            Astray::Elsewhere(_) if is_raw => Some(WayOn::RedoOrDump),
+            Astray::Elsewhere(_) => Some(WayOn::Redo),
+            Astray::Gone if report.way_on == Some(WayOn::PutBack) => Some(WayOn::PutPartitionBack),
+            Astray::Gone => report.way_on,
+        };
+        Ok(WindowReport { way_on, ..report })
+    }
+
+    /// Says what leads on from a window of which something was found wrong.
+    async fn way_on(&self, tier: &Tier, row: &LedgerRow, fault: Fault) -> Result<WayOn> {
+        let finer =
+            self.tiers.all().iter().filter(|other| !other.is_store()).take_while(|other| other.name != tier.name);
+        Ok(match (fault, finer.last()) {
+            (Fault::Store, _) => WayOn::DumpFromStore,
+            (Fault::Objects, None) if row.state == WindowState::Expired => WayOn::DumpWhatIsLeft,
+            (Fault::Objects, None) => WayOn::DumpAgain,
+            (Fault::Objects, Some(finer)) => {
+                let dropped = self.ledger.dropped(&finer.name, row.window.range()).await?;
+                if dropped.is_empty() { WayOn::RollUpAgain } else { WayOn::PutBack }
+            }
+        })
     }
 
     /// Makes a window late, because points were found in a store that are not archived.

@@ -72,8 +72,8 @@ pub(crate) enum OnDamage {
     /// The task fails, and nothing is changed.
     #[default]
     Fail,
-    /// It is written again from what is left: the store's points and the objects that are whole; after an undo, those of the version
-    /// that the catalog points to.
+    /// It is written again from what is left: the store's points and what can be read of the objects, be it nothing; after an undo, those
+    /// of the version that the catalog points to. What is given up is named.
     Replace,
 }
 
@@ -90,13 +90,15 @@ expired from the store stay: they are taken over from the version that stands. R
 has changed; points that came late make their window due again.
 
 Archived objects are compared with the ledger before anything new is made of them. A window that is damaged, which `metrics.verify>` \
-finds, is due again: when the store and the objects that are whole hold exactly what was archived, it is written again. Else the task \
-fails with the names of the objects and series (exit code 3), and there are three ways on: put the object back from a backup and verify; \
-`suiro partition undo` to a version that is whole, then `window` with `on_damage: replace`; or `on_damage: replace` alone, which \
-gives up what is not there any more. A window whose partition was dropped is damaged too. One that has no points in the store any more \
-(`expired`), or that was undone, is looked at with `window` only.
+finds, is due again: when the store and what can be read of the objects hold all that was archived, it is written again. Else the task \
+fails with the names of the objects and series, and with what is lost (exit code 3); later runs tell of the window and go on with all \
+others. Put the object back from a backup and verify, or run the task once with that `window` and `on_damage: replace`, which keeps \
+every series that is whole, and names what it gives up, be it all of the window. A window whose partition was dropped is damaged too. \
+One that has no points in the store any more (`expired`), that was undone, or of which the store has lost points is looked at with \
+`window` only; of the last, what the store has now counts from then on, and what the archive has stays.
 
-Stores `metrics.last_dump`: `windows` (the values of their partitions), `made`, `unchanged`, `late`, `not_due`, `points`, `bytes`.
+Stores `metrics.last_dump`: `windows` (the values of their partitions), `made`, `unchanged`, `late`, `not_due`, `damaged` (those that \
+were found damaged before, and still are), `given_up` (a line for each loss), `points`, `bytes`.
 
 IAM actions on AWS: those of `athena.apas>`.";
     const EXAMPLE: &'static str = "\
@@ -125,6 +127,7 @@ IAM actions on AWS: those of `athena.apas>`.";
             table: table.as_ref().map(|(step, table)| (step.as_str(), table.as_str())),
             counts_moved: false,
             says: false,
+            is_asked: range.is_some(),
         };
         let Some(windows) = state::read::<Windows>(context)? else {
             let due = opened.metrics.due_dumps(&from, &to, range, opened.now).await.map_err(task_error)?;

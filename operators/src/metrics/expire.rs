@@ -113,6 +113,7 @@ that it is expired `s3:PutObject`, `s3:DeleteObject` (the lease) and `glue:Updat
             table: None,
             counts_moved: true,
             says: false,
+            is_asked: range.is_some(),
         };
         if is_parquet {
             let Some(windows) = state::read::<Windows>(context)? else {

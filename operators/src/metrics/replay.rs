@@ -29,6 +29,9 @@ use super::{inspect, output};
 use crate::error::{AtParam as _, task_error};
 use crate::state;
 
+/// What a stream's name begins with.
+const STREAM: &str = "kinesis://";
+
 /// Where a stream begins that is read whole.
 const TRIM_HORIZON: &str = "trim_horizon";
 
@@ -53,8 +56,8 @@ impl Replay {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// A folder of `.csv` files, or one file: each is a series, named for the file, its first line `timestamp,value`. Paths
-    /// start at the workflow's folder. Times are ISO 8601 with a zone, or UTC without; other columns are passed over.
+    /// A folder of `.csv` files, or one file: each is a series, named for the file, its first line `timestamp,value`. Of a folder,
+    /// files whose names begin with `.` or `_` are left out, and a note says how many. Paths start at the workflow's folder. Times are ISO 8601 with a zone, or UTC without; other columns are passed over.
     ///
     /// Or a stream of Kinesis, `kinesis://NAME`, whose records are points as JSON.
     #[serde(rename = "_command")]
@@ -63,6 +66,10 @@ pub(crate) struct Params {
     /// behind the last record that was read into the tier, and begins at the oldest one when there was none.
     #[serde(default)]
     start: Option<String>,
+    /// Of a stream: how many records that hold no points may be passed over in a session; they are kept apart, and `suiro metrics
+    /// rejected` shows them. Not given: such a record is an error.
+    #[serde(default)]
+    max_rejected: Option<u64>,
     /// Of a stream: its region; the profile's unless given.
     #[serde(default)]
     region: Option<String>,
@@ -96,6 +103,9 @@ struct Progress {
     bytes: u64,
     /// The places that are not in order: `file:lines: what`.
     places: Vec<String>,
+    /// How many files are left out, as their names begin with `.` or `_`.
+    #[serde(default)]
+    hidden: u64,
 }
 
 impl TypedOperator for Replay {
@@ -113,10 +123,12 @@ Points are moved on to the next tier meanwhile when the tier's `flush` says so.
 Of a stream everything up to the time at which the task began is read, shard by shard; how far it is is stored after each piece, with \
 the first and last sequence number of every shard, and the next session goes on behind the last one. Records that the stream no longer \
 has are an error, as is another stream of the same name: the gap is named, and never passed over. With `start` the replay begins there \
-instead, in every session.
+instead, in every session. A record that holds no points is an error that names its shard and sequence number (exit code 2), and the \
+replay stays before it; with `max_rejected: 10` as many of them are passed over in a session and kept apart with the reason, and one more \
+is an error (exit code 3).
 
-Stores `metrics.last_replay`: `shards` (of a stream: the sequence numbers by shard), `files`, `series`, `rows`, `added`, `same` (times that had the value already), `changed` (times that \
-had another one), and `places`, the list of what is not in order.";
+Stores `metrics.last_replay`: `shards` and `rejected` (of a stream: the sequence numbers by shard, and how many records were kept apart), `files`, `series`, `rows`, `added`, `same` (times that had the value already), `changed` (times that \
+had another one), `places`, the list of what is not in order, and `left_out`, how many files were.";
     const EXAMPLE: &'static str = "\
 +replay:
   metrics.replay>: data/cloudwatch
@@ -130,12 +142,19 @@ had another one), and `places`, the list of what is not in order.";
         let start = params.get("start").and_then(Value::as_str).and_then(constant);
         let wrong = start.and_then(|start| stream::read_start(&start).err());
         problems.extend(wrong.map(|message| ParamProblem::new("start".into(), message)));
+        let command = params.get("_command").and_then(Value::as_str).and_then(constant);
+        let is_of_files = command.is_some_and(|command| !command.starts_with(STREAM));
+        if is_of_files && params.get("max_rejected").is_some_and(|value| !value.is_null()) {
+            let message = "`max_rejected` belongs to a stream: a line of a file that cannot be read is an error";
+            let help = "`metrics.write>` with `in` takes files, and keeps such lines apart";
+            problems.push(ParamProblem::new("max_rejected".into(), message.to_owned()).help(help));
+        }
         problems
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let opened = self.door.open(context, &params.tiers, Work::Write, &[("to", &params.to)]).await?;
-        if let Some(stream) = params.command.strip_prefix("kinesis://") {
+        if let Some(stream) = params.command.strip_prefix(STREAM) {
             return stream::replay(context, &opened, &params, stream).await;
         }
         let Some(mut progress) = state::read::<Progress>(context)? else {
@@ -147,6 +166,13 @@ had another one), and `places`, the list of what is not in order.";
                 counted(bytes, "byte"),
                 params.to
             ));
+            if progress.hidden > 0 {
+                context.host.warn(&format!(
+                    "left out {} of `{}` whose names begin with `.` or `_`",
+                    counted(progress.hidden, "file"),
+                    params.command
+                ));
+            }
             return state::wait(&progress, Duration::ZERO);
         };
         if progress.next >= progress.files.len() {
@@ -166,7 +192,7 @@ impl Progress {
     /// Lists the files.
     fn begin(work_dir: &Path, folder: &str) -> Result<Self, TaskError> {
         let listed = csv::list(&work_dir.join(folder)).map_err(task_error)?;
-        let files = listed.into_iter().map(|file| {
+        let files = listed.files.into_iter().map(|file| {
             let bytes = std::fs::metadata(&file.path).map_or(0, |found| found.len());
             let path = Path::new(folder);
             // The folder as it was written, so that messages name files as users do.
@@ -186,6 +212,7 @@ impl Progress {
             changed: 0,
             bytes: 0,
             places: Vec::new(),
+            hidden: listed.hidden,
         })
     }
 
@@ -252,6 +279,7 @@ impl Progress {
             "same": self.same,
             "changed": self.changed,
             "places": self.places,
+            "left_out": self.hidden,
         });
         TaskResult {
             store: store("last_replay", last_replay),

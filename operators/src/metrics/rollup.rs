@@ -87,11 +87,13 @@ series lose nothing.
 
 A window is always computed as a whole from all windows of the smaller step in it, and published as a new version: \
 nothing is added up twice, however often it runs. It is made again when one of those has changed, when it is damaged (`metrics.verify>` finds \
-that), and when its partition was dropped. Windows of the smaller step whose objects are damaged are not used: the task fails with their names.
+that), and when its partition was dropped; but not any more when the smaller step has given up windows in it. Windows of the smaller \
+step whose objects are damaged are not used: the task fails with their names when they are found, and later runs tell of them and go on with \
+all other windows.
 
 A value that is not a number makes the `sum` none too, and counts; `min` and `max` pass over it. Infinities are values.
 
-Stores `metrics.last_rollup`: `windows`, `made`, `unchanged`, `late`, `not_due`, `points` (buckets), `bytes`.
+Stores `metrics.last_rollup`: `windows`, `made`, `unchanged`, `late`, `not_due`, `damaged` (of the smaller step), `points` (buckets), `bytes`.
 
 IAM actions on AWS: those of `athena.apas>`.";
     const EXAMPLE: &'static str = "\
@@ -119,6 +121,7 @@ IAM actions on AWS: those of `athena.apas>`.";
             table: table.as_ref().map(|(step, table)| (step.as_str(), table.as_str())),
             counts_moved: false,
             says: false,
+            is_asked: range.is_some(),
         };
         let source = params.source(is_raw(&opened.config, &params.command));
         let Some(windows) = state::read::<Windows>(context)? else {

@@ -53,18 +53,22 @@ the smaller step gives (`[cold, hourly]`). Then the window is *verified*, and on
 `metrics.expire>` may delete it from the store.
 
 Without `window` those are looked at that wait for it: windows that were written since, windows of which something was found wrong (that is \
-kept: they stay due, and are not expired, until they are found whole or written again), windows whose partition was undone or dropped, and \
-roll-ups that are made of older windows than stand now. Windows that were found whole are read again with `window` only: `2024-03-01 .. now` \
-once a week finds a disk that forgets.
+kept: they stay due, and are not expired, until they are found whole or written again), windows whose partition was undone or dropped, \
+roll-ups that are made of older windows than stand now, and windows of which the store has lost points since: the number of all its points \
+tells. Windows that were found whole are read again with `window` only: `2024-03-01 .. now` once a week finds a disk that forgets.
 
 Points that came to the store since are no failure: the window is late, and the next dump writes it again. Points that are missing, or \
 changed without a write, are an error (exit code 3) that names the series, at most 20: 256 sums by the names' hashes say where to look. So it is with an object that still can be read. \
-`metrics.dump>` and `metrics.rollup>` write damaged windows again where they can.
+`metrics.dump>` and `metrics.rollup>` write damaged windows again where they can. What was found before is told again, with what leads on, \
+and is an error only for who asks for it by `window`: other windows go on.
+
+Points that a store has lost are still archived. Bring them back (`metrics.replay>`, `metrics.write>`), or run `metrics.dump>` once with that \
+`window`, which takes what the store has now for all that it should hold; then the window verifies again.
 
 The checksum is the sum over all points of `int64(xxhash64(name ‖ time ‖ value))`; the page on metric tiers has it as one SQL statement.
 
 Each window is a line of the run's output. Stores `metrics.last_verify`: `windows`, `made` (verified now), `unchanged` (verified \
-before), `late`, `not_due`, `points`, `bytes`.
+before), `late`, `not_due`, `damaged` (found before, and still so), `points`, `bytes`.
 
 IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `glue:GetTable`, `glue:GetPartition`, `glue:GetPartitions`; to note in the partition \
 that it is verified `s3:PutObject`, `s3:DeleteObject` (the lease) and `glue:UpdatePartition`.";
@@ -95,9 +99,15 @@ that it is verified `s3:PutObject`, `s3:DeleteObject` (the lease) and `glue:Upda
             table: None,
             counts_moved: false,
             says: true,
+            is_asked: range.is_some(),
         };
         let Some(windows) = state::read::<Windows>(context)? else {
-            let due = opened.metrics.due_verifications(&to, range).await.map_err(task_error)?;
+            let mut due = opened.metrics.due_verifications(&to, range).await.map_err(task_error)?;
+            if is_raw && range.is_none() {
+                due.extend(opened.metrics.lacking_windows(&from, &to).await.map_err(task_error)?);
+                due.sort();
+                due.dedup();
+            }
             return Windows::begin(opened.unit(to_name), &due).start(context, doing);
         };
         let Some(window) = windows.current()? else { return windows.end(doing) };

@@ -145,14 +145,12 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// How often a view is put once more that somebody else made, or changed, in that moment.
+const TRIES: usize = 3;
+
 /// Puts the view into the catalog.
 async fn put(opened: &Opened, name: &TableName, sql: String) -> Result<(), TaskError> {
     let lake = &opened.lake;
-    let standing = lake.catalog.table(name).await.map_err(task_error)?;
-    if standing.as_ref().is_some_and(|table| !table.is_view()) {
-        let message = format!("`{name}` is a table already");
-        return Err(task_error(lake::Error::new(lake::ErrorKind::AlreadyExists, "make a view", message)));
-    }
     let described = lake.engine.describe(&sql, None).await.map_err(task_error)?;
     let columns = described
         .columns
@@ -160,8 +158,23 @@ async fn put(opened: &Opened, name: &TableName, sql: String) -> Result<(), TaskE
         .map(|column| ViewColumn { name: column.name, data_type: column.data_type.to_string() });
     let view = lake.view(sql, columns.collect(), "the Parquet tiers of metrics");
     let table = view.table(name.clone()).map_err(task_error)?;
-    let expect = standing.map_or(Expect::Absent, |table| Expect::Version(table.version));
-    let put = lake.catalog.put_table(&table, expect);
-    lake.settings.crash_points.around("metrics: make a view", put).await.map_err(task_error)?;
-    Ok(())
+    let mut tries = 1;
+    loop {
+        let standing = lake.catalog.table(name).await.map_err(task_error)?;
+        if standing.as_ref().is_some_and(|table| !table.is_view()) {
+            let message = format!("`{name}` is a table already");
+            return Err(task_error(lake::Error::new(lake::ErrorKind::AlreadyExists, "make a view", message)));
+        }
+        let expect = standing.map_or(Expect::Absent, |table| Expect::Version(table.version));
+        let put = lake.catalog.put_table(&table, expect);
+        match lake.settings.crash_points.around("metrics: make a view", put).await {
+            // Another run did so since this one looked: most likely it made the same.
+            Err(error) if is_overtaken(&error) && tries < TRIES => tries += 1,
+            put => return put.map(drop).map_err(task_error),
+        }
+    }
+}
+
+fn is_overtaken(error: &lake::Error) -> bool {
+    matches!(error.kind, lake::ErrorKind::AlreadyExists | lake::ErrorKind::Conflict)
 }

@@ -7,13 +7,19 @@ use engine::operator::error::Retry;
 use engine::operator::{Published, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TaskReport, TaskResult};
 use lake::Lake;
 use lake::words::{bytes, counted, figure};
-use metrics::{Outcome, PartitionUnit, Window, WindowReport};
+use metrics::{Outcome, PartitionUnit, WayOn, Window, WindowReport};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::output::{self, path, store};
 use crate::error::task_error;
 use crate::state;
+
+/// How many losses are told of a window; the log and the result name all of them.
+const NAMED_LOSSES: usize = 20;
+
+/// Of how many windows an error says what leads on.
+const NAMED_WAYS: usize = 3;
 
 /// How far a task is with its windows.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,6 +40,15 @@ pub(super) struct Windows {
     not_due: Vec<String>,
     /// Where points are missing or others than they should be.
     mismatches: Vec<String>,
+    /// What leads on from there.
+    #[serde(default)]
+    ways_on: Vec<String>,
+    /// Those that were found damaged before, and still are: `cold 2024-03-01`.
+    #[serde(default)]
+    damaged: Vec<String>,
+    /// What was archived and is not any more.
+    #[serde(default)]
+    given_up: Vec<String>,
     published: Vec<Published>,
 }
 
@@ -52,6 +67,8 @@ pub(super) struct Doing<'a> {
     pub(super) counts_moved: bool,
     /// Whether each window is a line of the run's output.
     pub(super) says: bool,
+    /// Whether somebody asks for these windows: then also what was found wrong before is an error.
+    pub(super) is_asked: bool,
 }
 
 impl Windows {
@@ -68,6 +85,9 @@ impl Windows {
             late: Vec::new(),
             not_due: Vec::new(),
             mismatches: Vec::new(),
+            ways_on: Vec::new(),
+            damaged: Vec::new(),
+            given_up: Vec::new(),
             published: Vec::new(),
         }
     }
@@ -138,21 +158,44 @@ impl Windows {
                 }
             }
             Outcome::Late => self.late.push(label),
-            // The mismatches say what.
-            Outcome::Failed => {}
+            Outcome::Failed => self.note_failed(context, report, doing),
             Outcome::NotDue(why) => {
                 context.host.warn(&format!("{label} is not {}: {why}", doing.done));
                 self.not_due.push(label);
             }
         }
-        for mismatch in &report.mismatches {
-            self.mismatches.push(format!("{} {}: {mismatch}", report.tier, report.window.label()));
+        for (index, gone) in report.given_up.iter().enumerate() {
+            let gone = format!("{} {} gives up {gone}", report.tier, report.window.label());
+            if index < NAMED_LOSSES {
+                context.host.warn(&gone);
+            } else {
+                context.host.log(&gone);
+            }
+            self.given_up.push(gone);
+        }
+        if report.given_up.len() > NAMED_LOSSES {
+            context.host.warn(&format!("… and {} more; the log names them", report.given_up.len() - NAMED_LOSSES));
         }
         self.next += 1;
         if self.next < self.labels.len() {
             return state::wait(&self, Duration::ZERO);
         }
         self.end(doing)
+    }
+
+    /// Notes a window that is not as it should be. It is an error when it is found, and for whoever asks for the window; from then on it
+    /// is told, and everything else goes on.
+    fn note_failed(&mut self, context: &TaskContext, report: &WindowReport, doing: Doing<'_>) {
+        let place = format!("{} {}", report.tier, report.window.label());
+        let way_on = report.way_on.map(|way_on| told(way_on, report.window));
+        if report.is_known && !doing.is_asked {
+            let (what, way_on) = (report.mismatches.first().map_or("", String::as_str), way_on.unwrap_or_default());
+            context.host.warn(&format!("{place} is still not as it should be: {what}; {way_on}"));
+            self.damaged.push(place);
+            return;
+        }
+        self.mismatches.extend(report.mismatches.iter().map(|mismatch| format!("{place}: {mismatch}")));
+        self.ways_on.extend(way_on.map(|way_on| format!("{place}: {way_on}")));
     }
 
     fn count(&mut self, report: &WindowReport, doing: Doing<'_>) {
@@ -166,7 +209,7 @@ impl Windows {
 
     /// Ends the task: all windows are done.
     pub(super) fn end(self, doing: Doing<'_>) -> Result<TaskOutcome, TaskError> {
-        if self.mismatches.is_empty() { Ok(self.finish(doing)) } else { Err(wrong(&self.mismatches)) }
+        if self.mismatches.is_empty() { Ok(self.finish(doing)) } else { Err(wrong(&self.mismatches, &self.ways_on)) }
     }
 
     /// Tells what was done.
@@ -177,6 +220,8 @@ impl Windows {
             "unchanged": self.unchanged,
             "late": self.late,
             "not_due": self.not_due,
+            "damaged": self.damaged,
+            "given_up": self.given_up,
             "points": self.points,
             "bytes": self.bytes,
         });
@@ -221,11 +266,75 @@ fn line(report: &WindowReport, doing: Doing<'_>) -> String {
 }
 
 /// Points that are missing or others than they should be, as an error of the data.
-fn wrong(mismatches: &[String]) -> TaskError {
+fn wrong(mismatches: &[String], ways_on: &[String]) -> TaskError {
     let message = format!("points are not as they should be:\n{}", mismatches.join("\n"));
-    TaskError::new(TaskErrorKind::DataQuality, Retry::Never, code::DATA_QUALITY, message).help(
-        "nothing of these windows is expired; the next `metrics.dump>` (or `metrics.rollup>`) writes a damaged one again when the store \
-         still holds all of it. Else put the object back from a backup, or undo to a version that is whole; what is left is \
-         written by `metrics.dump>` with `window` and `on_damage: replace`",
-    )
+    let common =
+        "nothing of these windows is expired, and later runs tell of them and go on with all others".to_owned();
+    let more = ways_on.len().saturating_sub(NAMED_WAYS);
+    let more = (more > 0).then(|| format!("So it is with {more} more"));
+    let parts: Vec<String> = [common].into_iter().chain(ways_on.iter().take(NAMED_WAYS).cloned()).chain(more).collect();
+    let help = parts.join(". ");
+    TaskError::new(TaskErrorKind::DataQuality, Retry::Never, code::DATA_QUALITY, message).help(help)
+}
+
+/// Says what leads on from a window.
+fn told(way_on: WayOn, window: Window) -> String {
+    let span = written(window);
+    let what_is_left = format!(
+        "put its object back from a backup and verify; or run `metrics.dump>` once with `window: {span}` and `on_damage: replace`, \
+         which keeps what can be read and names what it gives up"
+    );
+    match way_on {
+        WayOn::DumpAgain => {
+            format!("the next `metrics.dump>` writes it again when nothing of it is lost. Else {what_is_left}")
+        }
+        WayOn::DumpWhatIsLeft => what_is_left,
+        WayOn::DumpFromStore => format!(
+            "what was archived is whole. Bring back what the store has lost (`metrics.replay>`, `metrics.write>`), or run `metrics.dump>` \
+             once with `window: {span}`, which takes what the store has now for all that it should hold; then verify"
+        ),
+        WayOn::RedoOrDump => format!(
+            "`suiro partition redo` goes forward again; to keep what the catalog points to, run `metrics.dump>` once with \
+             `window: {span}` and `on_damage: replace`"
+        ),
+        WayOn::Redo => "`suiro partition redo` goes forward again".to_owned(),
+        WayOn::RollUpAgain => "the next `metrics.rollup>` makes it again of the finer tier".to_owned(),
+        WayOn::PutBack => {
+            "put its object back from a backup and verify: what it was made of was given up, so that it cannot be made again"
+                .to_owned()
+        }
+        WayOn::PutPartitionBack => "`athena.add_partition>` with the `location` that the ledger knows brings it back while its objects are \
+                                    there: what it was made of was given up, so that it cannot be made again"
+            .to_owned(),
+    }
+}
+
+/// Writes the span of a window as `window` takes it.
+fn written(window: Window) -> String {
+    let range = window.range();
+    let end = |time_ms: i64| {
+        let text = metrics::time::shown(time_ms);
+        text.strip_suffix("T00:00:00Z").map(str::to_owned).unwrap_or(text)
+    };
+    format!("{} .. {}", end(range.start_ms), end(range.end_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_written_as_it_is_read() {
+        for (unit, label, expected) in [
+            (PartitionUnit::Day, "2024-02-29", "2024-02-29 .. 2024-03-01"),
+            (PartitionUnit::Hour, "2024-02-29-23", "2024-02-29T23:00:00Z .. 2024-03-01"),
+            (PartitionUnit::Month, "2024-02", "2024-02-01 .. 2024-03-01"),
+        ] {
+            let window = Window::parse(unit, label).unwrap();
+            let text = written(window);
+            assert_eq!(text, expected);
+            let read = crate::metrics::window::WrittenWindow::parse(&text).unwrap();
+            assert_eq!(read.at(jiff::Timestamp::UNIX_EPOCH).unwrap(), window.range());
+        }
+    }
 }

@@ -14,18 +14,25 @@ pub(crate) fn after_undo(table: &str, partition: &str, kind: WindowKind) -> Stri
     format!(
         "it is a window of a metric tier: its ledger still knows the version that was undone, and `suiro metrics read` reads that until \
          its retention is over. {}",
-        ways_on(table, partition, kind)
+        ways_on(table, partition, kind, None)
     )
 }
 
-/// Says how the tier and the catalog agree again.
-fn ways_on(table: &str, partition: &str, kind: WindowKind) -> String {
-    let keep = match kind {
-        WindowKind::Points => {
+/// Says how the tier and the catalog agree again; `is_last` tells, where it is known, whether a roll-up cannot be made again.
+fn ways_on(table: &str, partition: &str, kind: WindowKind, is_last: Option<bool>) -> String {
+    let keep = match (kind, is_last) {
+        (WindowKind::Points, _) => {
             "to keep what the catalog points to: `metrics.dump>` with its time as `window` and `on_damage: replace`"
         }
-        WindowKind::Buckets => {
+        (WindowKind::Buckets, Some(false)) => {
             "to make it again of the finer tier: drop the partition (`athena.drop_partition>`), then `metrics.rollup>`"
+        }
+        (WindowKind::Buckets, Some(true)) => {
+            "it cannot be made again, as the finer tier has given up what it is made of: do not drop the partition"
+        }
+        (WindowKind::Buckets, None) => {
+            "to make it again of the finer tier, as long as that has all of what it is made of: drop the partition \
+             (`athena.drop_partition>`), then `metrics.rollup>`"
         }
     };
     format!("To go forward again: `suiro partition redo {table} {partition}`; {keep}")
@@ -52,14 +59,22 @@ fn note(status: &WindowStatus, astray: &Astray, tiers: &Tiers) -> String {
                 WindowKind::Points => {
                     "the next `metrics.dump>` writes it again when the store still holds all of it, else with its time as `window` and \
                      `on_damage: replace` what is left"
+                        .to_owned()
                 }
-                WindowKind::Buckets => "the next `metrics.rollup>` makes it again",
+                WindowKind::Buckets if status.is_last => {
+                    let location = status.location.as_ref().map(ToString::to_string).unwrap_or_default();
+                    format!(
+                        "it cannot be made again, as the finer tier has given up what it is made of; `athena.add_partition>` with \
+                         `location: {location}` brings it back while its objects are there"
+                    )
+                }
+                WindowKind::Buckets => "the next `metrics.rollup>` makes it again".to_owned(),
             };
             format!("{name} {label}: the catalog has no partition of it any more; {again}")
         }
         Astray::Elsewhere(location) => {
             let (table, partition) = place_of(status, tiers);
-            let ways_on = ways_on(&table, &partition, kind);
+            let ways_on = ways_on(&table, &partition, kind, Some(status.is_last));
             format!(
                 "{name} {label}: the catalog points to `{location}`, as after an undo, and SQL reads that. {ways_on}"
             )

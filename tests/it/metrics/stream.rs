@@ -177,3 +177,53 @@ fn a_start_that_the_stream_does_not_keep_is_an_error() {
     assert!(outcome.stderr.contains(message), "{outcome}");
     assert!(outcome.stderr.contains("begin at the oldest record that is there (`start: trim_horizon`)"), "{outcome}");
 }
+
+#[test]
+fn a_record_without_points_stops_a_replay_unless_it_may_be_kept_apart() {
+    let Some(moto) = Moto::start() else { return };
+    let url = format!("http://{}", moto.address());
+    let stream = Stream::make(&url, 1);
+    let second = |number: i64| json!({"name": "steady", "ts": 1_709_251_200_000_i64 + number * 1_000, "value": number});
+    let bad = json!({"name": "steady", "value": 1});
+    let record = |value: &Value| ("k".to_owned(), value.clone());
+    stream.put(&[record(&second(0)), record(&bad), record(&second(1)), record(&bad), record(&second(2))]);
+    let project = example();
+    let replay = |more: &str| {
+        let task = format!("{{metrics.replay>: \"kinesis://points\", endpoint: \"{url}\", {more}to: warm}}");
+        let told = "+told: {echo>: \"${metrics.last_replay.rows} rows, ${metrics.last_replay.rejected} rejected\"}\n";
+        project.write("replay.dig", format!("+replay: {task}\n{told}"));
+    };
+    let run = |session: &str| suiro(&project, &["run", "replay.dig", "--session", session]);
+    let reason = "expected the key `ts`, found `{\"name\":\"steady\",\"value\":1}`";
+    replay("");
+    let refused = run("2025-03-01");
+    assert_eq!(refused.exit, Some(2), "{refused}");
+    let message = format!("  {reason}\n    stream: points\n    shard: shardId-000000000000\n    record: ");
+    assert!(refused.stderr.contains(&message), "{refused}");
+    assert!(refused.stderr.contains("`max_rejected: 10` keeps as many of them apart in each session"), "{refused}");
+    replay("max_rejected: 1, ");
+    let refused = run("2025-03-01");
+    assert_eq!(refused.exit, Some(3), "{refused}");
+    let message =
+        format!("expected at most 1 record that holds no points, found one more: {reason}\n    stream: points\n");
+    assert!(refused.stderr.contains(&message), "{refused}");
+    // Nothing was passed over on the way there.
+    assert_eq!(succeed(&project, &["metrics", "rejected"]).stderr, "no record was kept apart\n");
+    replay("max_rejected: 2, ");
+    let taken = run("2025-03-01");
+    assert_eq!(taken.stdout, "3 rows, 2 rejected\n", "{taken}");
+    assert_eq!(taken.stderr.matches(&format!("of shardId-000000000000: {reason}")).count(), 2, "{taken}");
+    let kept = succeed(&project, &["--json", "metrics", "rejected"]).stdout;
+    let kept: Vec<Value> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(kept.len(), 2);
+    for record in kept {
+        assert_eq!((&record["tier"], &record["shard"]), (&json!("warm"), &json!("shardId-000000000000")));
+        assert_eq!((&record["reason"], &record["record"]), (&json!(reason), &json!(bad.to_string())));
+    }
+    assert_eq!(succeed(&project, &["metrics", "rejected"]).stdout.lines().count(), 4);
+    assert_eq!(run("2025-03-02").stdout, "0 rows, 0 rejected\n");
+    project.write("files.dig", "+replay: {metrics.replay>: data, max_rejected: 1, to: warm}\n");
+    let refused = suiro(&project, &["check", "files.dig"]);
+    let message = "`max_rejected` belongs to a stream: a line of a file that cannot be read is an error";
+    assert!(refused.stderr.contains(message), "{refused}");
+}

@@ -69,9 +69,12 @@ fn the_ways_on_from_an_undo_lead_somewhere() {
     // Of a roll-up.
     let month = format!("step=1h/{of_month}");
     let undone = project.succeed(&["partition", "undo", "metrics.points_1h", &month]);
-    let way =
-        "to make it again of the finer tier: drop the partition (`athena.drop_partition>`), then `metrics.rollup>`\n";
+    let way = "to make it again of the finer tier, as long as that has all of what it is made of: drop the partition \
+               (`athena.drop_partition>`), then `metrics.rollup>`\n";
     assert!(undone.stderr.ends_with(way), "{undone}");
+    let known =
+        "to make it again of the finer tier: drop the partition (`athena.drop_partition>`), then `metrics.rollup>`\n";
+    assert!(notes(&project).contains(known), "{}", notes(&project));
     project.write(
         "again.dig",
         "timezone: UTC\n+drop:\n  athena.drop_partition>:\n  database: metrics\n  table: points_1h\n\
@@ -80,4 +83,49 @@ fn the_ways_on_from_an_undo_lead_somewhere() {
     );
     project.succeed(&["run", "again.dig", "--session", "2024-03-12"]);
     assert!(!notes(&project).contains("hourly"), "{}", notes(&project));
+}
+
+/// A roll-up that stands for points which are given up is not promised to be made again, and what is said brings it back.
+#[test]
+fn a_dropped_roll_up_that_nothing_can_make_again_is_told_as_that() {
+    let project = example();
+    project.succeed(&RUN);
+    project.write(
+        "drop.dig",
+        "timezone: UTC\n+verify: {metrics.verify>: [cold, hourly]}\n+expire: {metrics.expire>: cold, older_than: 0d}\n+drop:\n  athena.drop_partition>:\n  database: metrics\n\
+         \x20 table: points_1h\n  partition_kv: {step: 1h, month: '2024-03'}\n\
+         +rollup: {metrics.rollup>: cold, to: hourly}\n",
+    );
+    project.succeed(&["run", "drop.dig", "--session", "2024-05-01"]);
+    assert_eq!(
+        notes(&project),
+        "hourly 2024-03: the catalog has no partition of it any more; it cannot be made again, as the finer tier has given up what it \
+         is made of; `athena.add_partition>` with `location: s3://warehouse/metrics/points_1h--versions/[HASH]/[VERSION]/` brings it \
+         back while its objects are there\n"
+    );
+    project.write("verify.dig", "timezone: UTC\n+verify: {metrics.verify>: [cold, hourly]}\n");
+    let refused = project.suiro(&["run", "verify.dig", "--session", "2024-05-02"]);
+    assert_eq!(refused.exit, Some(3), "{refused}");
+    let way = "`athena.add_partition>` with the `location` that the ledger knows brings it back while its objects are there: what it was \
+               made of was given up, so that it cannot be made again\n";
+    assert!(refused.stderr.contains(way), "{refused}");
+    let location = location(&project);
+    project.write(
+        "back.dig",
+        format!(
+            "timezone: UTC\n+add:\n  athena.add_partition>:\n  database: metrics\n  table: points_1h\n\
+             \x20 partition_kv: {{step: 1h, month: '2024-03'}}\n  location: {location}\n\
+             +verify: {{metrics.verify>: [cold, hourly]}}\n"
+        ),
+    );
+    project.succeed(&["run", "back.dig", "--session", "2024-05-03"]);
+    assert_eq!(notes(&project), "");
+}
+
+/// What a note says the location of the one window is that has no partition.
+fn location(project: &Project) -> String {
+    let output = project.command(&["metrics", "status"]).output().unwrap();
+    let notes = String::from_utf8(output.stderr).unwrap();
+    let (_, rest) = notes.split_once("`location: ").unwrap();
+    rest.split_once('`').unwrap().0.to_owned()
 }

@@ -188,10 +188,10 @@ fn names_of<S: SeriesRows>(series: &[S]) -> Result<ArrayRef> {
 }
 
 /// The columns of rows that were read.
-struct Columns<'a>(&'a RecordBatch);
+pub(super) struct Columns<'a>(&'a RecordBatch);
 
 impl<'a> Columns<'a> {
-    fn of(rows: &'a RecordBatch) -> Result<Self> {
+    pub(super) fn of(rows: &'a RecordBatch) -> Result<Self> {
         if rows.columns().iter().any(|column| column.null_count() > 0) {
             return Err(Error::new(
                 ErrorKind::InvalidData,
@@ -203,7 +203,7 @@ impl<'a> Columns<'a> {
     }
 
     /// Finds where the name stays the same, of some names or of all.
-    fn runs(&self, wanted: Option<&[SeriesName]>) -> Result<Vec<(SeriesName, std::ops::Range<usize>)>> {
+    pub(super) fn runs(&self, wanted: Option<&[SeriesName]>) -> Result<Vec<(SeriesName, std::ops::Range<usize>)>> {
         let names = self.column(0)?.as_dictionary_opt::<Int32Type>().ok_or_else(misfit)?;
         let texts = names.values().as_string_opt::<i32>().ok_or_else(misfit)?;
         let keys = names.keys().values();
@@ -226,7 +226,7 @@ impl<'a> Columns<'a> {
         Ok(runs)
     }
 
-    fn times(&self, column: usize) -> Result<&[i64]> {
+    pub(super) fn times(&self, column: usize) -> Result<&[i64]> {
         Ok(self.column(column)?.as_primitive_opt::<TimestampMillisecondType>().ok_or_else(misfit)?.values())
     }
 

@@ -2,7 +2,7 @@
 
 use lake::Result;
 
-use super::{Ledger, LedgerRow, touched};
+use super::{Ledger, LedgerRow, WindowState, touched};
 use crate::tiers::TierName;
 
 impl Ledger {
@@ -11,19 +11,7 @@ impl Ledger {
     /// # Errors
     /// Those of the file.
     pub async fn begin_expiry(&self, tier: &TierName, row: &LedgerRow) -> Result<bool> {
-        let done = self
-            .change(
-                sqlx::query(
-                    "UPDATE metric_window SET expiring = 1 WHERE tier = ? AND start_ms = ? AND generation = ? \
-                     AND state = 'verified' AND begun + ended = ? AND dumped_touched = begun + ended",
-                )
-                .bind(tier.as_str())
-                .bind(row.window.range().start_ms)
-                .bind(row.generation)
-                .bind(touched(row.touched())),
-            )
-            .await?;
-        Ok(done == 1)
+        self.go_on(tier, row, (WindowState::Verified, WindowState::Verified), true).await
     }
 
     /// Notes that the stores hold nothing of a window any more, if it is still as it was. Returns whether it is.
@@ -31,19 +19,7 @@ impl Ledger {
     /// # Errors
     /// Those of the file.
     pub async fn expired(&self, tier: &TierName, row: &LedgerRow) -> Result<bool> {
-        let done = self
-            .change(
-                sqlx::query(
-                    "UPDATE metric_window SET state = 'expired', expiring = 0 \
-                     WHERE tier = ? AND start_ms = ? AND generation = ? AND state = 'verified' AND begun + ended = ?",
-                )
-                .bind(tier.as_str())
-                .bind(row.window.range().start_ms)
-                .bind(row.generation)
-                .bind(touched(row.touched())),
-            )
-            .await?;
-        Ok(done == 1)
+        self.go_on(tier, row, (WindowState::Verified, WindowState::Expired), false).await
     }
 
     /// Notes that an expired window was looked at and the stores still hold nothing of it, if it is still as it was. Returns
@@ -52,16 +28,32 @@ impl Ledger {
     /// # Errors
     /// Those of the file.
     pub async fn still_expired(&self, tier: &TierName, row: &LedgerRow) -> Result<bool> {
+        self.go_on(tier, row, (WindowState::Expired, WindowState::Expired), false).await
+    }
+
+    /// Brings a window from a state to another one, if it is still as it was: the same generation, and not touched since. Late points of
+    /// one that has points in its stores keep it from that; one that is expired was looked at, and is late no more.
+    async fn go_on(
+        &self,
+        tier: &TierName,
+        row: &LedgerRow,
+        (from, to): (WindowState, WindowState),
+        is_expiring: bool,
+    ) -> Result<bool> {
         let done = self
             .change(
                 sqlx::query(
-                    "UPDATE metric_window SET dumped_touched = begun + ended, expiring = 0 \
-                     WHERE tier = ? AND start_ms = ? AND generation = ? AND state = 'expired' AND begun + ended = ?",
+                    "UPDATE metric_window SET state = ?1, expiring = ?2, dumped_touched = begun + ended \
+                     WHERE tier = ?3 AND start_ms = ?4 AND generation = ?5 AND begun + ended = ?6 AND state = ?7 \
+                     AND (state = 'expired' OR dumped_touched = begun + ended)",
                 )
+                .bind(to.word())
+                .bind(is_expiring)
                 .bind(tier.as_str())
                 .bind(row.window.range().start_ms)
                 .bind(row.generation)
-                .bind(touched(row.touched())),
+                .bind(touched(row.touched()))
+                .bind(from.word()),
             )
             .await?;
         Ok(done == 1)

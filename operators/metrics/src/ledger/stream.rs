@@ -3,7 +3,7 @@
 use lake::{Error, ErrorKind, Result};
 
 use super::{Ledger, NOTE, READ, failed};
-use crate::stream::StreamPosition;
+use crate::stream::{KeptRecord, RejectedRecord, StreamPosition};
 use crate::tiers::TierName;
 
 impl Ledger {
@@ -32,11 +32,18 @@ impl Ledger {
         Ok(position)
     }
 
-    /// Notes how far a stream was read into a tier, in one step: what was noted before is forgotten.
+    /// Notes how far a stream was read into a tier, and the records on the way that hold no points, in one step: what was noted
+    /// before of how far it was is forgotten.
     ///
     /// # Errors
     /// Those of the file.
-    pub async fn note_stream_position(&self, stream: &str, tier: &TierName, position: &StreamPosition) -> Result<()> {
+    pub async fn note_stream_position(
+        &self,
+        stream: &str,
+        tier: &TierName,
+        position: &StreamPosition,
+        rejected: &[RejectedRecord],
+    ) -> Result<()> {
         let noting = |error| failed(NOTE, error);
         let mut transaction = self.begin().await?;
         sqlx::query("DELETE FROM metric_stream WHERE stream = ? AND tier = ?")
@@ -60,6 +67,39 @@ impl Ledger {
                 .await
                 .map_err(noting)?;
         }
+        for RejectedRecord { shard, sequence, reason, record } in rejected {
+            sqlx::query(
+                "INSERT INTO metric_rejected (stream, tier, shard, sequence, reason, record) VALUES (?, ?, ?, ?, ?, ?) \
+                 ON CONFLICT (stream, tier, shard, sequence) DO UPDATE SET reason = excluded.reason, record = excluded.record",
+            )
+            .bind(stream)
+            .bind(tier.as_str())
+            .bind(shard.as_str())
+            .bind(sequence.as_str())
+            .bind(reason.as_str())
+            .bind(record.as_str())
+            .execute(&mut *transaction)
+            .await
+            .map_err(noting)?;
+        }
         transaction.commit().await.map_err(noting)
+    }
+
+    /// Lists the records that hold no points, by stream, tier, shard and sequence number.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub async fn rejected_records(&self) -> Result<Vec<KeptRecord>> {
+        // Sequence numbers have more digits than the file's numbers.
+        let query = "SELECT stream, tier, shard, sequence, reason, record FROM metric_rejected \
+                     ORDER BY stream, tier, shard, length(sequence), sequence";
+        let rows: Vec<(String, String, String, String, String, String)> =
+            sqlx::query_as(query).fetch_all(&self.pool).await.map_err(|error| failed(READ, error))?;
+        let kept = |(stream, tier, shard, sequence, reason, record)| KeptRecord {
+            stream,
+            tier,
+            record: RejectedRecord { shard, sequence, reason, record },
+        };
+        Ok(rows.into_iter().map(kept).collect())
     }
 }

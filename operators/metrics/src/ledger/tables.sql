@@ -49,6 +49,17 @@ CREATE TABLE IF NOT EXISTS metric_stream (
     PRIMARY KEY (stream, tier, shard)
 ) STRICT;
 
+-- Records of a stream that hold no points, and that a replay into a tier has passed over.
+CREATE TABLE IF NOT EXISTS metric_rejected (
+    stream TEXT NOT NULL,
+    tier TEXT NOT NULL,
+    shard TEXT NOT NULL,
+    sequence TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    record TEXT NOT NULL,
+    PRIMARY KEY (stream, tier, shard, sequence)
+) STRICT;
+
 -- What the name of a tier stands for: the table of the archive that it belongs to ("" where there is none), and its step.
 CREATE TABLE IF NOT EXISTS metric_name (
     tier TEXT PRIMARY KEY,
@@ -76,4 +87,4 @@ CREATE TABLE IF NOT EXISTS metric_fault (
     PRIMARY KEY (tier, start_ms)
 ) STRICT;
 
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;

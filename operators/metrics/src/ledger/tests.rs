@@ -169,7 +169,7 @@ async fn a_file_of_the_second_form_learns_how_far_streams_are_read() {
     };
     assert_eq!(ledger.stream_position("s", &tier).await.unwrap(), crate::stream::StreamPosition::default());
     for last in ["5", "6"] {
-        ledger.note_stream_position("s", &tier, &position(last)).await.unwrap();
+        ledger.note_stream_position("s", &tier, &position(last), &[]).await.unwrap();
         assert_eq!(ledger.stream_position("s", &tier).await.unwrap(), position(last));
     }
     let other = TierName::new("other").unwrap();

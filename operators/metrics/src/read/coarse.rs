@@ -8,7 +8,7 @@ use lake::Result;
 use super::instead::{begins_anew, is_damage, note_instead};
 use super::owned::Owned;
 use super::raw::{note_gap, without};
-use super::{ReadRequest, ReadRow, Terms, Told};
+use super::{Instead, ReadRequest, ReadRow, Terms, Told};
 use crate::bucket::{Bucket, Gather, SeriesBuckets};
 use crate::ledger::{Archived, MadeFrom};
 use crate::metrics::Metrics;
@@ -17,15 +17,25 @@ use crate::tiers::{Step, Tier};
 use crate::time::TimeRange;
 use crate::window::{PartitionUnit, Window};
 
+/// What is said of a roll-up whose objects may read well all the same.
+const FOUND_DAMAGED: &str = "`metrics.verify>` found its objects damaged, or its partition gone";
+
+/// The same where nothing else holds its points.
+const READ_ALL_THE_SAME: &str =
+    "in its own objects alone, which `metrics.verify>` found damaged, or without their partition";
+
 /// Finer buckets of a series with the tiers that they are of.
 type Pieces = BTreeMap<SeriesName, Vec<(i64, Bucket, usize)>>;
 
 /// The windows of a roll-up that are as fresh as can be.
 struct Fresh {
-    /// What stands of each, and the spans in which it holds what is archived now.
-    windows: Vec<(Archived, Vec<TimeRange>)>,
+    /// What stands of each, the spans in which it holds what is archived now, and whether a verification found it damaged: then
+    /// nothing else has these.
+    windows: Vec<(Archived, Vec<TimeRange>, bool)>,
     /// The spans that finer tiers have given up.
     dropped: Vec<TimeRange>,
+    /// What is not read of roll-ups that a verification found damaged.
+    damaged: Vec<Instead>,
 }
 
 impl Metrics {
@@ -40,13 +50,18 @@ impl Metrics {
         let (mut pieces, mut told) = (Pieces::new(), Told::default());
         let mut rolled_up = Vec::new();
         if let Some((number, tier)) = self.rollup_for(step) {
-            let Fresh { windows, dropped } = self.fresh(tier, &range).await?;
+            let Fresh { windows, dropped, damaged } = self.fresh(tier, &range).await?;
+            told.instead.extend(damaged);
             let is_given_up = |span: &TimeRange| dropped.iter().any(|gone| !gone.intersection(span).is_empty());
-            let generations = windows.iter().map(|(standing, ranges)| (ranges, standing)).collect();
+            let generations =
+                windows.iter().map(|(standing, ranges, is_damaged)| ((ranges, *is_damaged), standing)).collect();
             let mut reads = self.read_each::<_, SeriesBuckets>(&request.names, generations);
-            while let Some((ranges, read)) = reads.next().await {
+            while let Some(((ranges, is_damaged), read)) = reads.next().await {
                 match read {
                     Ok(series) => {
+                        if is_damaged {
+                            told.instead.extend(ranges.iter().map(|range| damaged_in(tier, *range, READ_ALL_THE_SAME)));
+                        }
                         for SeriesBuckets { name, buckets } in series {
                             let wanted = buckets
                                 .into_iter()
@@ -112,7 +127,7 @@ impl Metrics {
 
     /// Lists the windows of a roll-up with the spans in which it holds what is archived now.
     async fn fresh(&self, tier: &Tier, range: &TimeRange) -> Result<Fresh> {
-        let mut fresh = Vec::new();
+        let (mut fresh, mut damaged) = (Vec::new(), Vec::new());
         // Which generation of which window holds which spans of the raw points as they are now, from fine to coarse.
         let mut holds: BTreeMap<MadeFrom, Vec<TimeRange>> = BTreeMap::new();
         // Windows that were given up: what was made of them is as fresh as it will ever be.
@@ -137,12 +152,16 @@ impl Metrics {
                 if is_damaged {
                     // What it is made of is read in its place. Where that was given up, nothing else has it: what comes of the
                     // objects then, be it an error, is the answer.
-                    spans.retain(|span| dropped.values().flatten().any(|gone| !gone.intersection(span).is_empty()));
+                    let is_given_up =
+                        |span: &TimeRange| dropped.values().flatten().any(|gone| !gone.intersection(span).is_empty());
+                    let (last, elsewhere) = spans.into_iter().partition(is_given_up);
+                    spans = last;
+                    damaged.extend(hulls(elsewhere, range).map(|range| damaged_in(link, range, FOUND_DAMAGED)));
                 }
                 if link.name == tier.name {
                     let spans = spans.iter().map(|span| span.intersection(range));
                     let spans: Vec<TimeRange> = spans.filter(|span| !span.is_empty()).collect();
-                    fresh.push((standing, spans));
+                    fresh.push((standing, spans, is_damaged));
                 } else {
                     let generation = standing.generation;
                     holds.insert(
@@ -155,9 +174,26 @@ impl Metrics {
                 break;
             }
         }
-        fresh.retain(|(_, spans): &(Archived, Vec<TimeRange>)| !spans.is_empty());
-        Ok(Fresh { windows: fresh, dropped: dropped.into_values().flatten().collect() })
+        fresh.retain(|(_, spans, _): &(Archived, Vec<TimeRange>, bool)| !spans.is_empty());
+        Ok(Fresh { windows: fresh, dropped: dropped.into_values().flatten().collect(), damaged })
     }
+}
+
+fn damaged_in(tier: &Tier, range: TimeRange, why: &str) -> Instead {
+    Instead { range, tier: tier.name.clone(), why: why.to_owned() }
+}
+
+/// Puts spans together that touch, as far as they are in another one.
+fn hulls(mut spans: Vec<TimeRange>, within: &TimeRange) -> impl Iterator<Item = TimeRange> {
+    spans.sort();
+    let mut hulls: Vec<TimeRange> = Vec::new();
+    for span in spans.iter().map(|span| span.intersection(within)).filter(|span| !span.is_empty()) {
+        match hulls.last_mut() {
+            Some(last) if last.end_ms >= span.start_ms => last.end_ms = last.end_ms.max(span.end_ms),
+            _ => hulls.push(span),
+        }
+    }
+    hulls.into_iter()
 }
 
 /// Makes the bucket of a run of raw points of one tier.

@@ -163,7 +163,7 @@ pub(super) fn why(mut error: Error) -> String {
 }
 
 /// Takes spans, which ascend, out of a span.
-pub(super) fn without(range: TimeRange, taken: &[TimeRange]) -> Vec<TimeRange> {
+pub(crate) fn without(range: TimeRange, taken: &[TimeRange]) -> Vec<TimeRange> {
     let mut rest = Vec::new();
     let mut at_ms = range.start_ms;
     for taken in taken.iter().map(|taken| taken.intersection(&range)).filter(|taken| !taken.is_empty()) {

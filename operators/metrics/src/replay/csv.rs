@@ -32,25 +32,39 @@ pub struct SeriesFile {
     pub name: SeriesName,
 }
 
-/// Lists the files of series: a file itself, or the `.csv` files of a folder in the order of their names.
+/// What is in a folder of series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesFiles {
+    /// The files, in the order of their names.
+    pub files: Vec<SeriesFile>,
+    /// How many `.csv` files are left out, as their names begin with `.` or `_`.
+    pub hidden: u64,
+}
+
+/// Lists the files of series: a file itself, or the `.csv` files of a folder but those whose names begin with `.` or `_`.
 ///
 /// # Errors
 /// `NotFound` when there is none; `InvalidData` for a file whose name is no series' name.
-pub fn list(path: &Path) -> Result<Vec<SeriesFile>> {
+pub fn list(path: &Path) -> Result<SeriesFiles> {
     let read = |error| Error::io("list files of series", path, error);
-    let mut paths = Vec::new();
+    let (mut paths, mut hidden) = (Vec::new(), 0);
     if path.is_dir() {
         for entry in std::fs::read_dir(path).map_err(read)? {
             let path = entry.map_err(read)?.path();
             let is_hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with(['.', '_']));
             let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-            if is_csv && !is_hidden && path.is_file() {
-                paths.push(path);
+            if is_csv && path.is_file() {
+                if is_hidden {
+                    hidden += 1;
+                } else {
+                    paths.push(path);
+                }
             }
         }
         paths.sort();
         if paths.is_empty() {
-            let message = format!("there are no `.csv` files in `{}`", path.display());
+            let but = if hidden > 0 { " but those whose names begin with `.` or `_`, which are left out" } else { "" };
+            let message = format!("there are no `.csv` files in `{}`{but}", path.display());
             return Err(Error::new(ErrorKind::NotFound, "list files of series", message)
                 .help("each file is one series, its first line `timestamp,value`"));
         }
@@ -67,7 +81,7 @@ pub fn list(path: &Path) -> Result<Vec<SeriesFile>> {
         let name = SeriesName::new(text).map_err(|error| error.with("file", path.display().to_string()))?;
         Ok(SeriesFile { path, name })
     };
-    paths.into_iter().map(file).collect()
+    Ok(SeriesFiles { files: paths.into_iter().map(file).collect::<Result<_>>()?, hidden })
 }
 
 /// The latest row so far.

@@ -24,7 +24,7 @@ use lake::{Error, ErrorKind, Result};
 use tokio::sync::Mutex;
 
 use self::api::{About, Api, From, Record, Shard};
-use super::{ReplayStream, ShardPosition, StreamPiece, StreamPoint, StreamPosition, record};
+use super::{RejectedRecord, ReplayStream, ShardPosition, StreamPiece, StreamPoint, StreamPosition, record};
 use crate::time::shown;
 
 /// How many shards are read at once.
@@ -56,6 +56,8 @@ pub struct KinesisSettings {
     pub start: StreamStart,
     /// Where it ends: records that came later are left.
     pub until: Timestamp,
+    /// Whether a record that holds no points is kept apart. Else it is an error.
+    pub keeps_rejected: bool,
     /// The address of the service; none for that of the region.
     pub endpoint: Option<String>,
     /// Region and credentials.
@@ -68,6 +70,7 @@ pub struct KinesisStream {
     api: Api,
     start: StreamStart,
     until: Timestamp,
+    keeps_rejected: bool,
     clock: Arc<dyn Clock>,
     known: Mutex<Known>,
 }
@@ -88,6 +91,7 @@ struct Known {
 struct ShardPiece {
     shard: String,
     points: Vec<StreamPoint>,
+    rejected: Vec<RejectedRecord>,
     position: ShardPosition,
     iterator: Option<String>,
     is_finished: bool,
@@ -100,8 +104,8 @@ impl KinesisStream {
     /// As [`lake::aws::JsonApi::open`].
     pub async fn open(settings: &KinesisSettings, clock: Arc<dyn Clock>) -> Result<Self> {
         let api = Api::open(settings, Arc::clone(&clock)).await?;
-        let KinesisSettings { start, until, .. } = settings;
-        Ok(Self { api, start: *start, until: *until, clock, known: Mutex::default() })
+        let KinesisSettings { start, until, keeps_rejected, .. } = settings;
+        Ok(Self { api, start: *start, until: *until, keeps_rejected: *keeps_rejected, clock, known: Mutex::default() })
     }
 
     /// Lists the shards, once unless some ended since.
@@ -206,7 +210,7 @@ impl KinesisStream {
             None => self.begin(shard, &before, kept_since).await?,
         };
         let mut position = before;
-        let mut points = Vec::new();
+        let (mut points, mut rejected) = (Vec::new(), Vec::new());
         loop {
             let Some(answer) = self.api.records(&iterator).await? else {
                 // It was good for five minutes.
@@ -230,12 +234,17 @@ impl KinesisStream {
                     return Ok(ShardPiece {
                         shard: shard.id.clone(),
                         points,
+                        rejected,
                         position,
                         iterator: None,
                         is_finished: true,
                     });
                 }
-                points.extend(self.points(shard, &record)?);
+                match points_of(&record) {
+                    Ok(found) => points.extend(found),
+                    Err(error) if self.keeps_rejected => rejected.push(rejected_of(shard, &record, &error)),
+                    Err(error) => return Err(self.refused(shard, &record, error)),
+                }
                 position.first.get_or_insert_with(|| record.sequence.clone());
                 position.last = Some(record.sequence);
                 position.records += 1;
@@ -251,9 +260,10 @@ impl KinesisStream {
             position.is_ended = answer.next.is_none() || (shard.is_closed && answer.is_at_tip);
             let is_finished = position.is_ended || answer.is_at_tip;
             match answer.next {
-                Some(next) if !is_finished && points.is_empty() => iterator = next,
+                Some(next) if !is_finished && points.is_empty() && rejected.is_empty() => iterator = next,
                 next => {
-                    return Ok(ShardPiece { shard: shard.id.clone(), points, position, iterator: next, is_finished });
+                    let shard = shard.id.clone();
+                    return Ok(ShardPiece { shard, points, rejected, position, iterator: next, is_finished });
                 }
             }
             if is_empty {
@@ -296,22 +306,39 @@ impl KinesisStream {
         Err(self.gap(&what))
     }
 
-    fn points(&self, shard: &Shard, record: &Record) -> Result<Vec<StreamPoint>> {
-        let of = |error: Error| {
-            error
-                .with("stream", self.api.stream())
-                .with("shard", &shard.id)
-                .with("record", &record.sequence)
-                .help("a record is a point as JSON, `{\"name\": …, \"ts\": …, \"value\": …}`, or a list of them")
-        };
-        let wrong = |message: &str| of(Error::new(ErrorKind::InvalidData, "read a record", message));
-        let data =
-            STANDARD.decode(&record.data).map_err(|_| wrong("expected bytes in Base64, found something else"))?;
-        if data.starts_with(&AGGREGATED) {
-            return Err(wrong("expected JSON, found records that the Kinesis Producer Library has packed together")
-                .help("let the producer send records one by one (`AggregationEnabled = false`)"));
-        }
-        record::points(&data).map_err(of)
+    /// Makes the error of a record that holds no points.
+    fn refused(&self, shard: &Shard, record: &Record, error: Error) -> Error {
+        let error = error.with("stream", self.api.stream()).with("shard", &shard.id).with("record", &record.sequence);
+        let form = "a record is a point as JSON, `{\"name\": …, \"ts\": …, \"value\": …}`, or a list of them";
+        let help = error.help.clone().unwrap_or_else(|| form.to_owned());
+        error.help(format!(
+            "{help}. To go on behind such records: `max_rejected: 10` keeps as many of them apart in each session"
+        ))
+    }
+}
+
+/// Reads the points of a record.
+///
+/// # Errors
+/// `InvalidData` for one that holds none.
+fn points_of(record: &Record) -> Result<Vec<StreamPoint>> {
+    let wrong = |message: &str| Error::new(ErrorKind::InvalidData, "read a record", message);
+    let data = STANDARD.decode(&record.data).map_err(|_| wrong("expected bytes in Base64, found something else"))?;
+    if data.starts_with(&AGGREGATED) {
+        return Err(wrong("expected JSON, found records that the Kinesis Producer Library has packed together")
+            .help("let the producer send records one by one (`AggregationEnabled = false`)"));
+    }
+    record::points(&data)
+}
+
+/// Keeps a record that holds no points.
+fn rejected_of(shard: &Shard, record: &Record, error: &Error) -> RejectedRecord {
+    let text = STANDARD.decode(&record.data).ok().and_then(|data| String::from_utf8(data).ok());
+    RejectedRecord {
+        shard: shard.id.clone(),
+        sequence: record.sequence.clone(),
+        reason: error.message.clone(),
+        record: text.unwrap_or_else(|| record.data.clone()),
     }
 }
 
@@ -350,10 +377,10 @@ impl ReplayStream for KinesisStream {
                 })
                 .collect();
             if reads.is_empty() {
-                return Ok(StreamPiece { points: Vec::new(), position, is_end: true });
+                return Ok(StreamPiece { points: Vec::new(), rejected: Vec::new(), position, is_end: true });
             }
             let pieces: Vec<ShardPiece> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
-            let mut points = Vec::new();
+            let (mut points, mut rejected) = (Vec::new(), Vec::new());
             for piece in pieces {
                 if piece.position.is_ended {
                     // Others may have come of it.
@@ -371,10 +398,11 @@ impl ReplayStream for KinesisStream {
                     }
                 }
                 points.extend(piece.points);
+                rejected.extend(piece.rejected);
                 position.shards.insert(piece.shard, piece.position);
             }
-            if !points.is_empty() {
-                return Ok(StreamPiece { points, position, is_end: false });
+            if !points.is_empty() || !rejected.is_empty() {
+                return Ok(StreamPiece { points, rejected, position, is_end: false });
             }
         }
     }

@@ -129,7 +129,7 @@ impl Run {
         match step {
             0 | 4 | 6 | 9 => {
                 metrics.write(&hot, &points(step), now).await?;
-                metrics.note_stream_position("points@", &hot, &stream::StreamPosition::default()).await?;
+                metrics.note_stream_position("points@", &hot, &stream::StreamPosition::default(), &[]).await?;
                 if step == 6 {
                     metrics.reopen(&cold, day("2026-02-01")).await?;
                 }

@@ -9,26 +9,35 @@ const CHANGED: &str = "1 of the 256 sums of the objects differ from the ledger's
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_object_does_not_come_into_the_next_version() {
-    let dumped = Dumped::new().await;
-    let (location, file) = dumped.object().await;
-    let whole = std::fs::read(&file).unwrap();
-    dumped.write_late().await;
-    let mut refused = 0;
-    // In the middle are the values; a byte that nobody reads changes no point.
-    for place in (whole.len() / 4..whole.len() / 2).step_by(whole.len() / 16) {
-        let mut damaged = whole.clone();
-        damaged[place] ^= 0x04;
-        std::fs::write(&file, &damaged).unwrap();
+    let names: Vec<SeriesName> = (0..40).map(|number| name(&format!("host{number:02}.cpu"))).collect();
+    let mut outcomes = Vec::new();
+    // In the middle are the values.
+    for part in 4..8 {
+        let dumped = Dumped::new().await;
+        let mut expected = read_all(&dumped.metrics, &names).await;
+        let (location, file) = dumped.object().await;
+        let mut bytes = std::fs::read(&file).unwrap();
+        let place = part * bytes.len() / 16;
+        bytes[place] ^= 0x04;
+        std::fs::write(&file, &bytes).unwrap();
+        // With two late points of one series nothing proves that the store has all others of it.
+        for time in ["2026-02-01T12:00:00Z", "2026-02-01T13:00:00Z"] {
+            dumped.write_late_at(time).await;
+            expected.insert(("host00.cpu".to_owned(), ms(time)), 5.0_f64.to_bits());
+        }
         let report = dumped.dump().await;
-        assert_eq!((&report.outcome, report.generation), (&Outcome::Failed, 1), "byte {place}");
-        let expected = format!("the object `{location}` has other bytes than were written: their hash is ");
-        assert!(report.mismatches[0].starts_with(&expected), "byte {place}: {:?}", report.mismatches);
-        refused += 1;
+        if report.outcome == Outcome::Failed {
+            let other = format!("the object `{location}` has other bytes than were written: their hash is ");
+            assert!(report.mismatches[0].starts_with(&other), "byte {place}: {:?}", report.mismatches);
+            assert_eq!(report.generation, 1, "byte {place}");
+        } else {
+            // Where that series can be read, the others come from the store.
+            assert_eq!(read_all(&dumped.metrics, &names).await, expected, "byte {place}");
+            assert_eq!(dumped.verify().await.outcome, Outcome::Made, "byte {place}");
+        }
+        outcomes.push(report.outcome);
     }
-    assert!(refused > 2);
-    std::fs::write(&file, &whole).unwrap();
-    let report = dumped.dump().await;
-    assert_eq!((report.outcome, report.figures.count), (Outcome::Made, 4_001));
+    assert!(outcomes.contains(&Outcome::Failed), "{outcomes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,20 +54,17 @@ async fn an_object_that_reads_well_and_holds_another_value_is_found_by_whoever_r
     assert_eq!(report.mismatches.len(), 3, "{:?}", report.mismatches);
     assert_eq!(report.mismatches[2], CHANGED);
 
-    let month = Window::parse(PartitionUnit::Month, "2026-02").unwrap();
-    let (cold, hourly) = (tier("cold"), tier("hourly"));
-    let options = options();
-    let rollup = dumped.metrics.rollup(&cold, &hourly, month, RollupSource::Archived, &options, Dumped::now());
-    let report = rollup.await.unwrap();
-    assert_eq!((report.tier, report.window, report.outcome), (cold, day("2026-02-01"), Outcome::Failed));
+    let report = dumped.roll_up("cold", "hourly").await;
+    assert_eq!((report.tier, report.window, report.outcome), (tier("cold"), day("2026-02-01"), Outcome::Failed));
     assert_eq!(report.mismatches[2], CHANGED);
-    let made = dumped.metrics.windows(&hourly, None).await.unwrap();
+    let made = dumped.metrics.windows(&tier("hourly"), None).await.unwrap();
     assert!(made.iter().all(|row| row.standing.is_none()));
 
+    // All others are whole in it, and the store has this one.
     dumped.write_late().await;
     let report = dumped.dump().await;
-    assert_eq!((report.outcome, report.generation), (Outcome::Failed, 1));
-    assert_eq!(report.mismatches[2], CHANGED);
+    assert_eq!((report.outcome, report.figures.count), (Outcome::Made, 4_001));
+    assert!(report.given_up.is_empty(), "{:?}", report.given_up);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,32 +72,28 @@ async fn a_failed_verification_is_kept_until_the_window_holds_again() {
     let dumped = Dumped::new().await;
     let (_, file) = dumped.object().await;
     let whole = std::fs::read(&file).unwrap();
-    let (warm, cold) = (tier("warm"), tier("cold"));
     let metrics = &dumped.metrics;
-    assert!(metrics.due_verifications(&cold, None).await.unwrap().is_empty());
+    assert!(dumped.due_verifications("cold").await.is_empty());
     std::fs::write(&file, &whole[1..]).unwrap();
     assert_eq!(dumped.verify().await.outcome, Outcome::Failed);
     // It waits for its verification, and for nothing else.
-    assert_eq!(metrics.due_verifications(&cold, None).await.unwrap(), [day("2026-02-01")]);
-    assert!(metrics.due_expiries(&warm, None, 0, Dumped::now()).await.unwrap().is_empty());
+    assert_eq!(dumped.due_verifications("cold").await, [day("2026-02-01")]);
+    assert!(metrics.due_expiries(&tier("warm"), None, 0, Dumped::now()).await.unwrap().is_empty());
     let why = "it was not as it should be when it was verified last".to_owned();
     assert_eq!(dumped.expire().await.outcome, Outcome::NotDue(why));
     let status = &metrics.status(Dumped::now()).await.unwrap()[0];
     assert_eq!((status.state, status.fault, status.is_due), (WindowState::Verified, Some(Fault::Objects), true));
     // Made without it, a roll-up would pass for whole: it is tried, and names what is damaged, each time.
-    let hourly = tier("hourly");
-    let due = metrics.due_rollups(&cold, &hourly, None, RollupSource::Verified).await.unwrap();
-    let options = options();
+    assert_eq!(dumped.due_roll_ups("cold", "hourly").await, [Dumped::month()]);
     for _ in 0..2 {
-        let rollup = metrics.rollup(&cold, &hourly, due[0], RollupSource::Verified, &options, Dumped::now());
-        let report = rollup.await.unwrap();
-        assert_eq!((report.tier, report.outcome), (cold.clone(), Outcome::Failed));
+        let report = dumped.roll_up("cold", "hourly").await;
+        assert_eq!((report.tier, report.outcome), (tier("cold"), Outcome::Failed));
     }
     // Somebody puts the object back.
     std::fs::write(&file, &whole).unwrap();
     assert_eq!(dumped.dump().await.outcome, Outcome::Unchanged);
     assert_eq!(dumped.verify().await.outcome, Outcome::Unchanged);
-    assert!(metrics.due_verifications(&cold, None).await.unwrap().is_empty());
+    assert!(dumped.due_verifications("cold").await.is_empty());
     assert_eq!(dumped.expire().await.outcome, Outcome::Made);
 }
 
@@ -103,7 +105,7 @@ async fn an_expired_window_that_is_damaged_is_due_for_its_verification() {
     std::fs::remove_file(&file).unwrap();
     let missing = [format!("the object `{location}` is missing")];
     assert_eq!(dumped.verify().await.mismatches, missing);
-    assert_eq!(dumped.metrics.due_verifications(&tier("cold"), None).await.unwrap(), [day("2026-02-01")]);
+    assert_eq!(dumped.due_verifications("cold").await, [day("2026-02-01")]);
     // Nothing has its points any more: only who asks for it is told so.
     let due =
         async |window| dumped.metrics.due_dumps(&tier("warm"), &tier("cold"), window, Dumped::now()).await.unwrap();
@@ -112,11 +114,25 @@ async fn an_expired_window_that_is_damaged_is_due_for_its_verification() {
     let report = dumped.dump().await;
     assert_eq!((&report.outcome, report.generation), (&Outcome::Failed, 1));
     assert_eq!(report.mismatches[0], missing[0]);
-    let expected = "it is not written again: the store and the objects that are whole hold 0 points of 0 series with the \
+    let expected = "it is not written again: the store and what can be read of the objects hold 0 points of 0 series with the \
                     checksum 0, and 4000 of 40 with ";
     assert!(report.mismatches[1].starts_with(expected), "{:?}", report.mismatches);
+    let all = format!(
+        "4000 points of which not even the series can be read, but for those that the store has: of the series `host00.cpu` to \
+         `host39.cpu` in `{location}`"
+    );
+    assert_eq!(report.mismatches[2..], [format!("gone are {all}")]);
+    // Nothing is left, and whoever says that this is all has a window that is whole.
     let replaced = dumped.dump_again().await;
-    assert_eq!((replaced.outcome, replaced.generation), (Outcome::Failed, 1), "nothing is no version");
+    assert_eq!((replaced.outcome, replaced.generation, replaced.figures.count), (Outcome::Made, 3, 0));
+    assert_eq!(replaced.given_up, [all]);
+    assert_eq!(dumped.verify().await.outcome, Outcome::Made);
+    assert_eq!(dumped.expire().await.outcome, Outcome::Made);
+    assert!(due(None).await.is_empty());
+    // What comes then is archived as ever.
+    dumped.write_late().await;
+    assert_eq!(dumped.dump().await.figures.count, 1);
+    assert_eq!(dumped.verify().await.outcome, Outcome::Made);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,20 +163,33 @@ async fn a_damaged_window_is_written_again_from_the_store_that_has_all_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_late_point_does_not_hide_that_the_store_has_all_others() {
+    let dumped = Dumped::new().await;
+    let (_, file) = dumped.object().await;
+    std::fs::remove_file(&file).unwrap();
+    dumped.write_late().await;
+    let report = dumped.dump().await;
+    assert_eq!((&report.outcome, report.figures.count, report.given_up.len()), (&Outcome::Made, 4_001, 0));
+    assert_eq!(dumped.verify().await.outcome, Outcome::Made);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_store_does_not_hold_is_given_up_only_when_that_is_asked_for() {
     let dumped = Dumped::new().await;
     let (_, file) = dumped.object().await;
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() - 100]).unwrap();
     dumped.write_late().await;
-    // With a late point nothing proves that all others are there.
+    dumped.write_late_at("2026-02-01T13:00:00Z").await;
+    // With two late points of one series nothing proves that all others of it are there.
     let report = dumped.dump().await;
     assert_eq!((&report.outcome, report.generation), (&Outcome::Failed, 1));
-    let expected = "it is not written again: the store and the objects that are whole hold 4001 points of 40 series";
+    let expected =
+        "it is not written again: the store and what can be read of the objects hold 4002 points of 40 series";
     assert!(report.mismatches[1].starts_with(expected), "{:?}", report.mismatches);
     let report = dumped.dump_again().await;
     // Two generations were given up.
-    assert_eq!((&report.outcome, report.generation, report.figures.count), (&Outcome::Made, 4, 4_001));
+    assert_eq!((&report.outcome, report.generation, report.figures.count), (&Outcome::Made, 4, 4_002));
     assert_eq!(dumped.verify().await.outcome, Outcome::Made);
     assert_eq!(dumped.expire().await.outcome, Outcome::Made);
 }
@@ -169,31 +198,26 @@ async fn what_the_store_does_not_hold_is_given_up_only_when_that_is_asked_for() 
 async fn a_window_whose_partition_was_dropped_is_written_again() {
     let dumped = Dumped::new().await;
     let metrics = &dumped.metrics;
-    let (cold, hourly) = (tier("cold"), tier("hourly"));
-    let month = Window::parse(PartitionUnit::Month, "2026-02").unwrap();
-    let roll_up = async || {
-        metrics.rollup(&cold, &hourly, month, RollupSource::Verified, &options(), Dumped::now()).await.unwrap()
-    };
-    assert_eq!(roll_up().await.outcome, Outcome::Made);
-    assert_eq!(metrics.verify(&cold, &hourly, month, Dumped::now()).await.unwrap().outcome, Outcome::Made);
+    assert_eq!(dumped.roll_up("cold", "hourly").await.outcome, Outcome::Made);
+    assert_eq!(dumped.verify_roll_up("cold", "hourly").await.outcome, Outcome::Made);
     for text in ["hourly", "cold"] {
         let table = lake::name::TableName::new("metrics", text).unwrap();
         assert!(metrics.lake.catalog.drop_table(&table).await.unwrap());
     }
     let status = async || metrics.status(at("2026-03-10T00:00:00Z")).await.unwrap();
     assert!(status().await.iter().all(|status| status.astray.is_some() && status.is_due));
-    assert_eq!(metrics.due_verifications(&hourly, None).await.unwrap(), [month]);
-    let told = metrics.verify(&cold, &hourly, month, Dumped::now()).await.unwrap().mismatches;
+    assert_eq!(dumped.due_verifications("hourly").await, [Dumped::month()]);
+    let told = dumped.verify_roll_up("cold", "hourly").await.mismatches;
     assert!(told[0].starts_with("the catalog has no partition of it, and the ledger knows `s3://"), "{told:?}");
     assert_eq!(dumped.verify().await.outcome, Outcome::Failed);
-    let due = metrics.due_dumps(&tier("warm"), &cold, None, Dumped::now()).await.unwrap();
+    let due = metrics.due_dumps(&tier("warm"), &tier("cold"), None, Dumped::now()).await.unwrap();
     assert_eq!(due, [day("2026-02-01")]);
     assert_eq!(dumped.dump().await.outcome, Outcome::Made);
     assert_eq!(dumped.verify().await.outcome, Outcome::Made);
-    assert_eq!(metrics.due_rollups(&cold, &hourly, None, RollupSource::Verified).await.unwrap(), [month]);
-    let report = roll_up().await;
+    assert_eq!(dumped.due_roll_ups("cold", "hourly").await, [Dumped::month()]);
+    let report = dumped.roll_up("cold", "hourly").await;
     assert_eq!((report.outcome, report.generation, report.figures.count), (Outcome::Made, 2, 80));
-    assert_eq!(metrics.verify(&cold, &hourly, month, Dumped::now()).await.unwrap().outcome, Outcome::Made);
+    assert_eq!(dumped.verify_roll_up("cold", "hourly").await.outcome, Outcome::Made);
     assert!(status().await.iter().all(|status| !status.is_due));
 }
 
@@ -201,93 +225,66 @@ async fn a_window_whose_partition_was_dropped_is_written_again() {
 async fn a_damaged_roll_up_is_made_again() {
     let dumped = Dumped::new().await;
     let metrics = &dumped.metrics;
-    let (cold, hourly) = (tier("cold"), tier("hourly"));
-    let month = Window::parse(PartitionUnit::Month, "2026-02").unwrap();
-    let roll_up = async || {
-        metrics.rollup(&cold, &hourly, month, RollupSource::Verified, &options(), Dumped::now()).await.unwrap()
-    };
-    let verify = async || metrics.verify(&cold, &hourly, month, Dumped::now()).await.unwrap();
-    roll_up().await;
-    assert_eq!(verify().await.outcome, Outcome::Made);
-    let location = metrics.windows(&hourly, None).await.unwrap()[0].standing.clone().unwrap().files[0].location.clone();
-    let file = metrics.lake.storage.file(&location).unwrap();
+    dumped.roll_up("cold", "hourly").await;
+    assert_eq!(dumped.verify_roll_up("cold", "hourly").await.outcome, Outcome::Made);
+    let rows = metrics.windows(&tier("hourly"), None).await.unwrap();
+    let file = metrics.lake.storage.file(&rows[0].standing.clone().unwrap().files[0].location).unwrap();
     let mut bytes = std::fs::read(&file).unwrap();
     let middle = bytes.len() / 3;
     bytes[middle] ^= 0x01;
     std::fs::write(&file, bytes).unwrap();
-    assert_eq!(verify().await.outcome, Outcome::Failed);
-    assert_eq!(metrics.due_verifications(&hourly, None).await.unwrap(), [month]);
-    assert_eq!(metrics.due_rollups(&cold, &hourly, None, RollupSource::Verified).await.unwrap(), [month]);
-    let report = roll_up().await;
+    let failed = dumped.verify_roll_up("cold", "hourly").await;
+    assert_eq!((failed.outcome, failed.way_on), (Outcome::Failed, Some(WayOn::RollUpAgain)));
+    assert_eq!(dumped.due_verifications("hourly").await, [Dumped::month()]);
+    assert_eq!(dumped.due_roll_ups("cold", "hourly").await, [Dumped::month()]);
+    let report = dumped.roll_up("cold", "hourly").await;
     assert_eq!((report.outcome, report.generation), (Outcome::Made, 2));
-    assert_eq!(verify().await.outcome, Outcome::Made);
+    assert_eq!(dumped.verify_roll_up("cold", "hourly").await.outcome, Outcome::Made);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_roll_up_of_an_older_window_is_due() {
     let dumped = Dumped::new().await;
-    let metrics = &dumped.metrics;
-    let (cold, hourly) = (tier("cold"), tier("hourly"));
-    let month = Window::parse(PartitionUnit::Month, "2026-02").unwrap();
-    let roll_up = async || {
-        metrics.rollup(&cold, &hourly, month, RollupSource::Verified, &options(), Dumped::now()).await.unwrap()
-    };
-    let verify = async || metrics.verify(&cold, &hourly, month, Dumped::now()).await.unwrap();
-    let status = async || {
-        let all = metrics.status(at("2026-03-10T00:00:00Z")).await.unwrap();
-        all.into_iter().map(|status| (status.is_stale, status.is_due)).collect::<Vec<_>>()
-    };
-    roll_up().await;
-    assert_eq!(verify().await.outcome, Outcome::Made);
-    assert_eq!(status().await, [(false, false), (false, false)]);
+    dumped.roll_up("cold", "hourly").await;
+    assert_eq!(dumped.verify_roll_up("cold", "hourly").await.outcome, Outcome::Made);
+    assert_eq!(dumped.stale_and_due().await, [(false, false); 2]);
     dumped.write_late().await;
     dumped.dump().await;
     dumped.verify().await;
-    assert_eq!(status().await, [(false, false), (true, true)]);
-    assert_eq!(metrics.due_verifications(&hourly, None).await.unwrap(), [month]);
-    assert_eq!(verify().await.outcome, Outcome::Late);
-    assert_eq!(roll_up().await.outcome, Outcome::Made);
-    assert_eq!(verify().await.outcome, Outcome::Made);
-    assert_eq!(status().await, [(false, false), (false, false)]);
+    assert_eq!(dumped.stale_and_due().await, [(false, false), (true, true)]);
+    assert_eq!(dumped.due_verifications("hourly").await, [Dumped::month()]);
+    assert_eq!(dumped.verify_roll_up("cold", "hourly").await.outcome, Outcome::Late);
+    assert_eq!(dumped.roll_up("cold", "hourly").await.outcome, Outcome::Made);
+    assert_eq!(dumped.verify_roll_up("cold", "hourly").await.outcome, Outcome::Made);
+    assert_eq!(dumped.stale_and_due().await, [(false, false); 2]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_roll_up_of_a_roll_up_of_an_older_window_is_due_at_once() {
+    const LINKS: [(&str, &str); 2] = [("cold", "hourly"), ("hourly", "daily")];
     let dumped = Dumped::new().await;
-    let metrics = &dumped.metrics;
-    let (cold, hourly, daily) = (tier("cold"), tier("hourly"), tier("daily"));
-    let month = Window::parse(PartitionUnit::Month, "2026-02").unwrap();
-    let roll_up = async |from: &TierName, to: &TierName| {
-        metrics.rollup(from, to, month, RollupSource::Verified, &options(), Dumped::now()).await.unwrap().outcome
+    let make_all = async || {
+        for (from, to) in LINKS {
+            assert_eq!(dumped.roll_up(from, to).await.outcome, Outcome::Made);
+            assert_eq!(dumped.verify_roll_up(from, to).await.outcome, Outcome::Made);
+        }
     };
-    let verify = async |from, to| metrics.verify(from, to, month, Dumped::now()).await.unwrap().outcome;
-    for (from, to) in [(&cold, &hourly), (&hourly, &daily)] {
-        assert_eq!(roll_up(from, to).await, Outcome::Made);
-        assert_eq!(verify(from, to).await, Outcome::Made);
-    }
-    let status = async || {
-        let all = metrics.status(at("2026-03-10T00:00:00Z")).await.unwrap();
-        all.into_iter().map(|status| (status.is_stale, status.is_due)).collect::<Vec<_>>()
-    };
-    let due = async |from, to| metrics.due_rollups(from, to, None, RollupSource::Verified).await.unwrap();
-    assert_eq!(status().await, [(false, false); 3]);
-    assert!(due(&hourly, &daily).await.is_empty());
+    make_all().await;
+    assert_eq!(dumped.stale_and_due().await, [(false, false); 3]);
+    assert!(dumped.due_roll_ups("hourly", "daily").await.is_empty());
     dumped.write_late().await;
     dumped.dump().await;
     dumped.verify().await;
     // Hours are made of an older day, and days of those hours.
-    assert_eq!(status().await, [(false, false), (true, true), (true, true)]);
-    for (from, to) in [(&cold, &hourly), (&hourly, &daily)] {
-        assert_eq!(due(from, to).await, [month], "{to}");
-        assert_eq!(metrics.due_verifications(to, None).await.unwrap(), [month], "{to}");
-        assert_eq!(verify(from, to).await, Outcome::Late, "{to}");
+    assert_eq!(dumped.stale_and_due().await, [(false, false), (true, true), (true, true)]);
+    for (from, to) in LINKS {
+        assert_eq!(dumped.due_roll_ups(from, to).await, [Dumped::month()], "{to}");
+        assert_eq!(dumped.due_verifications(to).await, [Dumped::month()], "{to}");
+        assert_eq!(dumped.verify_roll_up(from, to).await.outcome, Outcome::Late, "{to}");
     }
     let first = "the window 2026-02 of `hourly` is made of older windows than stand now: roll it up again first";
-    assert_eq!(roll_up(&hourly, &daily).await, Outcome::NotDue(first.to_owned()));
-    for (from, to) in [(&cold, &hourly), (&hourly, &daily)] {
-        assert_eq!(roll_up(from, to).await, Outcome::Made);
-        assert_eq!(verify(from, to).await, Outcome::Made);
-    }
-    assert_eq!(status().await, [(false, false); 3]);
-    assert!(due(&hourly, &daily).await.is_empty());
+    assert_eq!(dumped.roll_up("hourly", "daily").await.outcome, Outcome::NotDue(first.to_owned()));
+    make_all().await;
+    assert_eq!(dumped.stale_and_due().await, [(false, false); 3]);
+    assert!(dumped.due_roll_ups("hourly", "daily").await.is_empty());
 }

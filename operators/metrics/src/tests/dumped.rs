@@ -60,6 +60,39 @@ impl Dumped {
         self.metrics.dump(&warm, &cold, day("2026-02-01"), options, Self::now()).await.unwrap()
     }
 
+    /// The month of the roll-ups.
+    pub(crate) fn month() -> Window {
+        Window::parse(PartitionUnit::Month, "2026-02").unwrap()
+    }
+
+    /// Rolls the month up.
+    pub(crate) async fn roll_up(&self, from: &str, to: &str) -> WindowReport {
+        let (from, to, options) = (tier(from), tier(to), options());
+        let rollup = self.metrics.rollup(&from, &to, Self::month(), RollupSource::Verified, &options, Self::now());
+        rollup.await.unwrap()
+    }
+
+    /// Verifies a roll-up of the month.
+    pub(crate) async fn verify_roll_up(&self, from: &str, to: &str) -> WindowReport {
+        self.metrics.verify(&tier(from), &tier(to), Self::month(), Self::now()).await.unwrap()
+    }
+
+    /// Lists the windows of a roll-up that are due.
+    pub(crate) async fn due_roll_ups(&self, from: &str, to: &str) -> Vec<Window> {
+        self.metrics.due_rollups(&tier(from), &tier(to), None, RollupSource::Verified).await.unwrap()
+    }
+
+    /// Lists the windows that are due for their verification.
+    pub(crate) async fn due_verifications(&self, of: &str) -> Vec<Window> {
+        self.metrics.due_verifications(&tier(of), None).await.unwrap()
+    }
+
+    /// Tells of each window, by tier, whether it is made of older ones, and whether it is due.
+    pub(crate) async fn stale_and_due(&self) -> Vec<(bool, bool)> {
+        let all = self.metrics.status(at("2026-03-10T00:00:00Z")).await.unwrap();
+        all.into_iter().map(|status| (status.is_stale, status.is_due)).collect()
+    }
+
     /// Expires the window from its store.
     pub(crate) async fn expire(&self) -> WindowReport {
         self.metrics.expire(&tier("warm"), day("2026-02-01"), 0, Self::now()).await.unwrap()
@@ -67,7 +100,12 @@ impl Dumped {
 
     /// Writes a point into the window whose time it did not have.
     pub(crate) async fn write_late(&self) {
-        let late = batch(&[("host00.cpu", &[(ms("2026-02-01T12:00:00Z"), 5.0)])]);
+        self.write_late_at("2026-02-01T12:00:00Z").await;
+    }
+
+    /// The same at another time.
+    pub(crate) async fn write_late_at(&self, time: &str) {
+        let late = batch(&[("host00.cpu", &[(ms(time), 5.0)])]);
         self.metrics.write(&tier("warm"), &late, Self::now()).await.unwrap();
     }
 

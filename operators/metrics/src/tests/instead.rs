@@ -144,6 +144,22 @@ async fn a_roll_up_is_read_from_what_it_is_made_of_until_that_is_given_up() {
         assert_eq!(answer.instead.iter().map(|instead| instead.tier.as_str()).collect::<Vec<_>>(), ["hourly"], "{how}");
         std::fs::write(&file, &whole).unwrap();
     }
+    // Whoever reads is told as well when a verification was first, be the object readable or not.
+    for how in WAYS {
+        break_file(&file, &whole, how);
+        assert_eq!(metrics.verify(&cold, &hourly, month, later).await.unwrap().outcome, Outcome::Failed, "{how}");
+        let answer = read(metrics, HOUR, OnGap::Fail).await.unwrap();
+        assert_eq!(rows(&answer), (expected.clone(), vec!["cold".to_owned(), "cold".to_owned()]), "{how}");
+        let instead = Instead {
+            range: day("2026-02-01").range(),
+            tier: hourly.clone(),
+            why: "`metrics.verify>` found its objects damaged, or its partition gone".to_owned(),
+        };
+        assert_eq!((answer.instead, answer.gaps), (vec![instead], vec![]), "{how}");
+        std::fs::write(&file, &whole).unwrap();
+    }
+    assert_eq!(metrics.verify(&cold, &hourly, month, later).await.unwrap().outcome, Outcome::Unchanged);
+    assert!(read(metrics, HOUR, OnGap::Fail).await.unwrap().instead.is_empty());
     assert_eq!(metrics.drop_window(&cold, day("2026-02-01"), 0, later).await.unwrap().outcome, Outcome::Made);
     assert_eq!(rows(&read(metrics, HOUR, OnGap::Fail).await.unwrap()).0, expected);
     for how in WAYS {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskProgress, TaskReport, TaskResult};
 use jiff::Timestamp;
 use metrics::replay::csv::parse_time;
-use metrics::stream::{KinesisSettings, KinesisStream, StreamPosition, StreamStart};
+use metrics::stream::{KinesisSettings, KinesisStream, RejectedRecord, StreamPosition, StreamStart};
 use metrics::{Merged, ReplayStream as _};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -19,6 +19,9 @@ use crate::metrics::output::{number, path, store};
 use crate::metrics::params::wrong;
 use crate::metrics::stores::aws;
 use crate::state;
+
+/// How many records that hold no points are told; the log names all of them.
+const NAMED_RECORDS: u64 = 10;
 
 /// How far the task is.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,6 +36,9 @@ struct Progress {
     added: u64,
     same: u64,
     changed: u64,
+    /// How many records were kept apart.
+    #[serde(default)]
+    rejected: u64,
 }
 
 /// Replays the next piece of a stream.
@@ -60,13 +66,14 @@ pub(super) async fn replay(
             context.host.log(&format!("{shard}: goes on behind {}", of.last.as_deref().unwrap_or("its begin")));
         }
         let start = params.start.clone();
-        let progress = Progress { until_ms, start, position, rows: 0, added: 0, same: 0, changed: 0 };
+        let progress = Progress { until_ms, start, position, rows: 0, added: 0, same: 0, changed: 0, rejected: 0 };
         return state::wait(&progress, Duration::ZERO);
     };
     let settings = KinesisSettings {
         stream: stream.to_owned(),
         start,
         until: Timestamp::from_millisecond(progress.until_ms).unwrap_or(Timestamp::MAX),
+        keeps_rejected: params.max_rejected.is_some(),
         endpoint: params.endpoint.clone(),
         aws,
     };
@@ -78,9 +85,10 @@ pub(super) async fn replay(
     loop {
         let piece = source.next(&progress.position).await.map_err(task_error).at_param("_command")?;
         taken += piece.points.len();
+        progress.reject(context, stream, params.max_rejected, &piece.rejected)?;
         progress.write(context, opened, &params.to, &piece.points).await?;
         progress.position = piece.position;
-        let note = opened.metrics.note_stream_position(&noted_as, &to, &progress.position);
+        let note = opened.metrics.note_stream_position(&noted_as, &to, &progress.position, &piece.rejected);
         note.await.map_err(task_error)?;
         if piece.is_end {
             return Ok(progress.done());
@@ -110,6 +118,44 @@ pub(super) fn read_start(text: &str) -> Result<StreamStart, String> {
 }
 
 impl Progress {
+    /// Counts records that hold no points, and names them.
+    ///
+    /// # Errors
+    /// That there are more of them than may be: what was read with these is not written, and is read again by the next try.
+    fn reject(
+        &mut self,
+        context: &TaskContext,
+        stream: &str,
+        most: Option<u64>,
+        rejected: &[RejectedRecord],
+    ) -> Result<(), TaskError> {
+        for record in rejected {
+            self.rejected += 1;
+            let RejectedRecord { shard, sequence, reason, .. } = record;
+            if let Some(most) = most.filter(|most| self.rejected > *most) {
+                let most =
+                    if most == 1 { "1 record that holds".to_owned() } else { format!("{most} records that hold") };
+                let message = format!("expected at most {most} no points, found one more: {reason}");
+                let error = lake::Error::new(lake::ErrorKind::DataQuality, "replay a stream", message)
+                    .with("stream", stream)
+                    .with("shard", shard)
+                    .with("record", sequence)
+                    .help(
+                        "mend what writes them, and take a larger `max_rejected` to go on behind these; `suiro metrics rejected` shows \
+                         those that are kept apart",
+                    );
+                return Err(task_error(error).at_param("max_rejected"));
+            }
+            let told = format!("rejected the record {sequence} of {shard}: {reason}");
+            if self.rejected <= NAMED_RECORDS {
+                context.host.warn(&told);
+            } else {
+                context.host.log(&told);
+            }
+        }
+        Ok(())
+    }
+
     async fn write(
         &mut self,
         context: &TaskContext,
@@ -141,12 +187,17 @@ impl Progress {
             "added": self.added,
             "same": self.same,
             "changed": self.changed,
+            "rejected": self.rejected,
             "places": [],
         });
         TaskResult {
             store: store("last_replay", last_replay),
             reset: vec![path("last_replay")],
-            report: TaskReport { rows: Some(self.rows), ..TaskReport::default() },
+            report: TaskReport {
+                rows: Some(self.rows),
+                rejected: Some(self.rejected).filter(|rejected| *rejected > 0),
+                ..TaskReport::default()
+            },
             ..TaskResult::default()
         }
         .done()

@@ -19,6 +19,7 @@ fn settings(url: &str, start: StreamStart, until: Timestamp) -> KinesisSettings 
         stream: "points".to_owned(),
         start,
         until,
+        keeps_rejected: false,
         endpoint: Some(url.to_owned()),
         aws: AwsSettings {
             region: Some("eu-west-1".to_owned()),
@@ -379,5 +380,45 @@ async fn a_record_that_is_no_point_has_its_place() {
         let error = world.open(StreamStart::TrimHorizon).await.next(&StreamPosition::default()).await.unwrap_err();
         assert_eq!(error.to_string(), format!("{message}\n  stream: points\n  shard: s\n  record: 0"));
         assert_eq!(error.kind, ErrorKind::InvalidData);
+        let help = error.help.unwrap();
+        let way_on = ". To go on behind such records: `max_rejected: 10` keeps as many of them apart in each session";
+        assert!(help.ends_with(way_on), "{help}");
     }
+}
+
+#[tokio::test]
+async fn records_that_hold_no_points_are_kept_apart_with_their_places() {
+    let world = World::new(vec![shard("s", &[], 0..6)]).await;
+    world.change(|fake| {
+        fake.shards[0].records[0].2 = STANDARD.encode("{}");
+        fake.shards[0].records[3].2 = STANDARD.encode([0xff, 0xfe]);
+    });
+    let settings =
+        KinesisSettings { keeps_rejected: true, ..settings(&world.fake.url, StreamStart::TrimHorizon, Timestamp::MAX) };
+    let stream = opened(&settings, Arc::clone(&world.clock) as Arc<dyn Clock>).await;
+    let (mut position, mut values, mut rejected) = (StreamPosition::default(), Vec::new(), Vec::new());
+    loop {
+        let piece = stream.next(&position).await.unwrap();
+        values.extend(piece.points.iter().map(|point| point.value));
+        rejected.extend(piece.rejected);
+        position = piece.position;
+        if piece.is_end {
+            break;
+        }
+    }
+    assert_eq!(values, [1.0, 2.0, 4.0, 5.0]);
+    assert_eq!((position.shards["s"].records, position.shards["s"].first.as_deref()), (6, Some("0")));
+    let of = |sequence: &str, reason: &str, record: &str| RejectedRecord {
+        shard: "s".to_owned(),
+        sequence: sequence.to_owned(),
+        reason: reason.to_owned(),
+        record: record.to_owned(),
+    };
+    assert_eq!(
+        rejected,
+        [
+            of("0", "expected the key `name`, found `{}`", "{}"),
+            of("3", "expected JSON, found bytes that are no text", &STANDARD.encode([0xff, 0xfe])),
+        ]
+    );
 }
