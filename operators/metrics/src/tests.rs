@@ -9,5 +9,6 @@ mod loss;
 mod model;
 mod naming;
 mod path;
+mod read_step;
 mod sabotage;
 pub(crate) mod world;
