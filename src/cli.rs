@@ -306,13 +306,13 @@ pub(crate) struct MetricsRead {
     /// The time to end before.
     #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true)]
     pub(crate) to: String,
-    /// One value for each so much time, such as `5m` or `1h`; chosen by the span of time unless given, and `raw` for the points
-    /// as they are.
+    /// One value for each so much time, such as `5m` or `1h`, or `raw` for the points as they are, at their own times. Unless given it
+    /// is the finest that the span of time makes sense with and that the tiers still hold all of it in.
     #[arg(long, value_name = "LENGTH")]
     pub(crate) step: Option<String>,
-    /// What is made of the points of a step.
-    #[arg(long, value_name = "WHAT", default_value = "avg")]
-    pub(crate) aggregate: MetricsAggregate,
+    /// What is made of the points of a step; `avg` unless given.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) aggregate: Option<MetricsAggregate>,
     /// Leave out what tiers hold that cannot be reached, or is damaged or missing, and say so, where it would be an error.
     #[arg(long)]
     pub(crate) partial: bool,

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::metrics::{
-    Aggregate, DuplicateRule, EmbeddedStores, FlushRule, MakeOptions, Metrics, OnDamage, OnGap, OnLate, Outcome,
-    PartitionUnit, PointBatch, Points, ReadRequest, SeriesName, SeriesPoints, Step, Tier, TierKind, TierName, Tiers,
-    TimeRange, Window,
+    DuplicateRule, EmbeddedStores, FlushRule, MakeOptions, Metrics, OnDamage, OnGap, OnLate, Outcome, PartitionUnit,
+    PointBatch, Points, ReadRequest, SeriesName, SeriesPoints, Step, Tier, TierKind, TierName, Tiers, TimeRange,
+    Window,
 };
 use jiff::Timestamp;
 use lake::name::TableName;
@@ -163,7 +163,7 @@ pub(crate) async fn read(folder: &Path, days: u64) -> Result<Numbers> {
         names: vec![name(7)?],
         range: TimeRange::new(START_MS, end_ms),
         step: Some(Step::from_ms(MINUTE_MS)?),
-        aggregate: Aggregate::Mean,
+        aggregate: None,
         on_gap: OnGap::Fail,
     };
     let (mut walls, mut rows) = (Vec::new(), 0);

@@ -22,7 +22,10 @@ use lake::Lake;
 
 pub use door::{LakeDoor, Purpose};
 pub use load::read_config as read_load_config;
-pub use metrics::{PlannedWindows, open_metrics, read_config as read_tiers_config, read_time as read_metrics_time};
+pub use metrics::{
+    PlannedWindows, open_metrics, read_config as read_tiers_config, read_time as read_metrics_time,
+    refuse_unknown_series,
+};
 pub use plan::{Effect, LakePlan, plan};
 
 /// Adds every operator to the registry: this is the list.

@@ -6,7 +6,7 @@ mod plot;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use engine::diagnostic::{code, suggest};
+use engine::diagnostic::code;
 use engine::operator::TaskError;
 use engine::params::template::TemplateSettings;
 use engine::params::{Params, scope};
@@ -16,8 +16,8 @@ use lake::words::{bytes, figure};
 use metrics::config::Period;
 use metrics::stream::{KeptRecord, RejectedRecord};
 use metrics::{
-    Aggregate, Fault, Gap, Instead, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step, TierName,
-    TimeRange, WindowStatus,
+    Aggregate, Fault, Gap, GivenUp, Instead, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step,
+    TierName, TimeRange, WindowStatus,
 };
 use operators::Purpose;
 use serde_json::json;
@@ -29,9 +29,6 @@ use crate::output::{counted, right, stdout_width, table, text};
 
 /// How many rows a table for people shows at most.
 const TABLE_ROWS: usize = 1_000;
-
-/// How many series are looked through for one with a name that is near.
-const MOST_NAMES: usize = 100_000;
 
 /// How much of a record is shown to people; `--json` has all of it.
 const RECORD_CHARACTERS: usize = 200;
@@ -91,25 +88,12 @@ async fn read(base: &Base, command: &cli::MetricsRead) -> Result<(), Failure> {
     }
     let name = SeriesName::new(&command.name)?;
     let metrics = open(base, &command.tiers).await?;
-    let step = match command.step.as_deref() {
-        None => None,
-        Some("raw") => Some(metrics.tiers().raw_step()),
-        Some(text) => {
-            let period = Period::parse(text).ok_or_else(|| {
-                Failure::usage(format!("expected {} or `raw` for `--step`, found `{text}`", Period::EXPECTED))
-            })?;
-            let step = Step::from_ms(period.as_millis()).map_err(|_| {
-                let expected = "a step of whole seconds that divides a day, like `1m` or `1h`";
-                Failure::usage(format!("expected {expected}, for `--step`, found `{text}`"))
-            })?;
-            Some(step)
-        }
-    };
+    let asked = asked(command, metrics.tiers().raw_step())?;
     let request = ReadRequest {
         names: vec![name],
         range,
-        step,
-        aggregate: aggregate(command.aggregate),
+        step: asked.step,
+        aggregate: asked.aggregate,
         on_gap: if command.partial { OnGap::Name } else { OnGap::Fail },
     };
     let answer = metrics.read(&request, now).await.map_err(|error| {
@@ -118,6 +102,7 @@ async fn read(base: &Base, command: &cli::MetricsRead) -> Result<(), Failure> {
         let failure = Failure::from(error);
         if may_be_left_out { failure.help("`--partial` reads the rest, and names what is missing") } else { failure }
     })?;
+    operators::refuse_unknown_series(&metrics, &answer).await?;
     let Some(series) = answer.series.first() else { return Ok(()) };
     let format = command.format.unwrap_or_else(|| {
         if base.output.json {
@@ -128,21 +113,43 @@ async fn read(base: &Base, command: &cli::MetricsRead) -> Result<(), Failure> {
             MetricsFormat::Csv
         }
     });
-    let heading = if answer.step == metrics.tiers().raw_step() {
+    let heading = if answer.are_points {
         format!("{}, its points", command.name)
     } else {
         format!("{}, one value each {}", command.name, answer.step)
     };
     print(format, &heading, range, &answer, series)?;
     tell(base, &command.name, &answer, series);
-    if series.rows.is_empty() && answer.gaps.is_empty() {
-        // What it finds is help: that nothing is there was said.
-        let names = metrics.archived_names(MOST_NAMES).await.unwrap_or_default();
-        if let Some(help) = suggest::did_you_mean(&command.name, names.iter().map(SeriesName::as_str)) {
-            base.output.note(&help);
-        }
-    }
     Ok(())
+}
+
+/// The step and what is made of its points, as the command line says them.
+struct Asked {
+    step: Option<Step>,
+    aggregate: Option<Aggregate>,
+}
+
+/// Reads `--step` and `--aggregate`. A length gives one value for each so much time, that of the points as well; only `raw`, and a
+/// span for which that is chosen, gives the points as they are.
+fn asked(command: &cli::MetricsRead, raw_step: Step) -> Result<Asked, Failure> {
+    let given = command.aggregate.map(aggregate);
+    let Some(text) = command.step.as_deref() else { return Ok(Asked { step: None, aggregate: given }) };
+    if text == "raw" {
+        if given.is_some() {
+            let message = "`--aggregate` says what is made of the points of a step, and `--step raw` prints the points as they are";
+            let help = format!("give a step: `--step {raw_step}` makes one value of the points of each {raw_step}");
+            return Err(Failure::usage(message).help(help));
+        }
+        return Ok(Asked { step: Some(raw_step), aggregate: None });
+    }
+    let period = Period::parse(text).ok_or_else(|| {
+        Failure::usage(format!("expected {} or `raw` for `--step`, found `{text}`", Period::EXPECTED))
+    })?;
+    let step = Step::from_ms(period.as_millis()).map_err(|_| {
+        let expected = "a step of whole seconds that divides a day, like `1m` or `1h`";
+        Failure::usage(format!("expected {expected}, for `--step`, found `{text}`"))
+    })?;
+    Ok(Asked { step: Some(step), aggregate: Some(given.unwrap_or_default()) })
 }
 
 fn aggregate(aggregate: MetricsAggregate) -> Aggregate {
@@ -188,6 +195,9 @@ fn print(
             for Instead { range, tier, why } in &answer.instead {
                 json_line(&mut out, &json!({"instead": span(*range, tier, why)}))?;
             }
+            for given_up in &answer.given_up {
+                json_line(&mut out, &json!({"given_up": span(given_up.range, &given_up.tier, &lives_on(given_up))}))?;
+            }
         }
         MetricsFormat::Table => {
             let mut rows = table(&["timestamp", "value", "tier"]);
@@ -209,6 +219,9 @@ fn print(
                 Some(drawing) => writeln!(out, "{drawing}")?,
                 None => writeln!(out, "there is nothing to draw")?,
             }
+            if let Some(left_out) = plot::left_out(&points) {
+                writeln!(out, "{left_out}")?;
+            }
         }
     }
     out.flush()?;
@@ -225,11 +238,25 @@ fn span(range: TimeRange, tier: &TierName, why: &str) -> serde_json::Value {
     json!({"from": moment(range.start_ms), "to": moment(range.end_ms), "tier": tier.as_str(), "why": why})
 }
 
+/// Says where a span that a tier has given up can be read.
+fn lives_on(given_up: &GivenUp) -> String {
+    match &given_up.held_by {
+        Some((tier, step)) => format!("`--step {step}` reads it from `{tier}`"),
+        None => "no tier holds it any more".to_owned(),
+    }
+}
+
 /// Says where the rows come from, and what could not be read.
 fn tell(base: &Base, name: &str, answer: &ReadAnswer, series: &SeriesAnswer) {
     let tier = |index: usize| answer.tiers.get(index).map_or("", |tier| tier.as_str());
     if series.rows.is_empty() && answer.gaps.is_empty() {
         base.output.note(&format!("there are no points of `{name}` in that time"));
+    }
+    for GivenUp { range, tier, .. } in &answer.coarser_for {
+        base.output.note(&format!("{range}  {tier}  given up: read with one value each {} in its place", answer.step));
+    }
+    for given_up in &answer.given_up {
+        base.output.note(&format!("{}  {}  GIVEN UP: {}", given_up.range, given_up.tier, lives_on(given_up)));
     }
     for segment in &series.segments {
         let (first, last) = (moment(segment.range.start_ms), moment(segment.range.end_ms - 1));
@@ -340,5 +367,5 @@ fn state(status: &WindowStatus) -> String {
 
 /// Writes a time.
 fn moment(time_ms: i64) -> String {
-    Timestamp::from_millisecond(time_ms).map_or_else(|_| format!("{time_ms} ms"), |time| time.to_string())
+    metrics::time::shown(time_ms)
 }

@@ -136,9 +136,10 @@ impl<'s> Schema<'s> {
     ) -> Map<String, Value> {
         let properties = schema.get("properties").and_then(Value::as_object);
         let property = |name: &str| properties.and_then(|properties| properties.get(name));
-        let closed = ["additionalProperties", "unevaluatedProperties"]
-            .iter()
-            .any(|keyword| schema.get(keyword) == Some(&Value::Bool(false)));
+        let required = required(schema);
+        // One that is wanted and not there is meant rather than one that is as near.
+        let absent: Vec<&str> = required.iter().copied().filter(|name| !map.contains_key(*name)).collect();
+        let closed = is_closed(schema);
         let additional = schema.get("additionalProperties").filter(|additional| additional.is_object());
         let mut fitted = Map::new();
         for (name, value) in map {
@@ -150,13 +151,13 @@ impl<'s> Schema<'s> {
                 (Some(schema), _) | (None, Some(schema)) => {
                     fitted.insert(name.clone(), self.fit(schema, value, &at, problems));
                 }
-                (None, None) if closed => problems.push(self.unknown(name, path, properties)),
+                (None, None) if closed => problems.push(self.unknown(name, path, properties, &absent)),
                 (None, None) => {
                     fitted.insert(name.clone(), value.clone());
                 }
             }
         }
-        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        for name in required {
             if !fitted.contains_key(name) {
                 problems.push(self.missing(name, path, property(name)));
             }
@@ -206,6 +207,7 @@ impl<'s> Schema<'s> {
             (value, distinguishing_key(attempts.iter().map(|one| one.0)))
         {
             problems.push(self.no_such_form(map, key, &choices, path));
+            problems.extend(self.in_no_form(map, attempts.iter().map(|one| one.0), path));
             return value.clone();
         }
         self.wrong(schema, value, path, problems)
@@ -225,6 +227,27 @@ impl<'s> Schema<'s> {
             Some(help) => problem.help(help),
             None => problem,
         }
+    }
+
+    /// Says which keys of a mapping none of its forms has, whichever it is meant to be.
+    fn in_no_form<'v>(
+        self,
+        map: &Map<String, Value>,
+        forms: impl Iterator<Item = &'v Value>,
+        path: &ParamPath,
+    ) -> Vec<ParamProblem> {
+        let forms: Vec<&Value> = forms.filter(|form| form.get("properties").is_some()).collect();
+        if !forms.iter().all(|form| is_closed(form)) {
+            return Vec::new();
+        }
+        let of_form = |form: &&Value| form.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+        let properties: Map<String, Value> = forms.iter().flat_map(of_form).collect();
+        let wanted = forms.first().map(|form| required(form)).unwrap_or_default();
+        let is_absent =
+            |name: &&str| !map.contains_key(*name) && forms.iter().all(|form| required(form).contains(name));
+        let absent: Vec<&str> = wanted.into_iter().filter(is_absent).collect();
+        let unknown = map.keys().filter(|name| !properties.contains_key(*name));
+        unknown.map(|name| self.unknown(name, path, Some(&properties), &absent)).collect()
     }
 
     /// Follows `$ref` and a lone `allOf`.
@@ -277,7 +300,14 @@ impl<'s> Schema<'s> {
         value.clone()
     }
 
-    fn unknown(self, name: &str, path: &ParamPath, properties: Option<&Map<String, Value>>) -> ParamProblem {
+    /// Says that there is no such key; `absent` are those that must be there and are not.
+    fn unknown(
+        self,
+        name: &str,
+        path: &ParamPath,
+        properties: Option<&Map<String, Value>>,
+        absent: &[&str],
+    ) -> ParamProblem {
         let is_task = matches!(self.owner, Owner::Operator(_));
         let message = if path.0.is_empty() {
             format!("{} has no {} `{name}`", self.owner, if is_task { "parameter" } else { "key" })
@@ -292,7 +322,8 @@ impl<'s> Schema<'s> {
             .collect();
         let keywords = keyword::KEYWORDS.iter().filter(|keyword| keyword.action && is_task && path.0.is_empty());
         let candidates = known.iter().copied().chain(keywords.map(|keyword| keyword.name));
-        if let Some(help) = suggest::did_you_mean(name, candidates) {
+        let meant = suggest::did_you_mean(name, absent.iter().copied().filter(|name| *name != "_command"));
+        if let Some(help) = meant.or_else(|| suggest::did_you_mean(name, candidates)) {
             problem = problem.help(help);
         } else if is_task && path.0.is_empty() && name == "_parallel" {
             problem = problem.help("`_parallel` belongs to a group or a loop");
@@ -380,6 +411,17 @@ fn distinguishing_key<'v>(variants: impl Iterator<Item = &'v Value>) -> Option<(
         choices.push(choice);
     }
     key.map(|key| (key, choices))
+}
+
+/// Returns the keys that a mapping must have.
+fn required(schema: &Value) -> Vec<&str> {
+    schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// Returns whether a mapping takes no other keys than those of its schema.
+fn is_closed(schema: &Value) -> bool {
+    let keywords = ["additionalProperties", "unevaluatedProperties"];
+    keywords.iter().any(|keyword| schema.get(keyword) == Some(&Value::Bool(false)))
 }
 
 /// Returns whether a text holds a template.

@@ -37,6 +37,7 @@ pub mod temporal;
 pub mod text;
 pub mod types;
 mod udf;
+mod union;
 mod unnest;
 mod values;
 mod view;

@@ -5,6 +5,7 @@
 //! that one series is found without reading the others. Where there are too many rows for one object there are several, by the hash
 //! of the series.
 
+mod block;
 mod file;
 mod form;
 mod object;

@@ -28,7 +28,7 @@ use crate::window::{PartitionUnit, Window};
 
 pub use fault::Fault;
 pub use name::Standing;
-pub use record::{Archived, ArchivedFile, HashSlot, MadeFrom};
+pub use record::{Archived, ArchivedFile, HashSlot, MadeFrom, ObjectEnd};
 pub use row::{LedgerRow, WindowState};
 
 /// The name of the file below the state's folder.

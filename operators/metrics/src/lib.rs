@@ -58,7 +58,7 @@ pub use ledger::{Fault, Ledger, LedgerRow, WindowState};
 pub use metrics::Metrics;
 pub use naming::contradiction;
 pub use point::{Merged, PointBatch, Points, SeriesName, SeriesPoints};
-pub use read::{Aggregate, Gap, Instead, OnGap, ReadAnswer, ReadRequest, ReadRow, Segment, SeriesAnswer};
+pub use read::{Aggregate, Gap, GivenUp, Instead, OnGap, ReadAnswer, ReadRequest, ReadRow, Segment, SeriesAnswer};
 pub use report::{Outcome, WayOn, WindowReport};
 pub use rollup::RollupSource;
 pub use status::WindowStatus;

@@ -7,6 +7,7 @@
 mod archived;
 mod coarse;
 mod contradict;
+mod given_up;
 mod instead;
 mod known;
 mod owned;
@@ -22,12 +23,10 @@ use crate::metrics::{Metrics, invalid};
 use crate::point::SeriesName;
 use crate::tiers::{Step, TierName};
 use crate::time::TimeRange;
+pub use given_up::GivenUp;
 use owned::Owned;
 
 pub(crate) use raw::without;
-
-/// Rows of a series at most, when the step is chosen for the reader: more than a screen or a spreadsheet shows.
-const MOST_ROWS: i64 = 12_000;
 
 /// How often a read begins anew when an object went while it was read: its window was archived anew.
 const TRIES: usize = 3;
@@ -37,17 +36,18 @@ const TRIES: usize = 3;
 pub struct ReadRequest {
     /// The series.
     pub names: Vec<SeriesName>,
-    /// The span. With a coarser step it is widened to whole buckets.
+    /// The span. Where rows are of whole steps it is widened to these.
     pub range: TimeRange,
-    /// The distance of the rows; none for one that the span makes sense with.
+    /// The distance of the rows; none for the finest that the span makes sense with and whose tiers still hold it.
     pub step: Option<Step>,
-    /// What a row of a coarser step says.
-    pub aggregate: Aggregate,
+    /// What a row says of the points in its step. None: with the step of the points these as they are, at their own times, and with a
+    /// coarser one their mean.
+    pub aggregate: Option<Aggregate>,
     /// What to do about a tier that cannot be reached, or objects of it that are damaged or missing.
     pub on_gap: OnGap,
 }
 
-/// What a row of a coarser step says of the points in its bucket.
+/// What a row says of the points in its step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Aggregate {
     /// Their mean.
@@ -139,6 +139,8 @@ pub struct SeriesAnswer {
 pub struct ReadAnswer {
     /// The distance of the rows.
     pub step: Step,
+    /// Whether the rows are the points as they are, rather than one for each step.
+    pub are_points: bool,
     /// The names of the tiers, upper ones first.
     pub tiers: Vec<TierName>,
     /// The series, in the order of the request.
@@ -147,6 +149,10 @@ pub struct ReadAnswer {
     pub gaps: Vec<Gap>,
     /// What was read from other tiers than the one that it belongs to.
     pub instead: Vec<Instead>,
+    /// What no tier of so small a step holds any more, by time.
+    pub given_up: Vec<GivenUp>,
+    /// Because of which a coarser step was chosen than the span alone makes sense with, by time.
+    pub coarser_for: Vec<GivenUp>,
 }
 
 /// How a reading deals with what it cannot read.
@@ -172,14 +178,19 @@ impl Metrics {
     /// `NotFound` for objects that are damaged or missing, unless the stores (or what a roll-up is made of) still hold all of it.
     pub async fn read(&self, request: &ReadRequest, _now: Timestamp) -> Result<ReadAnswer> {
         let raw_step = self.tiers.raw_step();
-        let step = request.step.unwrap_or_else(|| self.step_for(&request.range));
+        let (step, coarser_for) = match request.step {
+            Some(step) => (step, Vec::new()),
+            None => self.step_for(&request.range).await?,
+        };
         if step.ms() % raw_step.ms() != 0 {
             return Err(invalid(format!("cannot read with the step {step}: expected a multiple of {raw_step}")));
         }
+        let are_points = step == raw_step && request.aggregate.is_none();
+        let given_up = self.given_up(step, &request.range).await?;
         let mut tries = 1;
         let (owned, told) = loop {
             let terms = Terms { on_gap: request.on_gap, is_last_try: tries == TRIES };
-            let read = if step == raw_step {
+            let read = if are_points {
                 self.read_raw(&request.names, &[request.range], terms).await
             } else {
                 self.read_coarse(request, step, terms).await
@@ -196,21 +207,14 @@ impl Metrics {
         });
         Ok(ReadAnswer {
             step,
+            are_points,
             series: series.collect(),
             tiers: self.tiers.all().iter().map(|tier| tier.name.clone()).collect(),
             gaps: told.gaps,
             instead: told.instead,
+            given_up,
+            coarser_for,
         })
-    }
-
-    /// Chooses a step for a span: the finest tier's that gives few enough rows.
-    fn step_for(&self, range: &TimeRange) -> Step {
-        let span_ms = range.end_ms.saturating_sub(range.start_ms);
-        let mut steps = self.tiers.all().iter().map(|tier| tier.step);
-        steps
-            .find(|step| span_ms / step.ms() <= MOST_ROWS)
-            .or_else(|| self.tiers.all().last().map(|tier| tier.step))
-            .unwrap_or_else(|| self.tiers.raw_step())
     }
 }
 

@@ -91,6 +91,7 @@ impl Metrics {
             first: String::new(),
             last: String::new(),
             slot: None,
+            end: None,
         };
         Ok(objects.into_iter().map(file).collect())
     }

@@ -113,6 +113,14 @@ pub trait PointStore: Debug + Send + Sync + 'static {
     /// As [`PointStore::summaries`].
     async fn days(&self) -> Result<BTreeSet<i64>>;
 
+    /// Returns series that it holds, at most so many, where to list them costs next to nothing; none elsewhere.
+    ///
+    /// # Errors
+    /// `External`, `InvalidData` for what is no name of a series.
+    async fn names_at_hand(&self, _most: usize) -> Result<Vec<SeriesName>> {
+        Ok(Vec::new())
+    }
+
     /// Returns what the server has thrown away of its own accord since it was started; none of a store that throws nothing away,
     /// and where the server does not tell.
     ///

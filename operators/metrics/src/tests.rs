@@ -10,6 +10,7 @@ mod loss;
 mod model;
 mod naming;
 mod path;
+mod read_step;
 mod sabotage;
 mod salvage;
 pub(crate) mod world;

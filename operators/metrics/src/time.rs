@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::civil::{Date, DateTime};
+use jiff::fmt::temporal::Pieces;
 use jiff::{SignedDuration, Timestamp};
 use lake::{Error, ErrorKind, Result};
 
@@ -18,6 +19,24 @@ pub const WHOLE_MS: &str = "expected a time of whole milliseconds";
 /// Returns the milliseconds since 1970 of a time; none of one that is finer: two such points would become one.
 pub fn whole_ms(time: Timestamp) -> Option<i64> {
     (time.subsec_nanosecond() % 1_000_000 == 0).then(|| time.as_millisecond())
+}
+
+/// Reads a time with a zone (ISO 8601), in milliseconds since 1970, and tells whether it is not finer. A leap second is the last
+/// second of its minute.
+pub(crate) fn instant(text: &str) -> Option<(i64, bool)> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some((time.as_millisecond(), whole_ms(time).is_some()));
+    }
+    // The library's time stamps end a day before its calendar, in some zones, and before the last points.
+    let pieces = Pieces::parse(text).ok()?;
+    let offset = pieces.to_numeric_offset()?;
+    civil(pieces.date().to_datetime(pieces.time()?), offset.seconds())
+}
+
+/// Reads a date and time of a calendar that is so many seconds before UTC, as [`instant`].
+pub(crate) fn civil(at: DateTime, offset_seconds: i32) -> Option<(i64, bool)> {
+    let nanos = at.duration_since(EPOCH).as_nanos() - i128::from(offset_seconds) * 1_000_000_000;
+    Some((i64::try_from(nanos.div_euclid(1_000_000)).ok()?, nanos.rem_euclid(1_000_000) == 0))
 }
 
 /// Refuses a time that no point may have.

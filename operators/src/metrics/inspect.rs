@@ -5,6 +5,8 @@ use engine::operator::surroundings::{WrittenTask, constant};
 use engine::operator::{ParamProblem, Surroundings};
 use engine::params::{ParamPath, Params};
 use metrics::config::TiersConfig;
+use metrics::replay::csv::parse_time;
+use metrics::time::shown;
 use serde_json::Value;
 
 use super::params::{TIERS_FILE, text_problems};
@@ -52,6 +54,7 @@ pub(super) fn task(
                 let before = above().filter(|task| here.is_none_or(|here| task.is_done_before(here)));
                 problems.extend((!calls).then(|| unverified(tier, before)).flatten());
             }
+            (Work::Verify, [(path, from), (_, to)]) => problems.extend(dumped_from_another((path, from), to, above())),
             (Work::Dump | Work::Rollup, [(_, from), (path, to)]) => {
                 problems.extend(second_writer(from, (path, to), above()));
                 problems.extend(same_writer(from, (path, to), params, surroundings.task(), above()));
@@ -140,6 +143,31 @@ fn second_writer<'a>(
     )
 }
 
+/// Says that a window is compared with a store that the tasks above do not dump it from.
+fn dumped_from_another<'a>(
+    (path, from): (&ParamPath, &str),
+    to: &str,
+    above: impl Iterator<Item = &'a WrittenTask>,
+) -> Option<ParamProblem> {
+    let named = |task: &WrittenTask, name: &str| Some(tiers_of(&task.params, name)?.first()?.1.clone());
+    let mut sources = Vec::new();
+    for task in above.filter(|task| task.operator == "metrics.dump") {
+        // What cannot be known may be it.
+        let (source, target) = (named(task, "_command")?, named(task, "to")?);
+        if target == to {
+            sources.push(source);
+        }
+    }
+    let other = sources.first().filter(|_| !sources.iter().any(|source| source == from))?;
+    let message = format!(
+        "`{to}` is dumped from `{other}` by a task above: its points cannot be compared with those of `{from}`"
+    );
+    Some(
+        ParamProblem::new(path.clone(), message)
+            .help(format!("compare it with what it was made of: `[{other}, {to}]`")),
+    )
+}
+
 /// Says that a task above does the same at the same time.
 fn same_writer<'a>(
     from: &str,
@@ -189,15 +217,27 @@ fn other_meaning(file: &str, config: &TiersConfig, surroundings: &Surroundings<'
     })
 }
 
-/// Says that a roll-up begins where the finer tier has given up its points already.
+/// Says that a roll-up begins where the finer tier has given up its points already: by the time that counts as now, which a window
+/// may be written from, or that `at` says. When the session is, nobody knows yet.
 fn behind_expiry(config: &TiersConfig, params: &Params, from: &str) -> Option<ParamProblem> {
-    let text = constant(params.get("window")?.as_str()?)?;
+    let known = |name: &str| constant(params.get(name)?.as_str()?);
     let keep = config.tiers.get(from)?.keep();
-    let start = WrittenWindow::parse(&text).ok()?.starts_before().filter(|start| *start > keep)?;
+    let window = WrittenWindow::parse(&known("window")?).ok()?;
+    let problem = |message: String| ParamProblem::new("window".into(), message).code(code::POINTS_LOST);
+    if let Some(start) = window.starts_before() {
+        let message = format!(
+            "the window begins {start} before the session, and `{from}` keeps points for {keep}: the roll-up would be made of what \
+             is left"
+        );
+        return (start > keep).then(|| problem(message).help(format!("begin at `-{keep}` or later")));
+    }
+    let (start_ms, at) = (window.starts_at()?, known("at")?);
+    let kept_ms = parse_time(&at)?.saturating_sub(keep.as_millis());
     let message = format!(
-        "the window begins {start} before the session, and `{from}` keeps points for {keep}: the roll-up would be made of what is \
-         left"
+        "the window begins at {}, and at `{at}` the tier `{from}`, which keeps points for {keep}, has them from {} on: the roll-up would \
+         be made of what is left",
+        shown(start_ms),
+        shown(kept_ms)
     );
-    let help = format!("begin at `-{keep}` or later");
-    Some(ParamProblem::new("window".into(), message).code(code::POINTS_LOST).help(help))
+    (start_ms < kept_ms).then(|| problem(message).help(format!("begin at `{}` or later", shown(kept_ms))))
 }

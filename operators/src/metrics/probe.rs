@@ -8,7 +8,7 @@ use engine::operator::surroundings::constant;
 use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
 use engine::params::Params as EngineParams;
 use metrics::config::Period;
-use metrics::{Aggregate, OnGap, PointBatch, Points, ReadRequest, SeriesName, SeriesPoints, TimeRange};
+use metrics::{OnGap, PointBatch, Points, ReadRequest, SeriesName, SeriesPoints, TimeRange};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -136,7 +136,7 @@ Stores `metrics.last_probe`: `seconds`, `name`, `timestamp`. `metrics.put>` writ
             names: vec![name],
             range,
             step: Some(opened.metrics.tiers().raw_step()),
-            aggregate: Aggregate::Last,
+            aggregate: None,
             on_gap: OnGap::Fail,
         };
         let answer = opened.metrics.read(&request, context.clock.now()).await.map_err(task_error)?;

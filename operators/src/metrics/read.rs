@@ -10,15 +10,17 @@ use engine::operator::{
     ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskReport, TaskResult, TypedOperator,
 };
 use engine::params::Params as EngineParams;
-use jiff::Timestamp;
 use metrics::config::Period;
-use metrics::{Aggregate, Gap, Instead, OnGap, ReadAnswer, ReadRequest, SeriesName, Step, TierName, TimeRange};
+use metrics::{
+    Aggregate, Gap, GivenUp, Instead, OnGap, ReadAnswer, ReadRequest, SeriesName, Step, TierName, TimeRange,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::door::MetricsDoor;
 use super::inspect;
+use super::known::refuse_unknown_series;
 use super::output::{number, path, store};
 use super::params::{TiersParams, wrong};
 use super::route::Work;
@@ -49,12 +51,13 @@ pub(crate) struct Params {
     /// The span of time, `a .. b`: times as `2024-03-01` or `2024-03-01T05:00:00Z` (UTC unless they say a zone), `now`, `-3h`
     /// (before now), and for the end `+1h` (after the start).
     window: String,
-    /// One value for each so much time, such as `5m` or `1h`, or `raw` for the points as they are; default: chosen by the span.
+    /// One value for each so much time, such as `5m` or `1h`, or `raw` for the points as they are, at their own times. Default: the
+    /// finest that the span makes sense with and that the tiers still hold all of it in.
     #[serde(default)]
     step: Option<ReadStep>,
-    /// What is made of the points of a step.
+    /// What is made of the points of a step; default: `avg`.
     #[serde(default)]
-    aggregate: What,
+    aggregate: Option<What>,
     /// Leave out what tiers hold that cannot be reached, or is damaged or missing, and name it, where it would be an error.
     #[serde(default)]
     partial: bool,
@@ -114,11 +117,10 @@ impl JsonSchema for ReadStep {
 }
 
 /// What is made of the points of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum What {
     /// Their mean.
-    #[default]
     Avg,
     /// Their sum.
     Sum,
@@ -155,14 +157,20 @@ impl TypedOperator for Read {
     const DETAILS: &'static str = "\
 Each time has one owner: the upper tier until its window is archived and verified, then the archive. What moves meanwhile is seen once. \
 With a step, roll-ups are used where they are made and fresh, and points elsewhere; values are of whole steps, those in which the \
-window begins and ends too.
+window begins and ends too. A length gives one value for each so much time, that of the points as well: of several points of a minute \
+`step: 1m` makes one, at the minute's start. Only `raw` gives the points as they are, and no `step` where the window is short enough.
+
+What a tier has given up (`metrics.expire>` of a Parquet tier) lives on in a coarser one. Without `step` the finest step is chosen that \
+still shows all of the window; with one that shows a part no longer, a warning and `given_up` say which, and which step does.
+
+A series of which no tier has a point is an error; one without points in the window is none.
 
 Archived objects that are damaged or missing are read from where their points are still held, and named in a warning and in `instead`: \
 from the stores, while they hold all that was dumped, and of a roll-up from what it is made of. Else that is an error, or with `partial` \
 a gap with its name.
 
 Stores `metrics.last_read`: `name`, `step`, `rows`, `min`, `max`, `avg`, `first` and `last` of the rows' values (none when there is no \
-row), `segments` (a list of `{from, to, tier, rows}`), `gaps` and `instead` (lists of `{from, to, tier, why}`).";
+row), `segments` (a list of `{from, to, tier, rows}`), `gaps`, `instead` and `given_up` (lists of `{from, to, tier, why}`).";
     const EXAMPLE: &'static str = "\
 +read:
   metrics.read>: web-1.cpu
@@ -178,10 +186,18 @@ row), `segments` (a list of `{from, to, tier, rows}`), `gaps` and `instead` (lis
         let mut problems = inspect::task(None, &[], params, surroundings);
         let known = |name: &str| params.get(name).and_then(Value::as_str).and_then(constant);
         let mut say = |name: &str, message: String| problems.push(ParamProblem::new(name.into(), message));
+        if let Some(Err(error)) = known("_command").map(|text| SeriesName::new(&text)) {
+            say("_command", error.message);
+        }
         if let Some(ReadStep::Each(period)) = known("step").and_then(|text| ReadStep::parse(&text))
             && let Err(message) = step_of(period)
         {
             say("step", message);
+        }
+        if params.contains_key("aggregate")
+            && known("step").and_then(|text| ReadStep::parse(&text)) == Some(ReadStep::Raw)
+        {
+            say("aggregate", NO_AGGREGATE.to_owned());
         }
         if let Some(Err(message)) = known("to").map(|to| refuse_outside(&to)) {
             say("to", message);
@@ -196,11 +212,16 @@ row), `segments` (a list of `{from, to, tier, rows}`), `gaps` and `instead` (lis
         let name = SeriesName::new(&params.command).map_err(task_error).at_param("_command")?;
         let raw_step = opened.metrics.tiers().raw_step();
         let step = params.step.map(|step| step.step(raw_step)).transpose();
+        let aggregate = match (params.step, params.aggregate) {
+            (Some(ReadStep::Raw), Some(_)) => return Err(wrong("aggregate", NO_AGGREGATE.to_owned())),
+            (Some(ReadStep::Each(_)), what) => Some(what.map(Aggregate::from).unwrap_or_default()),
+            (_, what) => what.map(Aggregate::from),
+        };
         let request = ReadRequest {
             names: vec![name],
             range,
             step: step.map_err(|message| wrong("step", message))?,
-            aggregate: params.aggregate.into(),
+            aggregate,
             on_gap: if params.partial { OnGap::Name } else { OnGap::Fail },
         };
         let answer = opened.metrics.read(&request, opened.now).await.map_err(task_error)?;
@@ -212,6 +233,16 @@ row), `segments` (a list of `{from, to, tier, rows}`), `gaps` and `instead` (lis
         for Gap { range, tier, why } in &answer.gaps {
             context.host.warn(&format!("{range} of `{tier}` is not read: {why}"));
         }
+        for GivenUp { range, tier, .. } in &answer.coarser_for {
+            context
+                .host
+                .log(&format!("{range} of `{tier}` is given up: read with the step {} in its place", answer.step));
+        }
+        for given_up in &answer.given_up {
+            let GivenUp { range, tier, .. } = given_up;
+            context.host.warn(&format!("{range} of `{tier}` is given up: {}", lives_on(given_up)));
+        }
+        refuse_unknown_series(&opened.metrics, &answer).await.at_param("_command")?;
         if let Some(to) = &params.to {
             write(context, to, &answer).await.at_param("to")?;
         }
@@ -220,6 +251,18 @@ row), `segments` (a list of `{from, to, tier, rows}`), `gaps` and `instead` (lis
 
     async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
         Ok(())
+    }
+}
+
+/// What is wrong with an `aggregate` of points as they are.
+const NO_AGGREGATE: &str =
+    "expected no `aggregate` with `step: raw`, which gives the points as they are: give a length, such as `1m`";
+
+/// Says where a span that a tier has given up can be read.
+fn lives_on(given_up: &GivenUp) -> String {
+    match &given_up.held_by {
+        Some((tier, step)) => format!("`step: {step}` reads it from `{tier}`"),
+        None => "no tier holds it any more".to_owned(),
     }
 }
 
@@ -288,6 +331,7 @@ fn done(name: &str, answer: &ReadAnswer) -> TaskOutcome {
         })).collect::<Vec<_>>(),
         "gaps": answer.gaps.iter().map(|Gap { range, tier, why }| span(*range, tier, why)).collect::<Vec<_>>(),
         "instead": answer.instead.iter().map(|Instead { range, tier, why }| span(*range, tier, why)).collect::<Vec<_>>(),
+        "given_up": answer.given_up.iter().map(|gone| span(gone.range, &gone.tier, &lives_on(gone))).collect::<Vec<_>>(),
     });
     TaskResult {
         store: store("last_read", last_read),
@@ -310,5 +354,5 @@ fn figure(value: Option<f64>) -> Value {
 
 /// Writes a time.
 fn moment(time_ms: i64) -> String {
-    Timestamp::from_millisecond(time_ms).map_or_else(|_| format!("{time_ms} ms"), |time| time.to_string())
+    metrics::time::shown(time_ms)
 }

@@ -104,13 +104,26 @@ impl Work {
                 format!("expected a `parquet` tier, found the store `{to}`"),
                 "windows are verified where they are archived",
             ),
-            Self::Rollup if lower != upper + 1 => {
-                let next = config.tiers.get_index(upper + 1).map_or("", |(name, _)| name);
+            Self::Verify if !from_parquet && !same_step => {
+                let archive = config.tiers.iter().find(|(_, tier)| tier.as_parquet().is_some());
+                let made_of = config.tiers.get_index(lower.saturating_sub(1)).map_or("", |(name, _)| name);
                 wrong(
                     to_path,
-                    format!("`{next}` stands between `{from}` and `{to}`"),
-                    "roll up one tier after the other",
+                    format!("expected the `parquet` tier of the step of `{from}`, found `{to}`, which is a roll-up"),
+                    &format!(
+                        "each is compared with what it is made of: `[{from}, {}]`, and `[{made_of}, {to}]`",
+                        archive.map_or("", |(name, _)| name)
+                    ),
                 )
+            }
+            Self::Rollup | Self::Verify if from_parquet && lower != upper + 1 => {
+                let next = config.tiers.get_index(upper + 1).map_or("", |(name, _)| name);
+                let made_of = config.tiers.get_index(lower - 1).map_or("", |(name, _)| name);
+                let help = match self {
+                    Self::Rollup => "roll up one tier after the other".to_owned(),
+                    _ => format!("a roll-up is compared with what it is made of: `[{made_of}, {to}]`"),
+                };
+                wrong(to_path, format!("`{next}` stands between `{from}` and `{to}`"), &help)
             }
             _ => None,
         }

@@ -71,6 +71,14 @@ impl WrittenWindow {
         Ok(range)
     }
 
+    /// Returns when it starts, in milliseconds since 1970, where that is written out.
+    pub(super) fn starts_at(&self) -> Option<i64> {
+        match self.start {
+            End::At(time_ms) => Some(time_ms),
+            _ => None,
+        }
+    }
+
     /// Returns how long before the session it starts, where that is written.
     pub(super) fn starts_before(&self) -> Option<Period> {
         match self.start {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use lake::words::figure;
 
 /// How wide the drawing is at most, in cells: beyond it, it is no clearer.
 const MOST_COLUMNS: usize = 160;
@@ -47,6 +48,22 @@ pub(super) fn draw(points: &[(i64, f64)], (start_ms, end_ms): (i64, i64), width:
     let gap = (columns + 1).saturating_sub(from.chars().count() + to.chars().count()).max(1);
     let _infallible = write!(text, "{:margin$} {from}{:gap$}{to}", "", "");
     Some(text)
+}
+
+/// Says how many values have no place in a drawing; none when all have one.
+pub(super) fn left_out(points: &[(i64, f64)]) -> Option<String> {
+    let count = |is_such: fn(f64) -> bool| points.iter().filter(|(_, value)| is_such(*value)).count();
+    let kinds = [
+        (count(|value| value == f64::INFINITY), "inf"),
+        (count(|value| value == f64::NEG_INFINITY), "-inf"),
+        (count(f64::is_nan), "NaN"),
+    ];
+    let said: Vec<String> = kinds
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, kind)| format!("{} `{kind}`", figure(u64::try_from(count).unwrap_or(u64::MAX))))
+        .collect();
+    (!said.is_empty()).then(|| format!("not drawn: {}", said.join(", ")))
 }
 
 /// Collects the smallest and largest value of each column of dots.
@@ -110,7 +127,7 @@ fn label(value: f64) -> String {
 
 /// Writes an end of the axis of time: the day, with the time when it is not midnight.
 fn moment(time_ms: i64) -> String {
-    let Ok(time) = Timestamp::from_millisecond(time_ms) else { return format!("{time_ms} ms") };
+    let Ok(time) = Timestamp::from_millisecond(time_ms) else { return metrics::time::shown(time_ms) };
     let text = if time_ms.rem_euclid(86_400_000) == 0 { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M" };
     time.strftime(text).to_string()
 }
@@ -145,6 +162,14 @@ mod tests {
       1970-01-01    1970-01-02"
         );
         assert_eq!(draw(&[(0, f64::INFINITY)], (0, day), 30), None);
+        assert_eq!(left_out(&points).unwrap(), "not drawn: 1 `NaN`");
+    }
+
+    #[test]
+    fn values_without_a_place_are_counted() {
+        let points = [1.0, f64::INFINITY, f64::NAN, f64::NEG_INFINITY, f64::INFINITY].map(|value| (0, value));
+        assert_eq!(left_out(&points).unwrap(), "not drawn: 2 `inf`, 1 `-inf`, 1 `NaN`");
+        assert_eq!(left_out(&points[..1]), None);
     }
 
     #[test]

@@ -146,7 +146,7 @@ fn times_that_no_point_may_have_are_refused_and_what_was_there_stays() {
         (
             2,
             "1969-12-31 23:59:59",
-            "one/x.csv:3: expected a time from 1970 to 9999, found -1000 milliseconds since 1970\n",
+            "one/x.csv:3: expected a time from 1970 to 9999 in UTC, found `1969-12-31 23:59:59`\n",
         ),
         (
             3,

@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, TryRecvError};
 use engine::secret::Secrets;
 use jiff::Timestamp;
 use lake::{Lake, LakeSettings};
-use metrics::{Aggregate, Ledger, Metrics, OnGap, ReadRequest, SeriesName, TimeRange};
+use metrics::{Ledger, Metrics, OnGap, ReadRequest, SeriesName, TimeRange};
 use tokio::runtime::Runtime;
 
 use super::SERIES;
@@ -145,7 +145,7 @@ async fn read(tiers: &Metrics) -> Result<BTreeSet<String>, String> {
         names: SERIES.iter().map(|name| SeriesName::new(name).unwrap()).collect(),
         range: TimeRange::ALL,
         step: Some(tiers.tiers().raw_step()),
-        aggregate: Aggregate::Last,
+        aggregate: None,
         on_gap: OnGap::Fail,
     };
     let answer = Box::pin(tiers.read(&request, Timestamp::now())).await.map_err(|error| format!("{error:?}"))?;

@@ -22,6 +22,7 @@ use super::plan::refuse_too_large;
 use super::relation::{Around, aliased, without_qualifiers};
 use super::scope::{Ctes, Relation, Scope, ScopeColumn, Typed, column};
 use super::types::Type;
+use super::union::chain;
 use super::values;
 use super::window::NamedWindows;
 
@@ -281,13 +282,16 @@ impl Analyzer<'_> {
 
     // --- bodies ----------------------------------------------------------------------------------------------------------
 
-    fn body(&self, body: &SetExpr, around: Around<'_>) -> SqlResult<Relation> {
+    pub(super) fn body(&self, body: &SetExpr, around: Around<'_>) -> SqlResult<Relation> {
         match body {
             SetExpr::Select(select) => {
                 let order = Order { items: &[], skip: 0, fetch: None, with_ties: false };
                 self.select(select, order, around)
             }
             SetExpr::Query(query) => self.query(query, around),
+            SetExpr::SetOperation { op: SetOperator::Union, set_quantifier: SetQuantifier::All, .. } => {
+                self.nested(|| self.union_all(&chain(body), around))
+            }
             SetExpr::SetOperation { left, op, set_quantifier, right } => {
                 let planned = self.nested(|| self.set_operation(left, *op, *set_quantifier, right, around));
                 // What does not fit is said of the second of the two.
@@ -396,17 +400,13 @@ impl Analyzer<'_> {
         };
         let left = self.body(left, around)?;
         let right = self.body(right, around)?;
-        let (left, right, columns) = self.aligned(left, right, op, !(all && op == SetOperator::Union))?;
-        if !(all && op == SetOperator::Union)
-            && let Some(odd) = columns.iter().find(|column| !groups_natively(&column.data_type))
-        {
+        let (left, right, columns) = self.aligned(left, right, op)?;
+        if let Some(odd) = columns.iter().find(|column| !groups_natively(&column.data_type)) {
             return Err(SqlError::unsupported(format!("a set operation on {}", odd.data_type)));
         }
         let plan = match op {
-            SetOperator::Union => {
-                let union = LogicalPlanBuilder::from(left).union(right)?;
-                if all { union.build()? } else { union.distinct()?.build()? }
-            }
+            // UNION ALL is none of these.
+            SetOperator::Union => LogicalPlanBuilder::from(left).union(right)?.distinct()?.build()?,
             SetOperator::Intersect | SetOperator::Except => {
                 let keep = if op == SetOperator::Intersect { JoinType::LeftSemi } else { JoinType::LeftAnti };
                 self.matched(left, right, &columns, keep, all)?
@@ -416,14 +416,13 @@ impl Analyzer<'_> {
         Ok(Relation { plan, columns })
     }
 
-    /// Brings two relations to the same types, with `keys` also to values that are equal when Trino says so; the columns of
-    /// the result are called as the left ones.
+    /// Brings two relations to the same types, and to values that are equal when Trino says so; the columns of the result are called as
+    /// the left ones.
     fn aligned(
         &self,
         left: Relation,
         right: Relation,
         op: SetOperator,
-        keys: bool,
     ) -> SqlResult<(LogicalPlan, LogicalPlan, Vec<ScopeColumn>)> {
         let (mut left, mut right) = (left, right);
         left.columns.retain(|column| !column.hidden);
@@ -449,7 +448,7 @@ impl Analyzer<'_> {
             let id = self.fresh();
             let side = |column: &ScopeColumn| -> SqlResult<Expr> {
                 let value = self.coerce(column.typed(), &data_type)?;
-                let value = if keys && is_floating(&data_type) { values::key(value, &self.session) } else { value };
+                let value = if is_floating(&data_type) { values::key(value, &self.session) } else { value };
                 Ok(value.expr.alias(&id))
             };
             sides.0.push(side(own)?);
@@ -504,7 +503,7 @@ impl Analyzer<'_> {
 }
 
 /// Returns where a body begins: its first SELECT or row.
-fn start_of(body: &SetExpr) -> Span {
+pub(super) fn start_of(body: &SetExpr) -> Span {
     let mut body = body;
     loop {
         body = match body {

@@ -1,6 +1,7 @@
 //! Writes series to `part-00000.parquet` below a prefix, and hashes objects.
 
 use std::hash::Hasher as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -11,10 +12,13 @@ use lake::{Error, ErrorKind, Result};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::arrow::async_writer::{AsyncArrowWriter, AsyncFileWriter};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use tokio::io::AsyncWriteExt as _;
 use twox_hash::XxHash64;
 
 use super::SeriesRows;
+use super::block::{BlockHasher, KEY};
+use super::scan::SMALL_BYTES;
 use crate::ledger::{ArchivedFile, HashSlot};
 use crate::point::SeriesName;
 
@@ -35,6 +39,8 @@ pub(crate) struct ArchiveWriter {
 /// The object that is being written.
 pub(super) struct Current {
     writer: AsyncArrowWriter<Sink>,
+    /// Shared with the sink, which the writer does not show.
+    blocks: Arc<Mutex<BlockHasher>>,
     rows: usize,
     first: SeriesName,
     last: SeriesName,
@@ -63,7 +69,18 @@ impl Current {
 
     /// Ends the object.
     pub(super) async fn close(mut self, slot: Option<HashSlot>) -> Result<ArchivedFile> {
+        // All rows are with the sink before their blocks are told of.
+        self.writer.flush().await.map_err(failed)?;
+        let hashes = {
+            let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+            // A small object is read whole, and compared as such. Half of it is more than is said of that few rows.
+            (blocks.bytes() > SMALL_BYTES / 2).then(|| blocks.end_rows())
+        };
+        if let Some(hashes) = hashes {
+            self.writer.append_key_value_metadata(KeyValue::new(KEY.to_owned(), hashes));
+        }
         self.writer.finish().await.map_err(failed)?;
+        let end = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).end();
         let sink = self.writer.into_inner();
         let location = sink.writer.location().clone();
         let bytes = sink.writer.finish().await?;
@@ -74,6 +91,7 @@ impl Current {
             first: self.first.as_str().to_owned(),
             last: self.last.as_str().to_owned(),
             slot,
+            end,
         })
     }
 }
@@ -82,12 +100,14 @@ impl Current {
 struct Sink {
     writer: ObjectWriter,
     hash: XxHash64,
+    blocks: Arc<Mutex<BlockHasher>>,
 }
 
 impl AsyncFileWriter for Sink {
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, parquet::errors::Result<()>> {
         async move {
             self.hash.write(&bytes);
+            self.blocks.lock().unwrap_or_else(PoisonError::into_inner).write(&bytes);
             match self.writer.write_all(&bytes).await {
                 Ok(()) => Ok(()),
                 Err(error) => Err(ParquetError::External(Box::new(self.writer.failed(error)))),
@@ -133,10 +153,12 @@ impl ArchiveWriter {
     /// Opens an object.
     pub(super) fn open<S: SeriesRows>(&self, name: &str, first: &SeriesName) -> Result<Current> {
         let location = self.prefix.join(name)?;
-        let sink = Sink { writer: self.storage.writer(&location)?, hash: XxHash64::with_seed(0) };
+        let blocks = Arc::new(Mutex::new(BlockHasher::new()));
+        let writer = self.storage.writer(&location)?;
+        let sink = Sink { writer, hash: XxHash64::with_seed(0), blocks: Arc::clone(&blocks) };
         let options = ArrowWriterOptions::new().with_properties(S::FORM.properties()?).with_skip_arrow_metadata(true);
         let writer = AsyncArrowWriter::try_new_with_options(sink, S::FORM.schema(), options).map_err(failed)?;
-        Ok(Current { writer, rows: 0, first: first.clone(), last: first.clone() })
+        Ok(Current { writer, blocks, rows: 0, first: first.clone(), last: first.clone() })
     }
 
     /// Ends the object, and splits it when it has too many rows: what is there then survives the loss of power.

@@ -32,7 +32,7 @@ const FEWEST_ROWS: usize = 1_024;
 const AHEAD: usize = 2;
 
 /// An object of at most so many bytes is read in one piece: asking for parts of it costs more than its bytes.
-const SMALL_BYTES: u64 = 1 << 20;
+pub(super) const SMALL_BYTES: u64 = 1 << 20;
 
 /// Series of an archive on their way, in the order of names.
 pub(crate) type ArchiveBatches<S> = BoxStream<'static, Result<Vec<S>>>;
@@ -200,7 +200,9 @@ impl<S: SeriesRows> Gathered<S> {
             return Ok(());
         }
         let path = Storage::store_path(&file.location)?;
-        let reader = ArchivedObject { store: storage.object_store(), path, bytes: file.bytes };
+        // As above.
+        let end = file.end.clone().filter(|_| self.names.is_some());
+        let reader = ArchivedObject::new(storage.object_store(), path, file.bytes, end);
         let mut builder = ParquetRecordBatchStreamBuilder::new_with_options(reader, options)
             .await
             .map_err(damaged)?
@@ -260,8 +262,16 @@ fn texts(names: &[SeriesName]) -> Vec<&str> {
     names.iter().map(SeriesName::as_str).collect()
 }
 
-/// Makes our error of Parquet's: a missing object is one, everything else is damage or the storage.
+/// Makes our error of Parquet's: one of ours inside it comes out again, a missing object is one, everything else is damage or the
+/// storage.
 fn damaged(error: ParquetError) -> Error {
+    let error = match error {
+        ParquetError::External(inner) => match inner.downcast::<Error>() {
+            Ok(ours) => return *ours,
+            Err(inner) => ParquetError::External(inner),
+        },
+        other => other,
+    };
     let kind = match &error {
         ParquetError::External(inner) => match inner.downcast_ref::<object_store::Error>() {
             Some(object_store::Error::NotFound { .. }) => ErrorKind::NotFound,

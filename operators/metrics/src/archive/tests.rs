@@ -11,7 +11,7 @@ use crate::store::Selection;
 use crate::tiers::Step;
 
 struct World {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     storage: Storage,
     prefix: Location,
 }
@@ -20,7 +20,12 @@ impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::open(folder.path()).await.unwrap();
-        Self { _folder: folder, storage, prefix: Location::parse("s3://b/v/").unwrap() }
+        Self { folder, storage, prefix: Location::parse("s3://b/v/").unwrap() }
+    }
+
+    /// The file of an object.
+    fn path(&self, location: &Location) -> std::path::PathBuf {
+        self.folder.path().join("s3").join(location.bucket()).join(location.key())
     }
 
     async fn write<S: SeriesRows>(&self, batches: &[&[S]], object_rows: usize) -> Vec<ArchivedFile> {
@@ -102,6 +107,49 @@ async fn a_series_in_the_object_of_others_is_damage() {
     let read = scan::<SeriesPoints>(&world.storage, &[exchanged], Selection::All).try_concat().await;
     let error = read.unwrap_err();
     assert!(error.message.ends_with("in the object of the series whose hashes have the remainder 1 by 2"), "{error}");
+}
+
+/// What is read of a large object in pieces is compared with what was written, wherever in it a byte has changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_bytes_of_a_piece_are_no_answer() {
+    let world = World::new().await;
+    let written = series(300, 1_440);
+    let files = world.write(&[written.as_slice()], 1_000_000).await;
+    let [file] = files.as_slice() else { panic!("{files:?}") };
+    let end = file.end.clone().unwrap();
+    assert!(file.bytes > 3_000_000 && end.bytes < file.bytes / 20, "{file:?}");
+    let all: Vec<SeriesName> = (0..300).map(name).collect();
+    let read = async |names: &[SeriesName]| read_named::<SeriesPoints>(&world.storage, &files, names).await;
+    assert!(read(&all).await.unwrap() == written);
+    assert!(read(&[name(150)]).await.unwrap() == [written[150].clone()]);
+
+    let path = world.path(&file.location);
+    let whole = std::fs::read(&path).unwrap();
+    let places = (0..40).map(|part| part * whole.len() / 40 + 5).chain([whole.len() - 1, whole.len() - 100]);
+    let (mut untouched, mut met) = (0, 0);
+    for place in places {
+        let mut changed = whole.clone();
+        changed[place] ^= 1;
+        std::fs::write(&path, &changed).unwrap();
+        let error = read(&all).await.unwrap_err();
+        assert_eq!(error.kind, lake::ErrorKind::InvalidData, "{place}: {error}");
+        assert!(error.message.starts_with("the object has other bytes than were written"), "{place}: {error}");
+        // Of one series a few pieces are read: they are as they were written, or there is no answer.
+        match read(&[name(150)]).await {
+            Ok(found) => {
+                assert!(found == [written[150].clone()], "{place}");
+                untouched += 1;
+            }
+            Err(_) => met += 1,
+        }
+    }
+    assert!(untouched > 20 && met > 0, "{untouched} {met}");
+
+    // One that was written before is read as ever.
+    std::fs::write(&path, &whole).unwrap();
+    let before = [ArchivedFile { end: None, ..file.clone() }];
+    let found = read_named::<SeriesPoints>(&world.storage, &before, &[name(7)]).await.unwrap();
+    assert!(found == [written[7].clone()]);
 }
 
 /// Versions of before: objects follow one another in the order of names.

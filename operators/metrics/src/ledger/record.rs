@@ -23,6 +23,18 @@ pub struct ArchivedFile {
     /// Which series it holds; none of an only object, and of a version whose objects follow one another in the order of names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<HashSlot>,
+    /// Its end, of one that is read in pieces; none of a small one, and of those that were written before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<ObjectEnd>,
+}
+
+/// The end of an object, behind its rows: Parquet's indexes and description, and in that the hashes of the rows' blocks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectEnd {
+    /// Its bytes.
+    pub bytes: u64,
+    /// `xxhash64` of them with seed 0, as 16 hexadecimal digits.
+    pub hash: String,
 }
 
 /// A share of all series: those whose `xxhash64` (of the name, seed 0) has this remainder.

@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::point::{Points, SeriesName};
 use crate::tiers::{Step, Tier};
 use crate::time::TimeRange;
-use crate::window::{PartitionUnit, Window};
+use crate::window::Window;
 
 /// What is said of a roll-up whose objects may read well all the same.
 const FOUND_DAMAGED: &str = "`metrics.verify>` found its objects damaged, or its partition gone";
@@ -48,13 +48,28 @@ impl Metrics {
         let end_ms = step.floor(request.range.end_ms.saturating_sub(1)).saturating_add(step.ms());
         let range = TimeRange::new(step.floor(request.range.start_ms), end_ms).intersection(&TimeRange::ALL);
         let (mut pieces, mut told) = (Pieces::new(), Told::default());
-        let mut rolled_up = Vec::new();
-        if let Some((number, tier)) = self.rollup_for(step) {
-            let Fresh { windows, dropped, damaged } = self.fresh(tier, &range).await?;
+        let mut rest = vec![range];
+        // What a roll-up has not yet, or not any more, a finer one may have, also where the points were given up.
+        for (number, tier) in self.rollups_for(step) {
+            let (Some(first), Some(last)) = (rest.first(), rest.last()) else { break };
+            let Fresh { windows, dropped, damaged } =
+                self.fresh(tier, &TimeRange::new(first.start_ms, last.end_ms)).await?;
+            // A coarser roll-up may have told of it, being made of it.
+            let is_new = |found: &Instead| {
+                let is_within = |known: &Instead| known.range.intersection(&found.range) == found.range;
+                !told.instead.iter().any(|known| known.tier == found.tier && is_within(known))
+            };
+            let damaged: Vec<Instead> = damaged.into_iter().filter(is_new).collect();
             told.instead.extend(damaged);
             let is_given_up = |span: &TimeRange| dropped.iter().any(|gone| !gone.intersection(span).is_empty());
+            let windows: Vec<(Archived, Vec<TimeRange>, bool)> = windows
+                .into_iter()
+                .map(|(standing, spans, is_damaged)| (standing, common(&spans, &rest), is_damaged))
+                .filter(|(_, spans, _)| !spans.is_empty())
+                .collect();
             let generations =
                 windows.iter().map(|(standing, ranges, is_damaged)| ((ranges, *is_damaged), standing)).collect();
+            let mut rolled_up = Vec::new();
             let mut reads = self.read_each::<_, SeriesBuckets>(&request.names, generations);
             while let Some(((ranges, is_damaged), read)) = reads.next().await {
                 match read {
@@ -82,9 +97,9 @@ impl Metrics {
                 }
                 rolled_up.extend_from_slice(ranges);
             }
+            rolled_up.sort();
+            rest = rest.into_iter().flat_map(|span| without(span, &rolled_up)).collect();
         }
-        rolled_up.sort();
-        let rest = without(range, &rolled_up);
         let (raw, more) = self.read_raw(&request.names, &rest, terms).await?;
         told.gaps.extend(more.gaps);
         told.instead.extend(more.instead);
@@ -97,6 +112,7 @@ impl Metrics {
             }
             pieces.sort_by_key(|(_, bucket, _)| bucket.first_ms);
         }
+        let aggregate = request.aggregate.unwrap_or_default();
         let owned = pieces.into_iter().map(|(name, pieces)| {
             let mut owned = Owned::default();
             for run in pieces.chunk_by(|left, right| step.floor(left.0) == step.floor(right.0)) {
@@ -105,24 +121,12 @@ impl Metrics {
                 gather.buckets(&buckets);
                 let tier = run.last().map(|(.., tier)| *tier).unwrap_or_default();
                 for (time_ms, bucket) in gather.finish() {
-                    owned.push(ReadRow { time_ms, value: request.aggregate.of(&bucket), tier });
+                    owned.push(ReadRow { time_ms, value: aggregate.of(&bucket), tier });
                 }
             }
             (name, owned)
         });
         Ok((owned.collect(), told))
-    }
-
-    /// Finds the coarsest roll-up that a step can be made of.
-    fn rollup_for(&self, step: Step) -> Option<(usize, &Tier)> {
-        let raw = self.tiers.archive()?;
-        // A bucket must not reach into windows that are not rolled up.
-        if raw.unit() == Some(PartitionUnit::Hour) && step.ms() > 3_600_000 {
-            return None;
-        }
-        let raw_number = self.tiers.all().iter().position(|tier| tier.name == raw.name)?;
-        let mut rollups = self.tiers.all().iter().enumerate().skip(raw_number + 1).rev();
-        rollups.find(|(_, tier)| tier.step <= step && step.ms() % tier.step.ms() == 0)
     }
 
     /// Lists the windows of a roll-up with the spans in which it holds what is archived now.
@@ -194,6 +198,12 @@ fn hulls(mut spans: Vec<TimeRange>, within: &TimeRange) -> impl Iterator<Item = 
         }
     }
     hulls.into_iter()
+}
+
+/// Returns what two lists of spans have in common; each list ascends.
+fn common(left: &[TimeRange], right: &[TimeRange]) -> Vec<TimeRange> {
+    let both = left.iter().flat_map(|left| right.iter().map(|right| left.intersection(right)));
+    both.filter(|span| !span.is_empty()).collect()
 }
 
 /// Makes the bucket of a run of raw points of one tier.

@@ -8,14 +8,13 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use lake::{Error, ErrorKind, Result};
 
 pub use place::{Disorder, Place};
 
 use crate::point::{SeriesName, canonical, same_value};
-use crate::time::{EPOCH, WHOLE_MS, check_time, whole_ms};
+use crate::time::{WHOLE_MS, check_time, civil, instant};
 
 /// How many lines that cannot be read are named.
 const NAMED_LINES: usize = 10;
@@ -288,7 +287,9 @@ impl<R: BufRead> Reader<R> {
         if !is_whole {
             return Err(format!("{WHOLE_MS}, found `{}`", time.escape_debug()));
         }
-        check_time(time_ms).map_err(|error| error.message)?;
+        if check_time(time_ms).is_err() {
+            return Err(format!("expected a time from 1970 to 9999 in UTC, found `{}`", time.escape_debug()));
+        }
         let number =
             value.parse::<f64>().map_err(|_| format!("expected a number, found `{}`", value.escape_debug()))?;
         // Digits that no double holds; infinity is a word.
@@ -351,19 +352,15 @@ fn fields(line: &str) -> Option<Vec<String>> {
     (!is_quoted).then_some(fields)
 }
 
-/// Reads a time: ISO 8601 with a zone, or a date and time in UTC; what is finer than a millisecond is left out.
+/// Reads a time: ISO 8601 with a zone, or a date and time in UTC; what is finer than a millisecond is left out, and a leap second is
+/// the last second of its minute, as a load has it.
 pub fn parse_time(text: &str) -> Option<i64> {
     timestamp(text).map(|(time_ms, _)| time_ms)
 }
 
-/// Reads a time, in milliseconds since 1970, and tells whether it is not finer. A date and time in UTC may be in all of the year
-/// 9999, whose last day is none of the library's time stamps.
+/// Reads a time, in milliseconds since 1970, and tells whether it is not finer.
 fn timestamp(text: &str) -> Option<(i64, bool)> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some((time.as_millisecond(), whole_ms(time).is_some()));
-    }
-    let nanos = text.parse::<DateTime>().ok()?.duration_since(EPOCH).as_nanos();
-    Some((i64::try_from(nanos.div_euclid(1_000_000)).ok()?, nanos.rem_euclid(1_000_000) == 0))
+    instant(text).or_else(|| civil(text.parse::<DateTime>().ok()?, 0))
 }
 
 impl<R> fmt::Display for Reader<R> {

@@ -245,6 +245,15 @@ impl PointStore for EmbeddedStore {
             .collect()
     }
 
+    async fn names_at_hand(&self, most: usize) -> Result<Vec<SeriesName>> {
+        let sql = "SELECT s.name FROM series s WHERE EXISTS \
+                   (SELECT 1 FROM chunk c WHERE c.key >= s.id * ?1 AND c.key < (s.id + 1) * ?1) ORDER BY s.name LIMIT ?2";
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let rows = sqlx::query(sql).bind(SPANS).bind(most).fetch_all(&self.pool).await;
+        let rows = rows.map_err(|error| FILE.failed(READ, error))?;
+        rows.iter().map(|row| SeriesName::new(row.get("name"))).collect()
+    }
+
     async fn days(&self) -> Result<BTreeSet<i64>> {
         let days: Vec<i64> = sqlx::query_scalar("SELECT DISTINCT (key & ?) / ? FROM chunk")
             .bind(SPANS - 1)

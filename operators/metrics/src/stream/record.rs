@@ -4,13 +4,12 @@
 //! milliseconds since 1970, or a text such as `2024-02-29T00:00:00Z`; `value` is a number, or the text `NaN`, `Infinity` or
 //! `-Infinity`. Other keys are passed over.
 
-use jiff::Timestamp;
 use lake::{Error, ErrorKind, Result};
 use serde_json::Value;
 
 use super::StreamPoint;
 use crate::point::{SeriesName, canonical};
-use crate::time::{WHOLE_MS, check_time, whole_ms};
+use crate::time::{WHOLE_MS, check_time, instant};
 
 /// Reads the points of a record.
 ///
@@ -44,9 +43,9 @@ fn point(item: &Value) -> Result<StreamPoint> {
     let ts = key("ts")?;
     let time_ms = match ts {
         Value::Number(number) => number.as_i64(),
-        Value::String(text) => match text.parse::<Timestamp>() {
-            Ok(time) => Some(whole_ms(time).ok_or_else(|| wrong(format!("{WHOLE_MS} as `ts`, found {}", shown(ts))))?),
-            Err(_) => None,
+        Value::String(text) => match instant(text) {
+            Some((_, false)) => return Err(wrong(format!("{WHOLE_MS} as `ts`, found {}", shown(ts)))),
+            read => read.map(|(time_ms, _)| time_ms),
         },
         _ => None,
     };

@@ -66,7 +66,7 @@ pub(super) async fn hours(metrics: &Metrics) -> (f64, BTreeSet<String>) {
         names: vec![name("a"), name("b")],
         range: TimeRange::new(ms("2026-02-01T00:00:00Z"), ms("2026-03-01T00:00:00Z")),
         step: Some(Step::from_ms(3_600_000).unwrap()),
-        aggregate: Aggregate::Count,
+        aggregate: Some(Aggregate::Count),
         on_gap: OnGap::Fail,
     };
     let answer = metrics.read(&request, at(NOW)).await.unwrap();

@@ -14,7 +14,7 @@ async fn read(metrics: &Metrics, step_ms: i64, on_gap: OnGap) -> lake::Result<Re
         names: vec![name("host07.cpu"), name("host00.cpu")],
         range: TimeRange::new(ms("2026-02-01T00:00:00Z"), ms("2026-02-02T00:00:00Z")),
         step: Some(Step::from_ms(step_ms).unwrap()),
-        aggregate: Aggregate::Sum,
+        aggregate: (step_ms > MINUTE).then_some(Aggregate::Sum),
         on_gap,
     };
     metrics.read(&request, Dumped::now()).await

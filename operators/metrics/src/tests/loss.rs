@@ -65,7 +65,7 @@ async fn after_points_were_thrown_away_nothing_is_moved_read_or_deleted_until_th
         names: vec![name("s0")],
         range: TimeRange::ALL,
         step: None,
-        aggregate: Aggregate::Mean,
+        aggregate: None,
         on_gap: OnGap::Fail,
     };
     let keys = if gone == 1 { "1 key".to_owned() } else { format!("{gone} keys") };

@@ -377,7 +377,7 @@ impl Schedule {
             names: names(),
             range: TimeRange::new(start_ms(), self.shared.now_ms.load(Ordering::SeqCst)),
             step: Some(Step::from_ms(86_400_000).unwrap()),
-            aggregate: Aggregate::Count,
+            aggregate: Some(Aggregate::Count),
             on_gap: OnGap::Fail,
         };
         let daily = self.metrics.read(&request, self.shared.now()).await.unwrap();

@@ -150,7 +150,7 @@ async fn a_coarser_read_is_that_of_the_points_whatever_is_rolled_up() {
             names: vec![name("cpu")],
             range: TimeRange::new(ms("2026-02-01T00:30:00Z"), ms("2026-02-03T00:00:00Z")),
             step: Some(Step::from_ms(step_ms).unwrap()),
-            aggregate,
+            aggregate: Some(aggregate),
             on_gap: OnGap::Fail,
         };
         let answer = metrics.read(&request, now).await.unwrap();

@@ -134,7 +134,7 @@ pub(crate) async fn read_all(metrics: &Metrics, names: &[SeriesName]) -> AllPoin
         names: names.to_vec(),
         range: TimeRange::ALL,
         step: Some(metrics.tiers().raw_step()),
-        aggregate: Aggregate::Mean,
+        aggregate: None,
         on_gap: OnGap::Fail,
     };
     let answer = metrics.read(&request, Timestamp::UNIX_EPOCH).await.unwrap();

@@ -18,7 +18,7 @@ pub struct ColumnConfig {
     #[serde(rename = "type")]
     pub column_type: ColumnType,
     /// The format of a `timestamp` or `date`: directives as `%Y-%m-%d %H:%M:%S`. Default: ISO 8601 for timestamps,
-    /// `%Y-%m-%d` for dates.
+    /// `%Y-%m-%d` for dates. A leap second (`23:59:60`) is the last second of its minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// The zone of timestamps whose text names none; default the parser's `default_timezone`.

@@ -62,6 +62,34 @@ fn all_of_the_year_9999_is_time() {
     assert_eq!(crate::time::shown(crate::time::END_MS - 1), "9999-12-31T23:59:59.999Z");
     assert_eq!(parse_time("10000-01-01"), None);
     assert_eq!(parse_time("1969-12-31 23:59:59.9999"), Some(-1));
+    // By the instant, whatever the zone.
+    let end_ms = crate::time::END_MS;
+    let (rows, _) = read(
+        "timestamp,value\n9999-12-31T00:00:00Z,1\n9999-12-31T23:59:59.999Z,2\n9999-12-31T00:00:00+09:00,3\n\
+         9999-12-31T18:59:59.999-05:00,4\n1970-01-01T09:00:00+09:00,5\n",
+    )
+    .unwrap();
+    let times: Vec<i64> = rows.iter().map(|row| row.0).collect();
+    assert_eq!(times, [end_ms - 86_400_000, end_ms - 1, end_ms - 33 * 3_600_000, end_ms - 1, 0]);
+    let error = read("timestamp,value\n9999-12-31T19:00:00-05:00,1\n1970-01-01T08:59:59+09:00,2\n").unwrap_err();
+    assert_eq!(
+        error.message,
+        "a.csv:2: expected a time from 1970 to 9999 in UTC, found `9999-12-31T19:00:00-05:00`\n\
+         a.csv:3: expected a time from 1970 to 9999 in UTC, found `1970-01-01T08:59:59+09:00`"
+    );
+}
+
+/// As a load has it; what stands there already is named as any time that stands twice.
+#[test]
+fn a_leap_second_is_the_last_second_of_its_minute() {
+    let (rows, places) =
+        read("timestamp,value\n2016-12-31 23:59:59,1\n2016-12-31 23:59:60,2\n2016-12-31T23:59:60.5Z,3\n").unwrap();
+    let times: Vec<String> = rows.iter().map(|row| crate::time::shown(row.0)).collect();
+    assert_eq!(times, ["2016-12-31T23:59:59Z", "2016-12-31T23:59:59Z", "2016-12-31T23:59:59.5Z"]);
+    let twice = "3: 1 row repeats the time 2016-12-31T23:59:59Z of line 2, 1 with another value: the last one is kept";
+    assert_eq!(places, [twice]);
+    assert_eq!(parse_time("2016-12-31T23:59:60Z"), parse_time("2016-12-31T23:59:59Z"));
+    assert_eq!(parse_time("2016-12-31T23:59:61Z"), None);
 }
 
 #[test]
@@ -94,7 +122,7 @@ fn lines_that_cannot_be_read_are_named() {
         error.message,
         "a.csv:3: expected a time such as `2014-02-14 14:30:00`, found `yesterday`\n\
          a.csv:4: expected a number, found ``\n\
-         a.csv:5: expected a time from 1970 to 9999, found -86400000 milliseconds since 1970\n\
+         a.csv:5: expected a time from 1970 to 9999 in UTC, found `1969-12-31`\n\
          a.csv:6: expected a value, found only 1 fields\n\
          a.csv:7: expected a number that a double holds, found `-1e400`\n\
          a.csv:8: expected 2 fields, as the header has, found 3"
