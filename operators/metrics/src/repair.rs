@@ -63,7 +63,7 @@ impl Metrics {
         making.standing = None;
         let written = self.dump_objects(&making, store, left.scans(self)).await?;
         let is_all_there = self.is_all_there(&left, standing, &written).await?;
-        let given_up = if is_all_there { Vec::new() } else { self.given_up(&left, &written.files).await? };
+        let given_up = if is_all_there { Vec::new() } else { self.losses(&left, &written.files).await? };
         if options.on_damage == OnDamage::Fail && !is_all_there {
             mismatches.push(lack(&written.target.figures, &standing.figures));
             let more = given_up.len().saturating_sub(NAMED);

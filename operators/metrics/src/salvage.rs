@@ -144,7 +144,7 @@ impl Metrics {
     ///
     /// # Errors
     /// Those of the storage.
-    pub(crate) async fn given_up(&self, left: &Left, written: &[ArchivedFile]) -> Result<Vec<String>> {
+    pub(crate) async fn losses(&self, left: &Left, written: &[ArchivedFile]) -> Result<Vec<String>> {
         let names: BTreeSet<&SeriesName> = left.lost.keys().chain(left.changed.keys()).collect();
         let names: Vec<SeriesName> = names.into_iter().cloned().collect();
         let there = read_named::<SeriesPoints>(&self.lake.storage, written, &names).await?;
