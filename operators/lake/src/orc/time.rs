@@ -55,7 +55,7 @@ impl Clock {
             let instant = Timestamp::from_second(at).unwrap_or(if at < 0 { Timestamp::MIN } else { Timestamp::MAX });
             at = at.checked_add(i64::from(zone.to_offset(instant).seconds())).ok_or_else(out_of_range)?;
         }
-        at.checked_mul(1_000_000).and_then(|at| at.checked_add(nanoseconds / 1000)).ok_or_else(out_of_range)
+        at.checked_mul(1_000_000).and_then(|at| at.checked_add(nanoseconds.div_euclid(1000))).ok_or_else(out_of_range)
     }
 }
 
@@ -74,14 +74,15 @@ fn offset(text: &str) -> Option<Offset> {
     Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()
 }
 
-/// Puts the zeros back that the lowest three bits count: none, or one more than they say.
+/// Puts the zeros back that the lowest three bits count: none, or one more than they say. Arrow's writer has nanoseconds below zero
+/// for times before 1970, and its seconds are not rounded then.
 fn whole_nanoseconds(encoded: i64) -> io::Result<i64> {
     let zeros = encoded & 7;
     let digits = encoded >> 3;
     let scale = if zeros == 0 { 1 } else { 10_i64.pow(u32::try_from(zeros).unwrap_or(7) + 1) };
     digits
         .checked_mul(scale)
-        .filter(|nanoseconds| (0..1_000_000_000).contains(nanoseconds))
+        .filter(|nanoseconds| nanoseconds.unsigned_abs() < 1_000_000_000)
         .ok_or_else(|| bad("a time has more nanoseconds than a second"))
 }
 
@@ -128,7 +129,7 @@ mod tests {
         assert_eq!(encode_nanoseconds(1000), 0x0a);
         assert_eq!(encode_nanoseconds(100_000), 0x0c);
         assert!(whole_nanoseconds(1_000_000_000 << 3).is_err());
-        assert!(whole_nanoseconds(-8).is_err());
+        assert!(whole_nanoseconds(-1_000_000_000 << 3).is_err());
     }
 
     #[test]
@@ -145,6 +146,8 @@ mod tests {
             "the time zone `Mars/Olympus` of its writer is not known"
         );
         assert!(Clock::utc().microseconds(i64::MAX, 0).is_err());
+        // As Arrow writes half a second before 1970.
+        assert_eq!(Clock::utc().microseconds(-EPOCH, (-5 << 3) | 7).unwrap(), -500_000);
     }
 
     #[test]
