@@ -125,3 +125,62 @@ impl Block<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
+    }
+
+    /// What lzokay-native 0.1.0 makes of texts.
+    fn examples() -> Vec<(Vec<u8>, Vec<u8>)> {
+        let far = [
+            b"what is far away is copied too".as_slice(),
+            &[b'x'; 20_000],
+            b"what is far away is copied too; ab abab xy xyz",
+        ];
+        vec![
+            (b"a".to_vec(), bytes("1261110000")),
+            (b"abc".repeat(10), bytes("14616263390800110000")),
+            (
+                b"hello, hello, hello; orc and lzo: literals, then copies. hello, hello".to_vec(),
+                bytes(
+                    "1868656c6c6f2c202a180000133b206f726320616e64206c7a6f3a206c69746572616c732c207468656e20636f706965732e2bc400110000",
+                ),
+            ),
+            (vec![b'x'; 700], bytes("12782000009c0000110000")),
+            (
+                far.concat(),
+                bytes(
+                    "21776861742069732066617220617761796c0108636f7069656420746f6f782000000000000000e600002000000000000000e600002000000000000000e600002000000000000000e600002000000000000000e600002000000000000000e600002000000000000000e600002000000000000000e600002000000000000000e60000200000000000000400001015f9383b0d04624800510078070678797a110000",
+                ),
+            ),
+        ]
+    }
+
+    #[test]
+    fn blocks_of_another_program_are_read() {
+        for (plain, packed) in examples() {
+            assert_eq!(decompress(&packed, plain.len()).unwrap(), plain);
+            assert!(decompress(&packed, plain.len() - 1).is_err(), "it is longer than it may be");
+        }
+    }
+
+    #[test]
+    fn a_damaged_block_is_an_error_and_never_more() {
+        for (plain, packed) in examples() {
+            for length in 0..packed.len() {
+                assert!(decompress(&packed[..length], plain.len()).is_err(), "{length} of {} bytes", packed.len());
+            }
+            for at in 0..packed.len() {
+                for mask in [1, 0x80, 0xff] {
+                    let mut damaged = packed.clone();
+                    damaged[at] ^= mask;
+                    let _any = std::hint::black_box(decompress(&damaged, plain.len()));
+                }
+            }
+        }
+    }
+}
