@@ -92,6 +92,19 @@ fn trino_suiro_and_awswrangler_read_each_other() {
     };
     assert_eq!(project.query(&asked("tr.forms")), told);
     assert_eq!(project.query(&asked("tr.avros")), told);
+    let columns = "id, amount, name, at, day, tags, counts, place";
+    for format in ["orc", "avro"] {
+        let task = format!(
+            "+ours:\n  athena.ctas>: SELECT {columns}, dt FROM tr.forms\n  database: web\n  table: ours_{format}\n  \
+             format: {format}\n  partitioned_by: [dt]\n"
+        );
+        project.write(&format!("{format}.dig"), task);
+        project.succeed(&["run", &format!("{format}.dig"), "--session", "2026-03-03", "-q"]);
+        let rows = |table: &str| {
+            lake.ask(&[&format!("SELECT {columns}, dt FROM {table} WHERE at IS NULL OR year(at) > 0 ORDER BY id")])
+        };
+        assert_eq!(rows(&format!("web.ours_{format}")), rows("tr.forms"), "{format}");
+    }
 
     if let Some(python) = std::env::var_os("SUIRO_TEST_CLIENTS").map(PathBuf::from) {
         let script = root().join("tests/trino/read_back.py");
