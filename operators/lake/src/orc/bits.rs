@@ -149,7 +149,9 @@ mod tests {
     fn bits_are_read_as_they_are_written() {
         let bits: Vec<bool> = (0..1003).map(|n| n % 3 == 0 || n > 500).collect();
         let mut written = WrittenBits::default();
-        bits.iter().for_each(|bit| written.push(*bit));
+        for bit in &bits {
+            written.push(*bit);
+        }
         let mut read = Bits::new(chunks(written.finish()));
         assert_eq!(bits.iter().map(|_| read.next().unwrap()).collect::<Vec<_>>(), bits);
         let mut example = WrittenBits::default();

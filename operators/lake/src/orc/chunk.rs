@@ -10,7 +10,7 @@ use super::{bad, lzo};
 pub(super) const CHUNK_BYTES: usize = 1 << 23;
 
 /// The chunks that are written: what other writers make too.
-const WRITTEN_CHUNK_BYTES: usize = 256 << 10;
+pub(super) const WRITTEN_CHUNK_BYTES: usize = 256 << 10;
 
 /// How chunks are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,11 +95,6 @@ impl Codec {
             Self::Lz4 => Ok(lz4_flex::block::compress(data)),
             Self::Zstd => zstd::bulk::compress(data, 3),
         }
-    }
-
-    /// Returns the size of the chunks that are written.
-    pub(super) fn written_chunk(self) -> u64 {
-        WRITTEN_CHUNK_BYTES as u64
     }
 
     /// Writes a stream in chunks; a chunk that would not become smaller is left as it is.

@@ -34,7 +34,7 @@ pub(super) struct Encoder {
     bits: WrittenBits,
     data: Vec<u8>,
     other: Vec<u8>,
-    children: Vec<Encoder>,
+    children: Vec<Self>,
 }
 
 impl Encoder {

@@ -92,7 +92,7 @@ impl Block<'_> {
                     code & 3
                 }
                 16..=31 => {
-                    let count = if code & 7 == 0 { self.long(7)? } else { code & 7 } + 2;
+                    let count = if code.trailing_zeros() >= 3 { self.long(7)? } else { code & 7 } + 2;
                     let low = self.byte()?;
                     let distance = ((code & 8) << 11) + (self.byte()? << 6) + (low >> 2) + 16384;
                     if distance == 16384 {
@@ -103,7 +103,7 @@ impl Block<'_> {
                     low & 3
                 }
                 32..=63 => {
-                    let count = if code & 31 == 0 { self.long(31)? } else { code & 31 } + 2;
+                    let count = if code.trailing_zeros() >= 5 { self.long(31)? } else { code & 31 } + 2;
                     let low = self.byte()?;
                     let distance = (self.byte()? << 6) + (low >> 2) + 1;
                     self.copy(distance, count)?;
@@ -138,7 +138,7 @@ mod tests {
     fn examples() -> Vec<(Vec<u8>, Vec<u8>)> {
         let far = [
             b"what is far away is copied too".as_slice(),
-            &[b'x'; 20_000],
+            &b"x".repeat(20_000),
             b"what is far away is copied too; ab abab xy xyz",
         ];
         vec![

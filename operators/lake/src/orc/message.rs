@@ -14,7 +14,7 @@ pub(super) enum Value<'b> {
 }
 
 /// The fields of a message, in the order in which they stand there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Fields<'b> {
     rest: &'b [u8],
 }

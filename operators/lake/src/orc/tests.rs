@@ -1,3 +1,5 @@
+#![expect(clippy::from_iter_instead_of_collect, reason = "an array says its type where it is made")]
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -115,11 +117,7 @@ pub(crate) fn columns(rows: i64) -> Vec<(&'static str, Type, ArrayRef)> {
             Type::Varchar(Some(20)),
             Arc::new(StringArray::from_iter_values(all().map(|row| "x".repeat(usize::try_from(row % 20).unwrap())))),
         ),
-        (
-            "bytes",
-            Type::Varbinary,
-            Arc::new(BinaryArray::from_iter(all().map(|row| some(row).map(|row| row.to_le_bytes())))),
-        ),
+        ("bytes", Type::Varbinary, Arc::new(BinaryArray::from_iter(all().map(|row| some(row).map(i64::to_le_bytes))))),
         ("decimal", Type::Decimal(30, 4), Arc::new(decimals.with_precision_and_scale(30, 4).unwrap())),
         (
             "day",

@@ -6,7 +6,7 @@ use std::io;
 
 use arrow::record_batch::RecordBatch;
 
-use super::chunk::Codec;
+use super::chunk::{Codec, WRITTEN_CHUNK_BYTES};
 use super::encode::{Encoder, kind_of};
 use super::message::Message;
 use super::tail::Kind;
@@ -142,7 +142,7 @@ impl OrcEncoder {
         let script = Message::default()
             .number(1, length(&footer))
             .number(2, self.codec.number())
-            .number(3, self.codec.written_chunk())
+            .number(3, WRITTEN_CHUNK_BYTES as u64)
             .numbers(4, &VERSION)
             .number(5, length(&metadata))
             .number(6, WRITER_VERSION)

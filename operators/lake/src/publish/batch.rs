@@ -71,10 +71,7 @@ pub(super) fn aside_table(request: &PublishRequest, probed: &Probed, version: &L
 
 /// Returns the format of the rows that are aside: Parquet, whatever they become.
 pub(super) fn aside_format(plan: &Plan) -> Format {
-    match plan.format {
-        Some(format @ Format::Parquet(_)) => format,
-        _ => Format::default(),
-    }
+    plan.format.filter(|format| matches!(format, Format::Parquet(_))).unwrap_or_default()
 }
 
 fn aside_name(request: &PublishRequest) -> Result<TableName> {
