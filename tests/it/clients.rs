@@ -106,6 +106,7 @@ fn tables_of_other_writers_are_read() {
     let project = Project::new();
     let endpoint = Endpoint::start(&project, &[], &[]);
     assert_eq!(endpoint.script(&python, "serdes.py", &[]), "serdes: ok\n");
+    assert_eq!(endpoint.script(&python, "formats.py", &[]), "formats: ok\n");
     assert_eq!(endpoint.stop(), Some(0));
 }
 

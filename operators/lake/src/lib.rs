@@ -13,6 +13,7 @@ pub mod load;
 mod look;
 pub mod name;
 pub mod notice;
+mod orc;
 pub mod pause;
 pub mod publish;
 pub mod query;

@@ -2,16 +2,20 @@
 //!
 //! Everything before the call writes under a version prefix where nobody looks; everything after it is collection.
 
+mod avro;
 mod batch;
 mod collect;
 mod commit;
+mod counted;
 pub mod decide;
 pub mod dml;
+mod encoded;
 mod in_place;
 mod late;
 mod lease;
 mod lost;
 mod note;
+pub(crate) mod objects;
 pub mod parquet;
 mod parquet_file;
 pub(crate) mod partitioned;
@@ -31,9 +35,11 @@ pub mod version;
 mod versions;
 mod whole;
 
+pub use avro::AvroCompression;
 pub use collect::Collected;
 pub use commit::{NewPartition, NewVersion, Published};
 pub use decide::{OnEmpty, PublishMode, RowLimit, RowLimits, SaveMode};
+pub use encoded::OrcCompression;
 pub(crate) use lease::Leases;
 pub use parquet_file::ParquetFile;
 pub(crate) use references::Elsewhere;
@@ -46,11 +52,20 @@ pub use undo::{Direction, OtherVersion, Undone};
 pub use version::{VersionName, version_root};
 pub use versions::{IntendedVersion, VersionRoot, VersionState, Versions, WrittenVersion};
 
+use self::parquet::StoredColumn;
+use crate::catalog::{Column, Storage, TableFormat};
+use crate::error::Result;
+use crate::sql::Type;
+
 /// A format of written objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Format {
     /// Parquet.
     Parquet(Compression),
+    /// ORC.
+    Orc(OrcCompression),
+    /// Avro.
+    Avro(AvroCompression),
 }
 
 /// The compression inside Parquet pages.
@@ -75,10 +90,44 @@ impl Default for Format {
 }
 
 impl Format {
-    /// Returns the descriptor of objects in this format.
-    pub fn storage(self) -> crate::catalog::Storage {
-        match self {
-            Self::Parquet(_) => crate::catalog::TableFormat::Parquet.storage(),
+    /// Returns the descriptor of objects of these columns in this format. One of Avro has the schema of its objects, for
+    /// readers that do not take it from each of them.
+    pub fn storage(self, columns: &[Column]) -> Storage {
+        let mut storage = self.table_format().storage();
+        if let Self::Avro(_) = self {
+            let typed =
+                columns.iter().map(|column| Some((column.name.clone(), Type::from_hive(&column.hive_type).ok()?)));
+            if let Some(typed) = typed.collect::<Option<Vec<_>>>() {
+                storage.serde_parameters.insert("avro.schema.literal".to_owned(), avro::schema(&typed));
+            }
         }
+        storage
+    }
+
+    /// Returns the format of tables of such objects.
+    pub fn table_format(self) -> TableFormat {
+        match self {
+            Self::Parquet(_) => TableFormat::Parquet,
+            Self::Orc(_) => TableFormat::Orc,
+            Self::Avro(_) => TableFormat::Avro,
+        }
+    }
+
+    /// Returns how objects of a table in this format are written when nothing says more; none for one that is not written so.
+    pub fn of_table(format: TableFormat) -> Option<Self> {
+        match format {
+            TableFormat::Parquet => Some(Self::Parquet(Compression::default())),
+            TableFormat::Orc => Some(Self::Orc(OrcCompression::default())),
+            TableFormat::Avro => Some(Self::Avro(AvroCompression::default())),
+            _ => None,
+        }
+    }
+
+    /// Checks that the format has a form for columns.
+    ///
+    /// # Errors
+    /// `InvalidInput` that names the column, and its type or its name.
+    pub fn check(self, columns: &[StoredColumn]) -> Result<()> {
+        encoded::check(self, columns)
     }
 }

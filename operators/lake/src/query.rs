@@ -21,6 +21,7 @@ use crate::sql::Type;
 pub use athena::AthenaEngine;
 pub(crate) use athena::{LONGEST_STATEMENT, written_below};
 pub use embedded::EmbeddedEngine;
+pub(crate) use table::avro_rows;
 pub use trino::{TrinoEngine, TrinoSettings};
 
 /// A statement to run.

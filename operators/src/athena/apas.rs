@@ -94,7 +94,7 @@ pub(crate) struct Params {
     /// The format; the table's unless given.
     #[serde(default)]
     format: Option<FormatName>,
-    /// The compression inside Parquet; the table's, else `zstd`.
+    /// The compression inside what is written; `zstd` unless given. Without `format` it is one of Parquet's.
     #[serde(default)]
     compression: Option<CompressionName>,
     /// What it shares with its sibling.

@@ -77,7 +77,7 @@ pub(crate) struct Params {
     /// The format.
     #[serde(default)]
     format: Option<FormatName>,
-    /// The compression inside Parquet; `zstd` unless given.
+    /// The compression inside what is written; `zstd` unless given. Without `format` it is one of Parquet's.
     #[serde(default)]
     compression: Option<CompressionName>,
     /// What it shares with its sibling.

@@ -148,24 +148,31 @@ pub(crate) fn inspect(params: &Params) -> Vec<ParamProblem> {
         let parsed = known(name).map(|text| Location::parse(&text));
         wrong.extend(parsed.and_then(Result::err).map(|error| problem(name, error.message)));
     }
-    if let Some(Ok(format)) = known("format").map(|name| serde_json::from_value(Value::String(name))) {
-        wrong.extend(super::format::format(Some(format), None).err());
+    let read = |name: &str| known(name).map(Value::String);
+    let format = read("format").and_then(|name| serde_json::from_value(name).ok());
+    let compression = read("compression").and_then(|name| serde_json::from_value(name).ok());
+    // Of a format that is not known yet nobody can tell its compressions.
+    if format.is_some() || !is_given(params, "format") {
+        wrong.extend(super::format::format(format, compression).err());
     }
-    let is_given = |name: &str| params.get(name).is_some_and(|value| !matches!(value, Value::Null));
     let has_buckets = params.get("bucketed_by").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
-    if has_buckets || is_given("bucket_count") {
+    if has_buckets || is_given(params, "bucket_count") {
         let name = if has_buckets { "bucketed_by" } else { "bucket_count" };
         wrong.push(problem(name, NO_BUCKETS.to_owned()));
     }
-    if is_given("field_delimiter") {
+    if is_given(params, "field_delimiter") {
         wrong.push(problem("field_delimiter", NO_TEXT.to_owned()));
     }
     wrong.into_iter().flat_map(|error| error.params).collect()
 }
 
+fn is_given(params: &Params, name: &str) -> bool {
+    params.get(name).is_some_and(|value| !matches!(value, Value::Null))
+}
+
 const NO_BUCKETS: &str = "buckets are not written yet, on any profile: leave it out";
 
-const NO_TEXT: &str = "text formats are not written yet, on any profile: expected `format: parquet`";
+const NO_TEXT: &str = "text formats are not written yet, on any profile: expected `format: parquet`, `orc` or `avro`";
 
 /// Reads a span of time.
 fn span(name: &'static str, text: Option<&str>) -> Result<Option<Duration>, TaskError> {

@@ -28,8 +28,10 @@ pub enum TableFormat {
     Regex,
     /// Lines that a pattern of Grok takes apart (`GrokSerDe`): read only.
     Grok,
-    /// Avro's object container files: read only.
+    /// Avro's object container files.
     Avro,
+    /// ORC.
+    Orc,
 }
 
 struct Classes {
@@ -42,7 +44,7 @@ struct Classes {
 }
 
 /// The first `SerDe` of a format is the one that is written; the others are read as well.
-static FORMATS: [Classes; 8] = [
+static FORMATS: [Classes; 9] = [
     Classes {
         format: TableFormat::Parquet,
         classification: "parquet",
@@ -107,6 +109,14 @@ static FORMATS: [Classes; 8] = [
         output: "org.apache.hadoop.hive.ql.io.avro.AvroContainerOutputFormat",
         parameters: &[("serialization.format", "1")],
     },
+    Classes {
+        format: TableFormat::Orc,
+        classification: "orc",
+        serdes: &["org.apache.hadoop.hive.ql.io.orc.OrcSerde"],
+        input: "org.apache.hadoop.hive.ql.io.orc.OrcInputFormat",
+        output: "org.apache.hadoop.hive.ql.io.orc.OrcOutputFormat",
+        parameters: &[("serialization.format", "1")],
+    },
 ];
 
 impl TableFormat {
@@ -120,6 +130,7 @@ impl TableFormat {
             Self::Regex => &FORMATS[5],
             Self::Grok => &FORMATS[6],
             Self::Avro => &FORMATS[7],
+            Self::Orc => &FORMATS[8],
         }
     }
 
@@ -174,8 +185,8 @@ mod tests {
                 assert_eq!(TableFormat::of(&storage), Some(classes.format));
             }
         }
-        let orc =
-            Storage { serde: "org.apache.hadoop.hive.ql.io.orc.OrcSerde".to_owned(), ..TableFormat::Parquet.storage() };
-        assert_eq!(TableFormat::of(&orc), None);
+        let ion =
+            Storage { serde: "com.amazon.ionhiveserde.IonHiveSerDe".to_owned(), ..TableFormat::Parquet.storage() };
+        assert_eq!(TableFormat::of(&ion), None);
     }
 }

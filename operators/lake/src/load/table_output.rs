@@ -466,6 +466,7 @@ fn new_version(plan: &Plan, table: &Table, part: &NewPart) -> Result<NewVersion>
         },
         expect: expect(part),
         parameters: IndexMap::new(),
+        format: crate::publish::Format::default(),
     })
 }
 

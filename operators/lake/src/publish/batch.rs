@@ -12,8 +12,9 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use futures::TryStreamExt as _;
 
+use super::Format;
 use super::dml::{WrappedColumn, identifier, literal};
-use super::request::{Batching, Probed, PublishRequest};
+use super::request::{Batching, Plan, Probed, PublishRequest};
 use super::schema::SchemaPlan;
 use crate::catalog::{Table, TableFormat};
 use crate::error::{Error, ErrorKind, Result};
@@ -66,6 +67,11 @@ pub(super) fn aside_table(request: &PublishRequest, probed: &Probed, version: &L
     let columns = probed.schema.added.iter().chain(&probed.schema.keys).cloned().collect();
     let table = Table::new(aside_name(request)?, columns, Vec::new(), aside(version)?, TableFormat::Parquet);
     Ok(QueryTable { table, partitions: Vec::new() })
+}
+
+/// Returns the format of the rows that are aside: Parquet, whatever they become.
+pub(super) fn aside_format(plan: &Plan) -> Format {
+    plan.format.filter(|format| matches!(format, Format::Parquet(_))).unwrap_or_default()
 }
 
 fn aside_name(request: &PublishRequest) -> Result<TableName> {

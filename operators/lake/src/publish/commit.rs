@@ -9,6 +9,7 @@ use crate::lake::Lake;
 use crate::name::{Location, TableName};
 use crate::storage::{Marker, MarkerKind};
 
+use super::Format;
 use super::lease::Lease;
 use super::record::Record;
 use super::versions::IntendedVersion;
@@ -22,6 +23,8 @@ pub struct NewVersion {
     pub expect: Expect,
     /// What the partition's parameters say besides the record; a table's stand in the table itself.
     pub parameters: IndexMap<String, String>,
+    /// The format of its objects.
+    pub format: Format,
 }
 
 /// A version of one partition that is ready for its readers.
@@ -126,7 +129,7 @@ impl Lake {
         self.still_whole(&record).await?;
         self.before_publish(&record).await?;
         let mut partition = table.new_partition(values.to_vec(), prefix.clone());
-        partition.storage = super::Format::default().storage();
+        partition.storage = new.format.storage(&table.columns);
         partition.parameters.clone_from(&new.parameters);
         record.put(&mut partition.parameters);
         under(lease, current.as_ref().map(|current| &current.parameters), &mut partition.parameters)?;
@@ -168,7 +171,7 @@ impl Lake {
             let previous_location = current.map(|current| current.location);
             let record = Record { previous_location: previous_location.clone(), ..new.record.clone() };
             let mut partition = table.new_partition(values.clone(), prefix.clone());
-            partition.storage = super::Format::default().storage();
+            partition.storage = new.format.storage(&table.columns);
             partition.parameters.clone_from(&new.parameters);
             record.put(&mut partition.parameters);
             puts.push((partition, new.expect));

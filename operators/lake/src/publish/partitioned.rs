@@ -1,4 +1,4 @@
-//! Writes rows to a folder per partition, `key=value/…/part-00000.parquet`, as Hive lays out a partitioned table.
+//! Writes rows to a folder per partition, `key=value/…/part-00000.parquet` or of another format, as Hive lays out a partitioned table.
 //!
 //! The last columns are the keys: they are in the path, as text, and not in the objects. The same rows in the same order give
 //! the same bytes: what is cut where depends on rows alone, also when the memory makes row groups end early.
@@ -11,8 +11,9 @@ use arrow::compute::{BatchCoalescer, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
-use super::Compression;
-use super::parquet::{ParquetWriter, StoredColumn, relabel, stored_type};
+use super::Format;
+use super::objects::ObjectsWriter;
+use super::parquet::{StoredColumn, relabel, stored_type};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{HIVE_DEFAULT_PARTITION, Location, hive_path};
 use crate::query::WrittenObject;
@@ -44,8 +45,8 @@ pub(crate) struct PartitionsTarget {
     pub(crate) columns: Vec<StoredColumn>,
     /// The names of the keys.
     pub(crate) keys: Vec<String>,
-    /// The compression of the objects.
-    pub(crate) compression: Compression,
+    /// The format of the objects.
+    pub(crate) format: Format,
     /// How many they may be.
     pub(crate) most: usize,
 }
@@ -56,7 +57,7 @@ pub(crate) struct PartitionedWriter {
     prefix: Location,
     columns: Vec<StoredColumn>,
     keys: Vec<StoredColumn>,
-    compression: Compression,
+    format: Format,
     most: usize,
     session: Session,
     schema: SchemaRef,
@@ -64,7 +65,7 @@ pub(crate) struct PartitionedWriter {
     /// By the encoded values of the keys.
     known: HashMap<Vec<u8>, usize>,
     /// In the order of their first rows.
-    partitions: Vec<ParquetWriter>,
+    partitions: Vec<ObjectsWriter>,
     open_bytes: usize,
 }
 
@@ -74,7 +75,7 @@ impl PartitionedWriter {
     /// # Errors
     /// `InvalidInput` when the keys are not the last columns or cannot be in a path.
     pub(crate) fn new(storage: &Storage, target: PartitionsTarget, session: Session) -> Result<Self> {
-        let PartitionsTarget { prefix, mut columns, keys: partition_by, compression, most } = target;
+        let PartitionsTarget { prefix, mut columns, keys: partition_by, format, most } = target;
         let names: Vec<String> = columns.iter().map(|column| column.name.to_lowercase()).collect();
         super::schema::keys_are_last(&names, &partition_by)?;
         let keys = columns.split_off(columns.len().saturating_sub(partition_by.len()));
@@ -83,6 +84,7 @@ impl PartitionedWriter {
         if !unusable.is_empty() {
             return Err(Error::new(ErrorKind::InvalidInput, OPERATION, unusable.join("; ")));
         }
+        format.check(&columns)?;
         let fields: Vec<Field> = columns
             .iter()
             .map(|column| Field::new(&column.name, stored_type(&column.data_type), true))
@@ -94,7 +96,7 @@ impl PartitionedWriter {
             prefix,
             columns,
             keys,
-            compression,
+            format,
             most,
             session,
             dealt: BatchCoalescer::new(Arc::clone(&schema), DEALT_ROWS),
@@ -207,7 +209,7 @@ impl PartitionedWriter {
     }
 
     /// Opens a partition.
-    fn open(&self, values: &[Option<&str>]) -> Result<ParquetWriter> {
+    fn open(&self, values: &[Option<&str>]) -> Result<ObjectsWriter> {
         let names = || self.keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ");
         if self.partitions.len() >= self.most {
             return Err(Error::new(
@@ -239,18 +241,18 @@ impl PartitionedWriter {
         }
         let path = hive_path(self.keys.iter().map(|key| key.name.as_str()).zip(texts.iter().map(String::as_str)))?;
         let prefix = self.prefix.join(&path)?;
-        let writer = ParquetWriter::new(&self.storage, &prefix, &self.columns, self.compression)?;
+        let writer = ObjectsWriter::new(&self.storage, &prefix, &self.columns, self.format)?;
         Ok(writer.partition(texts, PIECE_ROWS))
     }
 
     /// Ends row groups, the largest first, until what is open fits the memory.
     async fn end_largest(&mut self) -> Result<()> {
-        while self.partitions.iter().map(ParquetWriter::memory).sum::<usize>() > self.open_bytes {
+        while self.partitions.iter().map(ObjectsWriter::memory).sum::<usize>() > self.open_bytes {
             // The first of the largest: which one ends must depend on rows alone.
             let largest = self.partitions.iter_mut().rev().max_by_key(|partition| partition.memory());
             let Some(largest) = largest else { return Ok(()) };
             let before = largest.memory();
-            largest.end_row_group().await?;
+            largest.let_go().await?;
             if largest.memory() >= before {
                 return Ok(());
             }
@@ -282,7 +284,7 @@ mod tests {
             prefix: Location::parse("s3://b/v/").unwrap(),
             columns,
             keys: vec!["k".to_owned()],
-            compression: Compression::Zstd,
+            format: Format::default(),
             most: PARTITIONS,
         };
         let mut writer = PartitionedWriter::new(&storage, target, session).unwrap();

@@ -118,7 +118,7 @@ pub struct PublishOptions {
     pub version_location: Option<Location>,
     /// Where a new table is, or where an in-place partition is; none for the default place.
     pub location: Option<Location>,
-    /// The format; none for Parquet with zstd, and then the table must be of Parquet.
+    /// The format; none for that of the table, and Parquet with zstd for a new one.
     pub format: Option<Format>,
     /// Whether rows are written.
     pub contents: Contents,
@@ -269,6 +269,9 @@ pub struct Plan {
     /// Whether the version is written in batches, because one query may not write so many partitions.
     #[serde(default)]
     pub in_batches: bool,
+    /// The format that is written; none for Parquet with zstd.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
 }
 
 /// What the query gives.

@@ -10,9 +10,10 @@ mod race;
 mod visible;
 mod write;
 
+use super::Format;
 use super::request::{Plan, PublishOutcome, PublishRequest, PublishResult, PublishState, Step, Written};
 use super::version::VersionName;
-use crate::catalog::{Column, Table, TableFormat};
+use crate::catalog::{Column, Table};
 use crate::error::{Error, ErrorKind, Result, Retryable};
 use crate::lake::Lake;
 use crate::name::{Location, TableName};
@@ -153,9 +154,12 @@ fn keyed_table<'a>(
     keys: impl Iterator<Item = &'a String>,
     columns: Vec<Column>,
     root: Location,
+    format: Format,
 ) -> Table {
     let keys = keys.map(|key| Column::new(&key.to_lowercase(), "string")).collect();
-    Table::new(name.clone(), columns, keys, root, TableFormat::Parquet)
+    let mut table = Table::new(name.clone(), columns, keys, root, format.table_format());
+    table.storage = format.storage(&table.columns);
+    table
 }
 
 fn describe(name: &TableName, table: Option<&Table>, values: Option<&[String]>) -> String {

@@ -15,6 +15,9 @@ use crate::words::counted;
 /// How many footers are read at a time.
 const FOOTERS: usize = 16;
 
+/// What is done to an object of Parquet.
+const PARQUET: &str = "read a Parquet footer";
+
 /// What a version holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validated {
@@ -63,7 +66,10 @@ pub async fn validate(storage: &Storage, prefixes: &[Location], written: &[Writt
                 problems.push(format!("`{}` has {bytes} bytes, {} were written", object.location, object.bytes));
             }
             (Some(bytes), Some(count)) => match count {
-                Err(error) => problems.push(format!("`{}` is no Parquet file: {}", object.location, error.message)),
+                Err(error) => {
+                    let is_what = if error.operation == PARQUET { "is no Parquet file" } else { "cannot be read" };
+                    problems.push(format!("`{}` {is_what}: {}", object.location, error.message));
+                }
                 Ok(rows) if rows != object.rows => {
                     problems.push(format!(
                         "`{}` has {}, {} were written",
@@ -90,15 +96,20 @@ pub async fn validate(storage: &Storage, prefixes: &[Location], written: &[Writt
     .with("location", prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))
 }
 
-/// Counts the rows of a Parquet object by its footer.
+/// Counts the rows of an object: of Parquet by its footer. Only what is none is asked whether it is of ORC or Avro.
 pub(crate) async fn rows(storage: &Storage, location: &Location, bytes: u64) -> Result<u64> {
     let mut reader = ParquetObject::new(storage, location, bytes)?;
-    let metadata = reader
-        .get_metadata(None)
-        .await
-        .map_err(|error| Error::new(ErrorKind::InvalidData, "read a Parquet footer", error.to_string()))?;
+    let metadata = match reader.get_metadata(None).await {
+        Ok(metadata) => metadata,
+        Err(error) => {
+            return match super::counted::rows(storage, location, bytes).await? {
+                Some(rows) => Ok(rows),
+                None => Err(Error::new(ErrorKind::InvalidData, PARQUET, error.to_string())),
+            };
+        }
+    };
     u64::try_from(metadata.file_metadata().num_rows())
-        .map_err(|_| Error::new(ErrorKind::InvalidData, "read a Parquet footer", "the number of rows is negative"))
+        .map_err(|_| Error::new(ErrorKind::InvalidData, PARQUET, "the number of rows is negative"))
 }
 
 #[cfg(test)]

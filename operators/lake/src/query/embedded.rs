@@ -34,7 +34,8 @@ use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::LakeSettings;
-use crate::publish::parquet::{ParquetWriter, StoredColumn};
+use crate::publish::objects::ObjectsWriter;
+use crate::publish::parquet::StoredColumn;
 use crate::publish::partitioned::{PartitionedWriter, PartitionsTarget};
 use crate::sql::function::Session;
 use crate::storage::Storage;
@@ -209,7 +210,7 @@ impl Inner {
                 let points = &self.crash_points;
                 points.around("query: mark the result", result::prepare_kept(&self.storage, id)).await?;
                 let writer = result::kept_writer(&self.storage, id, &prepared.columns)?;
-                let stats = self.write(running, writer, rows).await?;
+                let stats = self.write(running, writer.into(), rows).await?;
                 let stats = QueryStats { output: Some(result::kept_location(&self.storage, id)?), ..stats };
                 let kept = result::keep(&self.storage, id, &prepared.columns, &stats);
                 points.around("query: complete the result", kept).await?;
@@ -223,10 +224,9 @@ impl Inner {
                         format!("HIVE_PATH_ALREADY_EXISTS: expected an empty prefix, found objects below `{prefix}`"),
                     ));
                 }
-                let crate::publish::Format::Parquet(compression) = format;
                 let columns = storable(&prepared)?;
                 if partition_by.is_empty() {
-                    let writer = ParquetWriter::new(&self.storage, prefix, &columns, *compression)?;
+                    let writer = ObjectsWriter::new(&self.storage, prefix, &columns, *format)?;
                     return Ok((self.write(running, writer, rows).await?, None));
                 }
                 let session = self.session(query.database.as_deref());
@@ -234,7 +234,7 @@ impl Inner {
                     prefix: prefix.as_prefix(),
                     columns,
                     keys: partition_by.clone(),
-                    compression: *compression,
+                    format: *format,
                     most: self.max_partitions,
                 };
                 let writer = PartitionedWriter::new(&self.storage, target, session)?;
@@ -246,7 +246,7 @@ impl Inner {
     async fn write(
         &self,
         running: &Running,
-        mut writer: ParquetWriter,
+        mut writer: ObjectsWriter,
         mut rows: SendableRecordBatchStream,
     ) -> Result<QueryStats> {
         while let Some(batch) = rows.next().await {

@@ -7,6 +7,7 @@ mod avro;
 mod delimited;
 mod hidden;
 mod line;
+mod orc;
 mod partition;
 mod pattern;
 mod projection;
@@ -33,12 +34,14 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use indexmap::IndexMap;
 use object_store::ObjectMeta;
 
+use crate::catalog::descriptor::parameter;
 use crate::catalog::{Partition, PartitionValues, Storage as Descriptor, Table, TableFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 use crate::publish::record::Record;
 use crate::sql::Type;
 use crate::storage::Storage;
+pub(crate) use avro::rows as avro_rows;
 use hidden::Hidden;
 pub(crate) use partition::check_partition_value;
 use projection::Projection;
@@ -227,6 +230,11 @@ impl CatalogTable {
                 Ok(Arc::new(ParquetSource::new(schema).with_table_parquet_options(options)))
             }
             Some(TableFormat::Avro) => Ok(Arc::new(StreamSource::new(schema, self.columns.clone(), ObjectForm::Avro))),
+            Some(TableFormat::Orc) => {
+                let word = parameter(descriptor, &self.table.parameters, "orc.column.index.access");
+                let form = ObjectForm::Orc(orc::Access::of(word));
+                Ok(Arc::new(StreamSource::new(schema, self.columns.clone(), form)))
+            }
             Some(format) => {
                 let form = line::LineForm::try_new(format, descriptor, &self.table.parameters)?;
                 Ok(Arc::new(StreamSource::new(schema, self.columns.clone(), ObjectForm::Lines(form))))

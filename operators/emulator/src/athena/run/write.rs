@@ -51,10 +51,10 @@ impl Athena {
     /// Runs a query and writes its rows below an empty prefix.
     async fn write_rows(&self, job: &Job, order: &Order, sql: &str, target: &Target<'_>) -> Result<QueryStats> {
         let (form, compression) = match target.form {
-            Form::Parquet(compression) => {
+            Form::Objects(format) => {
                 let destination = Destination::Objects {
                     prefix: target.prefix.clone(),
-                    format: lake::publish::Format::Parquet(compression),
+                    format,
                     partition_by: target.partitioned_by.to_vec(),
                 };
                 let (_id, stats) = self.run_query(job, order, sql, destination).await?;

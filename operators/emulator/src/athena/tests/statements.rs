@@ -302,10 +302,15 @@ async fn lines_are_taken_apart_by_patterns() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_format_that_is_neither_written_nor_read_is_told() {
     let fixture = with_table().await;
-    fixture.run("CREATE EXTERNAL TABLE orc_rows (n int) STORED AS ORC LOCATION 's3://b/rows/'").await;
+    fixture
+        .run(
+            "CREATE EXTERNAL TABLE ions (n int) ROW FORMAT SERDE 'com.amazon.ionhiveserde.IonHiveSerDe'
+             LOCATION 's3://b/rows/'",
+        )
+        .await;
     assert_eq!(
-        fixture.fails("INSERT INTO orc_rows SELECT 1").await,
-        "NOT_SUPPORTED: writing to table `web.orc_rows` is not supported: its SerDe `org.apache.hadoop.hive.ql.io.orc.OrcSerde` is neither \
+        fixture.fails("INSERT INTO ions SELECT 1").await,
+        "NOT_SUPPORTED: writing to table `web.ions` is not supported: its SerDe `com.amazon.ionhiveserde.IonHiveSerDe` is neither \
          written nor read here"
     );
 }

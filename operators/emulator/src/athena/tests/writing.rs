@@ -141,13 +141,60 @@ async fn text_is_inserted_and_unloaded() {
         "HIVE_PATH_ALREADY_EXISTS: Target directory for table already exists: s3://b/p/"
     );
     assert_eq!(
-        fixture.fails("UNLOAD (SELECT 1 AS a) TO 's3://b/o/' WITH (format = 'AVRO')").await,
-        "NOT_SUPPORTED: writing the format AVRO is not supported by this endpoint yet"
+        fixture.fails("UNLOAD (SELECT 1 AS a) TO 's3://b/o/' WITH (format = 'ION')").await,
+        "NOT_SUPPORTED: writing the format ION is not supported by this endpoint yet"
     );
     assert_eq!(
         fixture.fails("UNLOAD (\nSELECT\n missing) TO 's3://b/x/' WITH (format = 'PARQUET')").await,
         "COLUMN_NOT_FOUND: line 3:2: Column 'missing' cannot be resolved",
         "places are those of the whole statement"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orc_and_avro_are_made_inserted_unloaded_and_read() {
+    let fixture = with_database().await;
+    for (format, compression) in [("ORC", "ZLIB"), ("ORC", "NONE"), ("AVRO", "DEFLATE"), ("AVRO", "SNAPPY")] {
+        let table = format!("{format}_{compression}").to_lowercase();
+        fixture
+            .run(&format!(
+                "CREATE TABLE {table} WITH (format = '{format}', write_compression = '{compression}',
+                   partitioned_by = ARRAY['p']) AS
+                 SELECT * FROM (VALUES (1, 'a', DATE '2026-01-02', CAST(1.5 AS decimal(5,2)), ARRAY[1, NULL], 'x'),
+                   (2, NULL, NULL, NULL, NULL, 'y')) AS t (n, s, d, c, l, p)"
+            ))
+            .await;
+        fixture.run(&format!("INSERT INTO {table} VALUES (3, 'c', NULL, DECIMAL '-0.01', ARRAY[], 'x')")).await;
+        assert_eq!(
+            fixture.rows(&format!("SELECT n, s, d, c, l, p FROM {table} ORDER BY n")).await,
+            ["1|a|2026-01-02|1.50|[1, null]|x", "2|NULL|NULL|NULL|NULL|y", "3|c|NULL|-0.01|[]|x"],
+            "{table}"
+        );
+        let ran = fixture
+            .run(&format!("UNLOAD (SELECT n FROM {table}) TO 's3://b/u-{table}/' WITH (format = '{format}')"))
+            .await;
+        assert_eq!(ran.results["UpdateCount"], 3);
+        let manifest = ran.execution["Statistics"]["DataManifestLocation"].as_str().unwrap();
+        let ending = format.to_lowercase();
+        assert_eq!(fixture.object(manifest).await, format!("s3://b/u-{table}/part-00000.{ending}\n"));
+    }
+    // What a format has no form for is told before anything is written.
+    assert_eq!(
+        fixture.fails("CREATE TABLE m WITH (format = 'AVRO') AS SELECT MAP(ARRAY[1], ARRAY[2]) AS m").await,
+        "NOT_SUPPORTED: rows cannot be written in the format AVRO: column `m` of type map(integer, integer): the keys of a map in \
+         Avro are text"
+    );
+    assert_eq!(
+        fixture.fails("UNLOAD (SELECT 1 AS \"a b\") TO 's3://b/n/' WITH (format = 'AVRO')").await,
+        "NOT_SUPPORTED: rows cannot be written in the format AVRO: column `a b`: a name in Avro begins with a letter or `_`, and has \
+         letters, digits and `_` behind it"
+    );
+    assert_eq!(
+        fixture
+            .fails("UNLOAD (SELECT TIMESTAMP '1969-12-31 23:59:59.500' AS t) TO 's3://b/t/' WITH (format = 'ORC')")
+            .await,
+        "HIVE_WRITER_DATA_ERROR: a time lies in the last second before 1970-01-01, and ORC has no form for it: readers would take it \
+         for one in the second behind; write another format, or whole seconds"
     );
 }
 

@@ -27,7 +27,7 @@ impl Lake {
             token: request.query_token(&probed.plan, "write the rows aside"),
             destination: Destination::Objects {
                 prefix: batch::aside(&prefix)?,
-                format: request.options.format.unwrap_or_default(),
+                format: batch::aside_format(&probed.plan),
                 partition_by: Vec::new(),
             },
             tables: Vec::new(),
@@ -123,7 +123,7 @@ impl Lake {
             token: request.query_token(&probed.plan, &step),
             destination: Destination::Objects {
                 prefix: batch::prefix(prefix, number, batching.try_number)?,
-                format: request.options.format.unwrap_or_default(),
+                format: probed.plan.format.unwrap_or_default(),
                 partition_by: keys(probed),
             },
             tables: vec![batch::aside_table(request, probed, prefix)?],

@@ -7,6 +7,7 @@ use crate::catalog::{Table, TableFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::{Location, TableName};
+use crate::publish::Format;
 use crate::publish::decide::{self, Beginning, OnEmpty, PublishMode};
 use crate::publish::record::{Record, schema_hash};
 use crate::publish::request::{Plan, PublishRequest, PublishResult, PublishState, Step, Target};
@@ -38,7 +39,7 @@ impl Lake {
         let (values, replaces, previous, table_root) = match (&request.target, &table) {
             (Target::Partition { values, .. }, None) if create => {
                 let root = self.default_location(name).await?;
-                let table = keyed_table(name, values.keys(), Vec::new(), root.clone());
+                let table = keyed_table(name, values.keys(), Vec::new(), root.clone(), Format::default());
                 (Some(table.partition_values(values)?), None, None, root)
             }
             (Target::Partition { .. }, None) => {
@@ -107,6 +108,7 @@ impl Lake {
             races: 0,
             creates_table,
             in_batches: false,
+            format: format_of(request, table.as_ref()),
         })))
     }
 
@@ -146,6 +148,7 @@ impl Lake {
             races: 0,
             creates_table: false,
             in_batches: false,
+            format: options.format,
         })))
     }
 
@@ -192,14 +195,23 @@ fn publishable(table: &Table, request: &PublishRequest) -> Result<()> {
              table as a whole below a version in its `storage.location.template`"
         )));
     }
-    if request.options.format.is_none() && TableFormat::of(&table.storage) != Some(TableFormat::Parquet) {
+    if request.options.format.is_none() && format_of(request, Some(table)).is_none() {
         return Err(invalid(format!(
-            "`{name}` is read by `{}`, and partitions are written as Parquet: give `format: parquet` when its readers take \
-             each partition's own format",
+            "`{name}` is read by `{}`, and partitions are written as Parquet, ORC or Avro: give `format: parquet` when its \
+             readers take each partition's own format",
             table.storage.serde
         )));
     }
     Ok(())
+}
+
+/// Returns the format that is written: what the request says, else for a partition that of its table.
+fn format_of(request: &PublishRequest, table: Option<&Table>) -> Option<Format> {
+    let of_table = || match (&request.target, table) {
+        (Target::Partition { .. }, Some(table)) => TableFormat::of(&table.storage).and_then(Format::of_table),
+        _ => None,
+    };
+    request.options.format.or_else(of_table)
 }
 
 /// Returns where a table stood first.

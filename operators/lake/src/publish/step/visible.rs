@@ -1,7 +1,7 @@
 //! The last step of a publish: the database and the table stand, and the catalog points to the version.
 
 use super::{TABLE_ROOT, keyed_table, skipped};
-use crate::catalog::{Database, Expect, Table, TableFormat};
+use crate::catalog::{Database, Expect, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::TableName;
@@ -21,7 +21,13 @@ impl Lake {
         match &request.target {
             Target::Partition { values, .. } if probed.plan.creates_table => {
                 // A sibling that publishes another partition of the same new table may have made it.
-                let wanted = keyed_table(name, values.keys(), probed.schema.added.clone(), root);
+                let wanted = keyed_table(
+                    name,
+                    values.keys(),
+                    probed.schema.added.clone(),
+                    root,
+                    probed.plan.format.unwrap_or_default(),
+                );
                 Ok(self.catalog.table(name).await?.unwrap_or(wanted))
             }
             Target::Partition { .. } => {
@@ -35,7 +41,9 @@ impl Lake {
             }
             Target::Table { .. } => {
                 let (columns, keys) = (probed.schema.added.clone(), probed.schema.keys.clone());
-                let mut table = Table::new(name.clone(), columns, keys, root.clone(), TableFormat::Parquet);
+                let format = probed.plan.format.unwrap_or_default();
+                let mut table = Table::new(name.clone(), columns, keys, root.clone(), format.table_format());
+                table.storage = format.storage(&table.columns);
                 table.parameters.insert(TABLE_ROOT.to_owned(), root.to_string());
                 table.parameters.extend(request.options.table_parameters.clone());
                 Ok(table)
@@ -87,6 +95,7 @@ impl Lake {
             },
             expect: plan.replaces.map_or(Expect::Absent, Expect::Version),
             parameters: indexmap::IndexMap::new(),
+            format: plan.format.unwrap_or_default(),
         };
         let register = request.options.register;
         let (location, published) = match request.options.mode {
@@ -134,7 +143,8 @@ impl Lake {
         let Target::Partition { table: name, values } = &request.target else {
             return self.existing(request.target.table()).await;
         };
-        let wanted = keyed_table(name, values.keys(), probed.schema.added.clone(), probed.plan.table_root.clone());
+        let (columns, root) = (probed.schema.added.clone(), probed.plan.table_root.clone());
+        let wanted = keyed_table(name, values.keys(), columns, root, probed.plan.format.unwrap_or_default());
         let put = self.catalog.put_table(&wanted, Expect::Absent);
         match self.settings.crash_points.around("publish: make the table", put).await {
             Err(error) if error.kind == ErrorKind::AlreadyExists => {

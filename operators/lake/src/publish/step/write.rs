@@ -6,11 +6,14 @@ use crate::lake::Lake;
 use crate::name::Location;
 use crate::publish::decide::{self, Ending, RowLimit};
 use crate::publish::dml::wrap;
+use crate::publish::parquet::StoredColumn;
 use crate::publish::request::{
     Contents, Plan, Probed, PublishRequest, PublishState, Step, Submitted, Target, Waiting, Written,
 };
+use crate::publish::schema::SchemaPlan;
 use crate::publish::validate;
 use crate::query::{Destination, Query, QueryStats, QueryStatus};
+use crate::sql::Type;
 
 /// How many failures of a query are enough, of those that may go well the next time (each time under a prefix of its own).
 pub(super) const FAILURES: u32 = 5;
@@ -25,6 +28,7 @@ impl Lake {
         };
         let columns = request.target.own_columns(&request.sql, &description.columns);
         let schema = request.target.plan_columns(table.as_ref(), &columns, &request.options)?;
+        plan.format.unwrap_or_default().check(&stored(&schema))?;
         Ok(Step::Next(PublishState::Probed(Probed { plan: plan.clone(), schema })))
     }
 
@@ -53,7 +57,7 @@ impl Lake {
             token: request.query_token(plan, "write"),
             destination: Destination::Objects {
                 prefix: prefix.clone(),
-                format: request.options.format.unwrap_or_default(),
+                format: plan.format.unwrap_or_default(),
                 partition_by: probed.schema.keys.iter().map(|key| key.name.clone()).collect(),
             },
             tables: Vec::new(),
@@ -145,6 +149,16 @@ impl Lake {
         }
         Ok(Step::Next(PublishState::Written(written)))
     }
+}
+
+/// Returns the columns of the objects that a query writes; none of a type that only the catalog knows.
+fn stored(schema: &SchemaPlan) -> Vec<StoredColumn> {
+    let in_objects = schema.columns.len().saturating_sub(schema.keys.len());
+    let columns = schema.columns.iter().take(in_objects).filter_map(|column| {
+        let data_type = Type::from_trino(&column.data_type).ok()?;
+        Some(StoredColumn { name: column.name.clone(), data_type })
+    });
+    columns.collect()
 }
 
 /// Tells whether another try may succeed, under a prefix of its own.

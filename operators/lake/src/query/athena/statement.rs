@@ -2,7 +2,7 @@
 
 use crate::name::Location;
 use crate::publish::dml::literal;
-use crate::publish::{Compression, Format};
+use crate::publish::{AvroCompression, Compression, Format, OrcCompression};
 use crate::sql::without_semicolon;
 
 /// How many lines an UNLOAD has before the query in it.
@@ -48,21 +48,35 @@ fn without_comments(statement: &str) -> &str {
 /// Returns the statement that writes the rows of a query to objects:
 /// <https://docs.aws.amazon.com/athena/latest/ug/unload.html>.
 pub(super) fn unload(sql: &str, prefix: &Location, format: Format, partition_by: &[String]) -> String {
-    let Format::Parquet(compression) = format;
-    let compression = match compression {
-        Compression::Zstd => "ZSTD",
-        Compression::Snappy => "SNAPPY",
-        Compression::Gzip => "GZIP",
-        Compression::None => "NONE",
-    };
+    let (format, compression) = words(format);
     let keys: Vec<String> = partition_by.iter().map(|key| literal(key)).collect();
     let keys = if keys.is_empty() { String::new() } else { format!(", partitioned_by = ARRAY[{}]", keys.join(", ")) };
     // The query stands on lines of its own, so that a comment at its end does not swallow the bracket.
     format!(
-        "UNLOAD (\n{}\n) TO {} WITH (format = 'PARQUET', compression = '{compression}'{keys})",
+        "UNLOAD (\n{}\n) TO {} WITH (format = '{format}', compression = '{compression}'{keys})",
         without_semicolon(sql),
         literal(&prefix.as_prefix().to_string()),
     )
+}
+
+/// Returns what Athena calls a format and its compression
+/// (<https://docs.aws.amazon.com/athena/latest/ug/compression-support-hive.html>).
+fn words(format: Format) -> (&'static str, &'static str) {
+    match format {
+        Format::Parquet(Compression::Zstd) => ("PARQUET", "ZSTD"),
+        Format::Parquet(Compression::Snappy) => ("PARQUET", "SNAPPY"),
+        Format::Parquet(Compression::Gzip) => ("PARQUET", "GZIP"),
+        Format::Parquet(Compression::None) => ("PARQUET", "NONE"),
+        Format::Orc(OrcCompression::Zstd) => ("ORC", "ZSTD"),
+        Format::Orc(OrcCompression::Snappy) => ("ORC", "SNAPPY"),
+        Format::Orc(OrcCompression::Zlib) => ("ORC", "ZLIB"),
+        Format::Orc(OrcCompression::Lz4) => ("ORC", "LZ4"),
+        Format::Orc(OrcCompression::None) => ("ORC", "NONE"),
+        Format::Avro(AvroCompression::Zstd) => ("AVRO", "ZSTD"),
+        Format::Avro(AvroCompression::Snappy) => ("AVRO", "SNAPPY"),
+        Format::Avro(AvroCompression::Deflate) => ("AVRO", "DEFLATE"),
+        Format::Avro(AvroCompression::None) => ("AVRO", "NONE"),
+    }
 }
 
 #[cfg(test)]
@@ -78,9 +92,13 @@ mod tests {
             "UNLOAD (\nSELECT 1 -- one;\n\n) TO 's3://b/it''s/v/' WITH (format = 'PARQUET', compression = 'ZSTD', \
              partitioned_by = ARRAY['dt', 'o''clock'])"
         );
-        assert!(
-            unload("SELECT 1", &prefix, Format::Parquet(Compression::None), &[]).ends_with("compression = 'NONE')")
-        );
+        for (format, with) in [
+            (Format::Parquet(Compression::None), "(format = 'PARQUET', compression = 'NONE')"),
+            (Format::Orc(OrcCompression::Zlib), "(format = 'ORC', compression = 'ZLIB')"),
+            (Format::Avro(AvroCompression::Deflate), "(format = 'AVRO', compression = 'DEFLATE')"),
+        ] {
+            assert!(unload("SELECT 1", &prefix, format, &[]).ends_with(with), "{with}");
+        }
     }
 
     #[test]

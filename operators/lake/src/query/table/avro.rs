@@ -14,6 +14,7 @@ use datafusion::arrow::record_batch::RecordBatch;
 use serde_json::Value;
 
 use self::container::Container;
+pub(crate) use self::container::rows;
 use super::adapt::{adapt, fits};
 use super::line::cast_failed;
 use super::stream::{Asked, Batches};

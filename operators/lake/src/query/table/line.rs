@@ -57,17 +57,19 @@ impl LineForm {
             }
             TableFormat::Regex => Kind::Pattern(PatternLines::regex(&parameter)?),
             TableFormat::Grok => Kind::Pattern(PatternLines::grok(&parameter)?),
-            TableFormat::Delimited | TableFormat::Parquet | TableFormat::Avro => Kind::Delimited(Delimited::new(
-                match parameter("field.delim") {
-                    Some(text) => one(Some(text), "field.delim")?,
-                    None => serialization_format(parameter("serialization.format"))?,
-                },
-                // Hive itself writes the name with this slip: HIVE-11785.
-                one(parameter("collection.delim").or_else(|| parameter("colelction.delim")), "collection.delim")?,
-                one(parameter("mapkey.delim"), "mapkey.delim")?,
-                one(parameter("escape.delim"), "escape.delim")?,
-                parameter("serialization.null.format"),
-            )),
+            TableFormat::Delimited | TableFormat::Parquet | TableFormat::Avro | TableFormat::Orc => {
+                Kind::Delimited(Delimited::new(
+                    match parameter("field.delim") {
+                        Some(text) => one(Some(text), "field.delim")?,
+                        None => serialization_format(parameter("serialization.format"))?,
+                    },
+                    // Hive itself writes the name with this slip: HIVE-11785.
+                    one(parameter("collection.delim").or_else(|| parameter("colelction.delim")), "collection.delim")?,
+                    one(parameter("mapkey.delim"), "mapkey.delim")?,
+                    one(parameter("escape.delim"), "escape.delim")?,
+                    parameter("serialization.null.format"),
+                ))
+            }
         };
         Ok(Self { kind, skip })
     }

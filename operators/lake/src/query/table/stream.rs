@@ -1,4 +1,5 @@
-//! Objects that are read from their first byte to their last, in batches as they come: text and Avro.
+//! Objects that are read by a thread of their own, in batches as they come: text and Avro from their first byte to their last, ORC
+//! stripe by stripe.
 
 use std::fmt;
 use std::io::Read;
@@ -19,10 +20,11 @@ use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_plan::DisplayFormatType;
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
 use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 
 use super::line::LineForm;
-use super::{avro, external, text};
+use super::{avro, external, orc, text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Type;
 
@@ -42,6 +44,8 @@ pub(super) enum ObjectForm {
     Lines(LineForm),
     /// Avro's object container files.
     Avro,
+    /// ORC files.
+    Orc(orc::Access),
 }
 
 /// A source of such objects.
@@ -118,6 +122,7 @@ impl FileSource for StreamSource {
         match self.form {
             ObjectForm::Lines(_) => "text",
             ObjectForm::Avro => "avro",
+            ObjectForm::Orc(_) => "orc",
         }
     }
 
@@ -160,6 +165,21 @@ impl FileOpener for StreamOpener {
             batch_rows: self.batch_rows,
         };
         let scanned = self.scanned.clone();
+        if let ObjectForm::Orc(access) = form {
+            return Ok(Box::pin(async move {
+                let (sender, receiver) = tokio::sync::mpsc::channel(BATCHES_AHEAD);
+                let object = orc::Object {
+                    store,
+                    path: file.object_meta.location,
+                    bytes: file.object_meta.size,
+                    scanned,
+                    runtime: tokio::runtime::Handle::current(),
+                    batches: sender.clone(),
+                };
+                read_aside(sender, move |batches| orc::read(&asked, access, object, batches));
+                Ok(received(receiver))
+            }));
+        }
         Ok(Box::pin(async move {
             let result = store.get(&file.object_meta.location).await?;
             let mut chunks = result.into_stream();
@@ -177,22 +197,31 @@ impl FileOpener for StreamOpener {
             });
             let bytes = ChunkReader { chunks: chunk_receiver, current: Bytes::new() };
             let (sender, receiver) = tokio::sync::mpsc::channel(BATCHES_AHEAD);
-            // Ends by itself when the receiver is dropped: the next send fails.
-            tokio::task::spawn_blocking(move || {
-                let read = match &form {
-                    ObjectForm::Lines(form) => text::read(&asked, form, bytes, &sender),
-                    ObjectForm::Avro => avro::read(&asked, bytes, &sender),
-                };
-                if let Err(error) = read {
-                    let _receiver_is_gone = sender.blocking_send(Err(external(error)));
-                }
+            read_aside(sender, move |batches| match &form {
+                ObjectForm::Lines(form) => text::read(&asked, form, bytes, batches),
+                ObjectForm::Avro | ObjectForm::Orc(_) => avro::read(&asked, bytes, batches),
             });
-            let batches = futures::stream::unfold(receiver, |mut receiver| async move {
-                receiver.recv().await.map(|batch| (batch, receiver))
-            });
-            Ok(batches.boxed())
+            Ok(received(receiver))
         }))
     }
+}
+
+/// Reads an object in a thread that may wait; ends by itself when the receiver is dropped, as the next send fails.
+fn read_aside(sender: Batches, read: impl FnOnce(&Batches) -> Result<()> + Send + 'static) {
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = read(&sender) {
+            let _receiver_is_gone = sender.blocking_send(Err(external(error)));
+        }
+    });
+}
+
+type Received = std::result::Result<RecordBatch, DataFusionError>;
+
+fn received(receiver: tokio::sync::mpsc::Receiver<Received>) -> BoxStream<'static, Received> {
+    let batches = futures::stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|batch| (batch, receiver))
+    });
+    batches.boxed()
 }
 
 /// Chunks of an object, for a thread that reads and waits.

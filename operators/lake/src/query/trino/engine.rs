@@ -92,7 +92,7 @@ impl Inner {
                 }
                 self.make_scratch_database().await?;
                 session.push(statement::compression(&settings.catalog, *format));
-                statement::write(&settings.catalog, through, sql, prefix, partition_by)
+                statement::write(&settings.catalog, through, sql, prefix, *format, partition_by)
             }
             _ => without_semicolon(sql).to_owned(),
         };

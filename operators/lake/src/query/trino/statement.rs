@@ -2,7 +2,7 @@
 
 use crate::name::{Location, TableName};
 use crate::publish::dml::{identifier, literal};
-use crate::publish::{Compression, Format};
+use crate::publish::{AvroCompression, Compression, Format, OrcCompression};
 use crate::sql::without_semicolon;
 
 /// How many lines stand before the query in a statement that writes, or that asks for columns.
@@ -15,27 +15,42 @@ pub(super) fn write(
     through: &TableName,
     sql: &str,
     prefix: &Location,
+    format: Format,
     partition_by: &[String],
 ) -> String {
+    let format = match format {
+        Format::Parquet(_) => "PARQUET",
+        Format::Orc(_) => "ORC",
+        Format::Avro(_) => "AVRO",
+    };
     let keys: Vec<String> = partition_by.iter().map(|key| literal(&key.to_lowercase())).collect();
     let keys = if keys.is_empty() { String::new() } else { format!(", partitioned_by = ARRAY[{}]", keys.join(", ")) };
     // The query stands on lines of its own, so that its places are only some lines further down.
     format!(
-        "CREATE TABLE {} WITH (external_location = {}, format = 'PARQUET'{keys}) AS\n{}",
+        "CREATE TABLE {} WITH (external_location = {}, format = '{format}'{keys}) AS\n{}",
         qualified(catalog, through),
         literal(&prefix.as_prefix().to_string()),
         without_semicolon(sql),
     )
 }
 
-/// Returns the session property that says how objects are compressed.
+/// Returns the session property that says how objects are compressed. Trino's words are those of Parquet: GZIP is ZLIB in ORC, and
+/// DEFLATE in Avro.
 pub(super) fn compression(catalog: &str, format: Format) -> (String, String) {
-    let Format::Parquet(compression) = format;
-    let codec = match compression {
-        Compression::Zstd => "ZSTD",
-        Compression::Snappy => "SNAPPY",
-        Compression::Gzip => "GZIP",
-        Compression::None => "NONE",
+    let codec = match format {
+        Format::Parquet(Compression::Zstd)
+        | Format::Orc(OrcCompression::Zstd)
+        | Format::Avro(AvroCompression::Zstd) => "ZSTD",
+        Format::Parquet(Compression::Snappy)
+        | Format::Orc(OrcCompression::Snappy)
+        | Format::Avro(AvroCompression::Snappy) => "SNAPPY",
+        Format::Parquet(Compression::Gzip)
+        | Format::Orc(OrcCompression::Zlib)
+        | Format::Avro(AvroCompression::Deflate) => "GZIP",
+        Format::Orc(OrcCompression::Lz4) => "LZ4",
+        Format::Parquet(Compression::None)
+        | Format::Orc(OrcCompression::None)
+        | Format::Avro(AvroCompression::None) => "NONE",
     };
     (format!("{catalog}.compression_codec"), codec.to_owned())
 }
@@ -58,16 +73,19 @@ mod tests {
         let table = TableName::new("default", "suiro_temporary_0").unwrap();
         let prefix = Location::parse("s3://b/it's/v").unwrap();
         assert_eq!(
-            write("lake", &table, "SELECT 1 AS a -- one;\n;", &prefix, &[]),
+            write("lake", &table, "SELECT 1 AS a -- one;\n;", &prefix, Format::default(), &[]),
             "CREATE TABLE \"lake\".\"default\".\"suiro_temporary_0\" WITH (external_location = 's3://b/it''s/v/', \
              format = 'PARQUET') AS\nSELECT 1 AS a -- one;\n"
         );
         let keys = ["Dt".to_owned(), "o'clock".to_owned()];
         assert!(
-            write("lake", &table, "SELECT 1", &prefix, &keys)
+            write("lake", &table, "SELECT 1", &prefix, Format::default(), &keys)
                 .contains(", partitioned_by = ARRAY['dt', 'o''clock']) AS\nSELECT 1")
         );
         assert_eq!(compression("lake", Format::default()), ("lake.compression_codec".to_owned(), "ZSTD".to_owned()));
+        let orc = Format::Orc(OrcCompression::Zlib);
+        assert!(write("lake", &table, "SELECT 1", &prefix, orc, &[]).contains("format = 'ORC')"));
+        assert_eq!(compression("lake", orc).1, "GZIP");
         assert_eq!(columns("SELECT 1;"), "SELECT * FROM (\nSELECT 1\n) AS query LIMIT 0");
     }
 }

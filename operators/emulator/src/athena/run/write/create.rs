@@ -69,7 +69,7 @@ impl Athena {
 
         let (columns, keys) = columns.split_at(columns.len() - options.partitioned_by.len());
         let mut table = Table::new(name.clone(), columns.to_vec(), keys.to_vec(), location, TableFormat::Parquet);
-        table.storage = options.form.storage();
+        table.storage = options.form.storage(&table.columns);
         table.parameters.insert("classification".to_owned(), options.form.classification().to_owned());
         let partitions = partitions(&table, &stats)?;
         match catalog.replace_table(&table, &partitions, Expect::Absent).await {

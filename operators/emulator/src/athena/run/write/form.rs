@@ -1,10 +1,10 @@
 //! The properties of `WITH (…)`: formats, compressions, places. What is not known is refused by its name.
 
 use indexmap::IndexMap;
-use lake::catalog::{Storage, TableFormat};
+use lake::catalog::{Column, Storage, TableFormat};
 use lake::name::Location;
-use lake::publish::Compression;
 use lake::publish::text::{TextCompression, TextForm};
+use lake::publish::{AvroCompression, Compression, Format, OrcCompression};
 use lake::{Error, ErrorKind, Result};
 
 use crate::athena::statement::Property;
@@ -17,7 +17,8 @@ const DELIMITER: char = '\u{1}';
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    Parquet(Compression),
+    /// Objects that the query engine writes.
+    Objects(Format),
     Text(TextForm, TextCompression),
 }
 
@@ -30,10 +31,10 @@ pub(super) struct Options {
 }
 
 impl Form {
-    /// Returns how a table of this form is read.
-    pub(super) fn storage(self) -> Storage {
+    /// Returns how a table of this form and these columns is read.
+    pub(super) fn storage(self, columns: &[Column]) -> Storage {
         match self {
-            Self::Parquet(_) => TableFormat::Parquet.storage(),
+            Self::Objects(format) => format.storage(columns),
             Self::Text(TextForm::Json, _) => TableFormat::HiveJson.storage(),
             Self::Text(TextForm::Delimited(delimiter), _) => {
                 let mut storage = TableFormat::Delimited.storage();
@@ -48,7 +49,7 @@ impl Form {
     /// Returns what Glue calls it.
     pub(super) fn classification(self) -> &'static str {
         match self {
-            Self::Parquet(_) => "parquet",
+            Self::Objects(format) => format.table_format().classification(),
             Self::Text(TextForm::Json, _) => "json",
             Self::Text(TextForm::Delimited(_), _) => "csv",
         }
@@ -167,13 +168,28 @@ impl Words {
             ));
         }
         let form = match format {
-            "PARQUET" => Form::Parquet(match compression.as_deref() {
+            "PARQUET" => Form::Objects(Format::Parquet(match compression.as_deref() {
                 None | Some("GZIP") => Compression::Gzip,
                 Some("SNAPPY") => Compression::Snappy,
                 Some("ZSTD") => Compression::Zstd,
                 Some("NONE") => Compression::None,
                 Some(word) => return Err(refused(word)),
-            }),
+            })),
+            "ORC" => Form::Objects(Format::Orc(match compression.as_deref() {
+                None | Some("ZLIB") => OrcCompression::Zlib,
+                Some("SNAPPY") => OrcCompression::Snappy,
+                Some("LZ4") => OrcCompression::Lz4,
+                Some("ZSTD") => OrcCompression::Zstd,
+                Some("NONE") => OrcCompression::None,
+                Some(word) => return Err(refused(word)),
+            })),
+            "AVRO" => Form::Objects(Format::Avro(match compression.as_deref() {
+                None | Some("DEFLATE") => AvroCompression::Deflate,
+                Some("SNAPPY") => AvroCompression::Snappy,
+                Some("ZSTD") => AvroCompression::Zstd,
+                Some("NONE") => AvroCompression::None,
+                Some(word) => return Err(refused(word)),
+            })),
             "JSON" => text(TextForm::Json)?,
             "TEXTFILE" => {
                 let mut delimiter = DELIMITER;
@@ -188,10 +204,10 @@ impl Words {
                 }
                 text(TextForm::Delimited(delimiter))?
             }
-            "ORC" | "AVRO" | "ION" => return Err(unsupported(&format!("writing the format {format}"))),
+            "ION" => return Err(unsupported(&format!("writing the format {format}"))),
             other => {
                 let value = Property::Scalar(other.to_owned());
-                return Err(wrong("format", "PARQUET, JSON or TEXTFILE", &value));
+                return Err(wrong("format", "PARQUET, ORC, AVRO, JSON or TEXTFILE", &value));
             }
         };
         Ok(Options {
@@ -263,7 +279,15 @@ mod tests {
 
     #[test]
     fn properties_say_form_and_place() {
-        assert_eq!(create(&[]).unwrap().form, Form::Parquet(Compression::Gzip));
+        assert_eq!(create(&[]).unwrap().form, Form::Objects(Format::Parquet(Compression::Gzip)));
+        for (format, property, word, expected) in [
+            ("orc", "write_compression", "zlib", Format::Orc(OrcCompression::Zlib)),
+            ("ORC", "orc_compression", "LZ4", Format::Orc(OrcCompression::Lz4)),
+            ("avro", "write_compression", "snappy", Format::Avro(AvroCompression::Snappy)),
+        ] {
+            let options = create(&[("format", text(format)), (property, text(word))]).unwrap();
+            assert_eq!(options.form, Form::Objects(expected));
+        }
         let options = create(&[
             ("format", text("textfile")),
             ("field_delimiter", text(",")),
@@ -285,7 +309,7 @@ mod tests {
                 Property::Array(vec![]),
                 "NOT_SUPPORTED: the property `bucketed_by` is not supported by this endpoint yet",
             ),
-            ("format", text("ORC"), "NOT_SUPPORTED: writing the format ORC is not supported by this endpoint yet"),
+            ("format", text("ION"), "NOT_SUPPORTED: writing the format ION is not supported by this endpoint yet"),
             ("foo", text("1"), "INVALID_TABLE_PROPERTY: line 1:1: CREATE TABLE AS has no property `foo`"),
             (
                 "parquet_compression",

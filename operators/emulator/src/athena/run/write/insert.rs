@@ -5,9 +5,9 @@
 
 use lake::catalog::{Table, TableFormat};
 use lake::name::Location;
-use lake::publish::Compression;
 use lake::publish::dml::identifier;
 use lake::publish::text::{TextCompression, TextForm};
+use lake::publish::{AvroCompression, Compression, Format, OrcCompression};
 use lake::query::ResultColumn;
 use lake::sql::Type;
 use lake::sql::coerce::can_coerce;
@@ -77,14 +77,35 @@ fn form_of(table: &Table) -> Result<Form> {
     match TableFormat::of(&table.storage) {
         Some(TableFormat::Parquet) => {
             let word = parameter("parquet.compression").or_else(|| parameter("parquet.compress"));
-            Ok(Form::Parquet(
+            Ok(Form::Objects(Format::Parquet(
                 match word.or_else(|| parameter("write.compression")).map(str::to_ascii_uppercase).as_deref() {
                     Some("SNAPPY") => Compression::Snappy,
                     Some("ZSTD") => Compression::Zstd,
                     Some("NONE" | "UNCOMPRESSED") => Compression::None,
                     _ => Compression::Gzip,
                 },
-            ))
+            )))
+        }
+        Some(TableFormat::Orc) => {
+            let word = parameter("orc.compress").or_else(|| parameter("orc.compression"));
+            Ok(Form::Objects(Format::Orc(
+                match word.or_else(|| parameter("write.compression")).map(str::to_ascii_uppercase).as_deref() {
+                    Some("SNAPPY") => OrcCompression::Snappy,
+                    Some("LZ4") => OrcCompression::Lz4,
+                    Some("ZSTD") => OrcCompression::Zstd,
+                    Some("NONE" | "UNCOMPRESSED") => OrcCompression::None,
+                    _ => OrcCompression::Zlib,
+                },
+            )))
+        }
+        Some(TableFormat::Avro) => {
+            let word = parameter("avro.output.codec").or_else(|| parameter("write.compression"));
+            Ok(Form::Objects(Format::Avro(match word.map(str::to_ascii_uppercase).as_deref() {
+                Some("SNAPPY") => AvroCompression::Snappy,
+                Some("ZSTD" | "ZSTANDARD") => AvroCompression::Zstd,
+                Some("NONE" | "NULL" | "UNCOMPRESSED") => AvroCompression::None,
+                _ => AvroCompression::Deflate,
+            })))
         }
         Some(TableFormat::Delimited) => {
             let separators = ["collection.delim", "colelction.delim", "mapkey.delim", "escape.delim"];

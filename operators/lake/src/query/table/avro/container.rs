@@ -110,6 +110,26 @@ impl<R: BufRead> Container<R> {
     }
 }
 
+/// Counts the rows of a file by what its blocks say, without decompressing them.
+///
+/// # Errors
+/// Of what is no such file, or a damaged one.
+pub(crate) fn rows(source: impl BufRead) -> io::Result<u64> {
+    let mut container = Container::open(source)?;
+    let mut rows = 0;
+    while !container.source.fill_buf()?.is_empty() {
+        let block = number(&mut container.source)?;
+        rows += u64::try_from(block).map_err(|_| bad("a block has fewer than no rows".to_owned()))?;
+        bytes(&mut container.source, BLOCK_BYTES)?;
+        let mut sync = [0; 16];
+        container.source.read_exact(&mut sync)?;
+        if sync != container.sync {
+            return Err(bad("the mark behind a block is not that of the file".to_owned()));
+        }
+    }
+    Ok(rows)
+}
+
 impl<R: BufRead> BufRead for Container<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.taken == self.ready.len() && !self.next_block()? {
