@@ -19,7 +19,7 @@ use engine::run::plan::{PlannedTask, Unknown};
 use engine::schedule;
 use lake::load;
 use lake::load::config::{InputConfig, OutputConfig};
-use lake::publish::{PublishOptions, Target};
+use lake::publish::{PublishOptions, Target, publishable};
 use lake::query::ResultColumn;
 use lake::{ErrorKind, Lake, words};
 use serde::Serialize;
@@ -246,7 +246,11 @@ async fn misfit(
         _ => return Ok(None),
     };
     let columns = target.own_columns(sql, columns);
-    let problem = target.plan_columns(found.as_ref(), &columns, &options).err();
+    let refused = match (&target, &found) {
+        (Target::Partition { .. }, Some(table)) => publishable(table, &options).err(),
+        _ => None,
+    };
+    let problem = refused.or_else(|| target.plan_columns(found.as_ref(), &columns, &options).err());
     Ok(problem.map(|error| error.to_string()))
 }
 

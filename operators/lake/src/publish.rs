@@ -48,6 +48,7 @@ pub use request::{
     PublishState, Staging, Step, Submitted, Target, Waiting, Written, WrittenBatch,
 };
 pub use schema::{OnMissingColumn, OnSchemaChange};
+pub use step::plan::publishable;
 pub use undo::{Direction, OtherVersion, Undone};
 pub use version::{VersionName, version_root};
 pub use versions::{IntendedVersion, VersionRoot, VersionState, Versions, WrittenVersion};

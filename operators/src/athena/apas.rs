@@ -232,10 +232,7 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
     check_values_for(lake, &table, &params.partition_kv, Use::Write).await?;
     let extra = athena_scope(context, "athena.apas");
     let sql = sql_text::resolve(lake, context, &params.command, &extra).await.at_param("_command")?;
-    let mode = match (params.publish, &params.location) {
-        (Some(Publish::Version), _) | (None, None) => PublishMode::Versioned,
-        (Some(Publish::InPlace), _) | (None, Some(_)) => PublishMode::InPlace,
-    };
+    let mode = mode(params.publish, params.location.is_some());
     if mode == PublishMode::InPlace {
         context.host.log("publishing in place: readers that go by path can meet the partition half done");
     }
@@ -287,7 +284,15 @@ fn schema_options(change: SchemaChange, null_fill: bool, ignore: bool) -> (OnSch
     (on_schema_change, if ignore || null_fill { OnMissingColumn::NullFill } else { OnMissingColumn::Fail })
 }
 
-/// What of the parameters decides which columns fit.
+/// Decides how it is published: naming a place means in place.
+fn mode(publish: Option<Publish>, has_location: bool) -> PublishMode {
+    match (publish, has_location) {
+        (Some(Publish::Version), _) | (None, false) => PublishMode::Versioned,
+        (Some(Publish::InPlace), _) | (None, true) => PublishMode::InPlace,
+    }
+}
+
+/// What of the parameters decides which columns, and which tables, fit.
 #[derive(Debug, Deserialize)]
 struct SchemaParams {
     #[serde(default)]
@@ -296,14 +301,22 @@ struct SchemaParams {
     null_fill: bool,
     #[serde(default)]
     ignore_schema_diff: bool,
+    #[serde(default)]
+    publish: Option<Publish>,
+    #[serde(default)]
+    location: Option<String>,
+    #[serde(default)]
+    format: Option<FormatName>,
 }
 
-/// Reads the options that decide which columns fit, for a plan; none when they are not known yet or wrong, which is said elsewhere.
+/// Reads the options that decide which columns and tables fit, for a plan; none when they are not known yet or wrong, which is said elsewhere.
 pub(crate) fn planned_options(params: &EngineParams) -> Option<PublishOptions> {
     let params = serde_json::from_value::<SchemaParams>(Value::Object(params.clone())).ok()?;
     let (on_schema_change, on_missing_column) =
         schema_options(params.on_schema_change, params.null_fill, params.ignore_schema_diff);
-    Some(PublishOptions { on_schema_change, on_missing_column, ..PublishOptions::default() })
+    let mode = mode(params.publish, params.location.is_some());
+    let format = format(params.format, None).ok()?;
+    Some(PublishOptions { on_schema_change, on_missing_column, mode, format, ..PublishOptions::default() })
 }
 
 /// Says that a partition has a key.

@@ -10,7 +10,7 @@ use crate::name::{Location, TableName};
 use crate::publish::Format;
 use crate::publish::decide::{self, Beginning, OnEmpty, PublishMode};
 use crate::publish::record::{Record, schema_hash};
-use crate::publish::request::{Plan, PublishRequest, PublishResult, PublishState, Step, Target};
+use crate::publish::request::{Plan, PublishOptions, PublishRequest, PublishResult, PublishState, Step, Target};
 use crate::publish::version::version_root;
 
 impl Lake {
@@ -46,7 +46,7 @@ impl Lake {
                 return Err(not_found(format!("table `{name}` is not in the catalog")));
             }
             (Target::Partition { values, .. }, Some(table)) => {
-                publishable(table, request)?;
+                publishable(table, &request.options)?;
                 let values = table.partition_values(values)?;
                 let current = self.catalog.partition(name, &values).await?;
                 let current = self.put_right(name, &values, current).await?;
@@ -178,7 +178,10 @@ impl Lake {
 }
 
 /// Refuses tables whose partitions a version cannot become.
-fn publishable(table: &Table, request: &PublishRequest) -> Result<()> {
+///
+/// # Errors
+/// `InvalidInput` that says why not, and what can be done.
+pub fn publishable(table: &Table, options: &PublishOptions) -> Result<()> {
     let name = &table.name;
     if table.is_view() {
         return Err(invalid(format!("`{name}` is a view: it has no partitions")));
@@ -188,14 +191,14 @@ fn publishable(table: &Table, request: &PublishRequest) -> Result<()> {
     if parameter("table_type", "ICEBERG") {
         return Err(invalid(format!("`{name}` is an Iceberg table: it has no partitions in the catalog")));
     }
-    if parameter("projection.enabled", "true") && request.options.mode == PublishMode::Versioned {
+    if parameter("projection.enabled", "true") && options.mode == PublishMode::Versioned {
         return Err(invalid(format!(
             "`{name}` has partition projection: its readers go by path and would not see a new version; use \
              `publish: in_place` (not atomic), or disable the projection (`projection.enabled` = `false`), or publish the \
              table as a whole below a version in its `storage.location.template`"
         )));
     }
-    if request.options.format.is_none() && format_of(request, Some(table)).is_none() {
+    if options.format.is_none() && format_of_table(table).is_none() {
         return Err(invalid(format!(
             "`{name}` is read by `{}`, and partitions are written as Parquet, ORC or Avro: give `format: parquet` when its \
              readers take each partition's own format",
@@ -208,10 +211,15 @@ fn publishable(table: &Table, request: &PublishRequest) -> Result<()> {
 /// Returns the format that is written: what the request says, else for a partition that of its table.
 fn format_of(request: &PublishRequest, table: Option<&Table>) -> Option<Format> {
     let of_table = || match (&request.target, table) {
-        (Target::Partition { .. }, Some(table)) => TableFormat::of(&table.storage).and_then(Format::of_table),
+        (Target::Partition { .. }, Some(table)) => format_of_table(table),
         _ => None,
     };
     request.options.format.or_else(of_table)
+}
+
+/// Returns the format that partitions of a table are written in, where it is one that is written.
+fn format_of_table(table: &Table) -> Option<Format> {
+    TableFormat::of(&table.storage).and_then(Format::of_table)
 }
 
 /// Returns where a table stood first.
