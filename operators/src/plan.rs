@@ -45,8 +45,8 @@ pub struct LakePlan {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exists: Option<bool>,
     /// What becomes of the target, when it is not simply changed.
-    #[serde(skip_serializing_if = "Effect::is_change")]
-    pub effect: Effect,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
     /// What would go wrong because the target is there, or is not, unless a task above changes that.
     #[serde(skip)]
     pub target_problem: Option<String>,
@@ -188,7 +188,7 @@ async fn athena(
     };
     let sql = sql_text::read(lake, &files, &command, &render_sql).await?;
     plan.unknown = unknown.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(lake) = lake.filter(|_| !is_unknown(&sql) && plan.effect != Effect::Leaves) {
+    if let Some(lake) = lake.filter(|_| !is_unknown(&sql) && plan.effect != Some(Effect::Leaves)) {
         match lake.engine.describe(&sql, text(params, "database").as_deref()).await {
             Ok(description) => {
                 plan.predicted_bytes = description.predicted_bytes;
@@ -202,7 +202,7 @@ async fn athena(
         }
     } else if !is_unknown(&sql) {
         // Without a lake there are no tables, and what is left as it is is not written: what the text alone tells is looked at.
-        plan.predicted_bytes = (plan.effect == Effect::Leaves).then_some(0);
+        plan.predicted_bytes = (plan.effect == Some(Effect::Leaves)).then_some(0);
         plan.problem = lake::sql::examine(&sql).err().map(|error| error.to_string());
     }
     if let Some(Value::Array(checks)) = params.get("checks") {

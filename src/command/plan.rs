@@ -249,7 +249,7 @@ fn show(
 /// Returns the bytes that the query of a task scans at most; none for a task without one: what a load reads is in its lines, and costs
 /// nothing.
 fn to_scan(plan: &LakePlan) -> Option<u64> {
-    plan.predicted_bytes.filter(|_| plan.sql.is_some() && plan.effect != Effect::Leaves)
+    plan.predicted_bytes.filter(|_| plan.sql.is_some() && plan.effect != Some(Effect::Leaves))
 }
 
 /// What the tasks above change: the lake as it is says nothing of that to those below.
@@ -268,10 +268,10 @@ impl<'p> Changed<'p> {
     /// Notes that a task changes a table, or a partition of one (`TABLE KEYS`).
     fn note(&mut self, task: &'p PlannedTask, plan: &LakePlan, target: &str) {
         let Some(operator) = task.operator.as_deref().filter(|operator| !operator.contains("exists?")) else { return };
-        if plan.target_problem.is_some() || matches!(plan.effect, Effect::Leaves | Effect::Nothing) {
+        if plan.target_problem.is_some() || matches!(plan.effect, Some(Effect::Leaves | Effect::Nothing)) {
             return;
         }
-        let is_drop = operator.starts_with("athena.drop_") || plan.effect == Effect::Drops;
+        let is_drop = operator.starts_with("athena.drop_") || plan.effect == Some(Effect::Drops);
         self.0.push(Change { task: &task.own_name, target: target.to_owned(), is_drop });
     }
 
@@ -298,9 +298,9 @@ fn purpose(operator: &str, plan: &LakePlan, target: &str, before: Option<&str>) 
         _ if drops => format!("drops {target}"),
         (_, Some(before)) => format!("changes {target}; whether it is there is known after `{before}`"),
         _ if plan.target_problem.is_some() => format!("finds {target} there already"),
-        _ if plan.effect == Effect::Leaves => format!("leaves {target} as it is: it is there already"),
-        _ if plan.effect == Effect::Drops => format!("drops the registration of {target}"),
-        _ if plan.effect == Effect::Nothing => format!("adds no {target}"),
+        _ if plan.effect == Some(Effect::Leaves) => format!("leaves {target} as it is: it is there already"),
+        _ if plan.effect == Some(Effect::Drops) => format!("drops the registration of {target}"),
+        _ if plan.effect == Some(Effect::Nothing) => format!("adds no {target}"),
         (Some(true), _) if operator == "load" => format!("writes {target}, which is there already"),
         (Some(false), _) if operator == "load" => format!("writes {target}, which is not there yet"),
         (Some(true), _) => format!("replaces {target}"),

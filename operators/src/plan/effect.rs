@@ -11,26 +11,16 @@ use super::{LakePlan, is_unknown, partition_kv, text};
 use crate::error::task_error;
 use crate::partition::{in_lower_case, table_name};
 
-/// What becomes of the target, as the lake is now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+/// What becomes of the target as the lake is now, where that is not what the operator is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// It is written, or dropped by an operator that drops.
-    #[default]
-    Changes,
     /// It is there already, and left as it is.
     Leaves,
     /// Its registration is dropped, because nothing lies there.
     Drops,
     /// It is not there, and nothing is registered, because nothing lies there.
     Nothing,
-}
-
-impl Effect {
-    /// Tells whether the target is changed.
-    pub(crate) fn is_change(&self) -> bool {
-        *self == Self::Changes
-    }
 }
 
 /// Finds out what a task does to its target, whose presence `plan` tells.
@@ -41,24 +31,21 @@ pub(super) async fn find(
     plan: &mut LakePlan,
 ) -> Result<(), TaskError> {
     let Some(target) = plan.target.clone() else { return Ok(()) };
-    let is_there = match plan.exists {
-        Some(is_there) => is_there,
-        None => return Ok(()),
-    };
+    let Some(is_there) = plan.exists else { return Ok(()) };
     let save_mode = text(params, "save_mode");
     match (operator, save_mode.as_deref()) {
-        ("athena.drop_table" | "athena.drop_partition", _) => {
-            if !is_there && params.get("ignore_if_not_exist") == Some(&Value::Bool(false)) {
-                plan.target_problem = Some(format!("{target} is not there, and `ignore_if_not_exist` is `false`"));
-            }
+        ("athena.drop_table" | "athena.drop_partition", _)
+            if !is_there && params.get("ignore_if_not_exist") == Some(&Value::Bool(false)) =>
+        {
+            plan.target_problem = Some(format!("{target} is not there, and `ignore_if_not_exist` is `false`"));
         }
-        ("athena.ctas" | "athena.apas" | "athena.add_partition", Some(mode @ ("none" | "error_if_exists"))) => {
-            if is_there {
-                plan.target_problem = Some(format!("{target} is there already, and `save_mode` is `{mode}`"));
-            }
+        ("athena.ctas" | "athena.apas" | "athena.add_partition", Some(mode @ ("none" | "error_if_exists")))
+            if is_there =>
+        {
+            plan.target_problem = Some(format!("{target} is there already, and `save_mode` is `{mode}`"));
         }
         ("athena.ctas" | "athena.apas" | "athena.add_partition", Some("ignore" | "skip_if_exists")) if is_there => {
-            plan.effect = Effect::Leaves;
+            plan.effect = Some(Effect::Leaves);
         }
         ("athena.add_partition", _) if params.get("follow_location") != Some(&Value::Bool(false)) => {
             follow_location(lake, params, is_there, plan).await?;
@@ -89,7 +76,7 @@ async fn follow_location(
         (None, None) => table.hive_location(&values).map_err(task_error)?,
     };
     if lake.storage.list_data(&location).await.map_err(task_error)?.is_empty() {
-        plan.effect = if is_there { Effect::Drops } else { Effect::Nothing };
+        plan.effect = Some(if is_there { Effect::Drops } else { Effect::Nothing });
         plan.lines.push(format!("no objects below {location} yet"));
     }
     Ok(())
