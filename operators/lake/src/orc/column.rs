@@ -254,7 +254,8 @@ fn rescale(digits: i128, found: i64, wanted: i8) -> io::Result<i128> {
         return power.and_then(|power| digits.checked_mul(power)).ok_or_else(too_large);
     }
     let power = power.ok_or_else(too_large)?;
-    let half = if digits % power * 2 / power == 0 { 0 } else { digits.signum() };
+    let rest = (digits % power).abs();
+    let half = if rest < power - rest { 0 } else { digits.signum() };
     Ok(digits / power + half)
 }
 
@@ -299,4 +300,26 @@ fn places(nulls: &NullBuffer) -> io::Result<UInt32Array> {
         Ok(at - 1)
     })?;
     Ok(UInt32Array::new(places.into(), Some(nulls.clone())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_of_another_scale_are_rounded_half_up() {
+        for (digits, found, wanted, expected) in [
+            (12, 1, 2, Some(120)),
+            (125, 2, 1, Some(13)),
+            (-125, 2, 1, Some(-13)),
+            (124, 2, 1, Some(12)),
+            (7, 1, 0, Some(1)),
+            (i128::MAX, 0, 1, None),
+            (i128::MAX, 38, 0, Some(2)),
+            (i128::MIN + 1, 38, 0, Some(-2)),
+            (1, 60, 0, None),
+        ] {
+            assert_eq!(rescale(digits, found, wanted).ok(), expected, "{digits} of the scale {found}");
+        }
+    }
 }
