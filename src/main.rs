@@ -76,7 +76,8 @@ fn refused(error: &clap::Error) -> ExitCode {
 /// Sends what the libraries have to report beside their results to stderr: temporary files that cannot be removed, a collection
 /// that failed. What comes with an error is not said here: the error is. `SUIRO_LOG` takes another filter (<https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html>).
 fn report_errors(filter: Option<&str>) {
-    let filter = filter.unwrap_or("error,engine=warn");
+    // The SDK reports each try that ends twice, as one does that is given up while it cannot connect.
+    let filter = filter.unwrap_or("error,engine=warn,aws_smithy_runtime_api=off");
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
         .with_writer(std::io::stderr)

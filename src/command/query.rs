@@ -16,7 +16,7 @@ use lake::publish::ParquetFile;
 use lake::query::{Query, QueryId, QueryStats, QueryStatus, ResultColumn};
 use lake::sql::{Type, text as sql_text};
 use lake::words::bytes;
-use lake::{Lake, Place};
+use lake::{ErrorKind, Lake, Place};
 use operators::Purpose;
 use serde_json::{Map, Value};
 
@@ -53,8 +53,11 @@ pub(crate) async fn run(base: &Base, command: &cli::Query) -> Result<(), Failure
             // It may be started by now, and would cost for nothing.
             return Err(match tokio::time::timeout(STOPPING, start).await {
                 Ok(Ok(id)) => stop(base, &lake, &id).await?,
-                Ok(Err(_)) => stopped(base, "the query was stopped"),
-                Err(_) => stopped(base, "nobody answers: it is not known whether the query was started"),
+                // Refused: nothing runs.
+                Ok(Err(error)) if error.kind != ErrorKind::External => stopped(base, "the query was stopped"),
+                Ok(Err(_)) | Err(_) => {
+                    stopped(base, "nobody answers: it is not known whether the query was started")
+                }
             });
         }
     };
