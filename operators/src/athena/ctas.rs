@@ -9,7 +9,7 @@ use lake::name::Location;
 use lake::publish::{Contents, PublishOptions, PublishOutcome, PublishRequest, RowLimits, SaveMode, Target};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::checks;
 use super::format::{CompressionName, FormatName, format};
@@ -23,9 +23,6 @@ use crate::{inspect, sql_text, state};
 
 /// How long a default table name is: `suiro_` and 18 characters of the task's token.
 const DEFAULT_NAME_CHARS: usize = 24;
-
-/// What is wrong with `table_mode: data_only` alone.
-const NEEDS_LOCATION: &str = "`table_mode: data_only` needs a `location`: nothing else names its objects";
 
 /// The operator.
 #[derive(Debug)]
@@ -160,11 +157,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
     type Params = Params;
 
     fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
-        let mut problems = inspect::select(params, surroundings);
-        if params.get("table_mode").and_then(Value::as_str) == Some("data_only") && !params.contains_key("location") {
-            problems.push(ParamProblem::new("table_mode".into(), NEEDS_LOCATION.to_owned()));
-        }
-        problems
+        inspect::select(params, surroundings)
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
@@ -231,7 +224,8 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
 fn refuse(params: &Params) -> Result<(), TaskError> {
     params.writing.refuse_unwritable()?;
     if params.table_mode == TableMode::DataOnly && params.location.is_none() {
-        return Err(problem("table_mode", NEEDS_LOCATION.to_owned()));
+        let message = "`table_mode: data_only` needs a `location`: nothing else names its objects";
+        return Err(problem("table_mode", message.to_owned()));
     }
     Ok(())
 }
