@@ -123,7 +123,7 @@ pub(crate) struct Run {
     #[arg(long, short = 'a')]
     pub(crate) rerun: bool,
     /// The most tasks that run at once.
-    #[arg(long, value_name = "N", env = "SUIRO_MAX_TASKS")]
+    #[arg(long, value_name = "N", env = "SUIRO_MAX_TASKS", value_parser = at_least_one)]
     pub(crate) max_tasks: Option<NonZeroUsize>,
     /// Print nothing but the tasks' own output, warnings and errors.
     #[arg(long, short = 'q')]
@@ -415,4 +415,8 @@ pub(crate) struct Init {
 pub(crate) struct Explain {
     /// The code, such as `E0201`; without it, all codes with their titles.
     pub(crate) code: Option<String>,
+}
+
+fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a whole number from 1 on".to_owned())
 }

@@ -13,7 +13,7 @@ mod called;
 mod compile;
 pub mod keyword;
 mod load;
-mod turns;
+pub(crate) mod turns;
 
 pub use body::{CompileError, compile_body};
 pub use load::{Loaded, load, load_from, load_given};

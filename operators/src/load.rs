@@ -97,8 +97,8 @@ A line that cannot be read is never dropped without a word: the message and the 
 (with `suiro load run`, the config's file and the parameters). Running the same load again replaces its rejected lines.
 
 What is written becomes visible at once, all partitions together, when all of it is written and checked. A load that is stopped \
-goes on where it was; running it again for the same session replaces what it wrote, also with other parameters. In a loop a turn is known \
-by its place and its value.
+goes on where it was; running it again for the same session replaces what it wrote, also with other parameters. In a \
+`for_each>` a turn is known by its values, wherever they stand in the list.
 
 An input without rows is an error (exit code 3) where `mode: replace` would empty a table that has rows; `on_empty` beside `mode` says \
 otherwise.
@@ -144,7 +144,7 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
                 Source::File(path) => config::load(context, &path, "_command").await?,
             };
             // The session, not the attempt, names what a load adds: running it again replaces it.
-            let scope = format!("{}@{}", context.task_name, context.session_time.strftime("%Y-%m-%dT%H:%M:%S%:z"));
+            let scope = format!("{}@{}", context.lasting_name, context.session_time.strftime("%Y-%m-%dT%H:%M:%S%:z"));
             let token = LoadToken { token: context.token("load", 1, &scope), scope: scope.clone() };
             let state = answered(lake, context, load::plan(&config, lake, token, &context.work_dir)).await?;
             log_files(context, &state);

@@ -66,7 +66,13 @@ fn read(file: &Path, params: &Params) -> Result<LoadConfig, Failure> {
     let templates = TemplateSettings { zone: jiff::tz::TimeZone::UTC, now: jiff::Timestamp::UNIX_EPOCH, seed: 0 };
     let values = scope.task("load", &Params::new(), &Params::new(), templates);
     let mut evaluate = |text: &str| values.render_text(text).map_err(|error| TaskError::from(*error));
-    Ok(operators::read_load_config(&file.to_string_lossy(), &text, &mut evaluate)?)
+    operators::read_load_config(&file.to_string_lossy(), &text, &mut evaluate).map_err(|error| {
+        let failure = Failure::from(error);
+        if !text.lines().any(|line| line.starts_with('+')) {
+            return failure;
+        }
+        failure.help(format!("tasks are a workflow's: run it with `suiro run {}`", file.display()))
+    })
 }
 
 /// Loads with a bar of the bytes read, until it is done or interrupted.
@@ -182,7 +188,9 @@ fn tell(base: &Base, report: &LoadReport, took: Duration) -> Result<(), Failure>
         ]);
     }
     right(&mut rows, &[2, 3]);
-    base.output.note(&text(&rows, stderr_width()));
+    if !rows.is_empty() {
+        base.output.note(&text(&rows, stderr_width()));
+    }
     for line in &report.first_rejected {
         base.output.note(&format!("rejected {line}\n  | {}", line.line));
     }

@@ -25,6 +25,9 @@ pub struct TaskContext {
     pub attempt_id: i64,
     /// The task's full name: `+daily+load`.
     pub task_name: String,
+    /// The same, but a turn of `for_each>` is told by its values and not by its place in the list: what the same work of the
+    /// same session is known by in a later attempt, for which the list may have another order.
+    pub lasting_name: String,
     /// The fencing number of the claim under which this step runs.
     pub epoch: i64,
     /// How often the task was retried.

@@ -20,6 +20,7 @@ use crate::session::resume::{Skippable, generated_by};
 use crate::session::transition::Move;
 use crate::session::{Event, RetryPolicy, Role, TaskId, TaskState, apply};
 use crate::store::{AttemptRecord, Failure, StoredResult, TaskRecord, TaskUpdate, Tick, attempt_state};
+use crate::workflow::turns::FOR_EACH;
 
 /// The earlier attempt whose successful tasks are skipped.
 #[derive(Debug, Default)]
@@ -354,13 +355,17 @@ impl ActiveAttempt {
     fn job_of(&mut self, id: TaskId, name: String, work: Work) -> Option<Job> {
         let scope = self.scope(id);
         let task = self.graph.get(id)?;
+        let name: Arc<str> = Arc::from(name);
+        let lasting_name =
+            if name.contains(FOR_EACH) { Arc::from(self.graph.lasting_name(id)) } else { Arc::clone(&name) };
         let token = self.shared.stop.child_token();
         self.running.insert(id, token.clone());
         Some(Job {
             shared: Arc::clone(&self.shared),
             task: id,
             parent: task.parent,
-            name: Arc::from(name),
+            name,
+            lasting_name,
             def: Arc::clone(&task.def),
             retry_count: task.retry_count,
             state: self.states.get(&id).cloned().unwrap_or(Value::Null),

@@ -45,6 +45,8 @@ pub(super) struct Job {
     pub(super) task: TaskId,
     pub(super) parent: Option<TaskId>,
     pub(super) name: Arc<str>,
+    /// See [`TaskContext::lasting_name`].
+    pub(super) lasting_name: Arc<str>,
     pub(super) def: Arc<TaskDef>,
     pub(super) retry_count: u32,
     pub(super) state: Value,
@@ -229,6 +231,7 @@ impl Job {
         let context = TaskContext {
             attempt_id: self.shared.claim.attempt.0,
             task_name: self.name.to_string(),
+            lasting_name: self.lasting_name.to_string(),
             epoch: self.shared.claim.epoch,
             retry_count: self.retry_count,
             session_time: self.shared.session_time.clone(),

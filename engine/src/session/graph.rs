@@ -12,6 +12,7 @@ mod insert;
 
 use super::retry::RetryPolicy;
 use super::task::{Role, Task, TaskId, TaskState};
+use crate::workflow::turns::lasting_name;
 use crate::workflow::{Bound, Parallel, TaskDef};
 
 /// Why a tree of tasks cannot be used.
@@ -277,6 +278,13 @@ impl TaskGraph {
         }
         names.reverse();
         names.concat()
+    }
+
+    /// Returns the full name of a task in which the turns of `for_each>` are told by their values alone.
+    pub fn lasting_name(&self, id: TaskId) -> String {
+        let mut ids = self.ancestors(id);
+        ids.push(id);
+        ids.into_iter().filter_map(|id| self.get(id)).map(|task| lasting_name(&task.name, &task.bound)).collect()
     }
 
     /// Returns the ancestors of a task from the root down, without itself.

@@ -212,6 +212,10 @@ impl<'a> Compiler<'a> {
             diagnostic = diagnostic.help(format!("did you mean the operator `{operator}`?"));
         } else if let Some(help) = suggest::did_you_mean(name, known.map(|keyword| keyword.name)) {
             diagnostic = diagnostic.help(help);
+        } else if top && matches!(name.as_str(), "in" | "out") && self.registry.get("load").is_some() {
+            // A load's config has Embulk's shape, and Embulk's users run it by itself.
+            diagnostic =
+                diagnostic.help("the config of a load runs with `suiro load run FILE`, or in a task: `load>: FILE`");
         } else if matches!(name.as_str(), "_do" | "_else_do" | "_env" | "_command") {
             diagnostic = diagnostic.help(format!("`{name}` belongs to a task with an operator"));
         } else if node.as_map().is_some() {

@@ -3,6 +3,8 @@
 //! A loop may have a hundred thousand turns, so a turn is kept as small as it can be: what all turns share stands once, and
 //! the data of each is JSON text until the turn runs.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::de::{Error as _, IgnoredAny};
@@ -26,6 +28,46 @@ pub struct Turn {
     pub name: Arc<str>,
     /// Its data.
     pub bound: Bound,
+}
+
+/// How the name of a turn of `for_each>` begins.
+pub(crate) const FOR_EACH: &str = "+for-";
+
+/// Returns the name of a task in which a turn of `for_each>` is told by its values alone, and not by their places in the lists:
+/// `+for-0=day=3=2026-01-` becomes `+for-day=2026-01-04`. Other names stay.
+///
+/// Turns with the same values have the same name.
+pub(crate) fn lasting_name<'n>(name: &'n str, bound: &Bound) -> Cow<'n, str> {
+    if bound.is_empty() || !name.starts_with(FOR_EACH) {
+        return Cow::Borrowed(name);
+    }
+    let params = bound.params();
+    let mut pairs: Vec<String> = params
+        .iter()
+        .map(|(key, value)| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            format!("{}={}", escaped(key.chars()), escaped(text.chars()))
+        })
+        .collect();
+    pairs.sort_unstable();
+    Cow::Owned(format!("{FOR_EACH}{}", pairs.join("&")))
+}
+
+/// Escapes characters as in a URL, so that they may stand in a task's name.
+pub(crate) fn escaped(text: impl Iterator<Item = char>) -> String {
+    let mut escaped = String::new();
+    for character in text {
+        if character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-') {
+            escaped.push(character);
+        } else {
+            let mut bytes = [0; 4];
+            for byte in character.encode_utf8(&mut bytes).bytes() {
+                // Writing into a string cannot fail.
+                let _ = write!(escaped, "%{byte:02X}");
+            }
+        }
+    }
+    escaped
 }
 
 /// Parameters that a task was made with: data, such as a loop variable, kept as the JSON text in which it is stored.
@@ -90,6 +132,24 @@ mod tests {
         assert_eq!(Bound::from_json(bound.as_json().unwrap()).unwrap(), bound);
         assert!(Bound::from(&Params::new()).is_empty());
         assert_eq!(Bound::default().params(), Params::new());
+    }
+
+    #[test]
+    fn a_lasting_name_tells_a_turn_by_its_values() {
+        let bound = |value: serde_json::Value| Bound::from(value.as_object().unwrap());
+        for (name, data, lasting) in [
+            ("+for-0=v=0=a", json!({"v": "a"}), "+for-v=a"),
+            ("+for-0=v=7=a", json!({"v": "a"}), "+for-v=a"),
+            ("+for-0=v=0=2026-01-", json!({"v": "2026-01-04"}), "+for-v=2026-01-04"),
+            ("+for-0=b=0=1&1=a=2=x%20y", json!({"b": 1, "a": "x y"}), "+for-a=x%20y&b=1"),
+            ("+for-0=v=0=%7B%22k%22", json!({"v": {"k": [1]}}), "+for-v=%7B%22k%22%3A%5B1%5D%7D"),
+            ("+loop-3", json!({"i": 3}), "+loop-3"),
+            ("+for-written-by-hand", json!({}), "+for-written-by-hand"),
+        ] {
+            assert_eq!(lasting_name(name, &bound(data)), lasting);
+        }
+        // The text "1" and the number 1 are one: their names were too.
+        assert_eq!(lasting_name("+for-0=v=0=1", &bound(json!({"v": "1"}))), "+for-v=1");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod config;
 
+mod appended;
 mod chunk;
 mod column;
 mod decode;

@@ -11,6 +11,7 @@ use crate::diagnostic::code;
 use crate::operator::typed::is_unevaluated;
 use crate::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
 use crate::params::Params;
+use crate::workflow::turns;
 
 /// How much of a key and a value goes into the name of a turn, in characters; Digdag's number, names show in its logs.
 const NAME_CHARS: usize = 8;
@@ -129,7 +130,7 @@ fn parsed(path: &str, value: Value) -> Result<Value, TaskError> {
 
 /// Returns the name and the values of a turn: the last list changes fastest.
 fn combination(lists: &Lists, turn: usize) -> (String, Params) {
-    let mut name = String::from("+for-");
+    let mut name = String::from(turns::FOR_EACH);
     let mut bound = Params::new();
     let mut weight: usize = lists.iter().map(|(_, values)| values.len()).product();
     let mut rest = turn;
@@ -147,20 +148,9 @@ fn combination(lists: &Lists, turn: usize) -> (String, Params) {
     (name, bound)
 }
 
-/// Shortens a text and escapes it as in a URL, so that it may stand in a task's name.
+/// Shortens a text and escapes it, so that it may stand in a task's name.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for character in text.chars().take(NAME_CHARS) {
-        if character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-') {
-            escaped.push(character);
-        } else {
-            let mut bytes = [0; 4];
-            for byte in character.encode_utf8(&mut bytes).bytes() {
-                let _ = write!(escaped, "%{byte:02X}");
-            }
-        }
-    }
-    escaped
+    turns::escaped(text.chars().take(NAME_CHARS))
 }
 
 #[cfg(test)]

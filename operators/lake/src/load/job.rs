@@ -265,7 +265,7 @@ async fn write(lake: &Lake, plan: &Plan, control: &LoadControl) -> Result<Writte
             let generation = table_output::next_generation(lake, plan, table).await?;
             let destination = TableDestination::new(lake, plan, table, generation).await?;
             let finished = match run_pipeline(lake, plan, control, destination.clone()).await {
-                Ok(outcome) => finish_table(plan, table, &destination, outcome).await,
+                Ok(outcome) => finish_table(plan, table, &destination, outcome, control).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = &finished {
@@ -309,10 +309,13 @@ async fn finish_table(
     table: &super::config::TableOutput,
     destination: &TableDestination,
     outcome: Outcome,
+    control: &LoadControl,
 ) -> Result<WrittenLoad> {
     let report = wrote(plan, &outcome);
     unreadable::refuse_any(plan, &report)?;
     let mut written = outcome.written;
+    let left = destination.left_by_earlier_runs(&written).await?;
+    written.extend(left.into_iter().map(|values| Written { key: StreamKey::Rows(values), files: Vec::new() }));
     if table.partition_by.is_empty() && !written.iter().any(|stream| matches!(stream.key, StreamKey::Rows(_))) {
         // A table without rows is still a table.
         written.push(Written { key: StreamKey::Rows(Vec::new()), files: Vec::new() });
@@ -323,6 +326,9 @@ async fn finish_table(
             StreamKey::Rows(_) => parts.push(part),
             StreamKey::Rejected => rejected = Some(part),
         }
+    }
+    if let (Some(table), rows @ 1..) = (plan.table_name(), destination.replaced()) {
+        (control.notice)(&Notice::Replaces { table, rows });
     }
     Ok(WrittenLoad { report, parts, rejected })
 }

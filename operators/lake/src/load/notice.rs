@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::words::counted;
+
 /// Something that happened on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -20,6 +22,13 @@ pub enum Notice {
         /// How often it may.
         most: u32,
     },
+    /// `mode: append`, and the load has run before: what it added then goes.
+    Replaces {
+        /// The table as `database.table`.
+        table: String,
+        /// How many rows go.
+        rows: u64,
+    },
     /// No rows were found, and `on_empty: skip` leaves the table as it is.
     LeftAsItIs {
         /// The table as `database.table`.
@@ -35,6 +44,9 @@ impl fmt::Display for Notice {
                 f,
                 "another writer published to table `{table}` first: the load writes again ({times} of at most {most} times)"
             ),
+            Self::Replaces { table, rows } => {
+                write!(f, "replaces {} that this load appended to table `{table}` before", counted(*rows, "row"))
+            }
             Self::LeftAsItIs { table } => {
                 write!(f, "the load found no rows: table `{table}` stays as it is (`on_empty: skip`)")
             }

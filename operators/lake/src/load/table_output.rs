@@ -5,13 +5,14 @@
 //! readers see all of it or nothing, and running the load again replaces what it added, by the names of its objects.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
+use super::appended;
 use super::config::{Mode, OutputConfig, TableOutput};
 use super::job::Plan;
 use super::layout::Layout;
@@ -23,7 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::{Location, TableName, check_partition_value};
 use crate::publish::record::{Record, schema_hash};
-use crate::publish::validate::{rows, validate};
+use crate::publish::validate::validate;
 use crate::publish::{IntendedVersion, NewPartition, NewVersion, VersionName, VersionState, version_root};
 use crate::query::WrittenObject;
 use crate::sql::Type;
@@ -239,6 +240,8 @@ struct Inner {
     runtime: Handle,
     /// The prefixes that were begun: nothing is written below others.
     begun: Mutex<BTreeMap<StreamKey, Location>>,
+    /// How many rows that this load appended before have gone.
+    replaced: AtomicU64,
 }
 
 impl TableDestination {
@@ -256,6 +259,7 @@ impl TableDestination {
                 targets: targets(lake, plan, output).await?,
                 runtime: Handle::current(),
                 begun: Mutex::new(BTreeMap::new()),
+                replaced: AtomicU64::new(0),
             }),
         })
     }
@@ -312,6 +316,29 @@ impl TableDestination {
             self.begun().extend(intended.into_iter().map(|(key, version)| (key, version.location)));
         }
         Ok(())
+    }
+
+    /// Returns the partitions that the load has no rows for now, and added rows to before; none unless it appends.
+    ///
+    /// # Errors
+    /// Those of the catalog and the storage.
+    pub(crate) async fn left_by_earlier_runs(&self, streams: &[Written]) -> Result<Vec<PartitionValues>> {
+        let Inner { lake, plan, mode, targets, .. } = &*self.inner;
+        let table = &targets.rows;
+        if *mode != Mode::Append || table.partition_keys.is_empty() || lake.catalog.table(&table.name).await?.is_none()
+        {
+            return Ok(Vec::new());
+        }
+        let written = streams.iter().filter_map(|stream| match &stream.key {
+            StreamKey::Rows(values) => Some(values.clone()),
+            StreamKey::Rejected => None,
+        });
+        appended::left_in(lake, plan, table, &written.collect()).await
+    }
+
+    /// Returns how many rows that this load appended before have gone from what is going to be published.
+    pub(crate) fn replaced(&self) -> u64 {
+        self.inner.replaced.load(Ordering::Relaxed)
     }
 
     fn begun(&self) -> MutexGuard<'_, BTreeMap<StreamKey, Location>> {
@@ -375,7 +402,8 @@ impl TableDestination {
         };
         let is_appended = self.inner.mode == Mode::Append && matches!(key, StreamKey::Rows(_));
         if let Some(old) = old.filter(|old| is_appended && *old != prefix) {
-            take_over(lake, plan, &old, &prefix, &mut objects).await?;
+            let left_behind = appended::take_over(lake, plan, &old, &prefix, &mut objects).await?;
+            self.inner.replaced.fetch_add(left_behind, Ordering::Relaxed);
         }
         let validated = validate(&lake.storage, std::slice::from_ref(&prefix), &objects).await?;
         Ok(NewPart {
@@ -401,30 +429,6 @@ impl Destination for TableDestination {
         let crash_points = self.inner.lake.settings.crash_points.clone();
         Ok(Sink::Object { writer, runtime: self.inner.runtime.clone(), crash_points })
     }
-}
-
-/// Copies the objects of the old version that another load (or query) wrote.
-async fn take_over(
-    lake: &Lake,
-    plan: &Plan,
-    old: &Location,
-    prefix: &Location,
-    objects: &mut Vec<WrittenObject>,
-) -> Result<()> {
-    let ours = format!("load-{}-", plan.load_id());
-    for object in lake.storage.list_data(&old.as_prefix()).await? {
-        let below = object.location.key().strip_prefix(old.as_prefix().key()).unwrap_or_default();
-        // Objects in folders below belong to partitions of other layouts.
-        if below.is_empty() || below.contains('/') || below.starts_with(&ours) {
-            continue;
-        }
-        let target = prefix.join(below)?;
-        let copy = lake.storage.copy(&object.location, &target);
-        lake.settings.crash_points.around("load: take over an object", copy).await?;
-        let rows = rows(&lake.storage, &target, object.bytes).await?;
-        objects.push(WrittenObject { location: target, bytes: object.bytes, rows, partition: Vec::new() });
-    }
-    Ok(())
 }
 
 /// Returns the value of the partition of a load's rejected lines: its name where that can be one.
@@ -465,7 +469,7 @@ fn new_version(plan: &Plan, table: &Table, part: &NewPart) -> Result<NewVersion>
             schema_hash: schema_hash(&table.columns),
         },
         expect: expect(part),
-        parameters: IndexMap::new(),
+        parameters: appended::parameters(&part.files),
         format: crate::publish::Format::default(),
     })
 }

@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::lake::{Lake, LakeSettings};
 use crate::name::{Location, TableName};
 
+mod appended;
 mod empty;
 mod race;
 

@@ -170,9 +170,11 @@ impl Progress {
             return Err(TaskError::wrong_params(vec![nowhere_to_keep()]));
         }
         // The session, not the attempt, names what is kept: running it again replaces it.
-        let scope = format!("{}@{}", context.task_name, context.session_time.strftime("%Y-%m-%dT%H:%M:%S%:z"));
-        let folder =
-            lake.settings.state_dir.join("metrics").join("incoming").join(request_hash(std::slice::from_ref(&scope)));
+        let of_session = |name: &str| format!("{name}@{}", context.session_time.strftime("%Y-%m-%dT%H:%M:%S%:z"));
+        let scope = of_session(&context.lasting_name);
+        // Turns of a loop with the same values may run at once: the folder is the task's own.
+        let folder = request_hash(&[of_session(&context.task_name)]);
+        let folder = lake.settings.state_dir.join("metrics").join("incoming").join(folder);
         let folder = std::path::absolute(&folder)
             .map_err(|error| wrong("in", format!("cannot find `{}`: {error}", folder.display())))?;
         let config = LoadConfig::staged(config.input, config.max_rejected, &folder, rejected.as_ref());

@@ -1,0 +1,37 @@
+//! `mode: append`, again.
+
+use std::sync::Mutex;
+
+use super::*;
+
+#[tokio::test]
+async fn what_was_appended_is_replaced_wherever_it_lies() {
+    let fixture = Fixture::new();
+    let load = async |text: &str, scope: &str| {
+        fixture.write("in/a.csv", text);
+        let notices = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&notices);
+        let notice = Arc::new(move |notice: &Notice| told.lock().unwrap().push(notice.to_string()));
+        let control = LoadControl { notice, ..LoadControl::default() };
+        run(&read(&csv_to_table("append")), &fixture.lake().await, token(scope), fixture.base(), &control)
+            .await
+            .unwrap();
+        let said = notices.lock().unwrap().clone();
+        (said, table(&fixture.lake().await, "shop", "sales").await)
+    };
+    assert_eq!(load(FIRST, "one").await.0, [""; 0]);
+    assert_eq!(load("day,name,price\n2024-03-01,z,9\n", "two").await.0, [""; 0]);
+    // The rows of the first day go, those that another load added to the second stay.
+    let (said, rows) = load("day,name,price\n2024-03-02,b,2\n", "one").await;
+    assert_eq!(said, ["replaces 3 rows that this load appended to table `shop.sales` before"]);
+    let after: &[(&str, &[&str])] =
+        &[("2024-02-29", &[]), ("2024-03-01", &["2024-03-01|z|9.00"]), ("2024-03-02", &["2024-03-02|b|2.00"])];
+    assert_eq!(rows, owned(after));
+    // A partition that holds nothing of it is left alone.
+    let name = TableName::new("shop", "sales").unwrap();
+    let before = fixture.lake().await.catalog.partitions(&name).await.unwrap();
+    assert_eq!(load("day,name,price\n2024-03-02,b,2\n", "one").await.1, owned(after));
+    let after = fixture.lake().await.catalog.partitions(&name).await.unwrap();
+    assert_eq!(before[..2], after[..2]);
+    assert_ne!(before[2].location, after[2].location);
+}
