@@ -10,12 +10,14 @@ mod integer;
 mod lzo;
 mod message;
 mod nested;
+mod object;
 mod read;
 mod tail;
 mod time;
 mod write;
 
 pub(crate) use chunk::Codec;
+pub(crate) use object::StoredObject;
 pub(crate) use read::{OrcFile, Ranges};
 pub(crate) use write::{OrcEncoder, has_form};
 

@@ -106,8 +106,8 @@ mod tests {
     #[test]
     fn a_partition_names_the_loads_of_its_files() {
         let file = |load: &str| format!("s3://b/t--versions/v/load-{load}-00000.parquet");
-        assert_eq!(parameters(&[]), IndexMap::new());
-        assert_eq!(parameters(&["s3://b/t--versions/v/part-0.parquet".to_owned()]), IndexMap::new());
+        assert!(parameters(&[]).is_empty());
+        assert!(parameters(&["s3://b/t--versions/v/part-0.parquet".to_owned()]).is_empty());
         let two = parameters(&[file("bb"), file("aa"), file("bb")]);
         assert_eq!(two[LOADS], "aa,bb");
         assert!(may_hold(&two, "aa") && may_hold(&two, "bb") && !may_hold(&two, "a"));

@@ -1,16 +1,12 @@
 //! The rows of an object of ORC or Avro, told by how it begins.
 
 use std::io::{self, BufReader, Read};
-use std::ops::Range;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
-use crate::orc::{OrcFile, Ranges};
+use crate::orc::{OrcFile, Ranges as _, StoredObject};
 use crate::query::avro_rows;
 use crate::storage::Storage;
 
@@ -24,18 +20,18 @@ const OPERATION: &str = "count the rows of an object";
 /// # Errors
 /// `InvalidData` for a damaged object; those of the storage.
 pub(super) async fn rows(storage: &Storage, location: &Location, bytes: u64) -> Result<Option<u64>> {
-    let object =
-        Object { store: storage.object_store(), path: Storage::store_path(location)?, bytes, runtime: handle() };
+    let object = StoredObject {
+        store: storage.object_store(),
+        path: Storage::store_path(location)?,
+        bytes,
+        runtime: tokio::runtime::Handle::current(),
+    };
     let counting = tokio::task::spawn_blocking(move || rows_of(object)).await;
     let counted = counting.map_err(|error| Error::new(ErrorKind::External, OPERATION, error.to_string()))?;
     counted.map_err(|error| Error::new(ErrorKind::InvalidData, OPERATION, error.to_string()))
 }
 
-fn handle() -> tokio::runtime::Handle {
-    tokio::runtime::Handle::current()
-}
-
-fn rows_of(mut object: Object) -> io::Result<Option<u64>> {
+fn rows_of(mut object: StoredObject) -> io::Result<Option<u64>> {
     let begin = object.read(0..object.bytes.min(4))?;
     if begin.starts_with(b"ORC") {
         return Ok(Some(OrcFile::open(object)?.rows()));
@@ -47,36 +43,9 @@ fn rows_of(mut object: Object) -> io::Result<Option<u64>> {
     Ok(None)
 }
 
-/// An object of the storage, for a thread that waits.
-struct Object {
-    store: Arc<dyn ObjectStore>,
-    path: Path,
-    bytes: u64,
-    runtime: tokio::runtime::Handle,
-}
-
-impl Ranges for Object {
-    fn length(&self) -> u64 {
-        self.bytes
-    }
-
-    fn read(&mut self, range: Range<u64>) -> io::Result<Bytes> {
-        if range.is_empty() {
-            return Ok(Bytes::new());
-        }
-        let wanted = range.end - range.start;
-        let bytes = self.runtime.block_on(self.store.get_range(&self.path, range)).map_err(io::Error::other)?;
-        if u64::try_from(bytes.len()).ok() == Some(wanted) {
-            Ok(bytes)
-        } else {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        }
-    }
-}
-
 /// An object from its first byte to its last.
 struct Windows {
-    object: Object,
+    object: StoredObject,
     at: u64,
     ready: Bytes,
 }

@@ -5,20 +5,17 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use datafusion::arrow::array::{ArrayRef, new_null_array};
 use datafusion::physical_plan::metrics::Count;
 use futures::FutureExt as _;
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _};
 
 use super::adapt::{adapt, fits};
 use super::line::cast_failed;
 use super::stream::{Asked, Batches};
 use crate::error::{Error, ErrorKind, Result};
-use crate::orc::{OrcFile, Ranges};
+use crate::orc::{OrcFile, Ranges, StoredObject};
 use crate::sql::Type;
 
 /// How the columns of a table are found in a file.
@@ -41,43 +38,32 @@ impl Access {
     }
 }
 
-/// An object of a store, for a thread that waits.
+/// An object that a query reads.
 pub(super) struct Object {
-    pub(super) store: Arc<dyn ObjectStore>,
-    pub(super) path: Path,
-    pub(super) bytes: u64,
+    pub(super) stored: StoredObject,
     pub(super) scanned: Count,
-    pub(super) runtime: tokio::runtime::Handle,
     /// Reading ends when nobody takes batches any more.
     pub(super) batches: Batches,
 }
 
 impl Ranges for Object {
     fn length(&self) -> u64 {
-        self.bytes
+        self.stored.length()
     }
 
     fn read(&mut self, range: Range<u64>) -> io::Result<Bytes> {
-        if range.is_empty() {
-            return Ok(Bytes::new());
-        }
-        let wanted = range.end - range.start;
         let read = async {
             let closed = self.batches.closed().fuse();
-            let get = self.store.get_range(&self.path, range).fuse();
+            let get = self.stored.get(range).fuse();
             futures::pin_mut!(closed, get);
             futures::select! {
-                bytes = get => bytes.map_err(io::Error::other),
+                bytes = get => bytes,
                 () = closed => Err(io::ErrorKind::Interrupted.into()),
             }
         };
-        let bytes = self.runtime.block_on(read)?;
+        let bytes = self.stored.runtime.block_on(read)?;
         self.scanned.add(bytes.len());
-        if u64::try_from(bytes.len()).ok() == Some(wanted) {
-            Ok(bytes)
-        } else {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        }
+        Ok(bytes)
     }
 }
 

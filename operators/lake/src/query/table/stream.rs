@@ -26,6 +26,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use super::line::LineForm;
 use super::{avro, external, orc, text};
 use crate::error::{Error, ErrorKind, Result};
+use crate::orc::StoredObject;
 use crate::sql::Type;
 
 /// Rows of a batch unless the session says otherwise.
@@ -169,11 +170,13 @@ impl FileOpener for StreamOpener {
             return Ok(Box::pin(async move {
                 let (sender, receiver) = tokio::sync::mpsc::channel(BATCHES_AHEAD);
                 let object = orc::Object {
-                    store,
-                    path: file.object_meta.location,
-                    bytes: file.object_meta.size,
+                    stored: StoredObject {
+                        store,
+                        path: file.object_meta.location,
+                        bytes: file.object_meta.size,
+                        runtime: tokio::runtime::Handle::current(),
+                    },
                     scanned,
-                    runtime: tokio::runtime::Handle::current(),
                     batches: sender.clone(),
                 };
                 read_aside(sender, move |batches| orc::read(&asked, access, object, batches));
