@@ -225,6 +225,23 @@ impl Storage {
         Ok(objects)
     }
 
+    /// Tells whether readers of a table see an object below a prefix: of a long list only the beginning is asked for.
+    ///
+    /// # Errors
+    /// As [`Storage::list`].
+    pub async fn has_data(&self, prefix: &Location) -> Result<bool> {
+        let prefix = prefix.as_prefix();
+        let mut listing = self.store.list(Some(&Self::store_path(&prefix)?));
+        while let Some(meta) = listing.next().await {
+            let meta = meta.map_err(|error| self.failed("list objects", Some(&prefix), error))?;
+            let object = object_of(&prefix, &meta)?;
+            if !object.hidden && !self.is_folder_mark(&object).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Tells whether nothing at all is below a prefix, hidden or not.
     ///
     /// # Errors

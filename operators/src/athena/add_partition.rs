@@ -143,7 +143,7 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:CreatePartition`
             (None, None) => table.hive_location(&values).map_err(task_error)?,
         };
         let partition = values.join("/");
-        let has_objects = !lake.storage.list_data(&location).await.map_err(task_error)?.is_empty();
+        let has_objects = lake.storage.has_data(&location).await.map_err(task_error)?;
         if let (Some(_), SaveMode::ErrorIfExists) = (&registered, params.save_mode) {
             return Err(TaskError::config(
                 code::EXISTS,

@@ -91,9 +91,7 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `s3:ListBucket`.";
         let partition = partition::find(lake, &name, &params.partition_kv).await?;
         let location_exists = match (&partition, params.with_location) {
             (_, false) => None,
-            (Some(partition), true) => {
-                Some(!lake.storage.list_data(&partition.location).await.map_err(task_error)?.is_empty())
-            }
+            (Some(partition), true) => Some(lake.storage.has_data(&partition.location).await.map_err(task_error)?),
             (None, true) => Some(false),
         };
         let what = format!("the partition of `{name}`");

@@ -84,7 +84,7 @@ IAM actions on AWS: `glue:GetTable`, `s3:ListBucket`.";
             (Some(table), true) => {
                 let mut any = false;
                 for prefix in prefixes(lake, table).await? {
-                    any = any || !lake.storage.list_data(&prefix).await.map_err(task_error)?.is_empty();
+                    any = any || lake.storage.has_data(&prefix).await.map_err(task_error)?;
                 }
                 Some(any)
             }

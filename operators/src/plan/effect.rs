@@ -75,7 +75,7 @@ async fn follow_location(
         (None, Some(registered)) => registered.location,
         (None, None) => table.hive_location(&values).map_err(task_error)?,
     };
-    if lake.storage.list_data(&location).await.map_err(task_error)?.is_empty() {
+    if !lake.storage.has_data(&location).await.map_err(task_error)? {
         plan.effect = Some(if is_there { Effect::Drops } else { Effect::Nothing });
         plan.lines.push(format!("no objects below {location} yet"));
     }

@@ -56,7 +56,7 @@ async fn has_data(lake: &Lake, output: &TableOutput) -> Result<bool> {
         return Ok(!lake.catalog.partitions(&name).await?.is_empty());
     }
     match &table.location {
-        Some(location) => Ok(!lake.storage.list_data(location).await?.is_empty()),
+        Some(location) => Ok(lake.storage.has_data(location).await?),
         None => Ok(false),
     }
 }

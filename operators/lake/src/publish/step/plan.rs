@@ -124,7 +124,7 @@ impl Lake {
         if options.on_empty == OnEmpty::Drop {
             return Err(invalid("objects without a table cannot be dropped when there are no rows".to_owned()));
         }
-        let exists = !self.storage.list_data(&place).await?.is_empty();
+        let exists = self.storage.has_data(&place).await?;
         match decide::beginning(options.save_mode, exists) {
             Beginning::Proceed => {
                 self.ours_at(&place).await?;
