@@ -14,6 +14,7 @@ mod projection;
 mod stream;
 mod text;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -113,9 +114,10 @@ impl CatalogTable {
         let is_parquet = |descriptor: &Descriptor| TableFormat::of(descriptor) == Some(TableFormat::Parquet);
         let all_parquet = is_parquet(&table.storage) && partitions.iter().all(|part| is_parquet(&part.storage));
         let file_fields = columns.iter().map(|column| file_field(column, all_parquet));
-        let file_schema = Arc::new(Schema::new(file_fields.collect::<Vec<_>>()));
+        let marked = |fields: Vec<FieldRef>| Arc::new(Schema::new_with_metadata(fields, of_the_catalog()));
+        let file_schema = marked(file_fields.map(Arc::new).collect());
         let of_places = keys.iter().chain(&of_objects).map(|column| Arc::new(field(column)));
-        let schema = Arc::new(Schema::new(file_schema.fields().iter().cloned().chain(of_places).collect::<Vec<_>>()));
+        let schema = marked(file_schema.fields().iter().cloned().chain(of_places).collect());
         Ok(Self { storage, table, partitions, projection: None, columns, keys, hidden, file_schema, schema })
     }
 
@@ -326,6 +328,14 @@ impl TableProvider for CatalogTable {
             _ => UnionExec::try_new(scans),
         }
     }
+}
+
+/// Returns what tells a schema of the catalog from that of any object.
+///
+/// Where the two are equal and nothing is filtered, DataFusion's reader of Parquet takes the values as they are, without
+/// [`adapt::TypeAdapterFactory`]; equal Arrow types may still hold text that is too long and times that are too fine.
+fn of_the_catalog() -> HashMap<String, String> {
+    HashMap::from([("suiro.schema".to_owned(), "catalog".to_owned())])
 }
 
 /// Carries one of our errors through `DataFusion`.
