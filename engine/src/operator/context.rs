@@ -15,6 +15,7 @@ use crate::run::ProcessGroups;
 use crate::run::crash::CrashPoints;
 use crate::run::figures::EngineFigures;
 use crate::secret::{Revealed, Secrets};
+use crate::session::graph::TaskRoom;
 use crate::time::Clock;
 use crate::workflow::TaskDef;
 
@@ -54,6 +55,8 @@ pub struct TaskContext {
     pub crash_points: CrashPoints,
     /// Where a program that the operator starts is noted while it runs.
     pub process_groups: ProcessGroups,
+    /// How many tasks the attempt had when the step began, and may have.
+    pub room: TaskRoom,
     /// Cancelled when the task is killed or the process stops.
     pub cancellation: CancellationToken,
     /// What the engine does for the task.

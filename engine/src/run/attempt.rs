@@ -367,6 +367,7 @@ impl ActiveAttempt {
             name,
             lasting_name,
             def: Arc::clone(&task.def),
+            room: self.graph.room(),
             retry_count: task.retry_count,
             state: self.states.get(&id).cloned().unwrap_or(Value::Null),
             scope,

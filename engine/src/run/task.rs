@@ -24,6 +24,7 @@ use crate::params::scope::{Layer, Scope};
 use crate::params::template::TemplateError;
 use crate::params::{ParamPath, Params, TaskParams, builtin};
 use crate::secret::Secrets;
+use crate::session::graph::TaskRoom;
 use crate::session::{AttemptId, RetryPolicy, TaskId};
 use crate::workflow::{TaskDef, TaskKind};
 
@@ -48,6 +49,7 @@ pub(super) struct Job {
     /// See [`TaskContext::lasting_name`].
     pub(super) lasting_name: Arc<str>,
     pub(super) def: Arc<TaskDef>,
+    pub(super) room: TaskRoom,
     pub(super) retry_count: u32,
     pub(super) state: Value,
     pub(super) scope: Vec<Layer>,
@@ -245,6 +247,7 @@ impl Job {
             clock: Arc::clone(&self.shared.engine.clock),
             crash_points: self.shared.engine.settings.crash_points.clone(),
             process_groups: self.shared.engine.settings.process_groups.clone(),
+            room: self.room,
             cancellation: self.token.clone(),
             host: Arc::clone(&host) as Arc<dyn crate::operator::context::TaskHost>,
         };

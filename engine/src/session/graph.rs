@@ -10,10 +10,16 @@ use jiff::Timestamp;
 
 mod insert;
 
+pub(crate) use insert::count;
+
 use super::retry::RetryPolicy;
 use super::task::{Role, Task, TaskId, TaskState};
 use crate::workflow::turns::lasting_name;
 use crate::workflow::{Bound, Parallel, TaskDef};
+
+/// How deep tasks are nested at most. No workflow that somebody wrote comes near; one that calls itself without end takes time that
+/// grows with the square of its depth, and would need minutes to reach the limit of tasks.
+const MAX_DEPTH: usize = 500;
 
 /// Why a tree of tasks cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +35,9 @@ pub enum GraphError {
         /// Tasks that were to be added.
         adding: usize,
     },
+    /// A task would stand deeper than one may.
+    #[error("tasks are nested more than {MAX_DEPTH} deep: does a `call>` lead back to itself?")]
+    TooDeep,
     /// `_after` names no earlier sibling.
     #[error("`_after` of `{task}` names `{name}`, which is no earlier task of the same group")]
     UnknownUpstream {
@@ -51,6 +60,27 @@ pub enum GraphError {
         /// What is wrong.
         message: String,
     },
+}
+
+/// How many tasks an attempt has and may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskRoom {
+    limit: usize,
+    current: usize,
+}
+
+impl TaskRoom {
+    /// Checks that so many more tasks have room.
+    ///
+    /// # Errors
+    /// `TooManyTasks` when they have not.
+    pub fn check(self, adding: usize) -> Result<(), GraphError> {
+        let Self { limit, current } = self;
+        if current.saturating_add(adding) > limit {
+            return Err(GraphError::TooManyTasks { limit, current, adding });
+        }
+        Ok(())
+    }
 }
 
 /// A task as it is stored, and as a graph is rebuilt from.
@@ -354,12 +384,15 @@ impl TaskGraph {
         &mut self.tasks[id.index()]
     }
 
-    fn check_room(&self, adding: usize) -> Result<(), GraphError> {
-        let current = self.tasks.len();
+    /// Returns how many tasks there are, and how many there may be.
+    pub fn room(&self) -> TaskRoom {
         // A task's id has 32 bits, whatever the setting says.
-        let limit = self.limit.min(u32::MAX as usize);
-        if current.saturating_add(adding) > limit {
-            return Err(GraphError::TooManyTasks { limit, current, adding });
+        TaskRoom { limit: self.limit.min(u32::MAX as usize), current: self.tasks.len() }
+    }
+
+    fn check_depth(&self, parent: Option<TaskId>) -> Result<(), GraphError> {
+        if parent.is_some_and(|parent| self.ancestors(parent).len() >= MAX_DEPTH) {
+            return Err(GraphError::TooDeep);
         }
         Ok(())
     }
@@ -380,7 +413,7 @@ impl TaskGraph {
     /// Generated children, checks and error handlers are dropped: they come back when they are needed.
     pub(super) fn recreate_children(&mut self, group: TaskId) -> Result<(Vec<TaskId>, Vec<TaskId>), GraphError> {
         let written = self.written_below(group);
-        self.check_room(written.len())?;
+        self.room().check(written.len())?;
         let dropped = self.supersede_children(group);
         let mut copies: HashMap<TaskId, TaskId> = HashMap::with_capacity(written.len());
         let mut inserted = Vec::with_capacity(written.len());

@@ -40,7 +40,7 @@ The number of turns is limited by the tasks that an attempt may have (setting `t
     type Params = LoopParams;
 
     async fn run(&self, context: &TaskContext, params: LoopParams) -> Result<TaskOutcome, TaskError> {
-        let turns = (0..params.times.0).map(|i| {
+        let turns = (0..usize::try_from(params.times.0).unwrap_or_default()).map(|i| {
             let bound = Params::from_iter([("i".to_owned(), Value::from(i))]);
             (format!("+loop-{i}"), bound)
         });

@@ -6,9 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::Value;
 
+use crate::diagnostic::code;
 use crate::operator::typed::is_unevaluated;
 use crate::operator::{ParamProblem, TaskContext, TaskError};
 use crate::params::{ParamPath, Params};
+use crate::session::graph::count;
 use crate::workflow::{Bound, Parallel, TaskDef, Turn, Turns};
 
 /// Text; numbers and booleans are taken as written.
@@ -235,13 +237,18 @@ pub(super) fn wrong(code: crate::diagnostic::Code, path: &str, message: impl Int
 }
 
 /// Makes the group `^sub` of a loop: the body once for each name, with the data that is its own.
+///
+/// # Errors
+/// When the body is wrong, or so many turns have no room; that is known before any is made.
 pub(super) fn repeat(
     context: &TaskContext,
     body: &Body,
     parallel: Option<LoopParallel>,
-    turns: impl Iterator<Item = (String, Params)>,
+    turns: impl ExactSizeIterator<Item = (String, Params)>,
 ) -> Result<TaskDef, TaskError> {
     let template = context.host.compile_body(&body.0, &ParamPath::from("_do"))?;
+    let n_tasks = count(&template).saturating_mul(turns.len()).saturating_add(1);
+    context.room.check(n_tasks).map_err(|error| TaskError::config(code::TOO_MANY_TASKS, error.to_string()))?;
     let mut group = TaskDef::group("^sub");
     group.parallel = parallel.unwrap_or_default().0;
     group.place.clone_from(&template.place);

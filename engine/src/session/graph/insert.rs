@@ -23,7 +23,8 @@ impl TaskGraph {
         role: Role,
     ) -> Result<TaskId, GraphError> {
         let n_tasks = count(&def);
-        self.check_room(n_tasks)?;
+        self.room().check(n_tasks)?;
+        self.check_depth(parent)?;
         let sketch = Sketch::of(def)?;
         let top = self.next_id();
         self.tasks.reserve(n_tasks);
@@ -190,7 +191,7 @@ fn share(kept: &mut Option<Arc<TaskDef>>, def: TaskDef) -> Arc<TaskDef> {
 }
 
 /// Returns how many tasks a tree has.
-fn count(def: &TaskDef) -> usize {
+pub(crate) fn count(def: &TaskDef) -> usize {
     let mut n_tasks: usize = 0;
     let mut open = vec![(def, 1_usize)];
     while let Some((next, times)) = open.pop() {

@@ -271,7 +271,10 @@ impl Differences {
 
     /// A column of the query whose type no table holds.
     fn unstorable(&mut self, column: &ResultColumn) {
-        let remedy = "cast it: no table holds this type";
+        let remedy = match &column.data_type {
+            Type::Timestamp(_) => "cast it to timestamp(3): tables hold milliseconds",
+            _ => "cast it: no table holds this type",
+        };
         self.push(&column.name.to_lowercase(), NOTHING, &column.data_type.to_string(), remedy.to_owned());
     }
 
@@ -453,14 +456,21 @@ the query does not fit table `web.t`
     fn a_new_table_takes_what_tables_hold() {
         let plan = new_schema(&query(&[("A", "integer"), ("b", "varchar(3)")])).unwrap();
         assert_eq!(plan.added, [Column::new("a", "int"), Column::new("b", "varchar(3)")]);
-        let error = new_schema(&query(&[("t", "time(3)"), ("z", "timestamp(3) with time zone")])).unwrap_err();
+        let error = new_schema(&query(&[
+            ("t", "time(3)"),
+            ("z", "timestamp(3) with time zone"),
+            ("f", "timestamp(6)"),
+            ("s", "timestamp(0)"),
+        ]))
+        .unwrap_err();
         assert_eq!(
             error.message,
             "\
 the query cannot become a table
   column  in the table  in the query                 what to do
   t       -             time(3)                      cast it: no table holds this type
-  z       -             timestamp(3) with time zone  cast it: no table holds this type"
+  z       -             timestamp(3) with time zone  cast it: no table holds this type
+  f       -             timestamp(6)                 cast it to timestamp(3): tables hold milliseconds"
         );
     }
 }

@@ -76,6 +76,8 @@ impl Type {
             Self::Char(length) => format!("char({length})"),
             Self::Varbinary => "binary".to_owned(),
             Self::Date => "date".to_owned(),
+            // Hive's has milliseconds; what is finer would come back as another value.
+            Self::Timestamp(digits) if *digits > 3 => return None,
             Self::Timestamp(_) => "timestamp".to_owned(),
             Self::Array(element) => format!("array<{}>", element.to_hive()?),
             Self::Map(key, value) => format!("map<{},{}>", key.to_hive()?, value.to_hive()?),
