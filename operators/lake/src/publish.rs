@@ -49,6 +49,7 @@ pub use request::{
 };
 pub use schema::{OnMissingColumn, OnSchemaChange};
 pub use step::plan::publishable;
+pub use step::race::RACES;
 pub use undo::{Direction, OtherVersion, Undone};
 pub use version::{VersionName, version_root};
 pub use versions::{IntendedVersion, VersionRoot, VersionState, Versions, WrittenVersion};

@@ -5,7 +5,9 @@ use std::time::Duration;
 use engine::diagnostic::code;
 use engine::operator::{Published, TaskContext, TaskError, TaskReport};
 use engine::params::ParamPath;
-use lake::publish::{PublishOutcome, PublishRequest, PublishResult, PublishState, RowLimit, Step, Target, Waiting};
+use lake::publish::{
+    PublishOutcome, PublishRequest, PublishResult, PublishState, RACES, RowLimit, Step, Target, Waiting,
+};
 use lake::words::counted;
 use lake::{ErrorKind, Lake};
 use serde::{Deserialize, Serialize};
@@ -96,6 +98,12 @@ impl Job {
             };
             match step {
                 Ok(Step::Next(next)) => {
+                    if let Some(times) = next.overtaken() {
+                        context.host.warn(&format!(
+                            "another writer published to table `{}` first: the query runs again ({times} of at most {RACES} times)",
+                            self.request.target.table()
+                        ));
+                    }
                     self.state = Some(next);
                     self.polls = 0;
                     state::write(context, &self).await?;

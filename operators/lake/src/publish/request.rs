@@ -199,6 +199,10 @@ impl PublishRequest {
     }
 }
 
+fn is_nothing(stats: &QueryStats) -> bool {
+    *stats == QueryStats::default()
+}
+
 /// How far a publish is. It is all that must be kept between two steps; a step that is repeated from the same state ends in
 /// the same way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -223,6 +227,14 @@ pub enum PublishState {
 }
 
 impl PublishState {
+    /// Returns how often another writer was there first, when the publish begins anew for that; none else.
+    pub fn overtaken(&self) -> Option<u32> {
+        match self {
+            Self::Planned(plan) if plan.races > 0 => Some(plan.races),
+            _ => None,
+        }
+    }
+
     /// Returns the query that may be under way; none when nothing is asked of the query engine at this stage.
     pub fn open_query(&self) -> Option<&QueryId> {
         match self {
@@ -263,6 +275,9 @@ pub struct Plan {
     /// How often another writer was there first since this publish began; each time it was planned anew.
     #[serde(default)]
     pub races: u32,
+    /// What the queries read and cost whose versions were given up for that.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub spent: QueryStats,
     /// Whether the table of the partition is to be made.
     #[serde(default)]
     pub creates_table: bool,

@@ -6,7 +6,7 @@
 mod batch;
 mod check;
 pub(super) mod plan;
-mod race;
+pub(super) mod race;
 mod visible;
 mod write;
 
@@ -48,7 +48,7 @@ impl Lake {
             PublishState::Validated(written) => {
                 let step = self.make_visible(request, written).await;
                 let step = self.or_give_up(&written.submitted.prefix, step).await;
-                self.or_plan_anew(request, &written.submitted.probed.plan, step).await
+                self.or_plan_anew(request, written, step).await
             }
             PublishState::Published(outcome) => {
                 // What is due can go now. The publish is done whether that succeeds or not; the next collection goes on with it.

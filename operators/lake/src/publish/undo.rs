@@ -233,6 +233,10 @@ impl Lake {
         if kept.is_none() && self.part_of_version(&to).await? {
             return Err(gone(direction, "is a part of a table's version", &to));
         }
+        if kept.is_none() && !crate::storage::is_version_name(to.file_name()) {
+            return Err(gone(direction, "was not written by suiro, and stays where it is", &to)
+                .help("`athena.add_partition>` with its `location` points the partition to it again"));
+        }
         if !kept.is_some_and(|kept| {
             matches!(kept.state, VersionState::Retired | VersionState::Published | VersionState::Lost)
         }) {

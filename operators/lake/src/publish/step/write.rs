@@ -125,7 +125,8 @@ impl Lake {
         let written = Written {
             submitted: submitted.clone(),
             rows: validated.rows,
-            stats: QueryStats { rows: validated.rows, written_bytes: validated.bytes, ..stats },
+            stats: QueryStats { rows: validated.rows, written_bytes: validated.bytes, ..stats }
+                .and_cost_of(&plan.spent),
             checks_passed: 0,
             check_query: None,
             check_failures: 0,

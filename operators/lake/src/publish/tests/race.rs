@@ -22,6 +22,8 @@ async fn of_two_writers_that_overwrite_the_last_one_wins() {
     let outcome = overtaken(&lake, &request("d", ONE), &request("d", TWO)).await.unwrap();
     assert_eq!(outcome.result, PublishResult::Published);
     assert!(outcome.previous_location.is_some(), "it took the place of the other's");
+    let version = outcome.location.unwrap();
+    assert!(version.file_name().ends_with("-g2"), "no prefix is written to twice: {version}");
     assert_eq!(shown(&lake, "SELECT k FROM web.daily").await, ["a"]);
 
     // The same where something was there before.
@@ -35,6 +37,21 @@ async fn of_two_writers_that_overwrite_the_last_one_wins() {
     lake.collect().await.unwrap();
     // Of each its object, its marker, and the marker of the version root.
     assert_eq!(world.files().len(), 6, "what lost is gone: {:?}", world.files());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_query_read_that_came_too_late_counts() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    publish(&lake, &request("d", ONE)).await.unwrap();
+    let copy = |attempt: &str| PublishRequest {
+        attempt: attempt.to_owned(),
+        ..table_request("made", "SELECT k FROM web.daily WHERE dt = 'd'")
+    };
+    let once = publish(&lake, &copy("1")).await.unwrap().stats.scanned_bytes;
+    world.tick();
+    let twice = overtaken(&lake, &copy("3"), &table_request("made", TWO)).await.unwrap().stats.scanned_bytes;
+    assert!(once > 0 && twice == 2 * once, "{once} {twice}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
