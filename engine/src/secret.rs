@@ -110,12 +110,7 @@ impl Secrets {
         while let Some(start) = rest.find(OPEN) {
             revealed.push_str(&rest[..start]);
             let reference = &rest[start..];
-            let name = reference[OPEN.len()..].split('}').next().unwrap_or_default();
-            let after = reference.get(OPEN.len() + name.len() + 1..);
-            let (Some(after), true) = (after, is_name(name)) else {
-                let found = reference.chars().take(OPEN.len() + 40).collect();
-                return Err(SecretError::Malformed { found });
-            };
+            let (name, after) = read_reference(reference)?;
             revealed.push_str(&self.look_up(name)?);
             rest = after;
         }
@@ -187,6 +182,27 @@ impl Secrets {
     }
 }
 
+/// Reads the reference that a text begins with: its name, and what follows it.
+fn read_reference(text: &str) -> Result<(&str, &str), SecretError> {
+    let name = text[OPEN.len()..].split('}').next().unwrap_or_default();
+    match text.get(OPEN.len() + name.len() + 1..) {
+        Some(after) if is_name(name) => Ok((name, after)),
+        _ => Err(SecretError::Malformed { found: text.chars().take(OPEN.len() + 40).collect() }),
+    }
+}
+
+/// Returns what is wrong with the first reference of a text that is no name of a secret, wherever secrets are kept.
+pub fn wrong_reference(text: &str) -> Option<SecretError> {
+    let mut rest = text;
+    while let Some(start) = rest.find(OPEN) {
+        match read_reference(&rest[start..]) {
+            Ok((_, after)) => rest = after,
+            Err(error) => return Some(error),
+        }
+    }
+    None
+}
+
 fn is_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
@@ -224,6 +240,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_reference_is_wrong_by_itself() {
+        for right in ["", "a ${b} c", "redis://:${secret:redis}@h", "${secret:a}${secret:b.c-d_2}"] {
+            assert_eq!(wrong_reference(right), None);
+        }
+        for (text, found) in [("${secret:a} ${secret:Re dis}", "${secret:Re dis}"), ("x${secret:a", "${secret:a")] {
+            assert_eq!(wrong_reference(text), Some(SecretError::Malformed { found: found.to_owned() }));
+        }
+    }
 
     #[derive(Debug)]
     struct Fixed;

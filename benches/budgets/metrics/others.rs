@@ -104,7 +104,7 @@ pub(crate) async fn write_redis(folder: &Path, series: u64) -> Result<Numbers> {
     let begun = Instant::now();
     let mut added = 0;
     for batch in &batches {
-        added += metrics.write(&hot, batch, now).await?.added;
+        added += metrics.write(&hot, batch, now).await?.merged.added;
     }
     let wall_s = begun.elapsed().as_secs_f64();
     if added != series * MINUTES {

@@ -55,12 +55,21 @@ pub enum TierConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlushConfig {
-    /// With so many points a series is moved.
+    /// With so many points a series is moved; without `age` also when a window of its points is due, so that one that falls silent
+    /// is dumped with the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// A series is moved when its oldest point is older than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age: Option<Period>,
+}
+
+impl FlushConfig {
+    /// Returns it as the rest of the crate knows it.
+    #[must_use]
+    pub fn rule(&self) -> FlushRule {
+        FlushRule { count: self.count, age_ms: self.age.map(Period::as_millis) }
+    }
 }
 
 /// A tier in a file below the project's state.
@@ -233,11 +242,7 @@ impl TierConfig {
                     location: location.transpose()?,
                 }
             }
-            _ => TierKind::Store {
-                flush: self
-                    .flush()
-                    .map(|flush| FlushRule { count: flush.count, age_ms: flush.age.map(Period::as_millis) }),
-            },
+            _ => TierKind::Store { flush: self.flush().map(FlushConfig::rule) },
         };
         let step = Step::from_ms(self.step().as_millis())?;
         Ok(Tier { name: TierName::new(name)?, step, keep_ms: Some(self.keep().as_millis()), kind })

@@ -137,6 +137,7 @@ impl Metrics {
         }
         if !found.is_empty() {
             self.bind(&[self.tiers.tier(from)?, archive]).await?;
+            self.claim_once(from, self.store(from).await?.as_ref()).await?;
         }
         let touch = self.ledger.touch(&archive.name, &found, Touch::Found);
         self.points().around("metrics: note windows that were found", touch).await

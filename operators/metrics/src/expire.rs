@@ -13,7 +13,7 @@ use crate::merge::{SideBySide, store_batches, stored_and_archived};
 use crate::metrics::{Metrics, invalid};
 use crate::point::{PointBatch, SeriesPoints};
 use crate::report::{Outcome, WindowReport};
-use crate::store::{PointStore, SCAN_POINTS, Selection};
+use crate::store::{Claiming, PointStore, SCAN_POINTS, Selection};
 use crate::tiers::{Tier, TierName};
 use crate::time::TimeRange;
 use crate::window::Window;
@@ -94,11 +94,12 @@ impl Metrics {
             let error = Error::new(ErrorKind::DataQuality, "expire a window", "the archived objects changed meanwhile");
             return self.damaged::<SeriesPoints>(archive, &row, error).await;
         }
+        let store = self.store(tier).await?;
+        self.claim(tier, store.as_ref(), Claiming::Take).await?;
         let begin = self.ledger.begin_expiry(&archive.name, &row);
         if !self.points().around("metrics: note that points are about to be deleted", begin).await? {
             return self.report(archive, window, Outcome::Late).await;
         }
-        let store = self.store(tier).await?;
         let (deleted, left) = match self.delete_archived(archive, &row, store.as_ref()).await {
             Err(error) if error.kind == ErrorKind::DataQuality => {
                 return self.damaged::<SeriesPoints>(archive, &row, error).await;

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 
 use crate::metrics::{Metrics, invalid};
 use crate::point::{PointBatch, SeriesName};
-use crate::store::{SCAN_POINTS, Selection, SeriesSummary};
+use crate::store::{Claiming, SCAN_POINTS, Selection, SeriesSummary};
 use crate::tiers::{FlushRule, TierName};
 use crate::time::TimeRange;
 
@@ -39,10 +39,31 @@ impl Metrics {
         self.move_down(from, to, &due).await
     }
 
+    /// Gives a tier's rule that counts points an age as well: a series that falls silent moves when a window of its points is due, as the
+    /// window cannot be dumped before. Without an archive no window is ever due.
+    #[must_use]
+    pub fn with_due(&self, rule: FlushRule, now: Timestamp) -> FlushRule {
+        if rule.count.is_none() || rule.age_ms.is_some() {
+            return rule;
+        }
+        let now_ms = now.as_millisecond();
+        // All windows before this one have ended, their lateness too.
+        let open = self.tiers.raw_window(now_ms.saturating_sub(self.tiers.lateness_ms));
+        FlushRule { age_ms: open.map(|open| now_ms - open.range().start_ms + 1), ..rule }
+    }
+
     /// Moves series; the caller has the leave.
     pub(crate) async fn move_down(&self, from: &TierName, to: &TierName, due: &[SeriesSummary]) -> Result<FlushReport> {
         let store = self.store(from).await?;
         let mut report = FlushReport::default();
+        if due.is_empty() {
+            return Ok(report);
+        }
+        // Before anything is deleted: both are places of their own, whatever their addresses look like. Points that are written to
+        // where they came from would all be gone in the end.
+        for (tier, store) in [(from, &store), (to, &self.store_to_fill(to).await?)] {
+            self.claim(tier, store.as_ref(), Claiming::Take).await?;
+        }
         let mut rest = due;
         while !rest.is_empty() {
             let mut count = 0;

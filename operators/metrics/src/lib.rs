@@ -67,3 +67,4 @@ pub use stream::ReplayStream;
 pub use tiers::{FlushRule, Step, Tier, TierKind, TierName, Tiers};
 pub use time::TimeRange;
 pub use window::{PartitionUnit, Window};
+pub use write::Written;

@@ -13,7 +13,7 @@ use crate::gathered::GatheredSeries;
 use crate::ledger::{Ledger, LedgerRow, WindowState};
 use crate::moving::Movers;
 use crate::report::{Outcome, WindowReport};
-use crate::store::{PointStore, Selection, StoreOpener};
+use crate::store::{Claiming, PointStore, Selection, StoreOpener};
 use crate::tiers::{Tier, TierName, Tiers};
 use crate::time::TimeRange;
 use crate::window::{PartitionUnit, Window};
@@ -31,6 +31,8 @@ pub struct Metrics {
     pub(crate) gathered: BTreeMap<TierName, Mutex<GatheredSeries>>,
     /// The tiers of whose names this process knows that they stand for what they are here.
     pub(crate) bound: Mutex<BTreeSet<TierName>>,
+    /// The tiers whose places this process has claimed.
+    pub(crate) claimed: Mutex<BTreeSet<TierName>>,
     /// The Parquet tiers by whose names nothing was kept yet, and that the catalog had no windows of.
     pub(crate) without_partitions: BTreeSet<TierName>,
     /// The version of a roll-up whose bytes were found whole, while windows go that it stands for.
@@ -95,6 +97,7 @@ impl Metrics {
             gathered: stores.iter().map(|name| (name.clone(), Mutex::default())).collect(),
             stores: stores.into_iter().map(|name| (name, OnceCell::new())).collect(),
             bound: Mutex::default(),
+            claimed: Mutex::default(),
             without_partitions: BTreeSet::new(),
             seen_whole: Mutex::default(),
         }
@@ -112,7 +115,7 @@ impl Metrics {
     /// Returns the store of a tier, unless its server may have lost points.
     ///
     /// # Errors
-    /// `InvalidInput` for a Parquet tier; those of opening the store; `ResourcesExhausted` when its server has thrown keys away
+    /// `InvalidInput` for a Parquet tier, and for a place that is another tier's; those of opening the store; `ResourcesExhausted` when its server has thrown keys away
     /// since it was last seen, until [`Metrics::accept_loss`].
     pub async fn store(&self, name: &TierName) -> Result<Arc<dyn PointStore>> {
         let store = self.store_to_fill(name).await?;
@@ -129,6 +132,7 @@ impl Metrics {
             .ok_or_else(|| invalid(format!("expected a store, found the Parquet tier `{name}`")))?;
         let open = async {
             let store = self.opener.open(tier).await?;
+            self.claim(name, store.as_ref(), Claiming::Look).await?;
             self.watch(name, store.as_ref()).await?;
             Ok::<_, Error>(store)
         };

@@ -5,6 +5,7 @@ use lake::{Error, ErrorKind, Result};
 
 use crate::ledger::Standing;
 use crate::metrics::Metrics;
+use crate::store::{Claiming, Owner, PointStore};
 use crate::tiers::{Step, Tier, TierKind, TierName, Tiers};
 
 impl Metrics {
@@ -99,6 +100,33 @@ pub fn contradiction(first: &Tiers, second: &Tiers) -> Option<(TierName, String,
         let (there, here) = difference(&standing_of(first, other), &standing_of(second, tier))?;
         Some((tier.name.clone(), there, here))
     })
+}
+
+impl Metrics {
+    /// Refuses a place of points that is another tier's, as the place itself says. One that nobody has is the tier's from now on, or
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// As [`PointStore::claim`].
+    pub(crate) async fn claim(&self, tier: &TierName, store: &dyn PointStore, how: Claiming) -> Result<()> {
+        let table = standing_of(&self.tiers, self.tiers.tier(tier)?).table;
+        let owner = Owner { tier: tier.clone(), table };
+        let claim = store.claim(&owner, how);
+        match how {
+            Claiming::Look => claim.await,
+            Claiming::Take => self.points().around("metrics: claim the place of a tier's points", claim).await,
+        }
+    }
+
+    /// The same once in this process, for a store that points come into.
+    pub(crate) async fn claim_once(&self, tier: &TierName, store: &dyn PointStore) -> Result<()> {
+        let mut claimed = self.claimed.lock().await;
+        if !claimed.contains(tier) {
+            self.claim(tier, store, Claiming::Take).await?;
+            claimed.insert(tier.clone());
+        }
+        Ok(())
+    }
 }
 
 fn standing_of(tiers: &Tiers, tier: &Tier) -> Standing {

@@ -1,5 +1,6 @@
 //! The stores of points: where hot and warm tiers keep them.
 
+pub(crate) mod claim;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod dynamodb;
@@ -21,6 +22,7 @@ use crate::duplicate::DuplicateRule;
 use crate::point::{Contradiction, Merged, PointBatch, SeriesName};
 use crate::time::TimeRange;
 
+pub use claim::{Claiming, Owner};
 pub use dynamodb::{DynamoDbSettings, DynamoDbStore};
 pub use embedded::EmbeddedStore;
 pub use opener::{EmbeddedStores, StoreOpener};
@@ -128,6 +130,15 @@ pub trait PointStore: Debug + Send + Sync + 'static {
     /// `External`.
     async fn thrown_away(&self) -> Result<Option<ThrownAway>> {
         Ok(None)
+    }
+
+    /// Refuses a place whose points are another tier's, as the place itself says: two addresses may lead to it. One that nobody
+    /// has is taken for the owner, or stays as it is. A store that no other tier can come to has nothing to say.
+    ///
+    /// # Errors
+    /// `InvalidInput` with the other tier; `External`, `PermissionDenied`.
+    async fn claim(&self, _owner: &Owner, _how: Claiming) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ mod lacking;
 mod loss;
 mod model;
 mod naming;
+mod one_place;
 mod path;
 mod read_step;
 mod sabotage;

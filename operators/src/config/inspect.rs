@@ -3,9 +3,10 @@
 use engine::diagnostic::code;
 use engine::document::node::describe;
 use engine::operator::surroundings::{NamedFile, constant, wrong_expressions};
-use engine::operator::typed::{check_params, is_unevaluated, read_params};
+use engine::operator::typed::{check_params, read_params};
 use engine::operator::{ParamProblem, Piece, Surroundings};
 use engine::params::ParamPath;
+use engine::secret::wrong_reference;
 use serde_json::Value;
 
 use super::Config;
@@ -97,7 +98,7 @@ fn all<C: Config>(value: &Value, more: &dyn Fn(&C) -> Vec<ParamProblem>) -> Vec<
 pub(crate) fn meaning<C: Config>(value: &Value, more: &dyn Fn(&C) -> Vec<ParamProblem>) -> Vec<ParamProblem> {
     let mut problems = C::text_problems(value, &|text| constant(text).is_some());
     let Some(params) = value.as_object() else { return problems };
-    if is_unevaluated(value) || !check_params::<C>(C::WHAT, params).is_empty() {
+    if is_open(value) || !check_params::<C>(C::WHAT, params).is_empty() {
         return problems;
     }
     match read_params::<C>(C::WHAT, params) {
@@ -112,12 +113,26 @@ pub(crate) fn meaning<C: Config>(value: &Value, more: &dyn Fn(&C) -> Vec<ParamPr
     problems
 }
 
+/// Tells whether something in a value is still to be evaluated. A secret is a text of its own: two that are written alike are one.
+fn is_open(value: &Value) -> bool {
+    match value {
+        Value::String(text) => constant(text).is_none(),
+        Value::Array(items) => items.iter().any(is_open),
+        Value::Object(entries) => entries.values().any(is_open),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// Looks at the expressions in the texts of a value.
 fn expressions(value: &Value, at: &ParamPath, problems: &mut Vec<ParamProblem>) {
     match value {
         Value::String(text) => {
             for wrong in wrong_expressions(text) {
                 problems.push(ParamProblem::new(at.clone(), wrong.message).code(code::TEMPLATE_SYNTAX));
+            }
+            if let Some(wrong) = wrong_reference(text) {
+                let problem = ParamProblem::new(at.clone(), wrong.to_string()).code(code::SECRET_MISSING);
+                problems.push(problem.help(wrong.help()));
             }
         }
         Value::Array(items) => {

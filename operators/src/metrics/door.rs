@@ -9,7 +9,7 @@ use engine::secret::Secrets;
 use jiff::Timestamp;
 use lake::{Lake, Secret};
 use metrics::config::{ParquetTier, TierConfig, TiersConfig};
-use metrics::{Metrics, PartitionUnit, Step, Tier, TierName};
+use metrics::{Merged, Metrics, PartitionUnit, PointBatch, Step, Tier, TierName};
 use tokio::sync::Mutex;
 
 use super::params::TiersParams;
@@ -39,6 +39,23 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    /// Writes points into a store; tells when they were not moved on as the tier says.
+    pub(super) async fn write(
+        &self,
+        context: &TaskContext,
+        to: &TierName,
+        batch: &PointBatch,
+    ) -> Result<Merged, TaskError> {
+        let written = self.metrics.write(to, batch, self.now).await.map_err(task_error)?;
+        if let Some(why) = written.not_flushed {
+            let help = why.help.unwrap_or_default();
+            context
+                .host
+                .warn(&format!("all points are written into `{to}`, and none were moved on: {}; {help}", why.message));
+        }
+        Ok(written.merged)
+    }
+
     /// Returns the step and the table of a Parquet tier, as they stand in the catalog.
     pub(super) fn table(&self, tier: &str) -> Option<(String, String)> {
         let parquet = self.config.tiers.get(tier)?.as_parquet()?;

@@ -8,7 +8,7 @@ use engine::operator::{
 use engine::params::Params as EngineParams;
 use lake::words::counted;
 use metrics::FlushRule;
-use metrics::config::{FlushConfig, Period, TierConfig};
+use metrics::config::{Period, TierConfig};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -61,7 +61,8 @@ impl TypedOperator for Flush {
     const COMMAND: Option<&'static str> = Some("the store that points leave");
     const DETAILS: &'static str = "\
 A series is moved when it has `count` points, or when its oldest point is older than `age`: both together keep the lower store's load \
-flat. The points are read, written below, and then deleted above, each by its time and value: a point that comes in between stays. A \
+flat. Where the tier's `flush` has no `age`, a series with points of a window that is due is moved too, as the window could not be dumped \
+before; a `count` of the task's own moves what has so many points, and nothing else. The points are read, written below, and then deleted above, each by its time and value: a point that comes in between stays. A \
 stop anywhere leaves a point in both stores at worst, and the same flush again makes it right.
 
 Stores `metrics.last_flush`: `series` and `points` that were moved.";
@@ -88,7 +89,11 @@ Stores `metrics.last_flush`: `series` and `points` that were moved.";
         }
         let (from, to) = (tier(&params.command)?, tier(&params.to)?);
         let of_tier = opened.config.tiers.get(&params.command).and_then(TierConfig::flush);
-        let rule = rule(&params, of_tier);
+        // What the task says, else the tier, else all: a rule that names none moves all.
+        let rule = match (params.count, params.age, of_tier) {
+            (None, None, Some(tier)) => opened.metrics.with_due(tier.rule(), opened.now),
+            (count, age, _) => FlushRule { count, age_ms: age.map(Period::as_millis) },
+        };
         let report = opened.metrics.flush(&from, &to, rule, opened.now).await.map_err(task_error)?;
         context.host.log(&format!(
             "moved {} of {} from `{from}` to `{to}`",
@@ -114,14 +119,4 @@ Stores `metrics.last_flush`: `series` and `points` that were moved.";
 fn no_count() -> ParamProblem {
     ParamProblem::new("count".into(), "expected a number from 1 for `count`, found 0".to_owned())
         .help("`age: 0s` moves everything")
-}
-
-/// Decides which series are moved: what the task says, else the tier, else all.
-fn rule(params: &Params, of_tier: Option<&FlushConfig>) -> FlushRule {
-    let (count, age) = match (params.count, params.age, of_tier) {
-        (None, None, Some(tier)) => (tier.count, tier.age),
-        // A rule that names none moves all.
-        (count, age, _) => (count, age),
-    };
-    FlushRule { count, age_ms: age.map(Period::as_millis) }
 }

@@ -128,7 +128,7 @@ Stores `metrics.last_probe`: `seconds`, `name`, `timestamp`. `metrics.put>` writ
         if !progress.is_written {
             let points = Points::of_sorted(vec![progress.time_ms], vec![progress.value]).map_err(task_error)?;
             let batch = PointBatch::new(vec![SeriesPoints { name: name.clone(), points }]).map_err(task_error)?;
-            opened.metrics.write(&tier(&params.command)?, &batch, opened.now).await.map_err(task_error)?;
+            opened.write(context, &tier(&params.command)?, &batch).await?;
             progress.is_written = true;
         }
         let range = TimeRange::new(progress.time_ms, progress.time_ms + 1);

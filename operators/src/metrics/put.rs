@@ -128,7 +128,7 @@ Stores `metrics.last_put`: all figures by the rest of their names.";
             Ok(SeriesPoints { name, points })
         });
         let batch = PointBatch::new(series.collect::<Result<Vec<_>, TaskError>>()?).map_err(task_error)?;
-        opened.metrics.write(&tier(&params.command)?, &batch, opened.now).await.map_err(task_error)?;
+        opened.write(context, &tier(&params.command)?, &batch).await?;
         for (name, value) in &figures {
             context.host.log(&format!("{}.{name} {value}", params.prefix));
         }

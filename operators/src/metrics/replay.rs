@@ -238,7 +238,7 @@ impl Progress {
             rows.add(&name, &read);
             let (batch, repeated) = rows.take(rule).map_err(task_error)?;
             merged += repeated;
-            merged += opened.metrics.write(&to, &batch, opened.now).await.map_err(task_error)?;
+            merged += opened.write(context, &to, &batch).await?;
             context.host.progress(TaskProgress { rows: self.rows + total, bytes: self.bytes, bytes_total: None });
         }
         if reader.is_out_of_order() {

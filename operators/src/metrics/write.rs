@@ -238,7 +238,7 @@ async fn write_rows(
         if rows.len() >= BATCH_ROWS || (next.is_none() && rows.len() > 0) {
             let (batch, repeated) = rows.take(rule).map_err(task_error)?;
             merged += repeated;
-            merged += opened.metrics.write(&to, &batch, opened.now).await.map_err(task_error)?;
+            merged += opened.write(context, &to, &batch).await?;
             context.host.progress(TaskProgress { rows: n_rows, bytes: 0, bytes_total: None });
         }
         if next.is_none() {

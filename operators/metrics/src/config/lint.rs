@@ -1,6 +1,6 @@
 //! What is wrong with tiers as a whole: an order that makes no sense, and points that would be gone before anybody read them.
 
-use std::collections::BTreeMap;
+mod places;
 
 use lake::name::{Location, TableName};
 use serde_json::Value;
@@ -163,30 +163,6 @@ impl TiersConfig {
                 None | Some(_) => {}
             }
             above = Some((name, tier));
-        }
-    }
-
-    /// Looks at tiers that would be kept in one place.
-    fn places(&self, problems: &mut Vec<TierProblem>) {
-        let mut taken: BTreeMap<(String, String), &String> = BTreeMap::new();
-        for (name, tier) in &self.tiers {
-            let (key, place) = match tier {
-                TierConfig::Embedded(_) => continue,
-                TierConfig::Redis(tier) => {
-                    let key = tier.key.replace("{step}", &tier.step.to_string());
-                    ("key", ("redis".to_owned(), format!("{} {key}", tier.uri)))
-                }
-                TierConfig::Dynamodb(tier) => {
-                    let place = format!("{:?} {:?} {}", tier.endpoint, tier.region, tier.table);
-                    ("table", ("dynamodb".to_owned(), place))
-                }
-                TierConfig::Parquet(tier) => ("table", ("parquet".to_owned(), tier.table.to_lowercase())),
-            };
-            if let Some(other) = taken.insert(place, name) {
-                let message =
-                    format!("`{name}` and `{other}` would be kept in the same place: each would overwrite the other's");
-                problems.push(TierProblem::new(format!("tiers.{name}.{key}"), message).of(ProblemKind::TwoWriters));
-            }
         }
     }
 

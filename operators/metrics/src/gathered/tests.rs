@@ -75,8 +75,11 @@ const START: &str = "2026-02-01T00:00:00Z";
 
 /// Opens tiers whose hot store is flushed with four points, or after an hour.
 async fn open(world: &World, opener: &Opener) -> Metrics {
+    open_with(world, opener, FlushRule { count: Some(4), age_ms: Some(60 * MINUTE) }).await
+}
+
+async fn open_with(world: &World, opener: &Opener, rule: FlushRule) -> Metrics {
     let lake = world.lake(CrashPoints::default()).await;
-    let rule = FlushRule { count: Some(4), age_ms: Some(60 * MINUTE) };
     let mut list: Vec<Tier> = tiers(DuplicateRule::Last).all().to_vec();
     list[0].kind = TierKind::Store { flush: Some(rule) };
     let tiers = crate::Tiers::new(list, DuplicateRule::Last, 0).unwrap();
@@ -140,6 +143,17 @@ async fn series_that_nobody_touches_are_flushed_when_they_are_old_and_after_a_re
     assert_eq!(write(&metrics, "new", 60).await, (3, 1), "`old` is an hour old");
     assert_eq!(write(&metrics, "new", 90).await, (3, 2), "and now `later`");
     assert_eq!(opener.asked(), (2, 2), "all of them once in each process, and then the two");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_age_a_series_that_falls_silent_is_flushed_when_its_window_is_due() {
+    let world = World::in_memory();
+    let opener = Opener::default();
+    let metrics = open_with(&world, &opener, FlushRule { count: Some(4), age_ms: None }).await;
+    write(&metrics, "silent", 0).await;
+    assert_eq!(write(&metrics, "other", 24 * 60 - 1).await, (2, 0));
+    assert_eq!(write(&metrics, "new", 24 * 60).await, (1, 2), "the day of the two has ended");
+    assert_eq!(write(&metrics, "new", 24 * 60 + 1).await, (2, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,10 +14,13 @@
 //! wrote meanwhile, and is not used. A new item begins with a revision by chance: one that was deleted and made again is not taken
 //! for the one that was read. Attributes that others add stay.
 //!
+//! An item without points says which tier the items of a step belong to.
+//!
 //! Items past their time to live that are still returned are points like others. `DynamoDB` takes items of 400 KB: about 23,000 points
 //! in one span are an error before anything of the item is written.
 
 mod capacity;
+mod claim;
 mod client;
 mod item;
 #[cfg(test)]
@@ -36,7 +39,7 @@ use lake::{Error, ErrorKind, Result};
 
 use self::client::Table;
 use self::item::{Items, Key, Stored};
-use super::{DAY_MS, PointStore, SCAN_POINTS, Selection, SeriesSummary, contradiction, day_of};
+use super::{Claiming, DAY_MS, Owner, PointStore, SCAN_POINTS, Selection, SeriesSummary, contradiction, day_of};
 use crate::duplicate::DuplicateRule;
 use crate::point::{Merged, PointBatch, Points, SeriesName, SeriesPoints};
 use crate::time::TimeRange;
@@ -352,5 +355,9 @@ impl PointStore for DynamoDbStore {
             })
             .await?;
         Ok(days)
+    }
+
+    async fn claim(&self, owner: &Owner, how: Claiming) -> Result<()> {
+        self.table.claim(owner, how).await
     }
 }

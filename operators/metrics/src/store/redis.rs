@@ -10,9 +10,13 @@
 //! nothing to each other. Scripts of a thousand points are sent one behind the other without waiting; each stops the server
 //! for about a millisecond. Keys get no time to live: points go when `delete_exact` takes them.
 //!
+//! The hash `suiro:tiers` of the database says which tier has which keys: another one that comes to them is refused, whatever the
+//! address by which it comes.
+//!
 //! One server holds all keys of a tier; a node of a cluster is refused. What Redis has answered survives its restart as far as
 //! its own settings say (`appendonly yes`, `appendfsync`).
 
+mod claim;
 mod connection;
 mod eviction;
 mod key;
@@ -32,9 +36,10 @@ use redis::Value;
 
 pub use key::KeyTemplate;
 
+use self::claim::{CLAIMS, is_claims};
 use self::connection::{Connection, Script, is_other_type};
 use self::key::foreign;
-use super::{PointStore, SCAN_POINTS, Selection, SeriesSummary, ThrownAway, day_of};
+use super::{Claiming, Owner, PointStore, SCAN_POINTS, Selection, SeriesSummary, ThrownAway, day_of};
 use crate::duplicate::DuplicateRule;
 use crate::point::{Merged, PointBatch, Points, SeriesName, SeriesPoints};
 use crate::time::TimeRange;
@@ -60,6 +65,9 @@ pub struct RedisStore {
     keys: KeyTemplate,
     write: Script,
     delete: Script,
+    claim: Script,
+    /// The series whose key is that of the claims: it is none of the store's.
+    reserved: Option<SeriesName>,
 }
 
 impl RedisStore {
@@ -69,10 +77,12 @@ impl RedisStore {
     /// `InvalidInput` for an address that cannot be used; `External` for a file of certificates that cannot be read.
     pub fn open(settings: &RedisSettings) -> Result<Self> {
         Ok(Self {
+            reserved: settings.key.name(CLAIMS.as_bytes()).ok().flatten(),
             connection: Connection::new(&settings.uri, settings.ca_file.as_ref())?,
             keys: settings.key.clone(),
             write: Script::new(include_str!("redis/write.lua")),
             delete: Script::new(include_str!("redis/delete.lua")),
+            claim: Script::new(include_str!("redis/claim.lua")),
         })
     }
 
@@ -110,8 +120,9 @@ impl RedisStore {
                 _ => return Err(foreign(b"", "what Redis answers is not known")),
             };
             for key in keys {
-                if let Value::BulkString(key) = key
-                    && let Some(name) = self.keys.name(key)?
+                if let Value::BulkString(bytes) = key
+                    && !is_claims(key)
+                    && let Some(name) = self.keys.name(bytes)?
                 {
                     names.insert(name);
                 }
@@ -127,7 +138,8 @@ impl RedisStore {
         match selection {
             Selection::All => self.names().await,
             Selection::Names(names) => {
-                let names: BTreeSet<_> = names.iter().cloned().collect();
+                let names = names.iter().filter(|name| Some(*name) != self.reserved.as_ref());
+                let names: BTreeSet<_> = names.cloned().collect();
                 Ok(names.into_iter().collect())
             }
         }
@@ -253,6 +265,7 @@ impl PointStore for RedisStore {
         if batch.is_empty() {
             return Ok(Merged::default());
         }
+        self.refuse_reserved(batch)?;
         self.refuse_eviction("write points", "nothing was written").await?;
         let word = match rule {
             DuplicateRule::Last => "last",
@@ -322,6 +335,10 @@ impl PointStore for RedisStore {
 
     async fn thrown_away(&self) -> Result<Option<ThrownAway>> {
         self.evicted().await
+    }
+
+    async fn claim(&self, owner: &Owner, how: Claiming) -> Result<()> {
+        self.claim_keys(owner, how).await
     }
 }
 

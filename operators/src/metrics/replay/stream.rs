@@ -170,7 +170,7 @@ impl Progress {
         let (batch, repeated) = rows.take(opened.config.duplicate).map_err(task_error)?;
         let mut merged: Merged = repeated;
         if !batch.is_empty() {
-            merged += opened.metrics.write(&tier(to)?, &batch, opened.now).await.map_err(task_error)?;
+            merged += opened.write(context, &tier(to)?, &batch).await?;
         }
         self.rows += number(points.len());
         self.added += merged.added;

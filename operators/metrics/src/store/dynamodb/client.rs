@@ -43,7 +43,7 @@ const DELETE: Call = Call { operation: "delete points", action: "dynamodb:Delete
 pub(super) struct Table {
     pub(super) api: JsonApi,
     pub(super) name: String,
-    items: Items,
+    pub(super) items: Items,
     capacity: Option<Capacity>,
 }
 
@@ -234,11 +234,11 @@ impl Table {
         }
     }
 
-    async fn call(&self, call: Call, name: &str, request: &Value) -> Result<Value> {
+    pub(super) async fn call(&self, call: Call, name: &str, request: &Value) -> Result<Value> {
         self.api.call(call, name, request).await.map_err(|refusal| self.explained(refusal))
     }
 
-    fn explained(&self, refusal: Refusal) -> Error {
+    pub(super) fn explained(&self, refusal: Refusal) -> Error {
         let is_no_table = refusal.is("ResourceNotFoundException");
         let is_key = refusal.is("ValidationException") && refusal.error.message.contains("key");
         let error = refusal.error.with("table", &self.name);

@@ -241,3 +241,40 @@ async fn a_table_that_is_not_there_or_has_other_keys_says_how_it_is_made() {
     }
     assert!(!format!("{missing:?}").contains("hunter2"));
 }
+
+#[tokio::test]
+async fn items_belong_to_one_tier_whatever_the_address_is() {
+    let Some(url) = server() else { return };
+    let store = store(&url).await;
+    let owner = |tier: &str| Owner { tier: crate::TierName::new(tier).unwrap(), table: "m.a".to_owned() };
+    // Looking claims nothing.
+    store.claim(&owner("warm"), Claiming::Look).await.unwrap();
+    for _ in 0..2 {
+        store.claim(&owner("hot"), Claiming::Take).await.unwrap();
+    }
+    let localhost = url.replace("127.0.0.1", "localhost");
+    let other = opened(&settings(&localhost, &store.table.name)).await;
+    for how in [Claiming::Look, Claiming::Take] {
+        let error = other.claim(&owner("warm"), how).await.unwrap_err();
+        let table = &store.table.name;
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "expected a place of its own for the points of the tier `warm of m.a`, found one that the tier `hot of m.a` has: the \
+                 items of the step 1m of the table `{table}` of DynamoDB. Each would take the other's points for its own, and delete them"
+            )
+        );
+        let remove = format!(
+            "aws dynamodb delete-item --table-name {table} --key \
+             '{{\"series\":{{\"S\":\"sha256:tiers\"}},\"epoch\":{{\"S\":\"0:tiers:1m\"}}}}'"
+        );
+        let help = error.help.unwrap();
+        assert!(help.contains(&remove), "{help}");
+    }
+    let hourly = opened(&DynamoDbSettings { step: "1h".to_owned(), ..settings(&url, &store.table.name) }).await;
+    hourly.claim(&owner("warm"), Claiming::Take).await.unwrap();
+    // The claims are no series.
+    assert!(everything(&store).await.is_empty());
+    assert!(store.summaries(Selection::All).await.unwrap().is_empty());
+    assert!(store.days().await.unwrap().is_empty());
+}

@@ -2,7 +2,7 @@
 //! of ours may be.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lake::pause::Patience;
 use lake::{Error, ErrorKind, Result, Secret};
@@ -19,6 +19,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long an answer may take: a server that saves or scans may stand still for seconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a server that cannot be reached is waited for, however long each try takes: one that hangs takes connections, and says
+/// nothing.
+const OUTAGE: Duration = Duration::from_secs(10);
 
 /// How often a call is tried: for about ten seconds, in which a server restarts or a replica takes over.
 const PATIENCE: Patience = Patience { tries: 10, first: Duration::from_millis(100), longest: Duration::from_secs(2) };
@@ -123,7 +127,8 @@ impl Connection {
     pub(super) fn new(uri: &Secret, ca_file: Option<&PathBuf>) -> Result<Self> {
         let wrong = |message: &str| {
             Error::new(ErrorKind::InvalidInput, "open Redis", message).help(
-                "write it as `redis://user:password@host:6379/0`, with `rediss:` for TLS; signs in a password as `%40`",
+                "write it as `redis://user:password@host:6379/0`, with `rediss:` for TLS; in a password `%40` stands for `@`, `%23` for \
+                 `#`, `%2F` for `/`, `%3A` for `:`, `%3F` for `?` and `%25` for `%`",
             )
         };
         let client = match ca_file {
@@ -207,8 +212,9 @@ impl Connection {
 
     async fn sent(&self, operation: &'static str, request: Request<'_>) -> Result<Value> {
         let mut pauses = self.patience.begin();
+        let begun = Instant::now();
         loop {
-            let error = match self.get().await {
+            let error = match self.get(OUTAGE.saturating_sub(begun.elapsed())).await {
                 Err(error) => error,
                 Ok((generation, connection)) => match request.answer(connection).await {
                     Ok(value) => return Ok(value),
@@ -220,20 +226,21 @@ impl Connection {
                     }
                 },
             };
-            if !may_pass(&error) || !pauses.wait().await {
+            if !may_pass(&error) || begun.elapsed() >= OUTAGE || !pauses.wait().await {
                 return Err(self.error(operation, &error));
             }
             tracing::debug!(%error, "Redis is asked again");
         }
     }
 
-    async fn get(&self) -> RedisResult<(u64, MultiplexedConnection)> {
+    /// Returns the connection; where there is none, one that is opened in the time that is left, and a second at least.
+    async fn get(&self, left: Duration) -> RedisResult<(u64, MultiplexedConnection)> {
         let mut open = self.open.lock().await;
         if let Some(connection) = &open.connection {
             return Ok((open.generation, connection.clone()));
         }
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_connection_timeout(Some(left.clamp(Duration::from_secs(1), CONNECT_TIMEOUT)))
             .set_response_timeout(Some(ANSWER_TIMEOUT));
         let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
         open.generation += 1;
@@ -267,7 +274,7 @@ impl Connection {
         }
         match code {
             "NOPERM" => made(ErrorKind::PermissionDenied, format!("Redis does not let us {operation}: {said}")).help(
-                "allow `+eval +evalsha +script|load +hmget +hset +hdel +hgetall +hkeys +hlen +scan +info` on the keys",
+                "allow `+eval +evalsha +script|load +hmget +hset +hdel +hgetall +hkeys +hlen +scan +info` on the keys, and on the key `suiro:tiers`",
             ),
             "OOM" => {
                 made(ErrorKind::ResourcesExhausted, "the memory of Redis is full: nothing more is written".to_owned())

@@ -1,5 +1,7 @@
 //! Keys of hashes: a template with the series' name in it, read both ways. Names are data: nothing in them is a separator.
 
+use std::fmt;
+
 use lake::{Error, ErrorKind, Result};
 
 use crate::point::SeriesName;
@@ -43,6 +45,18 @@ impl KeyTemplate {
         Ok(Self { prefix, suffix })
     }
 
+    /// Returns what stands before a series' name, and what behind it.
+    pub(super) fn around(&self) -> (&str, &str) {
+        (&self.prefix, &self.suffix)
+    }
+
+    /// Tells whether one key may be a key of both templates, of two series: neither begins nor ends differently.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let begins_alike = self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix);
+        let ends_alike = self.suffix.ends_with(&other.suffix) || other.suffix.ends_with(&self.suffix);
+        begins_alike && ends_alike
+    }
+
     /// Returns the key of a series.
     pub(super) fn key(&self, name: &SeriesName) -> Vec<u8> {
         [&self.prefix, name.as_str(), &self.suffix].concat().into_bytes()
@@ -72,6 +86,12 @@ impl KeyTemplate {
             pattern
         };
         format!("{}*{}", literal(&self.prefix), literal(&self.suffix))
+    }
+}
+
+impl fmt::Display for KeyTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{NAME}{}", self.prefix, self.suffix)
     }
 }
 
@@ -114,6 +134,25 @@ mod tests {
         }
         let error = keys.name(b"aa\xff\xfeaa").unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn keys_overlap_that_begin_and_end_alike() {
+        let keys = |template| KeyTemplate::parse(template, "1m").unwrap();
+        for (left, right, overlap) in [
+            ("{step}:{name}", "1m:{name}", true),
+            ("{name}", "w:{name}", true),
+            ("m:{name}", "m:w:{name}", true),
+            ("{name}", "{name}:w", true),
+            ("{name}:h", "{name}:w:h", true),
+            ("a:{name}", "{name}:w", true),
+            ("h:{name}", "w:{name}", false),
+            ("m:{name}:h", "m:{name}:w", false),
+            ("{step}:{name}", "5m:{name}", false),
+        ] {
+            assert_eq!(keys(left).overlaps(&keys(right)), overlap, "{left} {right}");
+            assert_eq!(keys(right).overlaps(&keys(left)), overlap, "{right} {left}");
+        }
     }
 
     proptest! {
