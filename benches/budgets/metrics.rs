@@ -169,6 +169,10 @@ pub(crate) async fn read(folder: &Path, days: u64) -> Result<Numbers> {
     let (mut walls, mut rows) = (Vec::new(), 0);
     for _ in 0..9 {
         let begun = Instant::now();
+        // As every reader does first.
+        if !metrics.catch_up().await?.is_empty() {
+            return Err("expected a ledger that knows what the catalog does".into());
+        }
         let answer = metrics.read(&request, now).await?;
         walls.push(begun.elapsed().as_secs_f64());
         rows = answer.series.iter().map(|series| series.rows.len()).sum();

@@ -24,7 +24,7 @@ pub use door::{LakeDoor, Purpose};
 pub use load::read_config as read_load_config;
 pub use metrics::{
     PlannedWindows, open_metrics, read_config as read_tiers_config, read_time as read_metrics_time,
-    refuse_unknown_series,
+    refuse_unknown_series, taken_in as metrics_taken_in,
 };
 pub use plan::{Effect, LakePlan, plan};
 

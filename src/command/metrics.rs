@@ -16,8 +16,8 @@ use lake::words::{bytes, figure};
 use metrics::config::Period;
 use metrics::stream::{KeptRecord, RejectedRecord};
 use metrics::{
-    Aggregate, Fault, Gap, GivenUp, Instead, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step,
-    TierName, TimeRange, WindowStatus,
+    Aggregate, Fault, Gap, GivenUp, Instead, LeftOut, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer,
+    SeriesName, Step, TierName, TimeRange, WindowStatus,
 };
 use operators::Purpose;
 use serde_json::json;
@@ -58,10 +58,28 @@ async fn open(base: &Base, file: &Path) -> Result<Metrics, Failure> {
     let config = operators::read_tiers_config(&file.to_string_lossy(), &text, &mut evaluate)?;
     let settings = base.settings(Some(file))?;
     let Some(lake) = base.existing_lake(&settings, Purpose::Work).await? else {
+        if metrics::were_kept_in(&settings.state_dir) {
+            let message = format!(
+                "points were written to the tiers of `{}`, and the catalog of this project is gone: `catalog.sqlite` in `{}`",
+                file.display(),
+                settings.state_dir.display()
+            );
+            return Err(Failure::of_code(code::NOT_FOUND, message).help(
+                "put a copy of it back: the ledger of metrics and the objects are there, and nothing else says where",
+            ));
+        }
         let message = format!("nothing was written to the tiers of `{}` yet", file.display());
         return Err(Failure::of_code(code::NOT_FOUND, message).help("run the workflow that fills them first"));
     };
     Ok(operators::open_metrics(&lake, &config, &base.environment.secrets.secrets()).await?)
+}
+
+/// Takes into the ledger what the catalog knows better, and says so.
+async fn catch_up(base: &Base, metrics: &Metrics) -> lake::Result<()> {
+    for taken in metrics.catch_up().await? {
+        base.output.note(&operators::metrics_taken_in(&taken));
+    }
+    Ok(())
 }
 
 /// Goes on with what a server has left.
@@ -96,7 +114,16 @@ async fn read(base: &Base, command: &cli::MetricsRead) -> Result<(), Failure> {
         aggregate: asked.aggregate,
         on_gap: if command.partial { OnGap::Name } else { OnGap::Fail },
     };
-    let answer = metrics.read(&request, now).await.map_err(|error| {
+    let read = async {
+        match catch_up(base, &metrics).await {
+            Err(error) if command.partial => {
+                base.output.note(&format!("the catalog was not compared with the ledger of metrics: {error}"));
+            }
+            caught_up => caught_up?,
+        }
+        metrics.read(&request, now).await
+    };
+    let answer = read.await.map_err(|error| {
         // What is not there or out of reach, rather than what was asked for.
         let may_be_left_out = !command.partial && error.kind != lake::ErrorKind::InvalidInput;
         let failure = Failure::from(error);
@@ -141,6 +168,12 @@ fn asked(command: &cli::MetricsRead, raw_step: Step) -> Result<Asked, Failure> {
             return Err(Failure::usage(message).help(help));
         }
         return Ok(Asked { step: Some(raw_step), aggregate: None });
+    }
+    if Period::has_months(text) {
+        let message = format!(
+            "expected a step of whole seconds that divides a day, like `1m` or `1h`, for `--step`, found `{text}`"
+        );
+        return Err(Failure::usage(message).help("months are no step; a minute is `1m`"));
     }
     let period = Period::parse(text).ok_or_else(|| {
         Failure::usage(format!("expected {} or `raw` for `--step`, found `{text}`", Period::EXPECTED))
@@ -195,6 +228,10 @@ fn print(
             for Instead { range, tier, why } in &answer.instead {
                 json_line(&mut out, &json!({"instead": span(*range, tier, why)}))?;
             }
+            for left_out in &answer.left_out {
+                let why = left_out_why(left_out);
+                json_line(&mut out, &json!({"left_out": span(left_out.range, &left_out.tier, &why)}))?;
+            }
             for given_up in &answer.given_up {
                 json_line(&mut out, &json!({"given_up": span(given_up.range, &given_up.tier, &lives_on(given_up))}))?;
             }
@@ -246,6 +283,14 @@ fn lives_on(given_up: &GivenUp) -> String {
     }
 }
 
+/// Says which points are left out, and how they are read.
+fn left_out_why(left_out: &LeftOut) -> String {
+    let LeftOut { tier, points, .. } = left_out;
+    let them = if *points == 1 { "it" } else { "them" };
+    let points = counted(*points, "point");
+    format!("{points} came after `{tier}` had given it up, in no roll-up: `--step raw` reads {them}")
+}
+
 /// Says where the rows come from, and what could not be read.
 fn tell(base: &Base, name: &str, answer: &ReadAnswer, series: &SeriesAnswer) {
     let tier = |index: usize| answer.tiers.get(index).map_or("", |tier| tier.as_str());
@@ -257,6 +302,9 @@ fn tell(base: &Base, name: &str, answer: &ReadAnswer, series: &SeriesAnswer) {
     }
     for given_up in &answer.given_up {
         base.output.note(&format!("{}  {}  GIVEN UP: {}", given_up.range, given_up.tier, lives_on(given_up)));
+    }
+    for left_out in &answer.left_out {
+        base.output.note(&format!("{}  {}  LEFT OUT: {}", left_out.range, left_out.tier, left_out_why(left_out)));
     }
     for segment in &series.segments {
         let (first, last) = (moment(segment.range.start_ms), moment(segment.range.end_ms - 1));
@@ -272,6 +320,7 @@ fn tell(base: &Base, name: &str, answer: &ReadAnswer, series: &SeriesAnswer) {
 
 async fn status(base: &Base, file: &Path) -> Result<(), Failure> {
     let metrics = open(base, file).await?;
+    catch_up(base, &metrics).await?;
     let windows = metrics.status(SystemClock.now()).await?;
     if windows.is_empty() && !base.output.json {
         base.output.note("there are no windows yet");
@@ -353,6 +402,7 @@ fn state(status: &WindowStatus) -> String {
     let word = status.state.word();
     let word = match status.fault {
         Some(Fault::Objects) => format!("{word}, damaged"),
+        Some(Fault::Store) if status.generation == 0 => format!("{word}, its points are gone"),
         Some(Fault::Store) => format!("{word}, not as the store"),
         None => word.to_owned(),
     };

@@ -7,6 +7,7 @@ mod collected;
 mod damage;
 mod hostile;
 mod meanwhile;
+mod older;
 mod recorded;
 mod sampler;
 mod servers;

@@ -10,6 +10,7 @@ use lake::Result;
 
 use crate::archive::{Form, partition_of};
 use crate::ledger::{LedgerRow, MadeFrom, WindowState};
+use crate::make::Settled;
 use crate::metrics::{Metrics, invalid};
 use crate::report::{Outcome, WindowReport};
 use crate::tiers::{Tier, TierName};
@@ -81,10 +82,14 @@ impl Metrics {
         }
         let _moving = self.movers.wait().await?;
         let is_raw = self.tiers.archive().is_some_and(|archive| archive.name == tier.name);
-        let settled_row = self.settle(tier, window, if is_raw { Form::Points } else { Form::Buckets }).await?;
+        let form = if is_raw { Form::Points } else { Form::Buckets };
+        let Settled { row: settled_row, astray } = self.look(tier, window, form).await?;
         let Some((row, standing)) = settled_row.as_ref().and_then(|row| Some((row, row.standing.as_ref()?))) else {
             return self.report(tier, window, Outcome::NotDue("nothing of it is archived".to_owned())).await;
         };
+        if let Some(astray) = &astray {
+            return self.failed_astray(tier, row, standing, astray).await;
+        }
         // What was begun is ended, whatever came to the window since: that stays in its store.
         if !self.is_dropped(tier, window).await? {
             if row.is_late() {

@@ -90,8 +90,8 @@ impl Metrics {
         let astray = self.astray(archive, &rows).await?;
         let dropped = self.ledger.dropped(to, range).await?;
         let is_due = |row: &&LedgerRow| {
-            // Points that came to a window that was given up stay where they are, unless somebody asks for it by its time.
-            if window.is_none() && row.standing.is_none() && dropped.contains(&row.window) {
+            // Points that came to a window that was given up stay where they are: `came_after` tells of them.
+            if row.standing.is_none() && dropped.contains(&row.window) {
                 return false;
             }
             let is_broken = match astray.get(&row.window) {
@@ -149,7 +149,8 @@ impl Metrics {
     /// # Errors
     /// Those of the store, the storage, the catalog and the ledger; `Conflict` with the series under
     /// [`crate::DuplicateRule::Error`]; `DataQuality` when the objects read back otherwise than they were written. The same
-    /// call goes on. Archived objects that are not what was written are written again when the store and what can be read of them
+    /// call goes on. A window that points were written for, and of which no store holds any, is [`Outcome::Failed`], too, rather than
+    /// archived empty. Archived objects that are not what was written are written again when the store and what can be read of them
     /// hold all of it, else they are [`Outcome::Failed`], and nothing is made of them.
     pub async fn dump(
         &self,
@@ -216,6 +217,10 @@ impl Metrics {
             self.points().around("metrics: note that nothing has changed", confirm).await?;
             return self.report(archive, window, Outcome::Unchanged).await;
         }
+        let is_lost = row.standing.is_none() && row.had_points() && self.is_out_of_all_stores(window).await?;
+        if is_lost && options.on_damage == OnDamage::Fail {
+            return self.failed_lost(archive, &row).await;
+        }
         let making = self.begin_making(archive, &row, Form::Points, Vec::new(), &options.attempt).await?;
         let archived = match &making.standing {
             Some(standing) => vec![self.scan_standing(to, window, standing).await?],
@@ -238,7 +243,8 @@ impl Metrics {
         let is_new = self.end_making::<SeriesPoints>(making, written).await?;
         let outcome = if is_new { Outcome::Made } else { Outcome::Unchanged };
         let report = self.report(archive, window, outcome).await?;
-        Ok(WindowReport { moved, ..report })
+        let given_up = if is_lost { vec!["all points that were written for it".to_owned()] } else { Vec::new() };
+        Ok(WindowReport { moved, given_up, ..report })
     }
 
     /// Writes the points of a store, and those that only the archive has, as objects. Of the archive's scans one has a series.

@@ -9,6 +9,7 @@ use lake::{Error, ErrorKind, Result};
 
 use crate::archive::Form;
 use crate::ledger::{LedgerRow, WindowState};
+use crate::make::Settled;
 use crate::merge::{SideBySide, store_batches, stored_and_archived};
 use crate::metrics::{Metrics, invalid};
 use crate::point::{PointBatch, SeriesPoints};
@@ -69,10 +70,13 @@ impl Metrics {
             return self.report(archive, window, Outcome::NotDue(why)).await;
         }
         let _moving = self.movers.wait().await?;
-        let settled_row = self.settle(archive, window, Form::Points).await?;
+        let Settled { row: settled_row, astray } = self.look(archive, window, Form::Points).await?;
         let Some(row) = settled_row else {
             return self.report(archive, window, Outcome::NotDue("it was not dumped".to_owned())).await;
         };
+        if let (Some(astray), Some(standing)) = (&astray, &row.standing) {
+            return self.failed_astray(archive, &row, standing, astray).await;
+        }
         if row.is_late() {
             return self.report(archive, window, Outcome::Late).await;
         }

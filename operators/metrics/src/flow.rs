@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
-use lake::Result;
+use lake::{ErrorKind, Result};
 
+use crate::ledger::{Archived, LedgerRow};
 use crate::metrics::Metrics;
-use crate::point::SeriesName;
+use crate::point::{SeriesName, SeriesPoints};
 use crate::store::Selection;
 use crate::time::TimeRange;
 use crate::window::{PartitionUnit, Window};
@@ -28,11 +29,13 @@ impl Metrics {
     /// Counts the points of the last window that has ended, with its lateness, and of some windows before it that have any; by
     /// time. The last one is there also when nothing came in it. Nothing where no window has ended since points came first.
     ///
+    /// The points of some series do not count: those that are written whether anything comes or not.
+    ///
     /// Of a window that is archived and has become late the larger number counts: the archive's or the stores'.
     ///
     /// # Errors
     /// Those of the ledger and the stores.
-    pub async fn flow(&self, before: usize, now: Timestamp) -> Result<Vec<WindowCount>> {
+    pub async fn flow(&self, before: usize, except: &[SeriesName], now: Timestamp) -> Result<Vec<WindowCount>> {
         let Some((archive, unit)) = self.tiers.archive().and_then(|tier| Some((tier, tier.unit()?))) else {
             return Ok(Vec::new());
         };
@@ -45,31 +48,65 @@ impl Metrics {
         let ended = TimeRange::new(TimeRange::ALL.start_ms, last.range().end_ms);
         let rows = self.ledger.rows(&archive.name, ended).await?;
         let Some(first) = rows.first() else { return Ok(Vec::new()) };
-        let mut unsettled: BTreeSet<Window> =
-            rows.iter().filter(|row| !row.is_settled()).map(|row| row.window).collect();
-        if rows.last().is_none_or(|row| row.window != last) && first.window < last {
-            unsettled.insert(last);
+        if first.window > last {
+            return Ok(Vec::new());
         }
-        let mut counts: BTreeMap<Window, u64> = rows
-            .iter()
-            .rev()
-            .filter(|row| row.window != last)
-            .take(before)
-            .chain(rows.last().filter(|row| row.window == last))
-            .map(|row| (row.window, row.standing.as_ref().map_or(0, |standing| standing.figures.count)))
-            .collect();
-        counts.entry(last).or_default();
-        unsettled.retain(|window| counts.contains_key(window));
-        for (window, points) in self.stored_in(unit, &unsettled).await? {
+        let mut counts = BTreeMap::from([(last, 0)]);
+        let of_last: Vec<&LedgerRow> = rows.iter().filter(|row| row.window == last).collect();
+        counts.extend(self.points_in(unit, &of_last, &[last], except).await?);
+        let earlier: Vec<&LedgerRow> = rows.iter().rev().filter(|row| row.window != last).collect();
+        // Windows in which nothing came but what does not count say nothing of what is usual.
+        for some in earlier.chunks(before.max(1)) {
+            let windows: Vec<Window> = some.iter().map(|row| row.window).collect();
+            let found = self.points_in(unit, some, &windows, except).await?;
+            let lacking = (before + 1).saturating_sub(counts.len());
+            counts.extend(found.into_iter().rev().filter(|(_, points)| *points > 0).take(lacking));
+            if counts.len() > before {
+                break;
+            }
+        }
+        Ok(counts.into_iter().map(|(window, points)| WindowCount { window, points }).collect())
+    }
+
+    /// Counts the points of windows that count, wherever they are; `rows` are what is known of these.
+    async fn points_in(
+        &self,
+        unit: PartitionUnit,
+        rows: &[&LedgerRow],
+        windows: &[Window],
+        except: &[SeriesName],
+    ) -> Result<BTreeMap<Window, u64>> {
+        let archived: Vec<(Window, &Archived)> =
+            rows.iter().filter_map(|row| Some((row.window, row.standing.as_ref()?))).collect();
+        let mut counts: BTreeMap<Window, u64> =
+            archived.iter().map(|(window, standing)| (*window, standing.figures.count)).collect();
+        let mut reads = self.read_each::<_, SeriesPoints>(except, archived);
+        while let Some((window, read)) = reads.next().await {
+            // What is damaged is told by others; its count is that of the ledger.
+            let series = match read {
+                Err(error) if !matches!(error.kind, ErrorKind::NotFound | ErrorKind::InvalidData) => return Err(error),
+                read => read.unwrap_or_default(),
+            };
+            let own: usize = series.iter().map(|series| series.points.len()).sum();
+            counts.entry(window).and_modify(|points| *points = points.saturating_sub(own as u64));
+        }
+        let is_settled = |window: &&Window| rows.iter().any(|row| row.window == **window && row.is_settled());
+        let unsettled = windows.iter().filter(|window| !is_settled(window)).copied().collect();
+        for (window, points) in self.stored_in(unit, &unsettled, Selection::All, except).await? {
             let archived = counts.entry(window).or_default();
             *archived = points.max(*archived);
         }
-        let counts = counts.into_iter().filter(|(window, points)| *points > 0 || *window == last);
-        Ok(counts.map(|(window, points)| WindowCount { window, points }).collect())
+        Ok(counts)
     }
 
     /// Counts the points that stores hold of windows; one that is in two stores is one.
-    async fn stored_in(&self, unit: PartitionUnit, windows: &BTreeSet<Window>) -> Result<BTreeMap<Window, u64>> {
+    pub(crate) async fn stored_in(
+        &self,
+        unit: PartitionUnit,
+        windows: &BTreeSet<Window>,
+        selection: Selection<'_>,
+        except: &[SeriesName],
+    ) -> Result<BTreeMap<Window, u64>> {
         let mut counts = BTreeMap::new();
         let (Some(first), Some(last)) = (windows.first(), windows.last()) else { return Ok(counts) };
         let range = Window::widened(unit, &TimeRange::new(first.range().start_ms, last.range().end_ms));
@@ -77,12 +114,12 @@ impl Metrics {
         let mut names: BTreeSet<SeriesName> = BTreeSet::new();
         for tier in self.tiers.stores() {
             let store = self.store(&tier.name).await?;
-            let series = store.summaries(Selection::All).await?.into_iter();
+            let series = store.summaries(selection).await?.into_iter();
             let within = series.filter(|of| of.oldest_ms < range.end_ms && of.newest_ms >= range.start_ms);
             names.extend(within.map(|of| of.name));
             stores.push(store);
         }
-        let names: Vec<SeriesName> = names.into_iter().collect();
+        let names: Vec<SeriesName> = names.into_iter().filter(|name| !except.contains(name)).collect();
         for names in names.chunks(SERIES) {
             let mut times: BTreeMap<SeriesName, Vec<i64>> = BTreeMap::new();
             for store in &stores {

@@ -34,6 +34,11 @@ pub use row::{LedgerRow, WindowState};
 /// The name of the file below the state's folder.
 pub const FILE: &str = "metrics.sqlite";
 
+/// Tells whether a ledger is in a state's folder: something was kept by the tiers of the project.
+pub fn were_kept_in(state_dir: &Path) -> bool {
+    state_dir.join(FILE).is_file()
+}
+
 const LEDGER: FileKind = FileKind {
     name: "ledger of metrics",
     opening: "open the ledger of metrics",

@@ -46,26 +46,8 @@ pub(crate) struct WrittenObjects {
 }
 
 impl Metrics {
-    /// Returns a window's row. A generation that a crash left between its intent and its end is settled first, and a
-    /// window that only the catalog knows is taken into the ledger.
-    ///
-    /// # Errors
-    /// Those of the ledger and the catalog; `Conflict` when the catalog points to something else than the ledger knows.
-    pub(crate) async fn settle(&self, tier: &Tier, window: Window, form: Form) -> Result<Option<LedgerRow>> {
-        let Settled { row, astray } = self.look(tier, window, form).await?;
-        match (astray, row.as_ref().and_then(|row| row.standing.as_ref())) {
-            (Some(astray), Some(standing)) => {
-                let mut error = foreign(tier, window, &format!("the ledger knows `{}`", standing.prefix));
-                if let Astray::Elsewhere(location) = astray {
-                    error = error.with("location", location.to_string());
-                }
-                Err(error)
-            }
-            _ => Ok(row),
-        }
-    }
-
-    /// The same for whoever can go on when the catalog points to something else than the ledger knows.
+    /// Returns a window's row, and where the catalog points when that is not what the ledger knows. A generation that a crash left between
+    /// its intent and its end is settled first, and a window that only the catalog knows is taken into the ledger.
     ///
     /// # Errors
     /// Those of the ledger and the catalog; `Conflict` for a partition that no tier made.
@@ -271,7 +253,7 @@ fn foreign(tier: &Tier, window: Window, why: &str) -> Error {
     );
     Error::new(ErrorKind::Conflict, "archive a window", message)
         .help(
-            "after an undo: redo it, then dump again, or write the window again from what the catalog points to (`metrics.dump>` \
-             with `window` and `on_damage: replace`); a partition of somebody else: give the tier a table of its own",
+            "after an undo: redo it (`suiro partition redo`), then run this again; a partition of somebody else: give the tier a table of \
+             its own",
         )
 }

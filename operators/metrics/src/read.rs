@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use lake::{ErrorKind, Result};
 
 use crate::bucket::Bucket;
+use crate::came_after::LeftOut;
 use crate::metrics::{Metrics, invalid};
 use crate::point::SeriesName;
 use crate::tiers::{Step, TierName};
@@ -151,6 +152,8 @@ pub struct ReadAnswer {
     pub instead: Vec<Instead>,
     /// What no tier of so small a step holds any more, by time.
     pub given_up: Vec<GivenUp>,
+    /// Points that roll-ups do not have: they came after the archive had given up their window.
+    pub left_out: Vec<LeftOut>,
     /// Because of which a coarser step was chosen than the span alone makes sense with, by time.
     pub coarser_for: Vec<GivenUp>,
 }
@@ -200,6 +203,11 @@ impl Metrics {
                 read => break read?,
             }
         };
+        let left_out = if are_points || self.rollups_for(step).is_empty() {
+            Vec::new()
+        } else {
+            self.left_out_of(&request.names, request.range).await?
+        };
         let mut owned: BTreeMap<SeriesName, Owned> = owned;
         let series = request.names.iter().map(|name| {
             let rows = owned.remove(name).unwrap_or_default().into_rows();
@@ -213,6 +221,7 @@ impl Metrics {
             gaps: told.gaps,
             instead: told.instead,
             given_up,
+            left_out,
             coarser_for,
         })
     }

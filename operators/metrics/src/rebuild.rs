@@ -53,7 +53,7 @@ impl Metrics {
     }
 
     /// Notes the windows of which nothing but a roll-up is left: their tier has given them up.
-    async fn note_dropped(&self, made_from: &[MadeFrom]) -> Result<()> {
+    pub(crate) async fn note_dropped(&self, made_from: &[MadeFrom]) -> Result<()> {
         for from in made_from {
             let finer = self.tiers.all().iter().find(|tier| tier.name.as_str() == from.tier);
             let Some((tier, unit)) = finer.and_then(|tier| Some((tier, tier.unit()?))) else { continue };
@@ -82,6 +82,13 @@ impl Metrics {
         windows.dedup();
         let known = self.ledger.rows(&archive.name, crate::TimeRange::ALL).await?;
         windows.retain(|window| known.binary_search_by_key(window, |row| row.window).is_err());
+        let mut held = Vec::new();
+        for window in windows {
+            if !self.is_out_of_all_stores(window).await? {
+                held.push(window);
+            }
+        }
+        let windows = held;
         if !windows.is_empty() {
             self.bind(&self.tiers.stores().chain([archive]).collect::<Vec<_>>()).await?;
         }

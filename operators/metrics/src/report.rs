@@ -29,10 +29,14 @@ pub enum WayOn {
     DumpWhatIsLeft,
     /// The archive has all of it: it is dumped again from what the store has now.
     DumpFromStore,
+    /// Nothing was archived of it: its points are brought once more, or it is dumped without them.
+    BringBack,
     /// Its undo is undone, or it is dumped again as the version that the catalog points to.
     RedoOrDump,
     /// Its undo is undone.
     Redo,
+    /// Its undo is undone, or its partition is dropped and made again of the finer tier.
+    RedoOrRollUp,
     /// It is made again of the finer tier.
     RollUpAgain,
     /// Its objects are put back: what it was made of was given up.

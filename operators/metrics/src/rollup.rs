@@ -140,9 +140,11 @@ impl Metrics {
         let pair = self.rollup_pair(from, to)?;
         let _moving = self.movers.wait().await?;
         let Settled { row: settled_row, astray } = self.look(pair.coarse, window, Form::Buckets).await?;
-        if let Some(Astray::Elsewhere(_)) = astray {
-            // Its error says what to do.
-            self.settle(pair.coarse, window, Form::Buckets).await?;
+        if let (Some(Astray::Elsewhere(_)), Some(row)) = (&astray, &settled_row)
+            && let (Some(astray), Some(standing)) = (&astray, &row.standing)
+        {
+            // Somebody has chosen another version: it is not made again over that.
+            return self.failed_astray(pair.coarse, row, standing, astray).await;
         }
         let standing = settled_row.as_ref().and_then(|row| row.standing.clone());
         if !self.ledger.dropped(from, window.range()).await?.is_empty() {
@@ -359,7 +361,7 @@ fn offer(tier: &TierName, rows: Vec<LedgerRow>, made_from: &[MadeFrom], source: 
         };
         if is_offered && row.state != WindowState::Open {
             offer.rows.push(row);
-        } else if row.fault.is_some()
+        } else if (row.fault.is_some() && !row.is_lost())
             || made_from.iter().any(|made| made.tier == tier.as_str() && made.window == row.window.label())
         {
             offer.wait = Some(format!("the window {} has to be dumped and verified again first", row.window));

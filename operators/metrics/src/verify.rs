@@ -143,6 +143,7 @@ impl Metrics {
         let is_raw = self.tiers.archive().is_some_and(|archive| archive.name == tier.name);
         let way_on = match astray {
             Astray::Elsewhere(_) if is_raw => Some(WayOn::RedoOrDump),
+            Astray::Elsewhere(_) if report.way_on == Some(WayOn::RollUpAgain) => Some(WayOn::RedoOrRollUp),
             Astray::Elsewhere(_) => Some(WayOn::Redo),
             Astray::Gone if report.way_on == Some(WayOn::PutBack) => Some(WayOn::PutPartitionBack),
             Astray::Gone => report.way_on,

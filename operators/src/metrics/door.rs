@@ -63,6 +63,11 @@ impl Opened {
         Some((step.to_string(), parquet.table.to_lowercase()))
     }
 
+    /// Returns the name of the archive of the points.
+    pub(super) fn archive(&self) -> Option<&str> {
+        self.metrics.tiers().archive().map(|tier| tier.name.as_str())
+    }
+
     /// Returns the unit of the windows of a Parquet tier.
     pub(super) fn unit(&self, tier: &str) -> PartitionUnit {
         let parquet = self.config.tiers.get(tier).and_then(TierConfig::as_parquet);

@@ -6,7 +6,8 @@ use engine::diagnostic::code;
 use engine::operator::error::Retry;
 use engine::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskErrorKind, TaskOutcome, TypedOperator};
 use engine::params::Params as EngineParams;
-use metrics::{MakeOptions, Outcome, WindowReport};
+use lake::words::counted;
+use metrics::{MakeOptions, Outcome, WindowCount, WindowReport};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -89,6 +90,10 @@ What is written is read back from the storage and compared before readers are po
 expired from the store stay: they are taken over from the version that stands. Running it again publishes nothing new when nothing \
 has changed; points that came late make their window due again.
 
+A window that points were written for, and of which no store holds any by now, is not archived as an empty one: the task fails with its \
+name, and later runs tell of it. `on_damage: replace` with that `window` takes it that the points are gone. Windows that the `parquet` tier \
+has given up are left as they are, and each run tells how many points came to them since.
+
 Archived objects are compared with the ledger before anything new is made of them. A window that is damaged, which `metrics.verify>` \
 finds, is due again: when the store and what can be read of the objects hold all that was archived, it is written again. Else the task \
 fails with the names of the objects and series, and with what is lost (exit code 3); later runs tell of the window and go on with all \
@@ -123,15 +128,26 @@ IAM actions on AWS: those of `athena.apas>`.";
         let doing = Doing {
             key: "last_dump",
             done: "dumped",
-            thing: "point",
+            archive: opened.archive(),
             table: table.as_ref().map(|(step, table)| (step.as_str(), table.as_str())),
             counts_moved: false,
             says: false,
             is_asked: range.is_some(),
         };
         let Some(windows) = state::read::<Windows>(context)? else {
+            opened.catch_up(context).await?;
             let due = opened.metrics.due_dumps(&from, &to, range, opened.now).await.map_err(task_error)?;
-            return Windows::begin(opened.unit(&params.to), &due).start(context, doing);
+            let mut windows = Windows::begin(opened.unit(&params.to), &due);
+            for WindowCount { window, points } in opened.metrics.came_after(range).await.map_err(task_error)? {
+                let label = window.label();
+                let (stay, their) = if points == 1 { ("stays", "its store") } else { ("stay", "their stores") };
+                context.host.warn(&format!(
+                    "{label} is not dumped: `{to}` has given up the window, and {} that came since {stay} in {their}, in no roll-up",
+                    counted(points, "point")
+                ));
+                windows.leave(label);
+            }
+            return windows.start(context, doing);
         };
         let Some(window) = windows.current()? else { return windows.end(doing) };
         let on_late = match params.on_late {

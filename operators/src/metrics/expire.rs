@@ -105,11 +105,10 @@ that it is expired `s3:PutObject`, `s3:DeleteObject` (the lease) and `glue:Updat
         let keep = opened.config.tiers.get(&params.command).map_or(Period::ZERO, metrics::config::TierConfig::keep);
         let older_than_ms = params.older_than.unwrap_or(keep).as_millis();
         let is_parquet = opened.config.tiers.get(&params.command).is_some_and(|tier| tier.as_parquet().is_some());
-        let is_raw = !is_parquet || super::rollup::is_raw(&opened.config, &params.command);
         let doing = Doing {
             key: "last_expire",
             done: "expired",
-            thing: if is_raw { "point" } else { "bucket" },
+            archive: opened.archive(),
             table: None,
             counts_moved: true,
             says: false,
@@ -117,6 +116,7 @@ that it is expired `s3:PutObject`, `s3:DeleteObject` (the lease) and `glue:Updat
         };
         if is_parquet {
             let Some(windows) = state::read::<Windows>(context)? else {
+                opened.catch_up(context).await?;
                 let due =
                     opened.metrics.due_drops(&store, range, older_than_ms, opened.now).await.map_err(task_error)?;
                 return Windows::begin(opened.unit(&params.command), &due).start(context, doing);
@@ -128,6 +128,7 @@ that it is expired `s3:PutObject`, `s3:DeleteObject` (the lease) and `glue:Updat
             return windows.note(context, &dropped, doing);
         }
         let Some(windows) = state::read::<Windows>(context)? else {
+            opened.catch_up(context).await?;
             let due =
                 opened.metrics.due_expiries(&store, range, older_than_ms, opened.now).await.map_err(task_error)?;
             return Windows::begin(opened.raw_unit(), &due).start(context, doing);

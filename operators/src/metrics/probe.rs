@@ -58,7 +58,8 @@ pub(crate) struct Params {
     tiers: TiersParams,
 }
 
-fn series() -> String {
+/// Returns the series of probes that name none.
+pub(super) fn series() -> String {
     SERIES.to_owned()
 }
 

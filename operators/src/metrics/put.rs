@@ -26,6 +26,10 @@ use crate::error::task_error;
 /// How many windows before the last one say what is usual.
 const USUAL_WINDOWS: usize = 7;
 
+/// The figures that each task writes.
+const FIGURES: [&str; 5] =
+    ["tasks_finished", "slot_utilisation", "windows_due", "oldest_due_seconds", "points_per_minute"];
+
 /// The operator.
 #[derive(Debug)]
 pub(crate) struct Put {
@@ -54,7 +58,7 @@ pub(crate) struct Params {
     #[serde(default)]
     values: IndexMap<String, f64>,
     /// Fails (exit code 3) when the last window that ended (its end and `lateness` have passed) has so much fewer points a minute
-    /// than the seven before it that have any: `50%`. Points count wherever they are, in stores or archived. As a `_check` of what
+    /// than the seven before it that have any: `50%`. Points count wherever they are, in stores or archived; those of the series that suiro writes itself do not. As a `_check` of what
     /// brings the points, it says that something upstream has gone silent.
     #[serde(default)]
     drop: Option<String>,
@@ -90,7 +94,7 @@ impl TypedOperator for Put {
 | `suiro.slot_utilisation` | the share of the slots for tasks (`--max-tasks`) that was used, from 0 to 1; above 0.7 there should be more |
 | `suiro.windows_due` | windows of Parquet tiers that wait for their dump or their verification |
 | `suiro.oldest_due_seconds` | how long ago the oldest of them ended; it rises when something is stuck |
-| `suiro.points_per_minute` | of the last window of points that has ended, with its lateness; 0 when nothing came in it |
+| `suiro.points_per_minute` | of the last window of points that has ended, with its lateness; 0 when nothing came in it but series of suiro's own: these, and that of `metrics.probe>` by its usual name |
 
 and one for each entry of `values`. The time of the points is that of the clock.
 
@@ -119,7 +123,8 @@ Stores `metrics.last_put`: all figures by the rest of their names.";
         let named = [("_command", params.command.as_str())];
         let opened = self.door.open(context, &params.tiers, Work::Write, &named).await?;
         let drop = params.drop.as_deref().map(share).transpose().map_err(|message| wrong("drop", message))?;
-        let flow = flow(&opened).await?;
+        opened.catch_up(context).await?;
+        let flow = flow(&opened, &own_series(&params)?).await?;
         let figures = figures(context, &params, flow);
         let time_ms = context.clock.now().as_millisecond();
         let series = figures.iter().map(|(name, value)| {
@@ -167,10 +172,24 @@ fn figures(context: &TaskContext, params: &Params, flow: Flow) -> Vec<(String, f
     figures
 }
 
+/// Lists the series that come whether anything else does: those that this task writes, those of others that leave the beginning of
+/// the names as it is, and that of `metrics.probe>`.
+fn own_series(params: &Params) -> Result<Vec<SeriesName>, TaskError> {
+    let mut names: Vec<String> = [params.prefix.as_str(), &prefix()]
+        .iter()
+        .flat_map(|prefix| FIGURES.map(|figure| format!("{prefix}.{figure}")))
+        .chain(params.values.keys().map(|value| format!("{}.{value}", params.prefix)))
+        .chain([super::probe::series()])
+        .collect();
+    names.sort();
+    names.dedup();
+    names.iter().map(|name| SeriesName::new(name).map_err(task_error)).collect()
+}
+
 /// Looks at the windows.
-async fn flow(opened: &Opened) -> Result<Flow, TaskError> {
+async fn flow(opened: &Opened, own: &[SeriesName]) -> Result<Flow, TaskError> {
     let status = opened.metrics.status(opened.now).await.map_err(task_error)?;
-    let counts = opened.metrics.flow(USUAL_WINDOWS, opened.now).await.map_err(task_error)?;
+    let counts = opened.metrics.flow(USUAL_WINDOWS, own, opened.now).await.map_err(task_error)?;
     Ok(measure(&status, &counts, opened.now))
 }
 

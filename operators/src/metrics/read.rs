@@ -10,9 +10,10 @@ use engine::operator::{
     ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskReport, TaskResult, TypedOperator,
 };
 use engine::params::Params as EngineParams;
+use lake::words::counted;
 use metrics::config::Period;
 use metrics::{
-    Aggregate, Gap, GivenUp, Instead, OnGap, ReadAnswer, ReadRequest, SeriesName, Step, TierName, TimeRange,
+    Aggregate, Gap, GivenUp, Instead, LeftOut, OnGap, ReadAnswer, ReadRequest, SeriesName, Step, TierName, TimeRange,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -97,6 +98,10 @@ impl ReadStep {
 impl<'de> Deserialize<'de> for ReadStep {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        if Period::has_months(&text) {
+            let message = format_args!("expected a step, found `{text}`: months are no step, and a minute is `1m`");
+            return Err(serde::de::Error::custom(message));
+        }
         Self::parse(&text).ok_or_else(|| {
             serde::de::Error::custom(format_args!("expected {} or `raw`, found `{text}`", Period::EXPECTED))
         })
@@ -163,6 +168,8 @@ window begins and ends too. A length gives one value for each so much time, that
 What a tier has given up (`metrics.expire>` of a Parquet tier) lives on in a coarser one. Without `step` the finest step is chosen that \
 still shows all of the window; with one that shows a part no longer, a warning and `given_up` say which, and which step does.
 
+Points that came to a window after the archive had given it up are in no roll-up: a warning and `left_out` name them.
+
 A series of which no tier has a point is an error; one without points in the window is none.
 
 Archived objects that are damaged or missing are read from where their points are still held, and named in a warning and in `instead`: \
@@ -170,7 +177,7 @@ from the stores, while they hold all that was dumped, and of a roll-up from what
 a gap with its name.
 
 Stores `metrics.last_read`: `name`, `step`, `rows`, `min`, `max`, `avg`, `first` and `last` of the rows' values (none when there is no \
-row), `segments` (a list of `{from, to, tier, rows}`), `gaps`, `instead` and `given_up` (lists of `{from, to, tier, why}`).";
+row), `segments` (a list of `{from, to, tier, rows}`, from the first row to the last one), `gaps`, `instead`, `given_up` and `left_out` (lists of `{from, to, tier, why}`).";
     const EXAMPLE: &'static str = "\
 +read:
   metrics.read>: web-1.cpu
@@ -224,6 +231,13 @@ row), `segments` (a list of `{from, to, tier, rows}`), `gaps`, `instead` and `gi
             aggregate,
             on_gap: if params.partial { OnGap::Name } else { OnGap::Fail },
         };
+        // With `partial` what the catalog knows better is left out, and named, when it cannot be reached.
+        match opened.catch_up(context).await {
+            Err(error) if params.partial => {
+                context.host.warn(&format!("the catalog was not compared with the ledger of metrics: {error}"));
+            }
+            caught_up => caught_up?,
+        }
         let answer = opened.metrics.read(&request, opened.now).await.map_err(task_error)?;
         for Instead { range, tier, why } in &answer.instead {
             context
@@ -241,6 +255,10 @@ row), `segments` (a list of `{from, to, tier, rows}`), `gaps`, `instead` and `gi
         for given_up in &answer.given_up {
             let GivenUp { range, tier, .. } = given_up;
             context.host.warn(&format!("{range} of `{tier}` is given up: {}", lives_on(given_up)));
+        }
+        for left_out in &answer.left_out {
+            let LeftOut { range, tier, .. } = left_out;
+            context.host.warn(&format!("{range} of `{tier}` is not all there is: {}", left_out_why(left_out)));
         }
         refuse_unknown_series(&opened.metrics, &answer).await.at_param("_command")?;
         if let Some(to) = &params.to {
@@ -264,6 +282,14 @@ fn lives_on(given_up: &GivenUp) -> String {
         Some((tier, step)) => format!("`step: {step}` reads it from `{tier}`"),
         None => "no tier holds it any more".to_owned(),
     }
+}
+
+/// Says which points are left out, and how they are read.
+fn left_out_why(left_out: &LeftOut) -> String {
+    let LeftOut { tier, points, .. } = left_out;
+    let them = if *points == 1 { "it" } else { "them" };
+    let points = counted(*points, "point");
+    format!("{points} came after `{tier}` had given it up, in no roll-up: `step: raw` reads {them}")
 }
 
 /// Reads a step.
@@ -325,12 +351,17 @@ fn done(name: &str, answer: &ReadAnswer) -> TaskOutcome {
         "last": figure(rows().last().map(|row| row.value)),
         "segments": segments.map(|segment| json!({
             "from": moment(segment.range.start_ms),
-            "to": moment(segment.range.end_ms),
+            "to": moment(segment.range.end_ms - 1),
             "tier": tier(segment.tier),
             "rows": segment.rows,
         })).collect::<Vec<_>>(),
         "gaps": answer.gaps.iter().map(|Gap { range, tier, why }| span(*range, tier, why)).collect::<Vec<_>>(),
         "instead": answer.instead.iter().map(|Instead { range, tier, why }| span(*range, tier, why)).collect::<Vec<_>>(),
+        "left_out": answer
+            .left_out
+            .iter()
+            .map(|left_out| span(left_out.range, &left_out.tier, &left_out_why(left_out)))
+            .collect::<Vec<_>>(),
         "given_up": answer.given_up.iter().map(|gone| span(gone.range, &gone.tier, &lives_on(gone))).collect::<Vec<_>>(),
     });
     TaskResult {

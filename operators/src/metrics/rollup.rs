@@ -87,7 +87,8 @@ series lose nothing.
 
 A window is always computed as a whole from all windows of the smaller step in it, and published as a new version: \
 nothing is added up twice, however often it runs. It is made again when one of those has changed, when it is damaged (`metrics.verify>` finds \
-that), and when its partition was dropped; but not any more when the smaller step has given up windows in it. Windows of the smaller \
+that), and when its partition was dropped; but not any more when the smaller step has given up windows in it, nor when it was undone: \
+then the task fails once, and later runs tell of it. Windows of the smaller \
 step whose objects are damaged are not used: the task fails with their names when they are found, and later runs tell of them and go on with \
 all other windows.
 
@@ -117,7 +118,7 @@ IAM actions on AWS: those of `athena.apas>`.";
         let doing = Doing {
             key: "last_rollup",
             done: "rolled up",
-            thing: "bucket",
+            archive: opened.archive(),
             table: table.as_ref().map(|(step, table)| (step.as_str(), table.as_str())),
             counts_moved: false,
             says: false,
@@ -125,6 +126,7 @@ IAM actions on AWS: those of `athena.apas>`.";
         };
         let source = params.source(is_raw(&opened.config, &params.command));
         let Some(windows) = state::read::<Windows>(context)? else {
+            opened.catch_up(context).await?;
             let due = opened.metrics.due_rollups(&from, &to, range, source).await.map_err(task_error)?;
             return Windows::begin(opened.unit(&params.to), &due).start(context, doing);
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch, StringArray, new_empty_array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Fields, Float64Type, TimeUnit, TimestampMicrosecondType};
 use lake::{Error, ErrorKind, Result};
 use metrics::SeriesName;
 use metrics::point::canonical;
@@ -228,11 +228,18 @@ fn word(data_type: &DataType) -> String {
         DataType::Timestamp(_, Some(_)) => "timestamp with time zone".to_owned(),
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "varbinary".to_owned(),
         DataType::List(item) | DataType::LargeList(item) => format!("array({})", word(item.data_type())),
+        DataType::Struct(fields) if is_zoned(fields) => "timestamp with time zone".to_owned(),
         DataType::Struct(_) => "row".to_owned(),
         DataType::Map(..) => "map".to_owned(),
         DataType::Null => "NULL".to_owned(),
         other => other.to_string(),
     }
+}
+
+/// Tells whether a row is what the embedded engine keeps a `timestamp with time zone` as.
+fn is_zoned(fields: &Fields) -> bool {
+    let is_timestamp = |field: &Field| matches!(field.data_type(), DataType::Timestamp(..));
+    matches!(fields.iter().as_slice(), [instant, zone] if instant.name() == "instant" && zone.name() == "zone" && is_timestamp(instant))
 }
 
 /// Casts a column to a type that holds all its values.

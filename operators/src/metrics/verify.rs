@@ -91,17 +91,18 @@ that it is verified `s3:PutObject`, `s3:DeleteObject` (the lease) and `glue:Upda
         let [from_name, to_name] = params.command.as_slice() else { return Err(super::params::two_tiers()) };
         let (from, to) = (tier(from_name)?, tier(to_name)?);
         let range = params.window.range(opened.now)?;
-        let is_raw = opened.metrics.tiers().archive().is_some_and(|archive| archive.name == to);
+        let is_raw = opened.archive() == Some(to_name.as_str());
         let doing = Doing {
             key: "last_verify",
             done: "verified",
-            thing: if is_raw { "point" } else { "bucket" },
+            archive: opened.archive(),
             table: None,
             counts_moved: false,
             says: true,
             is_asked: range.is_some(),
         };
         let Some(windows) = state::read::<Windows>(context)? else {
+            opened.catch_up(context).await?;
             let mut due = opened.metrics.due_verifications(&to, range).await.map_err(task_error)?;
             if is_raw && range.is_none() {
                 due.extend(opened.metrics.lacking_windows(&from, &to).await.map_err(task_error)?);

@@ -55,10 +55,11 @@ the partition: `2024-03-01` of a day, `2024-03` of a month. Choose one `step`: e
 SELECT ts, value FROM metrics.points WHERE step = '1h' AND dt = '2024-03' AND name = 'web-1.cpu' ORDER BY ts
 ```
 
-A tier whose table is not there yet is left out; run the task again after its first window. What is still in a store is not in it: \
+A tier whose table is not there yet is left out; run the task again after its first window. Before the first \
+window of all there is no view, and a warning says so. What is still in a store is not in it: \
 `suiro metrics read` and `metrics.read>` read stores too.
 
-Stores `metrics.last_view`: `view`, `tiers`.
+Stores `metrics.last_view`: `view` (none when it was not made), `tiers`.
 
 IAM actions on AWS: `glue:GetTable`, `glue:CreateTable`, `glue:UpdateTable`.";
     const EXAMPLE: &'static str = "\
@@ -82,22 +83,29 @@ IAM actions on AWS: `glue:GetTable`, `glue:CreateTable`, `glue:UpdateTable`.";
         let name = view_name(&params.command).map_err(|message| wrong("_command", message))?;
         let (sql, tiers) = select(&opened).await?;
         if tiers.is_empty() {
-            let message = "no Parquet tier has a table yet: dump a window first".to_owned();
-            return Err(wrong("_command", message));
+            let what =
+                format!("the view {name} is not made: no Parquet tier has a table before the first window is dumped");
+            context.host.warn(&what);
+            return Ok(done(None, &tiers));
         }
         put(&opened, &name, sql).await.at_param("_command")?;
         context.host.log(&format!("made the view {name} of {}", tiers.join(", ")));
-        Ok(TaskResult {
-            store: store("last_view", json!({"view": name.to_string(), "tiers": tiers})),
-            reset: vec![path("last_view")],
-            ..TaskResult::default()
-        }
-        .done())
+        Ok(done(Some(&name), &tiers))
     }
 
     async fn cancel(&self, _context: &TaskContext) -> Result<(), TaskError> {
         Ok(())
     }
+}
+
+/// Tells what was made, if anything.
+fn done(view: Option<&TableName>, tiers: &[String]) -> TaskOutcome {
+    TaskResult {
+        store: store("last_view", json!({"view": view.map(ToString::to_string), "tiers": tiers})),
+        reset: vec![path("last_view")],
+        ..TaskResult::default()
+    }
+    .done()
 }
 
 /// Reads the name of a view.

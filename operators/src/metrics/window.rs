@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use metrics::TimeRange;
 use metrics::config::Period;
-use metrics::replay::csv::parse_time;
+use metrics::replay::csv::parse_bound;
 
 /// What a text must be to be a window.
 const EXPECTED: &str = "a window such as `2024-03-01 .. 2024-03-02`, `-3h .. now` or `-2d .. +1d`";
@@ -117,12 +117,24 @@ fn end_of(text: &str) -> Option<End> {
     if let Some(period) = text.strip_prefix('+') {
         return Period::parse(period).map(End::After);
     }
-    parse_time(text).map(End::At)
+    parse_bound(text).map(End::At)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bound_that_is_finer_than_points_begins_at_the_next_one() {
+        let now = Timestamp::UNIX_EPOCH;
+        assert_eq!(read_time("2024-03-01T00:00:59.9999Z", now), read_time("2024-03-01T00:01:00Z", now));
+        assert_eq!(
+            read_time("2024-03-01T00:00:59.999Z", now).unwrap() + 1,
+            read_time("2024-03-01T00:01:00Z", now).unwrap()
+        );
+        // The last point that there can be is inside.
+        assert_eq!(read_time("9999-12-31T23:59:59.9999Z", now), Ok(metrics::time::END_MS));
+    }
 
     #[test]
     fn windows_are_times_or_counted_from_the_session() {

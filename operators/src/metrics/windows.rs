@@ -59,8 +59,8 @@ pub(super) struct Doing<'a> {
     pub(super) key: &'static str,
     /// What is done, in the past: `dumped`.
     pub(super) done: &'static str,
-    /// What the rows of the windows are: `point`, or `bucket` of a roll-up.
-    pub(super) thing: &'static str,
+    /// The tier whose rows are points; those of all others are buckets.
+    pub(super) archive: Option<&'a str>,
     /// The step and the table whose partitions the windows are, when they are published.
     pub(super) table: Option<(&'a str, &'a str)>,
     /// Whether only what the step moved counts, rather than what the windows hold.
@@ -90,6 +90,11 @@ impl Windows {
             given_up: Vec::new(),
             published: Vec::new(),
         }
+    }
+
+    /// Notes a window that is left as it is, and of which was said why.
+    pub(super) fn leave(&mut self, label: String) {
+        self.not_due.push(label);
     }
 
     /// Stores the list and comes again for the first.
@@ -242,10 +247,11 @@ impl Windows {
 
 /// The line of a window: `cold 2014-02-14: 1,692 points of 6 series, 14.2 KiB, checksum 42, verified`.
 fn line(report: &WindowReport, doing: Doing<'_>) -> String {
+    let thing = if doing.archive == Some(report.tier.as_str()) { "point" } else { "bucket" };
     let became = match &report.outcome {
         Outcome::Made => doing.done.to_owned(),
         Outcome::Unchanged => format!("{} already", doing.done),
-        Outcome::Late if doing.thing == "bucket" => {
+        Outcome::Late if thing == "bucket" => {
             "late: what it is made of has changed since, to be rolled up again".to_owned()
         }
         Outcome::Late => "late: points came since, to be dumped again".to_owned(),
@@ -257,7 +263,7 @@ fn line(report: &WindowReport, doing: Doing<'_>) -> String {
         report.tier,
         report.window.label(),
         figure(report.figures.count),
-        doing.thing,
+        thing,
         if report.figures.count == 1 { "" } else { "s" },
         figure(report.figures.series),
         bytes(report.bytes),
@@ -293,6 +299,14 @@ fn told(way_on: WayOn, window: Window) -> String {
             "what was archived is whole. Bring back what the store has lost (`metrics.replay>`, `metrics.write>`), or run `metrics.dump>` \
              once with `window: {span}`, which takes what the store has now for all that it should hold; then verify"
         ),
+        WayOn::BringBack => format!(
+            "bring the points again from where they came (`metrics.replay>`, `metrics.write>`), or put the store back; a tier that has \
+             another name in the file of tiers now has its points under the old one. Or take it that they are gone: run `metrics.dump>` once \
+             with `window: {span}` and `on_damage: replace`"
+        ),
+        WayOn::RedoOrRollUp => "`suiro partition redo` goes forward again; to make it again of the finer tier, drop the partition \
+                                (`athena.drop_partition>`), then `metrics.rollup>`"
+            .to_owned(),
         WayOn::RedoOrDump => format!(
             "`suiro partition redo` goes forward again; to keep what the catalog points to, run `metrics.dump>` once with \
              `window: {span}` and `on_damage: replace`"

@@ -52,6 +52,12 @@ impl Period {
         (seconds <= MAX_SECONDS).then_some(Self { seconds })
     }
 
+    /// Tells whether a text looks like months (`1M`), as others write them: where those would make sense, they are not to be taken for
+    /// minutes.
+    pub fn has_months(text: &str) -> bool {
+        text.trim().ends_with('M') && Self::parse(text).is_some()
+    }
+
     /// Returns it in seconds.
     pub const fn as_seconds(self) -> i64 {
         self.seconds

@@ -10,7 +10,7 @@ use crate::tiers::TierName;
 pub enum Fault {
     /// Its archived objects are not what was written, or the catalog does not point to them.
     Objects,
-    /// The store does not hold what was dumped.
+    /// The store does not hold what was dumped, or nothing of what was written for a window that was not dumped yet.
     Store,
 }
 
@@ -29,12 +29,13 @@ impl Fault {
 }
 
 impl Ledger {
-    /// Notes what was found wrong with the generation that stands: the window is due for its verification, whatever it was.
+    /// Notes what was found wrong with the generation that stands, or with the points of a window that has none yet: it is due,
+    /// whatever it was.
     ///
     /// # Errors
     /// Those of the file.
     pub async fn note_fault(&self, tier: &TierName, row: &LedgerRow, fault: Fault) -> Result<()> {
-        let Some(standing) = &row.standing else { return Ok(()) };
+        let generation = row.standing.as_ref().map_or(0, |standing| standing.generation);
         self.change(
             sqlx::query(
                 "INSERT INTO metric_fault (tier, start_ms, generation, what) VALUES (?, ?, ?, ?) \
@@ -42,7 +43,7 @@ impl Ledger {
             )
             .bind(tier.as_str())
             .bind(row.window.range().start_ms)
-            .bind(standing.generation)
+            .bind(generation)
             .bind(fault.word()),
         )
         .await

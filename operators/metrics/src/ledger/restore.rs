@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use lake::Result;
 
 use super::making::encode;
-use super::{Archived, Ledger, READ, WindowState, failed};
+use super::{Archived, Ledger, LedgerRow, READ, WindowState, failed};
 use crate::checksum::PartSums;
 use crate::tiers::TierName;
 use crate::window::Window;
@@ -48,6 +48,41 @@ impl Ledger {
                 .bind(PartSums::default().to_bytes())
                 .bind(late)
                 .bind(state.word()),
+            )
+            .await?;
+        Ok(done == 1)
+    }
+
+    /// Puts a later generation that the catalog tells of in the place of the one that stands, if the row is still as it was: no
+    /// generation was begun since. Returns whether it was put.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub async fn advance(
+        &self,
+        tier: &TierName,
+        row: &LedgerRow,
+        standing: &Archived,
+        state: WindowState,
+        target: Option<&PartSums>,
+        is_late: bool,
+    ) -> Result<bool> {
+        let done = self
+            .change(
+                sqlx::query(
+                    "UPDATE metric_window SET state = ?4, generation = max(generation, ?5), begun = begun + ?6, ended = ended + ?6, \
+                     dumped_touched = begun + ended, expiring = 0, standing = ?7, standing_target = ?8, standing_source = ?9 \
+                     WHERE tier = ?1 AND start_ms = ?2 AND generation = ?3 AND making IS NULL",
+                )
+                .bind(tier.as_str())
+                .bind(row.window.range().start_ms)
+                .bind(row.generation)
+                .bind(state.word())
+                .bind(standing.generation)
+                .bind(i64::from(is_late))
+                .bind(encode(standing)?)
+                .bind(target.map(PartSums::to_bytes))
+                .bind(PartSums::default().to_bytes()),
             )
             .await?;
         Ok(done == 1)

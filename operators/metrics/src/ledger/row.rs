@@ -81,6 +81,17 @@ impl LedgerRow {
         matches!(self.state, WindowState::Verified | WindowState::Expired) && !self.is_late() && self.fault.is_none()
     }
 
+    /// Tells whether points came for sure: a write into it ended, or points of it were found in a store. A write that only began may
+    /// have brought none.
+    pub fn had_points(&self) -> bool {
+        self.ended > 0
+    }
+
+    /// Tells whether points were written for it, and a dump found none of them in any store: nothing of it is archived.
+    pub fn is_lost(&self) -> bool {
+        self.standing.is_none() && self.fault == Some(Fault::Store)
+    }
+
     /// Returns what tells whether another generation stands, or another state.
     pub(crate) fn stamp(&self) -> Stamp {
         Stamp {
@@ -169,9 +180,10 @@ pub(super) fn read(row: &SqliteRow) -> Result<LedgerRow> {
     let stamp = read_stamp(row)?;
     let standing = archived("standing")?;
     let fault_generation: Option<i64> = row.get("fault_generation");
-    let stands = standing.as_ref().map(|standing| i64::from(standing.generation));
+    // That of a window that was never archived has the number 0.
+    let stands = standing.as_ref().map_or(0, |standing| i64::from(standing.generation));
     let fault: Option<&str> = row.get("fault");
-    let fault = fault.filter(|_| fault_generation.is_some() && fault_generation == stands);
+    let fault = fault.filter(|_| fault_generation == Some(stands));
     let fault = fault
         .map(|word| Fault::of(word).ok_or_else(|| damaged(window, &format!("its fault is `{word}`"))))
         .transpose()?;

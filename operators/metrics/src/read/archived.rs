@@ -16,7 +16,7 @@ const WINDOWS_AT_ONCE: usize = 16;
 
 impl Metrics {
     /// Reads some series of generations; each comes with what it is called by.
-    pub(super) fn read_each<'k, K: Send + 'k, S: SeriesRows>(
+    pub(crate) fn read_each<'k, K: Send + 'k, S: SeriesRows>(
         &self,
         names: &[SeriesName],
         generations: Vec<(K, &Archived)>,

@@ -14,6 +14,9 @@ use crate::store::Selection;
 use crate::tiers::TierKind;
 use crate::time::TimeRange;
 
+/// How many windows of a tier are looked through for names at most.
+const LAST_WINDOWS: usize = 31;
+
 impl Metrics {
     /// Tells whether any tier has a point of a series, whenever it was. Each tier is asked, so that this is for readers that found
     /// nothing: of a series that is there nowhere every window is looked at, those of the roll-ups in place of what they are made of.
@@ -65,25 +68,47 @@ impl Metrics {
         Ok(false)
     }
 
-    /// Lists series whose names are at hand, at most so many: those of the last window that is archived, and those of stores that list
-    /// them at once. Others are not asked: to list a large one takes long, and of some costs money.
+    /// Lists series whose names are at hand, at most so many: those of stores that list them at once, and those of the last windows that
+    /// are archived, roll-ups in place of what they are made of. Stores that do not are not asked: to list a large one takes long, and of
+    /// some costs money. What cannot be read is passed over.
     ///
     /// # Errors
-    /// Those of the stores, the ledger and the storage.
+    /// Those of the stores and the ledger.
     pub async fn names_at_hand(&self, most: usize) -> Result<BTreeSet<SeriesName>> {
         let mut names = BTreeSet::new();
         for tier in self.tiers.stores() {
             names.extend(self.store(&tier.name).await?.names_at_hand(most).await?);
         }
-        let Some(archive) = self.tiers.archive() else { return Ok(names) };
-        let rows = self.ledger.rows(&archive.name, TimeRange::ALL).await?;
-        let Some(standing) = rows.iter().rev().find_map(|row| row.standing.as_ref()) else { return Ok(names) };
-        let mut batches = scan::<SeriesPoints>(&self.lake.storage, &standing.files, Selection::All);
-        while names.len() < most
-            && let Some(series) = batches.try_next().await?
-        {
-            names.extend(series.into_iter().map(|series| series.name).take(most - names.len()));
+        let mut looked_at: BTreeSet<MadeFrom> = BTreeSet::new();
+        let archive = self.tiers.archive().map(|archive| archive.name.clone());
+        for tier in self.tiers.all().iter().filter(|tier| matches!(tier.kind, TierKind::Archive { .. })).rev() {
+            let rows = self.ledger.rows(&tier.name, TimeRange::ALL).await?;
+            let mut left = LAST_WINDOWS;
+            for (row, standing) in rows.iter().rev().filter_map(|row| Some((row, row.standing.as_ref()?))) {
+                let (window, generation) = (row.window.label(), standing.generation);
+                let is_in_rollup = looked_at.contains(&MadeFrom { tier: tier.name.to_string(), window, generation });
+                looked_at.extend(standing.made_from.iter().cloned());
+                if is_in_rollup || left == 0 {
+                    continue;
+                }
+                left -= 1;
+                if archive.as_ref() == Some(&tier.name) {
+                    self.add_names::<SeriesPoints>(standing, most, &mut names).await;
+                } else {
+                    self.add_names::<SeriesBuckets>(standing, most, &mut names).await;
+                }
+            }
         }
         Ok(names)
+    }
+
+    /// Adds the names of a generation's series, as long as there are fewer than so many.
+    async fn add_names<S: SeriesRows>(&self, standing: &Archived, most: usize, names: &mut BTreeSet<SeriesName>) {
+        let mut batches = scan::<S>(&self.lake.storage, &standing.files, Selection::All);
+        while names.len() < most
+            && let Ok(Some(series)) = batches.try_next().await
+        {
+            names.extend(series.iter().map(|series| series.name().clone()).take(most - names.len()));
+        }
     }
 }

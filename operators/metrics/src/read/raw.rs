@@ -51,6 +51,9 @@ impl Metrics {
             Some(archive) => self.rows_since(archive, hull, before).await?,
             None => before,
         };
+        if let Some(archive) = archive {
+            self.note_lost(archive, ranges, &after, terms, &mut told).await?;
+        }
         let mut owned = BTreeMap::new();
         if let Some((number, tier)) = self.tiers.all().iter().enumerate().find(|(_, tier)| !tier.is_store()) {
             owned = self.read_archive(number, tier, (names, ranges), &after, terms, &mut told).await?;
@@ -71,6 +74,28 @@ impl Metrics {
             return Ok(before);
         }
         self.ledger.rows(&tier.name, range).await
+    }
+
+    /// Names the windows that points were written for, and that neither a store nor the archive has any of.
+    async fn note_lost(
+        &self,
+        archive: &Tier,
+        ranges: &[TimeRange],
+        rows: &[LedgerRow],
+        terms: Terms,
+        told: &mut Told,
+    ) -> Result<()> {
+        for row in rows.iter().filter(|row| row.is_lost()) {
+            let window = row.window.range();
+            let lost: Vec<TimeRange> =
+                ranges.iter().map(|range| range.intersection(&window)).filter(|range| !range.is_empty()).collect();
+            // A store that cannot be reached is told of already; points may have come back.
+            if lost.is_empty() || !self.is_out_of_all_stores(row.window).await.unwrap_or(false) {
+                continue;
+            }
+            note_gap(&mut told.gaps, terms.on_gap, archive, &lost, crate::lost::error(row.window))?;
+        }
+        Ok(())
     }
 
     pub(super) async fn read_store(&self, tier: &Tier, names: &[SeriesName], ranges: &[TimeRange]) -> Result<Layer> {

@@ -358,6 +358,11 @@ pub fn parse_time(text: &str) -> Option<i64> {
     timestamp(text).map(|(time_ms, _)| time_ms)
 }
 
+/// Reads a bound of a span of time, in milliseconds since 1970: of one that is finer the next millisecond, as no point is between.
+pub fn parse_bound(text: &str) -> Option<i64> {
+    timestamp(text).map(|(time_ms, is_whole)| if is_whole { time_ms } else { time_ms + 1 })
+}
+
 /// Reads a time, in milliseconds since 1970, and tells whether it is not finer.
 fn timestamp(text: &str) -> Option<(i64, bool)> {
     instant(text).or_else(|| civil(text.parse::<DateTime>().ok()?, 0))

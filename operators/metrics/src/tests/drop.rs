@@ -137,12 +137,28 @@ async fn late_points_stay_in_their_store_and_hold_nothing_up() {
     metrics.write(&tier("warm"), &late, at(NOW)).await.unwrap();
     let report = metrics.dump(&tier("warm"), &tier("cold"), day("2026-02-01"), &options(), at(NOW)).await.unwrap();
     assert_eq!(report.outcome, not_due("`cold` has given up the window: what comes late stays in its store"));
-    // Nothing is due of it, unless somebody asks for it by its time.
+    // Nothing is due of it, and it is told.
     let (warm, cold, whole_day) = (tier("warm"), tier("cold"), Some(day("2026-02-01").range()));
-    for (window, expected) in [(None, vec![]), (whole_day, vec![day("2026-02-01")])] {
-        assert_eq!(metrics.known_dumps(&warm, &cold, window, at(NOW)).await.unwrap(), expected, "{window:?}");
-        assert_eq!(metrics.due_dumps(&warm, &cold, window, at(NOW)).await.unwrap(), expected, "{window:?}");
+    for window in [None, whole_day] {
+        assert_eq!(metrics.known_dumps(&warm, &cold, window, at(NOW)).await.unwrap(), [], "{window:?}");
+        assert_eq!(metrics.due_dumps(&warm, &cold, window, at(NOW)).await.unwrap(), [], "{window:?}");
+        let left_out = metrics.came_after(window).await.unwrap();
+        assert_eq!(left_out, [WindowCount { window: day("2026-02-01"), points: 1 }]);
     }
+    assert!(metrics.came_after(Some(day("2026-02-02").range())).await.unwrap().is_empty());
+    let request = |text: &str, step| ReadRequest {
+        names: vec![name(text)],
+        range: TimeRange::new(ms("2026-02-01T00:00:00Z"), ms("2026-03-01T00:00:00Z")),
+        step,
+        aggregate: None,
+        on_gap: OnGap::Fail,
+    };
+    let answer = metrics.read(&request("a", None), at(NOW)).await.unwrap();
+    let left_out = LeftOut { range: day("2026-02-01").range(), tier: cold.clone(), points: 1 };
+    assert_eq!((answer.step.ms(), answer.left_out), (3_600_000, vec![left_out]));
+    assert!(metrics.read(&request("b", None), at(NOW)).await.unwrap().left_out.is_empty());
+    let raw_step = Some(metrics.tiers().raw_step());
+    assert!(metrics.read(&request("a", raw_step), at(NOW)).await.unwrap().left_out.is_empty());
     let late_one = metrics.status(at(NOW)).await.unwrap().into_iter().find(|status| status.tier == cold).unwrap();
     assert_eq!((late_one.window, late_one.state, late_one.is_due), (day("2026-02-01"), WindowState::Open, false));
     archive(&metrics).await.unwrap();

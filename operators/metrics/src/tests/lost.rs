@@ -1,0 +1,100 @@
+//! Points that are gone before anything of their window was archived.
+
+use super::world::*;
+use crate::ledger::Touch;
+use crate::store::Selection;
+use crate::*;
+
+const NOW: &str = "2026-03-10T00:00:00Z";
+
+fn dumped() -> (TierName, TierName, Window) {
+    (tier("warm"), tier("cold"), day("2026-02-01"))
+}
+
+/// Takes all points out of a store past the tiers.
+async fn empty(metrics: &Metrics) {
+    use futures::TryStreamExt as _;
+    let store = metrics.store(&tier("warm")).await.unwrap();
+    let all: Vec<PointBatch> = store.scan(TimeRange::ALL, Selection::All).try_collect().await.unwrap();
+    for batch in &all {
+        store.delete_exact(batch).await.unwrap();
+    }
+}
+
+fn point() -> PointBatch {
+    batch(&[("a", &[(ms("2026-02-01T03:00:00Z"), 1.0)])])
+}
+
+/// A window with a point that is gone.
+async fn lost(world: &World) -> Metrics {
+    let metrics = world.open().await;
+    metrics.write(&tier("warm"), &point(), at(NOW)).await.unwrap();
+    empty(&metrics).await;
+    metrics
+}
+
+fn request(on_gap: OnGap) -> ReadRequest {
+    ReadRequest { names: vec![name("a")], range: day("2026-02-01").range(), step: None, aggregate: None, on_gap }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_whose_points_are_gone_is_not_archived_empty() {
+    let world = World::new();
+    let metrics = lost(&world).await;
+    let (warm, cold, window) = dumped();
+    for is_known in [false, true] {
+        assert_eq!(metrics.due_dumps(&warm, &cold, None, at(NOW)).await.unwrap(), [window]);
+        let report = metrics.dump(&warm, &cold, window, &options(), at(NOW)).await.unwrap();
+        assert_eq!(
+            (report.outcome, report.way_on, report.state),
+            (Outcome::Failed, Some(WayOn::BringBack), WindowState::Open)
+        );
+        assert_eq!(report.is_known, is_known);
+        let why = "points were written for it, and no store holds any of them: nothing of it is in `hot`, `warm`";
+        assert_eq!(report.mismatches, [why]);
+    }
+    let refused = metrics.read(&request(OnGap::Fail), at(NOW)).await.unwrap_err();
+    assert!(refused.message.contains("nor has it been archived: the window 2026-02-01"), "{refused}");
+    let answer = metrics.read(&request(OnGap::Name), at(NOW)).await.unwrap();
+    assert_eq!((answer.gaps.len(), answer.gaps[0].range), (1, window.range()));
+    let status = metrics.status(at(NOW)).await.unwrap().remove(0);
+    assert_eq!((status.fault, status.is_due, status.generation), (Some(Fault::Store), true, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn points_that_are_brought_back_are_archived_as_ever() {
+    let world = World::new();
+    let metrics = lost(&world).await;
+    let (warm, cold, window) = dumped();
+    assert_eq!(metrics.dump(&warm, &cold, window, &options(), at(NOW)).await.unwrap().outcome, Outcome::Failed);
+    metrics.write(&warm, &point(), at(NOW)).await.unwrap();
+    assert!(metrics.read(&request(OnGap::Fail), at(NOW)).await.unwrap().gaps.is_empty());
+    let report = metrics.dump(&warm, &cold, window, &options(), at(NOW)).await.unwrap();
+    assert_eq!((report.outcome, report.figures.count), (Outcome::Made, 1));
+    assert_eq!(metrics.verify(&warm, &cold, window, at(NOW)).await.unwrap().outcome, Outcome::Made);
+    assert_eq!(metrics.status(at(NOW)).await.unwrap().remove(0).fault, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_points_are_gone_can_be_accepted() {
+    let world = World::new();
+    let metrics = lost(&world).await;
+    let (warm, cold, window) = dumped();
+    let accept = MakeOptions { on_damage: OnDamage::Replace, ..options() };
+    let report = metrics.dump(&warm, &cold, window, &accept, at(NOW)).await.unwrap();
+    assert_eq!((report.outcome, report.figures.count), (Outcome::Made, 0));
+    assert_eq!(report.given_up, ["all points that were written for it"]);
+    assert_eq!(metrics.verify(&warm, &cold, window, at(NOW)).await.unwrap().outcome, Outcome::Made);
+    assert!(metrics.read(&request(OnGap::Fail), at(NOW)).await.unwrap().gaps.is_empty());
+}
+
+/// A write whose process was stopped before it wrote.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_for_which_a_write_only_began_is_an_empty_one() {
+    let world = World::new();
+    let metrics = world.open().await;
+    let (warm, cold, window) = dumped();
+    metrics.ledger.touch(&cold, &[window], Touch::Before).await.unwrap();
+    let report = metrics.dump(&warm, &cold, window, &options(), at(NOW)).await.unwrap();
+    assert_eq!((report.outcome, report.figures.count), (Outcome::Made, 0));
+}
