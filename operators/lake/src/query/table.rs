@@ -4,15 +4,19 @@
 
 mod adapt;
 mod avro;
+mod civil;
 mod delimited;
 mod hidden;
+mod json_lines;
 mod line;
+mod number;
 mod orc;
 mod partition;
 mod pattern;
 mod projection;
 mod stream;
 mod text;
+mod typed_text;
 mod unmarked;
 
 use std::collections::HashMap;
