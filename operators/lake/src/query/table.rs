@@ -277,7 +277,7 @@ fn field((name, data_type): &(String, Type)) -> Field {
 /// Makes the Arrow field of a column in objects. Text of Parquet comes as views: it is not copied out of the pages, and much of
 /// what is asked of it needs no more (`sql/views.rs`).
 fn file_field(column: &(String, Type), is_parquet: bool) -> Field {
-    if is_parquet && column.1 == Type::Varchar(None) {
+    if is_parquet && matches!(column.1, Type::Varchar(_) | Type::Char(_)) {
         return Field::new(&column.0, DataType::Utf8View, true);
     }
     field(column)
