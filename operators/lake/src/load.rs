@@ -20,7 +20,7 @@ mod layout;
 mod leftover;
 mod notice;
 mod number;
-mod parse;
+pub(crate) mod parse;
 mod partition;
 mod pipeline;
 mod pool;

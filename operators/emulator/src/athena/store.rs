@@ -26,6 +26,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) enum Kind {
     WorkGroup,
     NamedQuery,
+    /// What a named query was made by, under the id that follows from its token.
+    NamedQueryRequest,
     PreparedStatement,
     Tag,
     /// The rows of an `INSERT` on their way to their places.
@@ -37,6 +39,7 @@ impl Kind {
         match self {
             Self::WorkGroup => "workgroup",
             Self::NamedQuery => "named_query",
+            Self::NamedQueryRequest => "named_query_request",
             Self::PreparedStatement => "prepared_statement",
             Self::Tag => "tag",
             Self::Insertion => "insertion",

@@ -228,7 +228,7 @@ impl TextWriter {
                     }
                     quoted(out, &column.name);
                     out.push(':');
-                    json(out, &column.data_type, array, row);
+                    json(out, &column.name, &column.data_type, array, row)?;
                 }
                 out.push('}');
             }
@@ -383,43 +383,38 @@ fn quoted(out: &mut String, text: &str) {
 }
 
 /// Writes a value as Hive's JSON `SerDe` does: rows as objects, decimals as numbers.
-fn json(out: &mut String, data_type: &Type, array: &ArrayRef, row: usize) {
-    if json_value(out, data_type, array, row).is_none() {
-        out.push_str("null");
-    }
-}
-
-fn json_value(out: &mut String, data_type: &Type, array: &ArrayRef, row: usize) -> Option<()> {
+fn json(out: &mut String, column: &str, data_type: &Type, array: &ArrayRef, row: usize) -> Result<()> {
     if array.data_type() == &DataType::Null || array.is_null(row) {
-        return None;
+        out.push_str("null");
+        return Ok(());
     }
     match data_type {
         Type::Array(element) => {
-            let items = array.as_any().downcast_ref::<ListArray>()?.value(row);
+            let items = array.as_list::<i32>().value(row);
             out.push('[');
             for at in 0..items.len() {
                 if at > 0 {
                     out.push(',');
                 }
-                json(out, element, &items, at);
+                json(out, column, element, &items, at)?;
             }
             out.push(']');
         }
         Type::Map(key, value) => {
-            let entries = array.as_any().downcast_ref::<MapArray>()?.value(row);
+            let entries = array.as_map().value(row);
             out.push('{');
             for at in 0..entries.len() {
                 if at > 0 {
                     out.push(',');
                 }
-                quoted(out, &display(key, entries.column(0), at)?);
+                quoted(out, &display(key, entries.column(0), at).unwrap_or_default());
                 out.push(':');
-                json(out, value, entries.column(1), at);
+                json(out, column, value, entries.column(1), at)?;
             }
             out.push('}');
         }
         Type::Row(fields) => {
-            let columns = array.as_any().downcast_ref::<StructArray>()?;
+            let columns = array.as_struct();
             out.push('{');
             for (at, (name, field)) in fields.iter().enumerate() {
                 if at > 0 {
@@ -427,29 +422,42 @@ fn json_value(out: &mut String, data_type: &Type, array: &ArrayRef, row: usize) 
                 }
                 quoted(out, &name.clone().unwrap_or_else(|| format!("field{at}")));
                 out.push(':');
-                json(out, field, columns.column(at), row);
+                json(out, column, field, columns.column(at), row)?;
             }
             out.push('}');
         }
         Type::Varbinary => {
-            let bytes = array.as_binary_opt::<i32>()?.value(row);
-            quoted(out, &base64::engine::general_purpose::STANDARD.encode(bytes));
+            // Readers take the characters of a text for its bytes.
+            let bytes = array.as_binary::<i32>().value(row);
+            let Ok(text) = std::str::from_utf8(bytes) else {
+                return Err(no_json(column, &format!("`{}` is no UTF-8 and", bytes.escape_ascii())));
+            };
+            quoted(out, text);
         }
         Type::Boolean | Type::Tinyint | Type::Smallint | Type::Integer | Type::Bigint | Type::Decimal(..) => {
-            out.push_str(&display(data_type, array, row)?);
+            out.push_str(&display(data_type, array, row).unwrap_or_default());
         }
         Type::Real | Type::Double => {
-            let text = display(data_type, array, row)?;
-            // JSON has no NaN and no infinity.
+            let text = display(data_type, array, row).unwrap_or_default();
+            // JSON has no NaN and no infinity, and no reader takes a number out of quotes.
             if text.starts_with("NaN") || text.contains("Infinity") {
-                quoted(out, &text);
-            } else {
-                out.push_str(&text);
+                return Err(no_json(column, &format!("`{text}`")));
             }
+            out.push_str(&text);
         }
-        _ => quoted(out, &display(data_type, array, row)?),
+        _ => quoted(out, &display(data_type, array, row).unwrap_or_default()),
     }
-    Some(())
+    Ok(())
+}
+
+fn no_json(column: &str, value: &str) -> Error {
+    Error::new(
+        ErrorKind::QueryFailed,
+        "write JSON",
+        format!(
+            "HIVE_WRITER_DATA_ERROR: the value {value} has no form in JSON: column `{column}` of another type, or NULL, has one"
+        ),
+    )
 }
 
 #[cfg(test)]
@@ -507,6 +515,20 @@ mod tests {
                 ("s3://b/t/s=b/q.gz".to_owned(), "{\"n\":0}\n{\"n\":2}\n".to_owned())
             ]
         );
+    }
+
+    #[test]
+    fn a_number_that_json_does_not_have_stops_the_query() {
+        let numbers: ArrayRef = Arc::new(arrow::array::Float64Array::from(vec![1.5, f64::NAN, f64::NEG_INFINITY]));
+        let mut out = String::new();
+        json(&mut out, "x", &Type::Double, &numbers, 0).unwrap();
+        assert_eq!(out, "1.5");
+        let error = json(&mut out, "x", &Type::Double, &numbers, 1).unwrap_err();
+        assert_eq!(
+            error.message,
+            "HIVE_WRITER_DATA_ERROR: the value `NaN` has no form in JSON: column `x` of another type, or NULL, has one"
+        );
+        assert!(json(&mut out, "x", &Type::Double, &numbers, 2).is_err());
     }
 
     #[tokio::test]

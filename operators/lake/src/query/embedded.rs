@@ -10,6 +10,7 @@ mod plan;
 pub(in crate::query) mod result;
 mod stop;
 mod threads;
+mod watched;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

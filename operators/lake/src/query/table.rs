@@ -4,15 +4,20 @@
 
 mod adapt;
 mod avro;
+mod civil;
 mod delimited;
 mod hidden;
+mod json_lines;
 mod line;
+mod number;
 mod orc;
 mod partition;
 mod pattern;
 mod projection;
 mod stream;
 mod text;
+mod typed_text;
+mod unmarked;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,7 +38,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use futures::{StreamExt as _, TryStreamExt as _};
 use indexmap::IndexMap;
-use object_store::ObjectMeta;
+use object_store::{ObjectMeta, ObjectStore};
 
 use crate::catalog::descriptor::parameter;
 use crate::catalog::{Partition, PartitionValues, Storage as Descriptor, Table, TableFormat};
@@ -47,6 +52,7 @@ use hidden::Hidden;
 pub(crate) use partition::check_partition_value;
 use projection::Projection;
 use stream::{ObjectForm, StreamSource};
+use unmarked::MarkingReaderFactory;
 
 /// How many prefixes are listed at a time.
 const LISTINGS: usize = 16;
@@ -219,7 +225,7 @@ impl CatalogTable {
     }
 
     /// Makes the source of objects in one format.
-    fn source(&self, descriptor: &Descriptor) -> Result<Arc<dyn FileSource>> {
+    fn source(&self, descriptor: &Descriptor, store: &Arc<dyn ObjectStore>) -> Result<Arc<dyn FileSource>> {
         let of_places = self.keys.iter().cloned().chain(self.hidden.iter().map(|hidden| hidden.column()));
         let keys: Vec<FieldRef> = of_places.map(|key| Arc::new(field(&key))).collect();
         let schema = TableSchema::builder(Arc::clone(&self.file_schema)).with_table_partition_cols(keys).build();
@@ -229,7 +235,10 @@ impl CatalogTable {
                 // Hive's connector of Trino, and Spark, write times as INT96, of years that nanoseconds cannot count (they end in
                 // 2262).
                 options.global.coerce_int96 = Some("us".to_owned());
-                Ok(Arc::new(ParquetSource::new(schema).with_table_parquet_options(options)))
+                let source = ParquetSource::new(schema)
+                    .with_table_parquet_options(options)
+                    .with_parquet_file_reader_factory(Arc::new(MarkingReaderFactory::new(Arc::clone(store))));
+                Ok(Arc::new(source))
             }
             Some(TableFormat::Avro) => Ok(Arc::new(StreamSource::new(schema, self.columns.clone(), ObjectForm::Avro))),
             Some(TableFormat::Orc) => {
@@ -268,7 +277,7 @@ fn field((name, data_type): &(String, Type)) -> Field {
 /// Makes the Arrow field of a column in objects. Text of Parquet comes as views: it is not copied out of the pages, and much of
 /// what is asked of it needs no more (`sql/views.rs`).
 fn file_field(column: &(String, Type), is_parquet: bool) -> Field {
-    if is_parquet && column.1 == Type::Varchar(None) {
+    if is_parquet && matches!(column.1, Type::Varchar(_) | Type::Char(_)) {
         return Field::new(&column.0, DataType::Utf8View, true);
     }
     field(column)
@@ -300,16 +309,18 @@ impl TableProvider for CatalogTable {
         limit: Option<usize>,
     ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
         let parts = self.parts(state, filters).await.map_err(external)?;
+        let store_url = Storage::object_store_url().map_err(external)?;
+        let store = state.runtime_env().object_store(&store_url)?;
         let mut scans: Vec<Arc<dyn ExecutionPlan>> = Vec::with_capacity(parts.len());
         for part in parts {
-            let source = self.source(&part.descriptor).map_err(external)?;
+            let source = self.source(&part.descriptor, &store).map_err(external)?;
             // Guesses for the order of joins, never answers: objects may have changed since they were recorded.
             let bytes: u64 = part.files.iter().map(|file| file.object_meta.size).sum();
             let mut statistics = Statistics::new_unknown(&self.schema);
             statistics.total_byte_size = guess(Some(bytes));
             statistics.num_rows = guess(part.rows);
             let groups = FileGroup::new(part.files).split_files(state.config().target_partitions().max(1));
-            let config = FileScanConfigBuilder::new(Storage::object_store_url().map_err(external)?, source)
+            let config = FileScanConfigBuilder::new(store_url.clone(), source)
                 .with_file_groups(groups)
                 .with_statistics(statistics)
                 .with_limit(limit)

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::workgroup::{PRIMARY, WorkGroup, checked_location, engine};
 use super::{input, list, reuse};
+use crate::ACCOUNT;
 use crate::athena::model::{Execution, ResultRecord, State, output_name};
 use crate::athena::refusal::{ErrorCode, constraint, invalid};
 use crate::athena::run::{Job, Order};
@@ -14,7 +15,7 @@ use crate::athena::statement::{Statement, parameter, parse};
 use crate::athena::store::Begun;
 use crate::athena::{Athena, CATALOG, DEFAULT_OUTPUT};
 use crate::auth::digest::sha256_hex;
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 use crate::json::seconds;
 
 /// The longest text of a query, in bytes.
@@ -84,15 +85,8 @@ impl Athena {
             return Err(invalid(ErrorCode::InvalidInput, format!("WorkGroup {} is disabled", group.name)));
         }
         let context = start.query_execution_context.as_ref();
-        if let Some(catalog) = context.and_then(|context| context.catalog.as_deref())
-            && !catalog.eq_ignore_ascii_case(CATALOG)
-            // The Glue catalog of an account by its name: there is one account here.
-            && !(catalog.starts_with("glue:arn:aws:glue:") && catalog.ends_with(":catalog"))
-        {
-            return Err(invalid(
-                ErrorCode::InvalidInput,
-                format!("Data catalog {catalog} was not found: there is {CATALOG}"),
-            ));
+        if let Some(catalog) = context.and_then(|context| context.catalog.as_deref()) {
+            check_catalog(catalog)?;
         }
         let (statement, kind) = self.statement(&start, &group).await?;
         let id = Uuid::new_v4().to_string();
@@ -283,6 +277,28 @@ fn begun(begin: Begun, id: &str) -> ApiResult<Value> {
         Begun::New => Ok(json!({ "QueryExecutionId": id })),
         Begun::Known(known) => Ok(json!({ "QueryExecutionId": known })),
         Begun::Mismatch => Err(invalid(ErrorCode::IdempotentParameterMismatch, "Idempotent parameters do not match")),
+    }
+}
+
+/// Refuses a data catalog that is not here: there is one, by its name or as the Glue catalog of the endpoint's account.
+fn check_catalog(catalog: &str) -> ApiResult<()> {
+    if catalog.eq_ignore_ascii_case(CATALOG) {
+        return Ok(());
+    }
+    let parts: Vec<&str> = catalog.split(':').collect();
+    match parts.as_slice() {
+        ["glue", "arn", _, "glue", _, account, "catalog"] if *account == ACCOUNT => Ok(()),
+        ["glue", "arn", _, "glue", _, account, "catalog"] => Err(ApiError::client(
+            "AccessDeniedException",
+            format!(
+                "User: arn:aws:iam::{ACCOUNT}:user/suiro is not authorized to perform: glue:GetDatabase on the catalog {account}: \
+                 this endpoint has the catalog {ACCOUNT} alone"
+            ),
+        )),
+        _ => {
+            let message = format!("Data catalog {catalog} was not found: there is {CATALOG}");
+            Err(invalid(ErrorCode::InvalidInput, message))
+        }
     }
 }
 

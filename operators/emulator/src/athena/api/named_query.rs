@@ -9,6 +9,7 @@ use super::{input, list};
 use crate::athena::Athena;
 use crate::athena::refusal::{ErrorCode, invalid};
 use crate::athena::store::Kind;
+use crate::auth::digest::sha256_hex;
 use crate::error::ApiResult;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -56,6 +57,7 @@ impl Athena {
 
     pub(in crate::athena) async fn create_named_query(&self, body: Value) -> ApiResult<Value> {
         let mut made: NamedQuery = input(body)?;
+        let request = sha256_hex(json!(made).to_string().as_bytes());
         let group = made.work_group.clone().unwrap_or_else(|| PRIMARY.to_owned());
         self.workgroup(&group).await?;
         // The id follows from the token, so that a call that is sent again makes no second one.
@@ -63,6 +65,15 @@ impl Athena {
             Some(token) => Uuid::new_v5(&Uuid::NAMESPACE_OID, token.as_bytes()),
             None => Uuid::new_v4(),
         };
+        if made.client_request_token.is_some() {
+            let name = id.to_string();
+            let store = &self.inner.store;
+            let is_new = store.create(Kind::NamedQueryRequest, "", &name, &request).await?;
+            if !is_new && store.get(Kind::NamedQueryRequest, "", &name).await? != Some(request) {
+                let message = "Idempotent parameters do not match";
+                return Err(invalid(ErrorCode::IdempotentParameterMismatch, message));
+            }
+        }
         made.named_query_id = id.to_string();
         made.work_group = Some(group);
         let id = made.named_query_id.clone();
@@ -113,6 +124,7 @@ impl Athena {
         let Id { named_query_id, .. } = input(body)?;
         self.named_query(&named_query_id).await?;
         self.inner.store.delete(Kind::NamedQuery, "", &named_query_id).await?;
+        self.inner.store.delete(Kind::NamedQueryRequest, "", &named_query_id).await?;
         Ok(json!({}))
     }
 }

@@ -117,8 +117,9 @@ impl Athena {
             let mut values = Vec::with_capacity(table.partition_keys.len());
             let mut path = String::new();
             for (key, folder) in table.partition_keys.iter().zip(folders.by_ref()) {
-                let Some(value) = folder.split_once('=').filter(|(name, _)| *name == key.name).map(|(_, value)| value)
-                else {
+                // A folder that names no value is no partition's.
+                let own = |(name, value): &(&str, &str)| *name == key.name && !value.is_empty();
+                let Some((_, value)) = folder.split_once('=').filter(own) else {
                     break;
                 };
                 values.push(unescaped(value));

@@ -167,7 +167,11 @@ async fn named_queries_are_kept() {
         "Name": "daily", "Database": "web", "QueryString": "SELECT 1", "ClientRequestToken": "t".repeat(32),
     });
     let id = fixture.call("CreateNamedQuery", create.clone()).await["NamedQueryId"].clone();
-    assert_eq!(fixture.call("CreateNamedQuery", create).await["NamedQueryId"], id);
+    assert_eq!(fixture.call("CreateNamedQuery", create.clone()).await["NamedQueryId"], id);
+    let mut other = create;
+    other["QueryString"] = json!("SELECT 3");
+    let (code, message) = fixture.refused("CreateNamedQuery", other).await;
+    assert_eq!((code.as_str(), message.as_str()), ("InvalidRequestException", "Idempotent parameters do not match"));
     assert_eq!(fixture.call("ListNamedQueries", json!({})).await["NamedQueryIds"], json!([id]));
     let update = json!({ "NamedQueryId": id, "Name": "daily", "QueryString": "SELECT 2" });
     fixture.call("UpdateNamedQuery", update).await;
@@ -177,4 +181,27 @@ async fn named_queries_are_kept() {
     fixture.call("DeleteNamedQuery", json!({ "NamedQueryId": id })).await;
     let batch = fixture.call("BatchGetNamedQuery", json!({ "NamedQueryIds": [id] })).await;
     assert_eq!(batch["UnprocessedNamedQueryIds"][0]["NamedQueryId"], id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catalog_of_another_account_is_refused() {
+    let fixture = fixture().await;
+    let start = |catalog: &str| {
+        json!({
+            "QueryString": "SELECT 1",
+            "ClientRequestToken": uuid::Uuid::new_v4().to_string(),
+            "QueryExecutionContext": { "Catalog": catalog },
+            "ResultConfiguration": { "OutputLocation": "s3://results/q/" },
+        })
+    };
+    let own = format!("glue:arn:aws:glue:us-east-1:{}:catalog", crate::ACCOUNT);
+    for catalog in ["AwsDataCatalog", own.as_str()] {
+        fixture.call("StartQueryExecution", start(catalog)).await;
+    }
+    let other = start("glue:arn:aws:glue:us-east-1:123456789012:catalog");
+    let (code, message) = fixture.refused("StartQueryExecution", other).await;
+    assert_eq!(code, "AccessDeniedException");
+    assert!(message.contains("on the catalog 123456789012: this endpoint has the catalog"), "{message}");
+    let (code, _) = fixture.refused("StartQueryExecution", start("123456789012")).await;
+    assert_eq!(code, "InvalidRequestException");
 }

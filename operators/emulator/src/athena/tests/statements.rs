@@ -62,6 +62,7 @@ async fn partitions_are_added_found_and_dropped() {
     fixture.put("s3://b/log/dt=2026-01-01/a.csv", "1,x\u{2}y\n").await;
     fixture.put("s3://b/log/dt=a%3Ab/a.csv", "2,\\N\n").await;
     fixture.put("s3://b/log/dt=2026-01-03", "no folder\n").await;
+    fixture.put("s3://b/log/dt=/a.csv", "no value\n").await;
     assert_eq!(fixture.rows("SELECT * FROM log").await, Vec::<String>::new());
     let repaired = fixture.run("MSCK REPAIR TABLE log").await.rows;
     assert_eq!(

@@ -72,6 +72,34 @@ pub(crate) fn read_object<'a>(text: &'a [u8], member: &mut dyn FnMut(&[u8], Valu
     if reader.at == text.len() { Ok(()) } else { Err(reader.expected("the end of the line after the object")) }
 }
 
+/// Reads one value.
+///
+/// # Errors
+/// The first place where the text is not one JSON value.
+pub(crate) fn read_value(text: &[u8]) -> Result<Value<'_>> {
+    let mut reader = Reader { text, at: 0 };
+    reader.blanks();
+    let value = reader.value(0)?;
+    reader.blanks();
+    if reader.at == text.len() { Ok(value) } else { Err(reader.expected("the end of the line after the value")) }
+}
+
+/// Calls `member` with the key (unescaped) and the value of each member of an object; never for another value.
+pub(crate) fn for_members<'a>(value: Value<'a>, member: &mut dyn FnMut(Cow<'a, [u8]>, Value<'a>)) {
+    if value.kind == Kind::Object {
+        let _read_before = Reader { text: value.text, at: 0 }.object(0, member);
+    }
+}
+
+/// Returns the elements of an array; none of another value.
+pub(crate) fn elements(value: Value<'_>) -> Vec<Value<'_>> {
+    let mut elements = Vec::new();
+    if value.kind == Kind::Array {
+        let _read_before = Reader { text: value.text, at: 0 }.array(0, &mut |element| elements.push(element));
+    }
+    elements
+}
+
 /// Finds a value by the parts of a JSON pointer (RFC 6901, unescaped already).
 ///
 /// # Errors

@@ -1,5 +1,6 @@
-//! A query can be stopped whatever its plan does: operators give control back between batches, joins that look at many pairs
-//! of rows before they have a batch ask meanwhile whether anybody still wants it, and UNNEST takes a few rows at a time.
+//! A query can be stopped whatever its plan does: operators give control back between batches, those that make rows ask for every
+//! batch whether anybody still wants it (`watched.rs`), joins that look at many pairs
+//! of rows before they have a batch ask meanwhile, and UNNEST takes a few rows at a time.
 
 use std::fmt::{self, Display, Formatter};
 use std::hash::{Hash, Hasher};
@@ -21,12 +22,13 @@ use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::{SchedulingType, replace_children_if_necessary};
 use datafusion::physical_plan::joins::utils::JoinFilter;
 use datafusion::physical_plan::joins::{
-    HashJoinExec, HashJoinExecBuilder, NestedLoopJoinExec, NestedLoopJoinExecBuilder,
+    CrossJoinExec, HashJoinExec, HashJoinExecBuilder, NestedLoopJoinExec, NestedLoopJoinExecBuilder, SortMergeJoinExec,
 };
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::unnest::UnnestExec;
 
 use super::pieces::PiecesExec;
+use super::watched::WatchedExec;
 use crate::error::{Error, ErrorKind};
 use crate::query::table::external;
 
@@ -40,7 +42,8 @@ impl Stop {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    fn check(&self) -> DfResult<()> {
+    /// Fails when it was asked to stop.
+    pub(super) fn check(&self) -> DfResult<()> {
         if self.0.load(Ordering::Relaxed) {
             return Err(external(Error::new(ErrorKind::Canceled, "run a query", "the query was stopped")));
         }
@@ -70,8 +73,12 @@ impl PhysicalOptimizerRule for EnsureStoppable {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> DfResult<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| {
             let watched = self.watched(&node)?;
-            let is_changed = watched.is_some();
-            let node = watched.unwrap_or(node);
+            let mut is_changed = watched.is_some();
+            let mut node = watched.unwrap_or(node);
+            if makes_rows(&node) {
+                is_changed = true;
+                node = Arc::new(WatchedExec::new(node, self.stop.clone()));
+            }
             if node.properties().scheduling_type == SchedulingType::Cooperative {
                 return Ok(Transformed::new_transformed(node, is_changed));
             }
@@ -125,6 +132,16 @@ impl EnsureStoppable {
             None => Some(JoinFilter::new(watched(&lit(true)), Vec::new(), Arc::new(Schema::empty()))),
         }
     }
+}
+
+/// Tells whether an operator makes rows, be it of nothing or many of one: all others come to their end with those they are given.
+fn makes_rows(node: &Arc<dyn ExecutionPlan>) -> bool {
+    node.children().is_empty()
+        || node.is::<UnnestExec>()
+        || node.is::<HashJoinExec>()
+        || node.is::<NestedLoopJoinExec>()
+        || node.is::<CrossJoinExec>()
+        || node.is::<SortMergeJoinExec>()
 }
 
 /// Makes the arrays that UNNEST takes from a few rows at a time; nothing for an input that does not make them.

@@ -179,6 +179,7 @@ async fn objects_are_read_as_the_catalogs_types() {
         fixture.rows("SELECT n, d, at, absent, s FROM web.t WHERE n = 1").await,
         ["1|1.50|2026-01-02T03:04:05.678|NULL|ab"]
     );
+    assert_eq!(fixture.rows("SELECT s FROM web.t").await, ["ab"]);
     assert_eq!(fixture.rows("SELECT count(*) FROM web.t WHERE at >= TIMESTAMP '2026-01-02 03:04:05.679'").await, ["0"]);
     fixture.table("t", &[("s", "bigint")], &[], TableFormat::Parquet).await;
     let error = fixture.fails("SELECT s FROM web.t").await;

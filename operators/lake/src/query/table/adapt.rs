@@ -16,6 +16,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{CastExpr, Column, Literal};
 use datafusion::physical_expr_adapter::{PhysicalExprAdapter, PhysicalExprAdapterFactory};
 
+use super::unmarked::looked_at;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Type;
 
@@ -87,6 +88,7 @@ impl TypeAdapter {
             return Ok(Arc::new(Literal::new(null)));
         };
         let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(found.name(), index));
+        let column = looked_at(column, (found.name(), found.data_type()), name, data_type, &self.file);
         if is_as_it_is(found.data_type(), data_type, &target) {
             return Ok(column);
         }

@@ -8,7 +8,8 @@ use datafusion::arrow::array::{ArrayRef, ListArray, MapArray, StructArray, new_n
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 
-use super::line::{Badness, cast_failed, from_text};
+use super::line::cast_failed;
+use super::typed_text::{Kept, Rules, distinct, typed};
 use crate::error::Result;
 use crate::sql::Type;
 
@@ -135,24 +136,20 @@ impl Delimited {
                 let rows: Vec<Vec<&str>> = values.iter().map(|text| self.parts(*text, level)).collect();
                 let entries: Vec<(&str, Option<&str>)> =
                     rows.iter().flatten().map(|entry| self.key_and_value(entry, level + 1)).collect();
-                // A key that is NULL cannot be kept; Hive leaves such an entry out, and so do we.
-                let kept = |(key, _): &(&str, Option<&str>)| self.present(key).is_some();
-                let mut lengths = Vec::with_capacity(rows.len());
-                let mut rest = entries.iter();
-                for row in &rows {
-                    lengths.push(rest.by_ref().take(row.len()).filter(|entry| kept(entry)).count());
-                }
                 let (keys, items): (Vec<Option<&str>>, Vec<Option<&str>>) = entries
                     .into_iter()
-                    .filter(kept)
-                    .map(|(key, value)| (Some(key), value.and_then(|text| self.present(text))))
+                    .map(|(key, value)| (self.present(key), value.and_then(|text| self.present(text))))
                     .unzip();
+                let keys = self.column(name, &keys, key, level + 2)?;
+                let items = self.column(name, &items, value, level + 2)?;
+                // A key that is NULL cannot be kept; Hive leaves such an entry out, and so do we.
+                let lengths: Vec<usize> = rows.iter().map(Vec::len).collect();
+                let (keys, items, lengths) = distinct(name, &keys, &items, &lengths, Kept::First)?;
                 let fields = Fields::from(vec![
                     Field::new("key", key.to_arrow(), false),
                     Field::new("value", value.to_arrow(), true),
                 ]);
-                let columns =
-                    vec![self.column(name, &keys, key, level + 2)?, self.column(name, &items, value, level + 2)?];
+                let columns = vec![keys, items];
                 let entries = StructArray::try_new(fields.clone(), columns, None).map_err(failed)?;
                 let field = Arc::new(Field::new("entries", DataType::Struct(fields), false));
                 let map = MapArray::try_new(field, OffsetBuffer::from_lengths(lengths), entries, Some(nulls()), false);
@@ -183,9 +180,9 @@ impl Delimited {
                 let texts: Vec<Option<String>> =
                     values.iter().map(|text| text.map(|text| self.unescaped(text))).collect();
                 let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
-                from_text(name, &texts, data_type, Badness::Null)
+                typed(name, &texts, data_type, Rules::Lazy)
             }
-            _ => from_text(name, values, data_type, Badness::Null),
+            _ => typed(name, values, data_type, Rules::Lazy),
         }
     }
 }
@@ -242,6 +239,15 @@ mod tests {
         );
         let form = Delimited::new(Some(','), Some('|'), Some(':'), Some('\\'), None);
         assert_eq!(shown(&form, &[r"a\:b:c:d\|e"], &map), ["{a:b=c:d|e}"]);
+    }
+
+    /// What Trino 476 answers.
+    #[test]
+    fn of_a_key_that_stands_twice_in_a_map_the_first_counts() {
+        let map = [("m", Type::Map(Arc::new(Type::Integer), Arc::new(Type::Varchar(None))))];
+        let form = Delimited::new(Some(','), Some('|'), Some(':'), None, None);
+        let lines = ["1:a|2:b|1:c", "", "01:x|1:y|z:q"];
+        assert_eq!(shown(&form, &lines, &map), ["{1=a, 2=b}", "{}", "{1=x}"]);
     }
 
     #[test]

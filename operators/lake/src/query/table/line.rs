@@ -5,15 +5,15 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, BooleanArray, ListArray, MapArray, StringArray, StructArray, new_null_array};
-use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
+use datafusion::arrow::array::{ArrayRef, BooleanArray, StringArray};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
-use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::arrow::datatypes::DataType;
 use indexmap::IndexMap;
-use serde_json::Value;
 
 use super::delimited::Delimited;
+use super::json_lines::{JsonLines, Openx};
 use super::pattern::PatternLines;
+use super::typed_text::{Rules, typed};
 use crate::catalog::{Storage as Descriptor, TableFormat, descriptor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Type;
@@ -23,14 +23,16 @@ use crate::sql::Type;
 pub(super) struct LineForm {
     kind: Kind,
     /// Lines at the beginning of an object that are no records.
-    pub(super) skip: usize,
+    pub(super) header: usize,
+    /// Lines at its end that are none.
+    pub(super) footer: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     Delimited(Delimited),
     Csv { separator: char, quote: char, escape: char },
-    Json { ignore_malformed: bool },
+    Json(JsonLines),
     Pattern(PatternLines),
 }
 
@@ -38,10 +40,11 @@ impl LineForm {
     /// Reads the form from a descriptor.
     pub(super) fn try_new(format: TableFormat, storage: &Descriptor, table: &IndexMap<String, String>) -> Result<Self> {
         let parameter = |name: &str| descriptor::parameter(storage, table, name);
-        let skip = match parameter("skip.header.line.count") {
-            None => 0,
-            Some(text) => text.parse().map_err(|_| wrong("skip.header.line.count", text, "a number of lines"))?,
+        let lines = |name: &str| match parameter(name) {
+            None => Ok(0),
+            Some(text) => text.trim().parse::<usize>().map_err(|_| wrong(name, text, "a number of lines")),
         };
+        let (header, footer) = (lines("skip.header.line.count")?, lines("skip.footer.line.count")?);
         if let Some(text) = parameter("line.delim").filter(|text| *text != "\n") {
             return Err(wrong("line.delim", text, "a line feed, the one that is supported"));
         }
@@ -51,9 +54,10 @@ impl LineForm {
                 quote: one(parameter("quoteChar"), "quoteChar")?.unwrap_or('"'),
                 escape: one(parameter("escapeChar"), "escapeChar")?.unwrap_or('\\'),
             },
-            TableFormat::HiveJson => Kind::Json { ignore_malformed: false },
+            TableFormat::HiveJson => Kind::Json(JsonLines::Hive),
             TableFormat::OpenxJson => {
-                Kind::Json { ignore_malformed: parameter("ignore.malformed.json") == Some("true") }
+                let parameters = storage.serde_parameters.iter().chain(table);
+                Kind::Json(JsonLines::Openx(Openx::new(parameters.map(|(key, value)| (key.as_str(), value.as_str())))))
             }
             TableFormat::Regex => Kind::Pattern(PatternLines::regex(&parameter)?),
             TableFormat::Grok => Kind::Pattern(PatternLines::grok(&parameter)?),
@@ -71,7 +75,7 @@ impl LineForm {
                 ))
             }
         };
-        Ok(Self { kind, skip })
+        Ok(Self { kind, header, footer })
     }
 
     /// Turns lines into the wanted columns (by index among all of the table's).
@@ -87,37 +91,11 @@ impl LineForm {
         match &self.kind {
             Kind::Delimited(form) => form.columns(lines, columns, wanted),
             Kind::Pattern(form) => form.columns(lines, columns, wanted),
+            Kind::Json(form) => form.columns(lines, columns, wanted),
             Kind::Csv { separator, quote, escape } => {
                 let rows: Vec<Vec<Option<String>>> =
                     lines.iter().map(|line| split_csv(line, *separator, *quote, *escape)).collect();
                 texts(&rows, columns, wanted)
-            }
-            Kind::Json { ignore_malformed } => {
-                let rows = lines
-                    .iter()
-                    .map(|line| match serde_json::from_str::<Value>(line) {
-                        Ok(Value::Object(object)) => Ok(Some(object)),
-                        _ if *ignore_malformed => Ok(None),
-                        Ok(_) => Err(bad_line(line, "it is no JSON object")),
-                        Err(error) => Err(bad_line(line, &error.to_string())),
-                    })
-                    .collect::<Result<Vec<_>>>()?;
-                wanted
-                    .iter()
-                    .filter_map(|index| columns.get(*index))
-                    .map(|(name, data_type)| {
-                        let values: Vec<Option<&Value>> = rows
-                            .iter()
-                            .map(|row| {
-                                let row = row.as_ref()?;
-                                row.get(name).or_else(|| {
-                                    row.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-                                })
-                            })
-                            .collect();
-                        from_json(name, &values, data_type)
-                    })
-                    .collect()
             }
         }
     }
@@ -152,50 +130,50 @@ pub(super) fn wrong(name: &str, text: &str, expected: &str) -> Error {
     )
 }
 
-fn bad_line(line: &str, why: &str) -> Error {
-    let shown: String = line.chars().take(80).collect();
-    Error::new(
-        ErrorKind::InvalidData,
-        "read a JSON line",
-        format!("HIVE_CURSOR_ERROR: the line `{}` cannot be read: {why}", shown.escape_debug()),
-    )
-}
-
-/// What a value that does not fit its type is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Badness {
-    /// NULL, as in Hive's lazy types.
-    Null,
-    /// An error.
-    Error,
-}
-
+/// Takes a line apart as OpenCSV's parser does.
+///
+/// An escape and a doubled quote count only inside a field: in quotes or behind its first character. A quote in the middle of a
+/// field is kept. A field that ends inside its quotes is none, and neither is one of an empty line.
 fn split_csv(line: &str, separator: char, quote: char, escape: char) -> Vec<Option<String>> {
+    let characters: Vec<char> = line.chars().collect();
     let mut fields = Vec::new();
     let mut field = String::new();
-    let mut quoted = false;
-    let mut characters = line.chars().peekable();
-    while let Some(character) = characters.next() {
-        if quoted && character == quote && characters.peek() == Some(&quote) {
-            field.push(quote);
-            characters.next();
-        } else if quoted && character == escape && escape != quote {
-            match characters.peek() {
-                Some(next) if *next == quote || *next == escape => {
-                    field.push(*next);
-                    characters.next();
-                }
-                _ => {}
+    let (mut in_quotes, mut in_field) = (false, false);
+    let mut at = 0;
+    while let Some(character) = characters.get(at).copied() {
+        let next = characters.get(at + 1).copied();
+        let is_inside = in_quotes || in_field;
+        if character == escape {
+            if let Some(next) = next.filter(|next| is_inside && (*next == quote || *next == escape)) {
+                field.push(next);
+                at += 1;
             }
         } else if character == quote {
-            quoted = !quoted;
-        } else if character == separator && !quoted {
+            if is_inside && next == Some(quote) {
+                field.push(quote);
+                at += 1;
+            } else {
+                let is_behind_separator = at > 2 && characters.get(at - 1) == Some(&separator);
+                if at > 2 && !is_behind_separator && next.is_some_and(|next| next != separator) {
+                    if !field.is_empty() && field.chars().all(char::is_whitespace) {
+                        field.clear();
+                    } else {
+                        field.push(quote);
+                    }
+                }
+                in_quotes = !in_quotes;
+            }
+            in_field = !in_field;
+        } else if character == separator && !in_quotes {
             fields.push(Some(std::mem::take(&mut field)));
+            in_field = false;
         } else {
             field.push(character);
+            in_field = true;
         }
+        at += 1;
     }
-    fields.push(Some(field));
+    fields.push((!in_quotes && !characters.is_empty()).then_some(field));
     fields
 }
 
@@ -206,43 +184,29 @@ fn texts(rows: &[Vec<Option<String>>], columns: &[(String, Type)], wanted: &[usi
         .map(|(index, (name, data_type))| {
             let values: Vec<Option<&str>> =
                 rows.iter().map(|row| row.get(index).and_then(|field| field.as_deref())).collect();
-            from_text(name, &values, data_type, Badness::Error)
+            from_csv(name, &values, data_type)
         })
         .collect()
 }
 
-/// Turns the texts of a column into its type.
-pub(super) fn from_text(name: &str, values: &[Option<&str>], data_type: &Type, badness: Badness) -> Result<ArrayRef> {
+/// Turns the texts of a column of CSV into its type: a text that is none is an error.
+fn from_csv(name: &str, values: &[Option<&str>], data_type: &Type) -> Result<ArrayRef> {
     let target = data_type.to_arrow();
-    let text: ArrayRef = match (data_type, badness) {
-        (Type::Boolean, _) => {
+    let text: ArrayRef = match data_type {
+        Type::Boolean => {
             let mut booleans = Vec::with_capacity(values.len());
             for value in values {
                 booleans.push(match value {
                     Some(text) if text.eq_ignore_ascii_case("true") => Some(true),
                     Some(text) if text.eq_ignore_ascii_case("false") => Some(false),
-                    Some(text) if badness == Badness::Error => return Err(bad_value(name, text, data_type)),
-                    _ => None,
+                    Some(text) => return Err(bad_value(name, text, data_type)),
+                    None => None,
                 });
             }
             return Ok(Arc::new(BooleanArray::from(booleans)));
         }
-        (Type::Varbinary, _) => {
-            use base64::Engine as _;
-            // Hive's text SerDe keeps binary as base64, and takes what is none as it stands.
-            let bytes: datafusion::arrow::array::BinaryArray = values
-                .iter()
-                .map(|value| {
-                    value.map(|text| {
-                        base64::engine::general_purpose::STANDARD
-                            .decode(text)
-                            .unwrap_or_else(|_| text.as_bytes().to_vec())
-                    })
-                })
-                .collect();
-            return Ok(Arc::new(bytes));
-        }
-        (Type::Array(_) | Type::Map(_, _) | Type::Row(_), _) => {
+        Type::Varbinary => return typed(name, values, data_type, Rules::Lazy),
+        Type::Array(_) | Type::Map(_, _) | Type::Row(_) => {
             return Err(Error::new(
                 ErrorKind::UnsupportedSql,
                 "read a table",
@@ -252,15 +216,15 @@ pub(super) fn from_text(name: &str, values: &[Option<&str>], data_type: &Type, b
             ));
         }
         // OpenCSV keeps dates as days and timestamps as milliseconds since 1970.
-        (Type::Date, Badness::Error) => number_first(name, values, data_type, &DataType::Int32)?,
-        (Type::Timestamp(_), Badness::Error) => {
+        Type::Date => number_first(name, values, data_type, &DataType::Int32)?,
+        Type::Timestamp(_) => {
             let millis = number_first(name, values, data_type, &DataType::Int64)?;
             let unit = DataType::Timestamp(datafusion::arrow::datatypes::TimeUnit::Millisecond, None);
             cast_with_options(&millis, &unit, &CastOptions::default()).map_err(|error| cast_failed(name, &error))?
         }
         _ => Arc::new(values.iter().copied().collect::<StringArray>()),
     };
-    let options = CastOptions { safe: badness == Badness::Null, ..CastOptions::default() };
+    let options = CastOptions { safe: false, ..CastOptions::default() };
     let array = match (&target, text.data_type()) {
         (DataType::Utf8, DataType::Utf8) => text,
         _ => match cast_with_options(&text, &target, &options) {
@@ -295,7 +259,7 @@ fn first_bad(name: &str, values: &[Option<&str>], data_type: &Type) -> Option<Er
     values.iter().flatten().find(|text| !fits(text)).map(|text| bad_value(name, text, data_type))
 }
 
-fn bad_value(name: &str, text: &str, data_type: &Type) -> Error {
+pub(super) fn bad_value(name: &str, text: &str, data_type: &Type) -> Error {
     let shown: String = text.chars().take(80).collect();
     Error::new(
         ErrorKind::InvalidData,
@@ -310,109 +274,6 @@ pub(super) fn cast_failed(name: &str, error: &dyn std::error::Error) -> Error {
         "read a table",
         format!("HIVE_BAD_DATA: a value of column `{name}` does not fit: {error}"),
     )
-}
-
-/// Turns the JSON values of a column into its type.
-fn from_json(name: &str, values: &[Option<&Value>], data_type: &Type) -> Result<ArrayRef> {
-    let present = |value: Option<&Value>| value.is_some_and(|value| !value.is_null());
-    match data_type {
-        Type::Array(element) => {
-            let mut lengths = Vec::with_capacity(values.len());
-            let mut elements = Vec::new();
-            for value in values {
-                match value {
-                    Some(Value::Array(items)) => {
-                        lengths.push(items.len());
-                        elements.extend(items.iter().map(Some));
-                    }
-                    None | Some(Value::Null) => lengths.push(0),
-                    Some(other) => return Err(bad_value(name, &other.to_string(), data_type)),
-                }
-            }
-            let nulls: NullBuffer = values.iter().copied().map(present).collect();
-            let items = from_json(name, &elements, element)?;
-            let field = Arc::new(Field::new("item", element.to_arrow(), true));
-            let list = ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), items, Some(nulls));
-            Ok(Arc::new(list.map_err(|error| cast_failed(name, &error))?))
-        }
-        Type::Map(key, value_type) => {
-            let mut lengths = Vec::with_capacity(values.len());
-            let mut keys = Vec::new();
-            let mut items = Vec::new();
-            for value in values {
-                match value {
-                    Some(Value::Object(object)) => {
-                        lengths.push(object.len());
-                        keys.extend(object.keys().map(|key| Some(key.as_str())));
-                        items.extend(object.values().map(Some));
-                    }
-                    None | Some(Value::Null) => lengths.push(0),
-                    Some(other) => return Err(bad_value(name, &other.to_string(), data_type)),
-                }
-            }
-            let nulls: NullBuffer = values.iter().copied().map(present).collect();
-            let entries = StructArray::try_new(
-                vec![Field::new("key", key.to_arrow(), false), Field::new("value", value_type.to_arrow(), true)].into(),
-                vec![from_text(name, &keys, key, Badness::Error)?, from_json(name, &items, value_type)?],
-                None,
-            )
-            .map_err(|error| cast_failed(name, &error))?;
-            let field =
-                Arc::new(Field::new("entries", datafusion::arrow::array::Array::data_type(&entries).clone(), false));
-            let map = MapArray::try_new(field, OffsetBuffer::from_lengths(lengths), entries, Some(nulls), false);
-            Ok(Arc::new(map.map_err(|error| cast_failed(name, &error))?))
-        }
-        Type::Row(fields) => {
-            for value in values.iter().flatten() {
-                if !matches!(value, Value::Object(_) | Value::Null) {
-                    return Err(bad_value(name, &value.to_string(), data_type));
-                }
-            }
-            let columns = fields
-                .iter()
-                .map(|(field, field_type)| {
-                    let inner: Vec<Option<&Value>> = values
-                        .iter()
-                        .map(|value| {
-                            let object = value.and_then(Value::as_object)?;
-                            let field = field.as_deref()?;
-                            object.iter().find(|(key, _)| key.eq_ignore_ascii_case(field)).map(|(_, value)| value)
-                        })
-                        .collect();
-                    from_json(name, &inner, field_type)
-                })
-                .collect::<Result<Vec<_>>>()?;
-            let nulls: NullBuffer = values.iter().copied().map(present).collect();
-            let DataType::Struct(fields) = data_type.to_arrow() else {
-                return Ok(new_null_array(&data_type.to_arrow(), values.len()));
-            };
-            let row = StructArray::try_new(fields, columns, Some(nulls));
-            Ok(Arc::new(row.map_err(|error| cast_failed(name, &error))?))
-        }
-        _ => {
-            let texts: Vec<Option<String>> = values
-                .iter()
-                .map(|value| match value {
-                    None | Some(Value::Null) => None,
-                    Some(Value::String(text)) => Some(text.clone()),
-                    Some(other) => Some(other.to_string()),
-                })
-                .collect();
-            let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
-            if matches!(data_type, Type::Date | Type::Timestamp(_)) {
-                // Dates and times are text in JSON, not the numbers of OpenCSV.
-                return from_strict_text(name, &texts, data_type);
-            }
-            from_text(name, &texts, data_type, Badness::Error)
-        }
-    }
-}
-
-fn from_strict_text(name: &str, values: &[Option<&str>], data_type: &Type) -> Result<ArrayRef> {
-    let text: ArrayRef = Arc::new(values.iter().copied().collect::<StringArray>());
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    let array = cast_with_options(&text, &data_type.to_arrow(), &options).map_err(|error| cast_failed(name, &error))?;
-    super::adapt::adapt(&array, data_type).map_err(|error| cast_failed(name, &error))
 }
 
 #[cfg(test)]
@@ -466,8 +327,30 @@ mod tests {
         let error = shown(&form, &["x"], &[("n", Type::Bigint)]).unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidData);
         assert_eq!(error.to_string(), "HIVE_BAD_DATA: the value `x` of column `n` is no bigint");
-        let error = shown(&form, &["1", ""], &[("n", Type::Integer)]).unwrap_err();
+        let error = shown(&form, &["1", "\"\""], &[("n", Type::Integer)]).unwrap_err();
         assert_eq!(error.to_string(), "HIVE_BAD_DATA: the value `` of column `n` is no integer");
+    }
+
+    /// What Trino 476 answers.
+    #[test]
+    fn csv_is_taken_apart_as_by_opencsv() {
+        let fields = |line: &str| {
+            let fields = split_csv(line, ',', '"', '\\');
+            fields.iter().map(|field| field.as_deref().unwrap_or("NULL").to_owned()).collect::<Vec<_>>().join("|")
+        };
+        for (line, expected) in [
+            (r#"2,a\"b,,,"#, r#"2|a"b|||"#),
+            (r#""a,""b""",1"#, r#"a,"b"|1"#),
+            (r#""x\"y",0"#, r#"x"y|0"#),
+            (r#"a,bc"d"ef,g"#, r#"a|bc"d"ef|g"#),
+            (r#"1, "a b",2"#, "1|a b|2"),
+            (r#"1,"a,b"#, "1|NULL"),
+            (r#""","",x"#, "||x"),
+            (r"a\b\\c", r"ab\c"),
+            ("", "NULL"),
+        ] {
+            assert_eq!(fields(line), expected, "{line}");
+        }
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayRef;
 
-use super::line::{Badness, from_text, wrong};
+use super::line::wrong;
+use super::typed_text::{Rules, typed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Type, WholeLine};
 
@@ -84,7 +85,7 @@ impl PatternLines {
                         groups.as_ref().and_then(|groups| own.iter().find_map(|group| *groups.get(*group)?))
                     })
                     .collect();
-                typed(name, &values, data_type)
+                value_of(name, &values, data_type)
             })
             .collect()
     }
@@ -97,20 +98,14 @@ impl PatternLines {
     }
 }
 
-fn typed(name: &str, values: &[Option<&str>], data_type: &Type) -> Result<ArrayRef> {
+fn value_of(name: &str, values: &[Option<&str>], data_type: &Type) -> Result<ArrayRef> {
     match data_type {
-        // `Boolean.valueOf` of Java: what is not `true` is false.
-        Type::Boolean => {
-            let is_true = |text: &str| if text.eq_ignore_ascii_case("true") { "true" } else { "false" };
-            let values: Vec<Option<&str>> = values.iter().map(|value| value.map(is_true)).collect();
-            from_text(name, &values, data_type, Badness::Null)
-        }
         Type::Array(_) | Type::Map(..) | Type::Row(_) | Type::Varbinary => Err(Error::new(
             ErrorKind::UnsupportedSql,
             "read a table",
             format!("column `{name}` is {data_type}: a pattern takes texts, numbers, dates and times out of a line"),
         )),
-        _ => from_text(name, values, data_type, Badness::Null),
+        _ => typed(name, values, data_type, Rules::Pattern),
     }
 }
 

@@ -74,6 +74,15 @@ impl Options {
             match name.as_str() {
                 "external_location" => words.location = Some(scalar(name, value)?),
                 "write_compression" | "parquet_compression" | "orc_compression" => {
+                    if let Some((other, _)) = &words.compression {
+                        return Err(Error::new(
+                            ErrorKind::InvalidInput,
+                            OPERATION,
+                            format!(
+                                "INVALID_TABLE_PROPERTY: line 1:1: `{other}` and `{name}` say the same thing: give one of them"
+                            ),
+                        ));
+                    }
                     words.compression = Some((name.clone(), scalar(name, value)?));
                 }
                 "is_external" => {
@@ -324,5 +333,11 @@ mod tests {
         ] {
             assert_eq!(create(&[(name, value)]).unwrap_err().message, message);
         }
+        assert_eq!(
+            create(&[("write_compression", text("SNAPPY")), ("parquet_compression", text("ZSTD"))])
+                .unwrap_err()
+                .message,
+            "INVALID_TABLE_PROPERTY: line 1:1: `write_compression` and `parquet_compression` say the same thing: give one of them"
+        );
     }
 }

@@ -49,9 +49,9 @@ impl Fixture {
         Self { planner: engine.inner.planner.clone(), pool: Arc::clone(&engine.inner.threads), _folder: folder }
     }
 
-    async fn plan(&self, sql: &str, stop: &Stop) -> Prepared {
+    async fn plan(&self, sql: &str, parallelism: usize, stop: &Stop) -> Prepared {
         let session = Session { time_zone: "UTC".to_owned(), start_us: 0, database: None };
-        self.planner.plan(format!("{NUMBERS} {sql}"), session, Vec::new(), Some(2), stop).await.unwrap()
+        self.planner.plan(format!("{NUMBERS} {sql}"), session, Vec::new(), Some(parallelism), stop).await.unwrap()
     }
 }
 
@@ -72,12 +72,15 @@ fn is_busy(plan: &Arc<dyn ExecutionPlan>, operator: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_nobody_wants_any_more_stops_whatever_it_does() {
     let fixture = Fixture::new().await;
-    for (operator, sql) in ENDLESS {
+    // What writes objects has a plan of one thread.
+    for (parallelism, (operator, sql)) in
+        [2, 1].into_iter().flat_map(|number| ENDLESS.map(|statement| (number, statement)))
+    {
         let threads = Threads::start(2).unwrap();
         let tasks = threads.0.as_ref().unwrap().metrics();
         fixture.pool.idle().push(threads);
         let stop = Stop::default();
-        let prepared = fixture.plan(sql, &stop).await;
+        let prepared = fixture.plan(sql, parallelism, &stop).await;
         let operators = operators(&prepared.physical);
         assert!(operators.contains(&operator.to_owned()), "{sql}\n{operators:?}");
         let mut rows = fixture.pool.run(Arc::clone(&prepared.physical), prepared.context.task_ctx(), stop).unwrap();
@@ -96,7 +99,10 @@ async fn a_plan_that_nobody_wants_any_more_stops_whatever_it_does() {
                 tokio::task::yield_now().await;
             }
         };
-        assert!(tokio::time::timeout(PATIENCE, through).await.is_ok(), "still at work: {sql}\n{operators:?}");
+        assert!(
+            tokio::time::timeout(PATIENCE, through).await.is_ok(),
+            "still at work: {parallelism} {sql}\n{operators:?}"
+        );
         assert_eq!(fixture.pool.idle().len(), 0, "threads that were given up are not used again");
     }
 }
@@ -105,7 +111,7 @@ async fn a_plan_that_nobody_wants_any_more_stops_whatever_it_does() {
 async fn threads_of_a_query_that_ended_well_are_used_again() {
     let fixture = Fixture::new().await;
     for _ in 0..3 {
-        let prepared = fixture.plan("SELECT count(*) FROM n", &Stop::default()).await;
+        let prepared = fixture.plan("SELECT count(*) FROM n", 2, &Stop::default()).await;
         let rows = fixture.pool.run(prepared.physical, prepared.context.task_ctx(), Stop::default()).unwrap();
         let batches: Vec<DfResult<RecordBatch>> = rows.collect().await;
         assert_eq!(batches.iter().map(|batch| batch.as_ref().unwrap().num_rows()).sum::<usize>(), 1);

@@ -1,0 +1,403 @@
+//! Lines that are JSON: Hive's `JsonSerDe` and openx's. Numbers stay the text they are until their column's type is known, so no
+//! digit is lost.
+//!
+//! <https://docs.aws.amazon.com/athena/latest/ug/hive-json-serde.html>,
+//! <https://docs.aws.amazon.com/athena/latest/ug/openx-json-serde.html>.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array as _, ArrayRef, ListArray, MapArray, StructArray, new_null_array};
+use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
+use datafusion::arrow::datatypes::{DataType, Field};
+
+use super::line::{bad_value, cast_failed};
+use super::number;
+use super::typed_text::{Kept, Rules, distinct, typed};
+use crate::error::{Error, ErrorKind, Result};
+use crate::load::parse::json::{self, Kind, Value};
+use crate::sql::Type;
+
+/// How the lines of a table are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum JsonLines {
+    /// Hive's `SerDe`: what is not as it should be is an error.
+    Hive,
+    /// openx's: much is taken for NULL.
+    Openx(Openx),
+}
+
+/// The parameters of openx's `SerDe`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Openx {
+    ignore_malformed: bool,
+    case_insensitive: bool,
+    dots_in_keys: bool,
+    /// From columns to the keys that stand for them.
+    mappings: Vec<(String, String)>,
+}
+
+impl Openx {
+    /// Reads the parameters.
+    pub(super) fn new<'p>(parameters: impl Iterator<Item = (&'p str, &'p str)> + Clone) -> Self {
+        let word = |name: &str| parameters.clone().find(|(key, _)| *key == name).map(|(_, value)| value);
+        let is_true = |name: &str| word(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let case_insensitive = word("case.insensitive").is_none_or(|value| value.eq_ignore_ascii_case("true"));
+        let mappings = parameters
+            .clone()
+            .filter_map(|(key, value)| Some((key.strip_prefix("mapping.")?.to_owned(), value.to_owned())));
+        Self {
+            ignore_malformed: is_true("ignore.malformed.json"),
+            case_insensitive,
+            dots_in_keys: is_true("dots.in.keys"),
+            mappings: mappings.collect(),
+        }
+    }
+}
+
+impl JsonLines {
+    /// Turns lines into the wanted columns (by index among all of the table's).
+    ///
+    /// # Errors
+    /// `InvalidData` for a line that is no JSON, and for a value that does not fit where the `SerDe` does not take it for NULL.
+    pub(super) fn columns(
+        &self,
+        lines: &[String],
+        columns: &[(String, Type)],
+        wanted: &[usize],
+    ) -> Result<Vec<ArrayRef>> {
+        let wanted: Vec<(usize, &(String, Type))> =
+            wanted.iter().filter_map(|index| columns.get(*index).map(|column| (*index, column))).collect();
+        let names: Vec<(usize, Option<&str>)> =
+            wanted.iter().map(|(index, (name, _))| (*index, Some(name.as_str()))).collect();
+        let rows = lines.iter().map(|line| self.row(line, &names)).collect::<Result<Vec<_>>>()?;
+        wanted
+            .iter()
+            .enumerate()
+            .map(|(at, (_, (name, data_type)))| {
+                let values: Vec<Option<Value<'_>>> = rows.iter().map(|row| row.get(at).copied().flatten()).collect();
+                self.column(name, &values, data_type)
+            })
+            .collect()
+    }
+
+    /// Reads the fields of a line; one that has none is a row of NULLs.
+    fn row<'l>(&self, line: &'l str, names: &[(usize, Option<&str>)]) -> Result<Vec<Option<Value<'l>>>> {
+        let Self::Openx(openx) = self else {
+            return match json::read_value(line.as_bytes()) {
+                Ok(value) if value.kind == Kind::Object => Ok(self.fields(value, names)),
+                Ok(_) => Err(bad_line(line, "it is no JSON object")),
+                Err(error) => Err(bad_syntax(line, error)),
+            };
+        };
+        // Neither an object nor an array: its reader sees nothing in it.
+        if !line.trim_start().starts_with(['{', '[']) {
+            return Ok(Vec::new());
+        }
+        match json::read_value(line.as_bytes()) {
+            Ok(value) => Ok(self.fields(value, names)),
+            Err(_) if openx.ignore_malformed => Ok(Vec::new()),
+            Err(error) => Err(bad_syntax(line, error)),
+        }
+    }
+
+    /// Finds the fields of an object by name, and of an array by their place.
+    fn fields<'l>(&self, value: Value<'l>, names: &[(usize, Option<&str>)]) -> Vec<Option<Value<'l>>> {
+        if value.kind == Kind::Array {
+            let elements = json::elements(value);
+            return names.iter().map(|(index, _)| elements.get(*index).copied()).collect();
+        }
+        let wanted: Vec<Name<'_>> = names.iter().map(|(_, name)| self.name(name.unwrap_or_default())).collect();
+        let mut found = vec![None; wanted.len()];
+        let mut dotted = vec![None; wanted.len()];
+        json::for_members(value, &mut |key, value| {
+            let Ok(key) = std::str::from_utf8(&key) else { return };
+            for ((name, found), dotted) in wanted.iter().zip(&mut found).zip(&mut dotted) {
+                if name.is(key) {
+                    // Of a key that stands there twice, the last counts.
+                    *found = Some(value);
+                } else if dotted.is_none() && name.is_dotted(key) {
+                    *dotted = Some(value);
+                }
+            }
+        });
+        found.into_iter().zip(dotted).map(|(found, dotted)| found.or(dotted)).collect()
+    }
+
+    fn name<'n>(&'n self, column: &'n str) -> Name<'n> {
+        match self {
+            Self::Hive => Name { column, key: column, case_insensitive: true, dots: false },
+            Self::Openx(openx) => Name {
+                column,
+                key: openx.mappings.iter().find(|(known, _)| known == column).map_or(column, |(_, key)| key.as_str()),
+                case_insensitive: openx.case_insensitive,
+                dots: openx.dots_in_keys && column.contains('_'),
+            },
+        }
+    }
+
+    fn is_openx(&self) -> bool {
+        matches!(self, Self::Openx(_))
+    }
+
+    /// Turns the values of a column, or of what is nested in one, into its type.
+    fn column(&self, name: &str, values: &[Option<Value<'_>>], data_type: &Type) -> Result<ArrayRef> {
+        match data_type {
+            Type::Array(element) => self.list(name, values, data_type, element),
+            Type::Map(key, value) => self.map(name, values, data_type, (key, value)),
+            Type::Row(fields) => self.object(name, values, data_type, fields),
+            _ => self.scalars(name, values, data_type),
+        }
+    }
+
+    fn list(&self, name: &str, values: &[Option<Value<'_>>], data_type: &Type, element: &Type) -> Result<ArrayRef> {
+        let mut lengths = Vec::with_capacity(values.len());
+        let mut elements = Vec::new();
+        let mut present = Vec::with_capacity(values.len());
+        for value in values {
+            let items = match value {
+                None => None,
+                Some(value) if value.kind == Kind::Null => None,
+                Some(value) if value.kind == Kind::Array => Some(json::elements(*value)),
+                Some(value) if !self.is_openx() => return Err(bad_json(name, *value, data_type)),
+                Some(value) if value.text == b"\"\"" => None,
+                // openx takes one value for a list of one.
+                Some(value) => Some(vec![*value]),
+            };
+            present.push(items.is_some());
+            lengths.push(items.as_ref().map_or(0, Vec::len));
+            elements.extend(items.into_iter().flatten().map(Some));
+        }
+        let items = self.column(name, &elements, element)?;
+        let field = Arc::new(Field::new("item", element.to_arrow(), true));
+        let list =
+            ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), items, Some(NullBuffer::from(present)));
+        Ok(Arc::new(list.map_err(|error| cast_failed(name, &error))?))
+    }
+
+    fn map(
+        &self,
+        name: &str,
+        values: &[Option<Value<'_>>],
+        data_type: &Type,
+        (key_type, value_type): (&Type, &Type),
+    ) -> Result<ArrayRef> {
+        let mut lengths = Vec::with_capacity(values.len());
+        let mut keys: Vec<Option<String>> = Vec::new();
+        let mut items = Vec::new();
+        let mut present = Vec::with_capacity(values.len());
+        for value in values {
+            let before = items.len();
+            let is_present = match value {
+                None => false,
+                Some(value) if value.kind == Kind::Null => false,
+                Some(value) if value.kind == Kind::Object => {
+                    json::for_members(*value, &mut |key, value| {
+                        keys.push(Some(String::from_utf8_lossy(&key).into_owned()));
+                        items.push(Some(value));
+                    });
+                    true
+                }
+                Some(value) if self.is_openx() && is_blank(*value) => false,
+                Some(value) => return Err(bad_json(name, *value, data_type)),
+            };
+            present.push(is_present);
+            lengths.push(items.len() - before);
+        }
+        let keys: Vec<Option<&str>> = keys.iter().map(Option::as_deref).collect();
+        let rules = if self.is_openx() { Rules::OpenxJson } else { Rules::HiveJsonKey };
+        let keys = typed(name, &keys, key_type, rules)?;
+        let items = self.column(name, &items, value_type)?;
+        let (keys, items, lengths) = distinct(name, &keys, &items, &lengths, Kept::Last)?;
+        let entries = StructArray::try_new(
+            vec![Field::new("key", key_type.to_arrow(), false), Field::new("value", value_type.to_arrow(), true)]
+                .into(),
+            vec![keys, items],
+            None,
+        )
+        .map_err(|error| cast_failed(name, &error))?;
+        let field = Arc::new(Field::new("entries", entries.data_type().clone(), false));
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        let map = MapArray::try_new(field, offsets, entries, Some(NullBuffer::from(present)), false);
+        Ok(Arc::new(map.map_err(|error| cast_failed(name, &error))?))
+    }
+
+    fn object(
+        &self,
+        name: &str,
+        values: &[Option<Value<'_>>],
+        data_type: &Type,
+        fields: &[(Option<String>, Type)],
+    ) -> Result<ArrayRef> {
+        let names: Vec<(usize, Option<&str>)> =
+            fields.iter().enumerate().map(|(index, (field, _))| (index, field.as_deref())).collect();
+        let mut rows = Vec::with_capacity(values.len());
+        let mut present = Vec::with_capacity(values.len());
+        for value in values {
+            let row = match value {
+                None => None,
+                Some(value) if value.kind == Kind::Null => None,
+                Some(value) if value.kind == Kind::Object => Some(self.fields(*value, &names)),
+                Some(value) if self.is_openx() && value.kind == Kind::Array => Some(self.fields(*value, &names)),
+                Some(value) if self.is_openx() && is_blank(*value) => Some(Vec::new()),
+                Some(value) => return Err(bad_json(name, *value, data_type)),
+            };
+            present.push(row.is_some());
+            rows.push(row.unwrap_or_default());
+        }
+        let columns = fields
+            .iter()
+            .enumerate()
+            .map(|(at, (_, field_type))| {
+                let inner: Vec<Option<Value<'_>>> = rows.iter().map(|row| row.get(at).copied().flatten()).collect();
+                self.column(name, &inner, field_type)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let DataType::Struct(fields) = data_type.to_arrow() else {
+            return Ok(new_null_array(&data_type.to_arrow(), values.len()));
+        };
+        let nulls = Some(NullBuffer::from(present));
+        if fields.is_empty() {
+            return Ok(Arc::new(StructArray::new_empty_fields(values.len(), nulls)));
+        }
+        let row = StructArray::try_new(fields, columns, nulls);
+        Ok(Arc::new(row.map_err(|error| cast_failed(name, &error))?))
+    }
+
+    fn scalars(&self, name: &str, values: &[Option<Value<'_>>], data_type: &Type) -> Result<ArrayRef> {
+        let texts = values
+            .iter()
+            .map(|value| match value {
+                None => Ok(None),
+                Some(value) if value.kind == Kind::Null => Ok(None),
+                Some(value) => self.scalar(name, *value, data_type).map(Some),
+            })
+            .collect::<Result<Vec<Option<Cow<'_, str>>>>>()?;
+        let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
+        typed(name, &texts, data_type, if self.is_openx() { Rules::OpenxJson } else { Rules::HiveJson })
+    }
+
+    /// Returns the text of a value that a column of no nested type holds.
+    fn scalar<'v>(&self, name: &str, value: Value<'v>, data_type: &Type) -> Result<Cow<'v, str>> {
+        let is_text = matches!(data_type, Type::Varchar(_) | Type::Char(_));
+        let is_quoted = matches!(value.kind, Kind::String { .. });
+        let fits = match value.kind {
+            Kind::Object | Kind::Array => self.is_openx() && is_text,
+            // Jackson takes no number out of quotes.
+            Kind::String { .. } | Kind::Boolean if !self.is_openx() => {
+                !(data_type.is_integer() || matches!(data_type, Type::Real | Type::Double))
+            }
+            _ => !(self.is_openx() && *data_type == Type::Varbinary && !is_quoted),
+        };
+        if !fits {
+            return Err(bad_json(name, value, data_type));
+        }
+        match value.kind {
+            Kind::String { .. } => json::unescape(value.text)
+                .and_then(|text| match text {
+                    Cow::Borrowed(text) => std::str::from_utf8(text).ok().map(Cow::Borrowed),
+                    Cow::Owned(text) => String::from_utf8(text).ok().map(Cow::Owned),
+                })
+                .ok_or_else(|| bad_json(name, value, data_type)),
+            Kind::Object | Kind::Array => {
+                let mut text = String::new();
+                compact(value, &mut text);
+                Ok(text.into())
+            }
+            _ if self.is_openx() && is_text => Ok(unquoted(value)),
+            _ => Ok(String::from_utf8_lossy(value.text)),
+        }
+    }
+}
+
+/// What a column is called in objects.
+struct Name<'n> {
+    column: &'n str,
+    key: &'n str,
+    case_insensitive: bool,
+    /// Whether a key may have dots where the column has underscores.
+    dots: bool,
+}
+
+impl Name<'_> {
+    fn is(&self, key: &str) -> bool {
+        self.are_equal(self.key, key)
+    }
+
+    fn is_dotted(&self, key: &str) -> bool {
+        self.dots && key.contains('.') && self.are_equal(self.column, &key.replace('.', "_"))
+    }
+
+    fn are_equal(&self, own: &str, key: &str) -> bool {
+        own == key
+            || (self.case_insensitive
+                && (own.eq_ignore_ascii_case(key) || (!key.is_ascii() && own.to_lowercase() == key.to_lowercase())))
+    }
+}
+
+/// Returns the text of a number or a boolean as openx shows it.
+fn unquoted(value: Value<'_>) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(value.text);
+    if value.kind != Kind::Number || number::whole_number(&text).is_some_and(|number| number.to_string() == text) {
+        return text;
+    }
+    match number::of_any_base(&text) {
+        Some(number) => number.to_string().into(),
+        None => number::canonical(&text).map_or(text, Cow::Owned),
+    }
+}
+
+/// Writes a value without blanks, as openx shows it.
+fn compact(value: Value<'_>, out: &mut String) {
+    match value.kind {
+        Kind::Object => {
+            let mut separator = '{';
+            json::for_members(value, &mut |key, value| {
+                out.push(std::mem::replace(&mut separator, ','));
+                out.push_str(&serde_json::Value::from(String::from_utf8_lossy(&key)).to_string());
+                out.push(':');
+                compact(value, out);
+            });
+            out.push_str(if separator == '{' { "{}" } else { "}" });
+        }
+        Kind::Array => {
+            let mut separator = '[';
+            for element in json::elements(value) {
+                out.push(std::mem::replace(&mut separator, ','));
+                compact(element, out);
+            }
+            out.push_str(if separator == '[' { "[]" } else { "]" });
+        }
+        Kind::String { .. } => {
+            let text = json::unescape(value.text).unwrap_or(Cow::Borrowed(b""));
+            out.push_str(&serde_json::Value::from(String::from_utf8_lossy(&text)).to_string());
+        }
+        _ => out.push_str(&unquoted(value)),
+    }
+}
+
+/// Tells whether a value is text of nothing but blanks.
+fn is_blank(value: Value<'_>) -> bool {
+    matches!(value.kind, Kind::String { .. })
+        && json::unescape(value.text).is_some_and(|text| text.iter().all(u8::is_ascii_whitespace))
+}
+
+fn bad_json(name: &str, value: Value<'_>, data_type: &Type) -> Error {
+    bad_value(name, &String::from_utf8_lossy(value.text), data_type)
+}
+
+fn bad_syntax(line: &str, error: json::SyntaxError) -> Error {
+    bad_line(line, &format!("expected {} at byte {}", error.expected, error.at + 1))
+}
+
+fn bad_line(line: &str, why: &str) -> Error {
+    let shown: String = line.chars().take(80).collect();
+    Error::new(
+        ErrorKind::InvalidData,
+        "read a JSON line",
+        format!("HIVE_CURSOR_ERROR: the line `{}` cannot be read: {why}", shown.escape_debug()),
+    )
+}
+
+#[cfg(test)]
+mod tests;
