@@ -244,7 +244,7 @@ impl Metrics {
         let outcome = if is_new { Outcome::Made } else { Outcome::Unchanged };
         let report = self.report(archive, window, outcome).await?;
         let given_up = if is_lost { vec!["all points that were written for it".to_owned()] } else { Vec::new() };
-        Ok(WindowReport { moved, given_up, ..report })
+        Ok(WindowReport { given_up, moved, ..report })
     }
 
     /// Writes the points of a store, and those that only the archive has, as objects. Of the archive's scans one has a series.

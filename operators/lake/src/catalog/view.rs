@@ -129,13 +129,11 @@ impl View {
             .map(|column| {
                 let data_type = Type::from_trino(&column.data_type)?;
                 // A type that no table can hold is text to readers of the catalog; the view itself knows better.
-                Ok(Column::new(
-                    &column.name,
-                    &&match &data_type {
-                        Type::Timestamp(_) => "timestamp".to_owned(),
-                        other => other.to_hive().unwrap_or_else(|| "string".to_owned()),
-                    },
-                ))
+                let hive_type = match &data_type {
+                    Type::Timestamp(_) => "timestamp".to_owned(),
+                    other => other.to_hive().unwrap_or_else(|| "string".to_owned()),
+                };
+                Ok(Column::new(&column.name, &hive_type))
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(Table {

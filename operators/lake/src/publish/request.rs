@@ -277,7 +277,7 @@ pub struct Plan {
     pub races: u32,
     /// What the queries read and cost whose versions were given up for that.
     #[serde(default, skip_serializing_if = "is_nothing")]
-    pub spent: QueryStats,
+    pub spent: Box<QueryStats>,
     /// Whether the table of the partition is to be made.
     #[serde(default)]
     pub creates_table: bool,
@@ -422,6 +422,7 @@ pub enum Waiting {
 }
 
 /// What to do after a step.
+#[expect(clippy::large_enum_variant, reason = "a publish has a handful of steps, one at a time")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Keep the state, then call again.

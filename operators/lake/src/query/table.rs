@@ -343,7 +343,7 @@ impl TableProvider for CatalogTable {
 
 /// Returns what tells a schema of the catalog from that of any object.
 ///
-/// Where the two are equal and nothing is filtered, DataFusion's reader of Parquet takes the values as they are, without
+/// Where the two are equal and nothing is filtered, `DataFusion`'s reader of Parquet takes the values as they are, without
 /// [`adapt::TypeAdapterFactory`]; equal Arrow types may still hold text that is too long and times that are too fine.
 fn of_the_catalog() -> HashMap<String, String> {
     HashMap::from([("suiro.schema".to_owned(), "catalog".to_owned())])

@@ -12,7 +12,6 @@ use crate::publish::decide::{self, Beginning, OnEmpty, PublishMode};
 use crate::publish::record::{Record, schema_hash};
 use crate::publish::request::{Plan, PublishOptions, PublishRequest, PublishResult, PublishState, Step, Target};
 use crate::publish::version::version_root;
-use crate::query::QueryStats;
 
 impl Lake {
     /// Begins a publish: looks at what is there, and decides. Changes nothing.
@@ -107,7 +106,7 @@ impl Lake {
             generation: 1,
             failures: 0,
             races: 0,
-            spent: QueryStats::default(),
+            spent: Box::default(),
             creates_table,
             in_batches: false,
             format: format_of(request, table.as_ref()),
@@ -148,7 +147,7 @@ impl Lake {
             generation: 1,
             failures: 0,
             races: 0,
-            spent: QueryStats::default(),
+            spent: Box::default(),
             creates_table: false,
             in_batches: false,
             format: options.format,

@@ -37,8 +37,8 @@ impl Lake {
                 let in_batches = plan.in_batches;
                 // It may be planned in the same second, which is all of the time that a version's name has.
                 let generation = plan.generation + 1;
-                let spent = QueryStats::default().and_cost_of(&written.stats);
-                let anew = Plan { races, generation, spent, in_batches, ..anew };
+                let spent = Box::new(QueryStats::default().and_cost_of(&written.stats));
+                let anew = Plan { generation, races, spent, in_batches, ..anew };
                 Ok(Step::Next(PublishState::Planned(anew)))
             }
             step => Ok(step),

@@ -39,7 +39,7 @@ pub(super) struct Openx {
 
 impl Openx {
     /// Reads the parameters.
-    pub(super) fn new<'p>(parameters: impl Iterator<Item = (&'p str, &'p str)> + Clone) -> Self {
+    pub(super) fn new<'p>(parameters: &(impl Iterator<Item = (&'p str, &'p str)> + Clone)) -> Self {
         let word = |name: &str| parameters.clone().find(|(key, _)| *key == name).map(|(_, value)| value);
         let is_true = |name: &str| word(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let case_insensitive = word("case.insensitive").is_none_or(|value| value.eq_ignore_ascii_case("true"));

@@ -57,7 +57,8 @@ impl LineForm {
             TableFormat::HiveJson => Kind::Json(JsonLines::Hive),
             TableFormat::OpenxJson => {
                 let parameters = storage.serde_parameters.iter().chain(table);
-                Kind::Json(JsonLines::Openx(Openx::new(parameters.map(|(key, value)| (key.as_str(), value.as_str())))))
+                let parameters = parameters.map(|(key, value)| (key.as_str(), value.as_str()));
+                Kind::Json(JsonLines::Openx(Openx::new(&parameters)))
             }
             TableFormat::Regex => Kind::Pattern(PatternLines::regex(&parameter)?),
             TableFormat::Grok => Kind::Pattern(PatternLines::grok(&parameter)?),
@@ -130,7 +131,7 @@ pub(super) fn wrong(name: &str, text: &str, expected: &str) -> Error {
     )
 }
 
-/// Takes a line apart as OpenCSV's parser does.
+/// Takes a line apart as `OpenCSV`'s parser does.
 ///
 /// An escape and a doubled quote count only inside a field: in quotes or behind its first character. A quote in the middle of a
 /// field is kept. A field that ends inside its quotes is none, and neither is one of an empty line.

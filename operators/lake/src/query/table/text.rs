@@ -83,13 +83,11 @@ fn lines(asked: &Asked, form: &LineForm, mut bytes: impl BufRead, batches: &Batc
             }
             line = held.pop_front().unwrap_or_default();
         }
-        match std::str::from_utf8(&line) {
-            Ok(text) => lines.push(text.to_owned()),
-            Err(_) => {
-                let at = number.saturating_sub(u64::try_from(held.len()).unwrap_or(0));
-                return Err(asked.broken(&format!("line {at} is no UTF-8")));
-            }
-        }
+        let Ok(text) = std::str::from_utf8(&line) else {
+            let at = number.saturating_sub(u64::try_from(held.len()).unwrap_or(0));
+            return Err(asked.broken(&format!("line {at} is no UTF-8")));
+        };
+        lines.push(text.to_owned());
         if lines.len() == asked.batch_rows && !send(asked, form, &mut lines, batches)? {
             return Ok(());
         }

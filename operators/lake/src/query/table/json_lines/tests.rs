@@ -4,7 +4,7 @@ use crate::sql::text::display;
 const TEXT: Type = Type::Varchar(None);
 
 fn openx(parameters: &[(&str, &str)]) -> JsonLines {
-    JsonLines::Openx(Openx::new(parameters.iter().copied()))
+    JsonLines::Openx(Openx::new(&parameters.iter().copied()))
 }
 
 fn shown(form: &JsonLines, lines: &[&str], columns: &[(&str, Type)]) -> Result<Vec<String>> {
