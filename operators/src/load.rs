@@ -98,9 +98,10 @@ A line that cannot be read is never dropped without a word: the message and the 
 
 What is written becomes visible at once, all partitions together, when all of it is written and checked. A load that is stopped \
 goes on where it was; running it again for the same session replaces what it wrote, also with other parameters. In a \
-`for_each>` a turn is known by its values, wherever they stand in the list.
+`for_each>` a turn is known by its values, wherever they stand in the list; of turns with the same values each is a load of its own.
 
-An input without rows is an error (exit code 3) where `mode: replace` would empty a table that has rows; `on_empty` beside `mode` says \
+An input without rows is an error (exit code 3) where `mode: replace` would empty a table that has rows, or `mode: append` \
+take away all that the load added before; `on_empty` beside `mode` says \
 otherwise.
 
 Stores `load.last_load`: `database`, `table`, `rows`, `rejected`, `skipped`, `files`, `bytes_read`, and `partitions`, a list of the \

@@ -33,10 +33,13 @@ pub struct Turn {
 /// How the name of a turn of `for_each>` begins.
 pub(crate) const FOR_EACH: &str = "+for-";
 
+/// What stands in the name of a turn before the number that tells it from others with the same values; [`escaped`] never gives it.
+pub(crate) const REPEATED: char = '~';
+
 /// Returns the name of a task in which a turn of `for_each>` is told by its values alone, and not by their places in the lists:
 /// `+for-0=day=3=2026-01-` becomes `+for-day=2026-01-04`. Other names stay.
 ///
-/// Turns with the same values have the same name.
+/// Of turns with the same values the second one is `+for-day=2026-01-04~2`.
 pub(crate) fn lasting_name<'n>(name: &'n str, bound: &Bound) -> Cow<'n, str> {
     if bound.is_empty() || !name.starts_with(FOR_EACH) {
         return Cow::Borrowed(name);
@@ -50,7 +53,8 @@ pub(crate) fn lasting_name<'n>(name: &'n str, bound: &Bound) -> Cow<'n, str> {
         })
         .collect();
     pairs.sort_unstable();
-    Cow::Owned(format!("{FOR_EACH}{}", pairs.join("&")))
+    let repeated = name.find(REPEATED).and_then(|at| name.get(at..)).unwrap_or_default();
+    Cow::Owned(format!("{FOR_EACH}{}{repeated}", pairs.join("&")))
 }
 
 /// Escapes characters as in a URL, so that they may stand in a task's name.
@@ -143,12 +147,13 @@ mod tests {
             ("+for-0=v=0=2026-01-", json!({"v": "2026-01-04"}), "+for-v=2026-01-04"),
             ("+for-0=b=0=1&1=a=2=x%20y", json!({"b": 1, "a": "x y"}), "+for-a=x%20y&b=1"),
             ("+for-0=v=0=%7B%22k%22", json!({"v": {"k": [1]}}), "+for-v=%7B%22k%22%3A%5B1%5D%7D"),
+            ("+for-0=v=4=a~2", json!({"v": "a"}), "+for-v=a~2"),
             ("+loop-3", json!({"i": 3}), "+loop-3"),
             ("+for-written-by-hand", json!({}), "+for-written-by-hand"),
         ] {
             assert_eq!(lasting_name(name, &bound(data)), lasting);
         }
-        // The text "1" and the number 1 are one: their names were too.
+        // The text "1" and the number 1 are one; the second of them has its number.
         assert_eq!(lasting_name("+for-0=v=0=1", &bound(json!({"v": "1"}))), "+for-v=1");
     }
 

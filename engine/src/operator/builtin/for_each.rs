@@ -1,5 +1,6 @@
 //! `for_each>`: runs a body for every combination of values.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use schemars::JsonSchema;
@@ -85,7 +86,8 @@ The number of turns is limited by the tasks that an attempt may have (setting `t
             let message = format!("expected at most {MAX_TURNS} combinations, found more");
             return Err(wrong(code::PARAM_VALUE, "_command", message));
         };
-        let turns = (0..n_turns).map(|turn| combination(&lists, turn));
+        let repeats: Vec<Vec<usize>> = lists.iter().map(|(_, values)| repeats(values)).collect();
+        let turns = (0..n_turns).map(|turn| combination(&lists, &repeats, turn));
         let group = repeat(context, &params.body, params.parallel, turns)?;
         Ok(TaskResult { subtasks: vec![group], ..TaskResult::default() }.done())
     }
@@ -128,22 +130,46 @@ fn parsed(path: &str, value: Value) -> Result<Value, TaskError> {
     })
 }
 
+/// Returns, for each value of a list, how many equal ones stand before it; nothing at all when there are none.
+fn repeats(values: &[Value]) -> Vec<usize> {
+    let mut seen: HashMap<String, usize> = HashMap::with_capacity(values.len());
+    let counted = values.iter().map(|value| {
+        let times = seen.entry(shown(value)).or_default();
+        *times += 1;
+        *times - 1
+    });
+    let counted: Vec<usize> = counted.collect();
+    if counted.iter().all(|before| *before == 0) { Vec::new() } else { counted }
+}
+
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 /// Returns the name and the values of a turn: the last list changes fastest.
-fn combination(lists: &Lists, turn: usize) -> (String, Params) {
+///
+/// The name of a turn that has the same values as one before it ends in `~` and which of them it is.
+fn combination(lists: &Lists, repeats: &[Vec<usize>], turn: usize) -> (String, Params) {
     let mut name = String::from(turns::FOR_EACH);
     let mut bound = Params::new();
     let mut weight: usize = lists.iter().map(|(_, values)| values.len()).product();
     let mut rest = turn;
+    let mut repeated = Vec::new();
     for (position, (key, values)) in lists.iter().enumerate() {
         weight /= values.len().max(1);
         let chosen = rest / weight.max(1);
         rest %= weight.max(1);
         let value = values.get(chosen).cloned().unwrap_or(Value::Null);
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let text = shown(&value);
+        repeated.push(repeats.get(position).and_then(|before| before.get(chosen)).copied().unwrap_or(0));
         let separator = if position == 0 { "" } else { "&" };
         // Writing into a string cannot fail.
         let _ = write!(name, "{separator}{position}={}={chosen}={}", escaped(key), escaped(&text));
         bound.insert(key.clone(), value);
+    }
+    if repeated.iter().any(|before| *before > 0) {
+        let which: Vec<String> = repeated.iter().map(|before| (before + 1).to_string()).collect();
+        let _ = write!(name, "{}{}", turns::REPEATED, which.join("."));
     }
     (name, bound)
 }
@@ -163,13 +189,35 @@ mod tests {
     #[test]
     fn names_and_order_are_those_of_digdag() {
         let lists = lists(json!({"a": [1, 2], "b": "[\"x\", \"y z\"]"})).unwrap();
-        let turns: Vec<_> = (0..4).map(|turn| combination(&lists, turn)).collect();
+        let turns: Vec<_> = (0..4).map(|turn| combination(&lists, &[], turn)).collect();
         let names: Vec<_> = turns.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
             names,
             ["+for-0=a=0=1&1=b=0=x", "+for-0=a=0=1&1=b=1=y%20z", "+for-0=a=1=2&1=b=0=x", "+for-0=a=1=2&1=b=1=y%20z"]
         );
         assert_eq!(Value::Object(turns[3].1.clone()), json!({"a": 2, "b": "y z"}));
+    }
+
+    #[test]
+    fn turns_with_the_same_values_are_told_apart() {
+        let lists = lists(json!({"a": ["x", "y", "x", 1, "1"], "b": [2, 2]})).unwrap();
+        let repeats: Vec<Vec<usize>> = lists.iter().map(|(_, values)| repeats(values)).collect();
+        let names: Vec<String> = (0..10).map(|turn| combination(&lists, &repeats, turn).0).collect();
+        assert_eq!(
+            names,
+            [
+                "+for-0=a=0=x&1=b=0=2",
+                "+for-0=a=0=x&1=b=1=2~1.2",
+                "+for-0=a=1=y&1=b=0=2",
+                "+for-0=a=1=y&1=b=1=2~1.2",
+                "+for-0=a=2=x&1=b=0=2~2.1",
+                "+for-0=a=2=x&1=b=1=2~2.2",
+                "+for-0=a=3=1&1=b=0=2",
+                "+for-0=a=3=1&1=b=1=2~1.2",
+                "+for-0=a=4=1&1=b=0=2~2.1",
+                "+for-0=a=4=1&1=b=1=2~2.2",
+            ]
+        );
     }
 
     #[test]

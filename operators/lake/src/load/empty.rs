@@ -6,6 +6,7 @@
 //! | `skip` | any | stays as it is | ends well, and says so |
 //! | `error` | any | stays as it is | fails with `DataQuality` |
 //! | not given | `replace`, and the table has data | stays as it is | fails with `DataQuality` |
+//! | not given | `append`, and the load added rows before | stays as it is | fails with `DataQuality` |
 //! | not given | else | as with `publish`: nothing is lost | ends well |
 
 use super::config::{Mode, OnEmpty, OutputConfig, TableOutput};
@@ -31,6 +32,10 @@ pub(super) async fn is_published(lake: &Lake, plan: &Plan, written: &WrittenLoad
         Some(OnEmpty::Error) => "`on_empty` is `error`".to_owned(),
         None if table.mode == Mode::Replace && has_data(lake, table).await? => {
             format!("`mode: replace` would take all rows of table `{name}` away")
+        }
+        None if written.replaced > 0 => {
+            let rows = counted(written.replaced, "row");
+            format!("`mode: append` would take {rows} away that this load appended to table `{name}` before")
         }
         Some(OnEmpty::Publish) | None => return Ok(true),
     };

@@ -165,7 +165,12 @@ pub async fn advance(lake: &Lake, state: LoadState, control: &LoadControl) -> Re
                 return Ok(LoadState { plan, stage: Stage::Done(Box::new(report)) });
             }
             match publish(lake, &plan, &written).await {
-                Ok(report) => Stage::Done(Box::new(report)),
+                Ok(report) => {
+                    if let (Some(table), rows @ 1..) = (plan.table_name(), written.replaced) {
+                        (control.notice)(&Notice::Replaces { table, rows });
+                    }
+                    Stage::Done(Box::new(report))
+                }
                 Err(error) => return write_again(lake, plan, &written, error, control).await,
             }
         }
@@ -265,7 +270,7 @@ async fn write(lake: &Lake, plan: &Plan, control: &LoadControl) -> Result<Writte
             let generation = table_output::next_generation(lake, plan, table).await?;
             let destination = TableDestination::new(lake, plan, table, generation).await?;
             let finished = match run_pipeline(lake, plan, control, destination.clone()).await {
-                Ok(outcome) => finish_table(plan, table, &destination, outcome, control).await,
+                Ok(outcome) => finish_table(plan, table, &destination, outcome).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = &finished {
@@ -301,6 +306,7 @@ fn finish_files(plan: &Plan, outcome: Outcome) -> Result<WrittenLoad> {
         report,
         parts: parts.into_iter().map(|(values, written)| NewPart::file(values, &written)).collect(),
         rejected: rejected.map(|written| NewPart::file(Vec::new(), &written)),
+        replaced: 0,
     })
 }
 
@@ -309,7 +315,6 @@ async fn finish_table(
     table: &super::config::TableOutput,
     destination: &TableDestination,
     outcome: Outcome,
-    control: &LoadControl,
 ) -> Result<WrittenLoad> {
     let report = wrote(plan, &outcome);
     unreadable::refuse_any(plan, &report)?;
@@ -327,10 +332,7 @@ async fn finish_table(
             StreamKey::Rejected => rejected = Some(part),
         }
     }
-    if let (Some(table), rows @ 1..) = (plan.table_name(), destination.replaced()) {
-        (control.notice)(&Notice::Replaces { table, rows });
-    }
-    Ok(WrittenLoad { report, parts, rejected })
+    Ok(WrittenLoad { report, parts, rejected, replaced: destination.replaced() })
 }
 
 type Files = Vec<super::sink::WrittenFile>;
@@ -469,7 +471,7 @@ async fn publish(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Result<Load
 }
 
 async fn publish_parts(lake: &Lake, plan: &Plan, written: &WrittenLoad) -> Result<LoadReport> {
-    let WrittenLoad { report, parts, rejected } = written;
+    let WrittenLoad { report, parts, rejected, .. } = written;
     let mut report = report.clone();
     match &plan.config.out {
         OutputConfig::Table(table) => {

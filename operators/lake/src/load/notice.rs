@@ -22,11 +22,11 @@ pub enum Notice {
         /// How often it may.
         most: u32,
     },
-    /// `mode: append`, and the load has run before: what it added then goes.
+    /// `mode: append`, and the load has run before: what it added then is gone.
     Replaces {
         /// The table as `database.table`.
         table: String,
-        /// How many rows go.
+        /// How many rows went.
         rows: u64,
     },
     /// No rows were found, and `on_empty: skip` leaves the table as it is.
@@ -45,7 +45,7 @@ impl fmt::Display for Notice {
                 "another writer published to table `{table}` first: the load writes again ({times} of at most {most} times)"
             ),
             Self::Replaces { table, rows } => {
-                write!(f, "replaces {} that this load appended to table `{table}` before", counted(*rows, "row"))
+                write!(f, "replaced {} that this load had appended to table `{table}` before", counted(*rows, "row"))
             }
             Self::LeftAsItIs { table } => {
                 write!(f, "the load found no rows: table `{table}` stays as it is (`on_empty: skip`)")

@@ -98,7 +98,7 @@ async fn finish(
         Some(table) if !rejected.is_empty() => table.finish_all(&rejected).await?.pop(),
         _ => None,
     };
-    Ok(WrittenLoad { report, parts, rejected })
+    Ok(WrittenLoad { report, parts, rejected, replaced: 0 })
 }
 
 /// Returns the columns of a load's rows, each with its type.

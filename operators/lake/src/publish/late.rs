@@ -80,7 +80,7 @@ impl Lake {
         })?;
         tracing::warn!(%table, version = %hidden, late = %current.location, "a late write had hidden a version: it is put right");
         let mut restored = Partition { location: hidden.clone(), ..current.clone() };
-        record.put(&mut restored.parameters);
+        record.put_instead(&mut restored.parameters);
         under(lease, Some(&current.parameters), &mut restored.parameters)?;
         let put = within(lease, self.catalog.put_partition(table, &restored, Expect::Version(current.version)));
         self.settings.crash_points.around("aws: put a late write right", put).await?;

@@ -16,6 +16,8 @@ const QUERY: &str = "suiro.query_id";
 const ATTEMPT: &str = "suiro.attempt";
 const SCHEMA: &str = "suiro.schema_hash";
 const UNDONE: &str = "suiro.undone";
+/// Names the loads that a partition has objects of, separated by commas.
+pub(crate) const LOADS: &str = "suiro.loads";
 
 /// What was published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,9 +54,16 @@ impl Record {
         parameters.shift_remove(UNDONE);
     }
 
+    /// Puts the record of another version of the same partition or table in the place of the one that stands: what else the parameters
+    /// say of that one's objects goes.
+    pub(super) fn put_instead(&self, parameters: &mut IndexMap<String, String>) {
+        self.put(parameters);
+        parameters.shift_remove(LOADS);
+    }
+
     /// Puts the record of a version that an undo went back to; its previous location is the version that was undone.
     pub(super) fn put_undone(&self, parameters: &mut IndexMap<String, String>) {
-        self.put(parameters);
+        self.put_instead(parameters);
         parameters.insert(UNDONE.to_owned(), "true".to_owned());
     }
 

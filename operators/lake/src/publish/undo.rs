@@ -57,7 +57,7 @@ impl Direction {
     fn put(self, record: &Record, parameters: &mut IndexMap<String, String>) {
         match self {
             Self::Undo => record.put_undone(parameters),
-            Self::Redo => record.put(parameters),
+            Self::Redo => record.put_instead(parameters),
         }
     }
 

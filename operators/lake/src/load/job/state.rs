@@ -106,6 +106,9 @@ pub(crate) struct WrittenLoad {
     pub parts: Vec<NewPart>,
     /// The rejected lines.
     pub rejected: Option<NewPart>,
+    /// With `mode: append`, how many rows that this load added before go when it is published.
+    #[serde(default)]
+    pub replaced: u64,
 }
 
 /// What a running load may call and be told.

@@ -37,7 +37,7 @@ async fn overtaken(fixture: &Fixture, config: &serde_json::Value, scope: &str, o
     let mut expected =
         vec!["another writer published to table `shop.sales` first: the load writes again (1 of at most 20 times)"];
     if replaces {
-        expected.push("replaces 4 rows that this load appended to table `shop.sales` before");
+        expected.push("replaced 4 rows that this load had appended to table `shop.sales` before");
     }
     assert_eq!(*told.lock().unwrap(), expected);
     state.report().unwrap().clone()

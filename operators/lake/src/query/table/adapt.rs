@@ -256,6 +256,9 @@ fn timestamps(array: &ArrayRef, unit: TimeUnit, precision: u8) -> datafusion::co
     } else {
         let micros = cast_with_options(&civil, &DataType::Timestamp(TimeUnit::Microsecond, None), &STRICT)?;
         let step = 10_i64.pow(u32::from(6 - precision));
+        if micros.as_primitive::<TimestampMicrosecondType>().values().iter().all(|value| value % step == 0) {
+            return Ok(micros);
+        }
         Arc::new(
             micros
                 .as_primitive::<TimestampMicrosecondType>()
@@ -276,6 +279,10 @@ fn round(value: i64, step: i64) -> i64 {
 fn shorten(array: &ArrayRef, length: u32, padded: bool) -> ArrayRef {
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     let text = array.as_string::<i32>();
+    let fits = |value: &str| value.len() <= length && !(padded && value.ends_with(' '));
+    if text.iter().flatten().all(fits) {
+        return Arc::clone(array);
+    }
     let shortened: datafusion::arrow::array::StringArray = text
         .iter()
         .map(|value| {

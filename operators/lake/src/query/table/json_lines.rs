@@ -294,6 +294,10 @@ impl JsonLines {
         }
         match value.kind {
             Kind::String { .. } => json::unescape(value.text)
+                .or_else(|| {
+                    let whole = without_half_characters(value.text);
+                    json::unescape(&whole).map(|text| Cow::Owned(text.into_owned()))
+                })
                 .and_then(|text| match text {
                     Cow::Borrowed(text) => std::str::from_utf8(text).ok().map(Cow::Borrowed),
                     Cow::Owned(text) => String::from_utf8(text).ok().map(Cow::Owned),
@@ -380,6 +384,33 @@ fn compact(value: Value<'_>, out: &mut String) {
 fn is_blank(value: Value<'_>) -> bool {
     matches!(value.kind, Kind::String { .. })
         && json::unescape(value.text).is_some_and(|text| text.iter().all(u8::is_ascii_whitespace))
+}
+
+/// Puts `?` in the place of escapes that name half of a character, as Java writes them: a text that was cut in the middle of an emoji
+/// is no reason to lose its line.
+fn without_half_characters(string: &[u8]) -> Vec<u8> {
+    let unit = |at: usize| -> Option<u16> {
+        let digits = string.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut out = Vec::with_capacity(string.len());
+    let mut at = 0;
+    while let Some(byte) = string.get(at) {
+        let length = match unit(at) {
+            _ if *byte != b'\\' => 1,
+            Some(0xD800..=0xDBFF) if matches!(unit(at + 6), Some(0xDC00..=0xDFFF)) => 12,
+            Some(0xD800..=0xDFFF) => {
+                out.push(b'?');
+                at += 6;
+                continue;
+            }
+            Some(_) => 6,
+            None => 2,
+        };
+        out.extend_from_slice(string.get(at..string.len().min(at + length)).unwrap_or_default());
+        at += length;
+    }
+    out
 }
 
 fn bad_json(name: &str, value: Value<'_>, data_type: &Type) -> Error {

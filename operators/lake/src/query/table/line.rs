@@ -36,6 +36,9 @@ enum Kind {
     Pattern(PatternLines),
 }
 
+/// How many lines an object may have behind its records: they are held until its end is known.
+const MOST_FOOTER_LINES: usize = 1_000;
+
 impl LineForm {
     /// Reads the form from a descriptor.
     pub(super) fn try_new(format: TableFormat, storage: &Descriptor, table: &IndexMap<String, String>) -> Result<Self> {
@@ -45,6 +48,10 @@ impl LineForm {
             Some(text) => text.trim().parse::<usize>().map_err(|_| wrong(name, text, "a number of lines")),
         };
         let (header, footer) = (lines("skip.header.line.count")?, lines("skip.footer.line.count")?);
+        if footer > MOST_FOOTER_LINES {
+            let text = footer.to_string();
+            return Err(wrong("skip.footer.line.count", &text, &format!("at most {MOST_FOOTER_LINES} lines")));
+        }
         if let Some(text) = parameter("line.delim").filter(|text| *text != "\n") {
             return Err(wrong("line.delim", text, "a line feed, the one that is supported"));
         }

@@ -20,6 +20,7 @@ use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::parquet::DefaultParquetFileReaderFactory;
 use datafusion::logical_expr::ColumnarValue;
+use datafusion::parquet::arrow::ARROW_SCHEMA_META_KEY;
 use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
 use datafusion::parquet::arrow::async_reader::AsyncFileReader;
 use datafusion::parquet::basic::{ConvertedType, Type as PhysicalType};
@@ -90,17 +91,19 @@ impl AsyncFileReader for MarkingReader {
 fn told(metadata: Arc<ParquetMetaData>, object: &str) -> Arc<ParquetMetaData> {
     let file = metadata.file_metadata();
     let unmarked = file.schema_descr().columns().iter().filter(|column| {
-        column.path().parts().len() == 1
-            && column.physical_type() == PhysicalType::BYTE_ARRAY
-            && column.converted_type() != ConvertedType::UTF8
+        column.physical_type() == PhysicalType::BYTE_ARRAY && column.converted_type() != ConvertedType::UTF8
     });
-    let mut pairs: Vec<KeyValue> =
-        unmarked.map(|column| KeyValue::new(format!("{COLUMN}{}", column.name()), String::new())).collect();
-    if pairs.is_empty() {
+    let (top, nested): (Vec<_>, Vec<_>) = unmarked.partition(|column| column.path().parts().len() == 1);
+    if top.is_empty() && nested.is_empty() {
         return metadata;
     }
+    let mut pairs: Vec<KeyValue> =
+        top.iter().map(|column| KeyValue::new(format!("{COLUMN}{}", column.name()), String::new())).collect();
     pairs.push(KeyValue::new(OBJECT.to_owned(), object.to_owned()));
-    pairs.extend(file.key_value_metadata().into_iter().flatten().cloned());
+    // Arrow's own schema may call such a column text, which the reader believes unseen. Without it what is nested comes as bytes, and
+    // is looked at where it becomes text.
+    let is_believed = |pair: &&KeyValue| nested.is_empty() || pair.key != ARROW_SCHEMA_META_KEY;
+    pairs.extend(file.key_value_metadata().into_iter().flatten().filter(is_believed).cloned());
     let file = FileMetaData::new(
         file.version(),
         file.num_rows(),

@@ -113,3 +113,17 @@ fn nested_values_are_read_in_any_case() {
         assert!(shown(&JsonLines::Hive, &[line], &columns).is_err(), "{line}");
     }
 }
+
+#[test]
+fn half_a_character_is_a_question_mark() {
+    for (text, shown) in [
+        (r#""hi \ud83d""#, r#""hi ?""#),
+        (r#""\ud83d\ude00 \ude00\\ud83d""#, r#""\ud83d\ude00 ?\\ud83d""#),
+        (r#""\u00e9\n\"""#, r#""\u00e9\n\"""#),
+        (r#""\ud83""#, r#""\ud83""#),
+    ] {
+        assert_eq!(String::from_utf8(without_half_characters(text.as_bytes())).unwrap(), shown);
+    }
+    let lines = [r#"{"a":"hi \ud83d"}"#];
+    assert_eq!(shown(&openx(&[]), &lines, &[("a", TEXT)]).unwrap(), ["hi ?"]);
+}

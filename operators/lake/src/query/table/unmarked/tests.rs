@@ -1,6 +1,8 @@
-use datafusion::arrow::array::{BinaryArray, Int64Array};
+use datafusion::arrow::array::{BinaryArray, Int64Array, StructArray};
 use datafusion::arrow::datatypes::Field;
-use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
+use datafusion::parquet::arrow::{ArrowWriter, encode_arrow_schema};
+use datafusion::parquet::file::properties::WriterProperties;
 
 use super::*;
 use crate::catalog::{Column, Database, Expect, Table, TableFormat};
@@ -74,4 +76,38 @@ async fn text_without_its_mark_is_looked_at() {
         );
         assert_eq!(error.help.as_deref(), Some("declare the column as `binary`, or write the object anew"));
     }
+}
+
+/// An object may say in Arrow's own words that bytes without a mark are text.
+#[tokio::test(flavor = "multi_thread")]
+async fn nested_text_without_its_mark_is_looked_at() {
+    let schema_of = |data_type: DataType| {
+        let fields = vec![Arc::new(Field::new("a", data_type, true))];
+        Schema::new(vec![Field::new("s", DataType::Struct(fields.into()), true)])
+    };
+    let schema = Arc::new(schema_of(DataType::Binary));
+    let DataType::Struct(fields) = schema.field(0).data_type().clone() else { panic!("it is a struct") };
+    let values: ArrayRef = Arc::new(BinaryArray::from_vec(vec![b"ok", b"a\xff\xfe\x80"]));
+    let column: ArrayRef = Arc::new(StructArray::try_new(fields, vec![values], None).unwrap());
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![column]).unwrap();
+    let told = KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), encode_arrow_schema(&schema_of(DataType::Utf8)));
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(vec![told])).build();
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new_with_options(&mut bytes, schema, options).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let lake =
+        Lake::open(LakeSettings::new(folder.path().join(".suiro"), folder.path().join("warehouse"))).await.unwrap();
+    lake.catalog.create_database(&Database::new("web")).await.unwrap();
+    let location = Location::parse("s3://b/nested/").unwrap();
+    let columns = vec![Column::new("s", "struct<a:string>")];
+    let name = TableName::new("web", "nested").unwrap();
+    let table = Table::new(name, columns, Vec::new(), location.clone(), TableFormat::Parquet);
+    lake.catalog.put_table(&table, Expect::Any).await.unwrap();
+    lake.storage.put(&location.join("x").unwrap(), bytes.into(), Put::Replace).await.unwrap();
+    let error = rows(lake.engine.as_ref(), "SELECT upper(s.a) FROM web.nested").await.unwrap_err();
+    assert!(error.to_string().contains("UTF-8"), "{error}");
 }
