@@ -11,6 +11,10 @@ use datafusion::arrow::array::{Array as _, ArrayRef, ListArray, MapArray, Struct
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
 use datafusion::arrow::datatypes::{DataType, Field};
 
+mod keys;
+
+use keys::Keys;
+
 use super::line::{bad_value, cast_failed};
 use super::number;
 use super::typed_text::{Kept, Rules, distinct, typed};
@@ -70,7 +74,8 @@ impl JsonLines {
             wanted.iter().filter_map(|index| columns.get(*index).map(|column| (*index, column))).collect();
         let names: Vec<(usize, Option<&str>)> =
             wanted.iter().map(|(index, (name, _))| (*index, Some(name.as_str()))).collect();
-        let rows = lines.iter().map(|line| self.row(line, &names)).collect::<Result<Vec<_>>>()?;
+        let keys = Keys::new(self, &names);
+        let rows = lines.iter().map(|line| self.row(line, &keys)).collect::<Result<Vec<_>>>()?;
         wanted
             .iter()
             .enumerate()
@@ -82,10 +87,10 @@ impl JsonLines {
     }
 
     /// Reads the fields of a line; one that has none is a row of NULLs.
-    fn row<'l>(&self, line: &'l str, names: &[(usize, Option<&str>)]) -> Result<Vec<Option<Value<'l>>>> {
+    fn row<'l>(&self, line: &'l str, keys: &Keys) -> Result<Vec<Option<Value<'l>>>> {
         let Self::Openx(openx) = self else {
             return match json::read_value(line.as_bytes()) {
-                Ok(value) if value.kind == Kind::Object => Ok(self.fields(value, names)),
+                Ok(value) if value.kind == Kind::Object => Ok(Self::fields(value, keys)),
                 Ok(_) => Err(bad_line(line, "it is no JSON object")),
                 Err(error) => Err(bad_syntax(line, error)),
             };
@@ -95,45 +100,35 @@ impl JsonLines {
             return Ok(Vec::new());
         }
         match json::read_value(line.as_bytes()) {
-            Ok(value) => Ok(self.fields(value, names)),
+            Ok(value) => Ok(Self::fields(value, keys)),
             Err(_) if openx.ignore_malformed => Ok(Vec::new()),
             Err(error) => Err(bad_syntax(line, error)),
         }
     }
 
     /// Finds the fields of an object by name, and of an array by their place.
-    fn fields<'l>(&self, value: Value<'l>, names: &[(usize, Option<&str>)]) -> Vec<Option<Value<'l>>> {
+    fn fields<'l>(value: Value<'l>, keys: &Keys) -> Vec<Option<Value<'l>>> {
         if value.kind == Kind::Array {
             let elements = json::elements(value);
-            return names.iter().map(|(index, _)| elements.get(*index).copied()).collect();
+            return keys.places.iter().map(|place| elements.get(*place).copied()).collect();
         }
-        let wanted: Vec<Name<'_>> = names.iter().map(|(_, name)| self.name(name.unwrap_or_default())).collect();
-        let mut found = vec![None; wanted.len()];
-        let mut dotted = vec![None; wanted.len()];
+        let mut found = vec![None; keys.places.len()];
+        let mut dotted = vec![None; keys.places.len()];
         json::for_members(value, &mut |key, value| {
             let Ok(key) = std::str::from_utf8(&key) else { return };
-            for ((name, found), dotted) in wanted.iter().zip(&mut found).zip(&mut dotted) {
-                if name.is(key) {
-                    // Of a key that stands there twice, the last counts.
+            for at in keys.of(key) {
+                // Of a key that stands there twice, the last counts.
+                if let Some(found) = found.get_mut(*at) {
                     *found = Some(value);
-                } else if dotted.is_none() && name.is_dotted(key) {
-                    *dotted = Some(value);
+                }
+            }
+            for at in keys.of_dotted(key) {
+                if let Some(first @ None) = dotted.get_mut(*at) {
+                    *first = Some(value);
                 }
             }
         });
         found.into_iter().zip(dotted).map(|(found, dotted)| found.or(dotted)).collect()
-    }
-
-    fn name<'n>(&'n self, column: &'n str) -> Name<'n> {
-        match self {
-            Self::Hive => Name { column, key: column, case_insensitive: true, dots: false },
-            Self::Openx(openx) => Name {
-                column,
-                key: openx.mappings.iter().find(|(known, _)| known == column).map_or(column, |(_, key)| key.as_str()),
-                case_insensitive: openx.case_insensitive,
-                dots: openx.dots_in_keys && column.contains('_'),
-            },
-        }
     }
 
     fn is_openx(&self) -> bool {
@@ -231,14 +226,15 @@ impl JsonLines {
     ) -> Result<ArrayRef> {
         let names: Vec<(usize, Option<&str>)> =
             fields.iter().enumerate().map(|(index, (field, _))| (index, field.as_deref())).collect();
+        let keys = Keys::new(self, &names);
         let mut rows = Vec::with_capacity(values.len());
         let mut present = Vec::with_capacity(values.len());
         for value in values {
             let row = match value {
                 None => None,
                 Some(value) if value.kind == Kind::Null => None,
-                Some(value) if value.kind == Kind::Object => Some(self.fields(*value, &names)),
-                Some(value) if self.is_openx() && value.kind == Kind::Array => Some(self.fields(*value, &names)),
+                Some(value) if value.kind == Kind::Object => Some(Self::fields(*value, &keys)),
+                Some(value) if self.is_openx() && value.kind == Kind::Array => Some(Self::fields(*value, &keys)),
                 Some(value) if self.is_openx() && is_blank(*value) => Some(Vec::new()),
                 Some(value) => return Err(bad_json(name, *value, data_type)),
             };
@@ -311,31 +307,6 @@ impl JsonLines {
             _ if self.is_openx() && is_text => Ok(unquoted(value)),
             _ => Ok(String::from_utf8_lossy(value.text)),
         }
-    }
-}
-
-/// What a column is called in objects.
-struct Name<'n> {
-    column: &'n str,
-    key: &'n str,
-    case_insensitive: bool,
-    /// Whether a key may have dots where the column has underscores.
-    dots: bool,
-}
-
-impl Name<'_> {
-    fn is(&self, key: &str) -> bool {
-        self.are_equal(self.key, key)
-    }
-
-    fn is_dotted(&self, key: &str) -> bool {
-        self.dots && key.contains('.') && self.are_equal(self.column, &key.replace('.', "_"))
-    }
-
-    fn are_equal(&self, own: &str, key: &str) -> bool {
-        own == key
-            || (self.case_insensitive
-                && (own.eq_ignore_ascii_case(key) || (!key.is_ascii() && own.to_lowercase() == key.to_lowercase())))
     }
 }
 
