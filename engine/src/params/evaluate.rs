@@ -24,6 +24,10 @@ use crate::diagnostic::suggest;
 /// How many templates may wait for each other; more is an error and not a crash.
 const MAX_DEPTH: usize = 128;
 
+/// How long the text of a parameter may become. Each of a dozen parameters may name the one before ten times; what JavaScript gives is
+/// bound by its own memory.
+const MAX_TEXT_BYTES: usize = 16 << 20;
+
 /// The merged parameters of one task, ready to be evaluated. Made by [`super::scope::Scope::task`].
 #[derive(Debug, Clone)]
 pub struct TaskParams {
@@ -290,7 +294,7 @@ impl<'t> Evaluation<'t> {
             match part {
                 Part::Text(text) => out.push_str(&text),
                 Part::Expression { source: "", .. } => {}
-                Part::Expression { source, offset } => match self.expression(source, offset, site) {
+                Part::Expression { source, offset } => match self.expression_after(&out, source, offset, site) {
                     Ok(text) => out.push_str(&text),
                     Err(error) => {
                         note(Self::place(error, text, source, offset, site), errors);
@@ -397,13 +401,25 @@ impl<'t> Evaluation<'t> {
             match part {
                 Part::Text(text) => out.push_str(&text),
                 Part::Expression { source: "", .. } => {}
-                Part::Expression { source, offset } => match self.expression(source, offset, site) {
+                Part::Expression { source, offset } => match self.expression_after(&out, source, offset, site) {
                     Ok(text) => out.push_str(&text),
                     Err(error) => return Err(Self::place(error, text, source, offset, site)),
                 },
             }
         }
         Ok(out)
+    }
+
+    /// Evaluates an expression that stands behind a text: both together have an end.
+    fn expression_after(&mut self, before: &str, source: &str, offset: usize, site: &mut Site<'t>) -> Result<String> {
+        let text = self.expression(source, offset, site)?;
+        if before.len() + text.len() > MAX_TEXT_BYTES {
+            let message = format!("the text would be longer than {} MiB", MAX_TEXT_BYTES >> 20);
+            let problem = self.problem(TemplateErrorKind::TooBig, message, ParamPath::default(), site.owner);
+            // The place is found by who puts the text together.
+            return Err(Box::new(TemplateError { line: 0, ..problem }));
+        }
+        Ok(text)
     }
 
     /// Completes an error with the place of the expression; an error from further down gets the parameter it came by.
