@@ -286,9 +286,14 @@ fn lives_on(given_up: &GivenUp) -> String {
 /// Says which points are left out, and how they are read.
 fn left_out_why(left_out: &LeftOut) -> String {
     let LeftOut { tier, points, .. } = left_out;
-    let them = if *points == 1 { "it" } else { "them" };
-    let points = counted(*points, "point");
-    format!("{points} came after `{tier}` had given it up, in no roll-up: `--step raw` reads {them}")
+    match points {
+        Ok(points) => {
+            let them = if *points == 1 { "it" } else { "them" };
+            let points = counted(*points, "point");
+            format!("{points} came after `{tier}` had given it up, in no roll-up: `--step raw` reads {them}")
+        }
+        Err(why) => format!("what came after `{tier}` had given it up, in no roll-up, is not counted: {why}"),
+    }
 }
 
 /// Says where the rows come from, and what could not be read.

@@ -2,10 +2,13 @@
 //! older copy of the ledger was put back. What the catalog knows better is taken in, as when a ledger that was lost is rebuilt.
 
 use lake::Result;
+use lake::catalog::Partition;
+use lake::name::Location;
 
 use crate::archive::{parts_of, standing_of, state_of};
-use crate::ledger::LedgerRow;
+use crate::ledger::{Archived, LedgerRow, WindowState};
 use crate::metrics::Metrics;
+use crate::rebuild::Listed;
 use crate::tiers::{Tier, TierKind, TierName};
 use crate::time::TimeRange;
 use crate::window::Window;
@@ -20,8 +23,9 @@ pub struct TakenIn {
 }
 
 impl Metrics {
-    /// Takes into the ledger what the catalog knows better: windows that it lacks, and later generations of those that it has. One list of
-    /// partitions for each Parquet tier. Where an undo points a window to an older version, the ledger stays as it is.
+    /// Takes into the ledger what the catalog knows better: windows that it lacks, later generations of those that it has, and that
+    /// another machine emptied the stores. One list of partitions for each Parquet tier. Where an undo points a window to an older
+    /// version, the ledger stays as it is.
     ///
     /// # Errors
     /// Those of the catalog and the ledger. Repeating it goes on.
@@ -45,22 +49,29 @@ impl Metrics {
         }
         let is_raw = self.tiers.archive().is_some_and(|archive| archive.name == tier.name);
         let step = tier.step.to_string();
-        let (mut windows, mut made_from) = (Vec::new(), Vec::new());
+        let (mut windows, mut listed) = (Vec::new(), Listed::default());
         for partition in self.lake.catalog.partitions(table).await? {
             let [of, label] = partition.values.as_slice() else { continue };
             let Ok(window) = Window::parse(*unit, label) else { continue };
+            if *of != step {
+                continue;
+            }
             let row = rows.binary_search_by_key(&window, |row| row.window).ok().map(|at| &rows[at]);
-            if *of != step || row.is_some_and(|row| is_as_known(row, &partition.location)) {
+            if let Some(row) = row.filter(|row| is_as_known(row, &partition.location)) {
+                if is_raw {
+                    self.catch_up_expiry(tier, row, &partition).await?;
+                }
                 continue;
             }
             let Some(found) = standing_of(&partition)? else { continue };
             let (state, sums) = (state_of(&partition), parts_of(&partition));
             let standing = row.and_then(|row| Some((row, row.standing.as_ref()?)));
-            if standing.is_some_and(|(_, known)| (found.generation, found.made_ms) <= (known.generation, known.made_ms))
-            {
+            if standing.is_some_and(|(_, known)| !is_later(&found, known)) {
                 continue;
             }
             self.bind(&[tier]).await?;
+            // Before the roll-up is known: nobody asks for what it was made of any more then.
+            self.note_dropped(&found.made_from, &mut listed).await?;
             let take = async {
                 match standing {
                     Some((row, _)) => self.ledger.advance(&tier.name, row, &found, state, sums.as_ref(), is_raw).await,
@@ -69,16 +80,37 @@ impl Metrics {
             };
             if self.points().around("metrics: take a window from the catalog", take).await? {
                 windows.push(window);
-                made_from.extend(found.made_from);
             }
         }
-        self.note_dropped(&made_from).await?;
         windows.sort();
         Ok(windows)
+    }
+
+    /// Notes that another machine emptied the stores of a window that is known: else these would seem to have lost its points.
+    async fn catch_up_expiry(&self, tier: &Tier, row: &LedgerRow, partition: &Partition) -> Result<()> {
+        let may_be_behind = matches!(row.state, WindowState::Written | WindowState::Verified)
+            && row.making.is_none()
+            && !row.expiring
+            && !row.is_late();
+        if !may_be_behind || state_of(partition) != WindowState::Expired {
+            return Ok(());
+        }
+        // Stores of this machine alone are not those that were emptied; of one that cannot be reached that is asked another time.
+        if let Ok(true) = self.is_out_of_all_stores(row.window).await {
+            let expired = self.ledger.expired_elsewhere(&tier.name, row);
+            self.points().around("metrics: note that another machine emptied the stores", expired).await?;
+        }
+        Ok(())
     }
 }
 
 /// Tells whether a partition is what the ledger knows. While a window is being made, whoever makes it notes what becomes of it.
-fn is_as_known(row: &LedgerRow, location: &lake::name::Location) -> bool {
+fn is_as_known(row: &LedgerRow, location: &Location) -> bool {
     row.making.is_some() || row.standing.as_ref().is_some_and(|standing| standing.prefix == *location)
+}
+
+/// Tells whether what the catalog points to came after what is known. The numbers begin anew for a window whose partition was dropped
+/// by hand, and the clocks of two machines are not the same: either tells it.
+fn is_later(found: &Archived, known: &Archived) -> bool {
+    found.made_ms > known.made_ms || found.generation > known.generation
 }

@@ -1,12 +1,20 @@
 //! Rebuilding a lost ledger: what the catalog's partitions tell of themselves, and what the stores hold.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use lake::Result;
 
-use crate::archive::{parts_of, standing_of, state_of};
+use crate::archive::{partition_of, parts_of, standing_of, state_of};
 use crate::ledger::{MadeFrom, Touch};
 use crate::metrics::Metrics;
-use crate::tiers::{Tier, TierKind};
+use crate::tiers::{Tier, TierKind, TierName};
 use crate::window::Window;
+
+/// The values of the partitions that the catalog has, of the tiers that were asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    of_tiers: BTreeMap<TierName, BTreeSet<Vec<String>>>,
+}
 
 impl Metrics {
     /// Takes into the ledger what it does not know: windows that the catalog's partitions tell of, and those that the stores
@@ -48,23 +56,39 @@ impl Metrics {
             let restore = self.ledger.restore(&tier.name, window, &archived, state, sums.as_ref(), is_raw);
             found += u64::from(self.points().around("metrics: take a window from the catalog", restore).await?);
         }
-        self.note_dropped(&made_from).await?;
+        self.note_dropped(&made_from, &mut Listed::default()).await?;
         Ok(found)
     }
 
-    /// Notes the windows of which nothing but a roll-up is left: their tier has given them up.
-    pub(crate) async fn note_dropped(&self, made_from: &[MadeFrom]) -> Result<()> {
+    /// Notes the windows of which nothing but a roll-up is left: their tier has given them up. What a roll-up is made of was in the
+    /// catalog before it, so that a list of partitions that is made after the roll-up was found tells what is there no more.
+    pub(crate) async fn note_dropped(&self, made_from: &[MadeFrom], listed: &mut Listed) -> Result<()> {
         for from in made_from {
             let finer = self.tiers.all().iter().find(|tier| tier.name.as_str() == from.tier);
             let Some((tier, unit)) = finer.and_then(|tier| Some((tier, tier.unit()?))) else { continue };
             let window = Window::parse(unit, &from.window)?;
             let row = self.ledger.row(&tier.name, window).await?;
-            if row.is_none_or(|row| row.standing.is_none()) {
+            if row.is_some_and(|row| row.standing.is_some()) || self.is_dropped(tier, window).await? {
+                continue;
+            }
+            if !self.is_listed(tier, window, listed).await? {
                 let note = self.ledger.note_dropped(&tier.name, window);
-                self.points().around("metrics: note that a window is dropped", note).await?;
+                self.points().around("metrics: note that a roll-up alone is left of a window", note).await?;
             }
         }
         Ok(())
+    }
+
+    /// Tells whether the catalog has a partition of a window, by one list for each tier.
+    async fn is_listed(&self, tier: &Tier, window: Window, listed: &mut Listed) -> Result<bool> {
+        let (table, values) = partition_of(tier, window)?;
+        if !listed.of_tiers.contains_key(&tier.name) {
+            let is_there = self.lake.catalog.table(table).await?.is_some();
+            let partitions = if is_there { self.lake.catalog.partitions(table).await? } else { Vec::new() };
+            let all = partitions.into_iter().map(|partition| partition.values).collect();
+            listed.of_tiers.insert(tier.name.clone(), all);
+        }
+        Ok(listed.of_tiers.get(&tier.name).is_some_and(|all| all.contains(&values)))
     }
 
     /// Notes the windows of points in stores.

@@ -98,7 +98,9 @@ impl TypedOperator for Put {
 
 and one for each entry of `values`. The time of the points is that of the clock.
 
-Stores `metrics.last_put`: all figures by the rest of their names.";
+Stores `metrics.last_put`: all figures by the rest of their names.
+
+IAM actions on AWS: `glue:GetTable`, `glue:GetPartitions`, `s3:GetObject`.";
     const EXAMPLE: &'static str = "\
 +replay:
   metrics.replay>: data

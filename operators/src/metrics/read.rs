@@ -168,7 +168,8 @@ window begins and ends too. A length gives one value for each so much time, that
 What a tier has given up (`metrics.expire>` of a Parquet tier) lives on in a coarser one. Without `step` the finest step is chosen that \
 still shows all of the window; with one that shows a part no longer, a warning and `given_up` say which, and which step does.
 
-Points that came to a window after the archive had given it up are in no roll-up: a warning and `left_out` name them.
+Points that came to a window after the archive had given it up are in no roll-up: a warning and `left_out` name them, or say that a store \
+which cannot be read keeps them from being counted.
 
 A series of which no tier has a point is an error; one without points in the window is none.
 
@@ -177,7 +178,9 @@ from the stores, while they hold all that was dumped, and of a roll-up from what
 a gap with its name.
 
 Stores `metrics.last_read`: `name`, `step`, `rows`, `min`, `max`, `avg`, `first` and `last` of the rows' values (none when there is no \
-row), `segments` (a list of `{from, to, tier, rows}`, from the first row to the last one), `gaps`, `instead`, `given_up` and `left_out` (lists of `{from, to, tier, why}`).";
+row), `segments` (a list of `{from, to, tier, rows}`, from the first row to the last one), `gaps`, `instead`, `given_up` and `left_out` (lists of `{from, to, tier, why}`).
+
+IAM actions on AWS: `glue:GetTable`, `glue:GetPartitions`, `s3:GetObject`.";
     const EXAMPLE: &'static str = "\
 +read:
   metrics.read>: web-1.cpu
@@ -287,9 +290,14 @@ fn lives_on(given_up: &GivenUp) -> String {
 /// Says which points are left out, and how they are read.
 fn left_out_why(left_out: &LeftOut) -> String {
     let LeftOut { tier, points, .. } = left_out;
-    let them = if *points == 1 { "it" } else { "them" };
-    let points = counted(*points, "point");
-    format!("{points} came after `{tier}` had given it up, in no roll-up: `step: raw` reads {them}")
+    match points {
+        Ok(points) => {
+            let them = if *points == 1 { "it" } else { "them" };
+            let points = counted(*points, "point");
+            format!("{points} came after `{tier}` had given it up, in no roll-up: `step: raw` reads {them}")
+        }
+        Err(why) => format!("what came after `{tier}` had given it up, in no roll-up, is not counted: {why}"),
+    }
 }
 
 /// Reads a step.

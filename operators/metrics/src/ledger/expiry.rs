@@ -22,6 +22,15 @@ impl Ledger {
         self.go_on(tier, row, (WindowState::Verified, WindowState::Expired), false).await
     }
 
+    /// Notes that another machine emptied the stores of a window whose archived generation is what stands, if it is still as it was.
+    /// Returns whether it is.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub async fn expired_elsewhere(&self, tier: &TierName, row: &LedgerRow) -> Result<bool> {
+        self.go_on(tier, row, (row.state, WindowState::Expired), false).await
+    }
+
     /// Notes that an expired window was looked at and the stores still hold nothing of it, if it is still as it was. Returns
     /// whether it is.
     ///

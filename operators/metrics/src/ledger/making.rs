@@ -67,7 +67,9 @@ impl Ledger {
     /// As [`Ledger::intend`].
     pub async fn promote(&self, tier: &TierName, window: Window, made: &Archived) -> Result<()> {
         let done = self
-            .change(
+            .stand(
+                tier,
+                window,
                 sqlx::query(
                     "UPDATE metric_window SET state = 'written', dumped_touched = ?, expiring = 0, \
                      standing = making, standing_target = making_target, standing_source = making_source, \
@@ -102,7 +104,8 @@ impl Ledger {
     }
 
     /// Notes that what stands is what a dump would make now: `standing` with other figures of its source. `making` is what was
-    /// made to find that out, if anything: it is given up.
+    /// made to find that out, if anything: it is given up. Where another generation was taken from the catalog meanwhile, that one
+    /// stays.
     ///
     /// # Errors
     /// As [`Ledger::intend`].
@@ -113,13 +116,14 @@ impl Ledger {
                 sqlx::query(
                     "UPDATE metric_window SET state = 'written', dumped_touched = ?, expiring = 0, standing = ?, \
                      standing_source = ?, making = NULL, making_target = NULL, making_source = NULL, made = 0 \
-                     WHERE tier = ? AND start_ms = ? AND standing IS NOT NULL",
+                     WHERE tier = ? AND start_ms = ? AND json_extract(standing, '$.prefix') = ?",
                 )
                 .bind(touched(standing.touched))
                 .bind(text)
                 .bind(source.parts.to_bytes())
                 .bind(tier.as_str())
-                .bind(window.range().start_ms),
+                .bind(window.range().start_ms)
+                .bind(standing.prefix.to_string()),
             )
             .await?;
         expect_one(done, window)

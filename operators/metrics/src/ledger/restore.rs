@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use lake::Result;
 
 use super::making::encode;
-use super::{Archived, Ledger, LedgerRow, READ, WindowState, failed};
+use super::{Archived, Ledger, LedgerRow, NOTE, READ, WindowState, failed};
 use crate::checksum::PartSums;
 use crate::tiers::TierName;
 use crate::window::Window;
@@ -29,7 +29,9 @@ impl Ledger {
         let text = encode(standing)?;
         let late = i64::from(is_late);
         let done = self
-            .change(
+            .stand(
+                tier,
+                window,
                 sqlx::query(
                     "INSERT INTO metric_window (tier, start_ms, end_ms, unit, state, generation, begun, ended, \
                      dumped_touched, standing, standing_target, standing_source) \
@@ -54,7 +56,8 @@ impl Ledger {
     }
 
     /// Puts a later generation that the catalog tells of in the place of the one that stands, if the row is still as it was: no
-    /// generation was begun since. Returns whether it was put.
+    /// generation was begun since. Returns whether it was put. The row's number grows in any case: whoever looked at what stood before
+    /// notes nothing of what stands now.
     ///
     /// # Errors
     /// Those of the file.
@@ -68,9 +71,11 @@ impl Ledger {
         is_late: bool,
     ) -> Result<bool> {
         let done = self
-            .change(
+            .stand(
+                tier,
+                row.window,
                 sqlx::query(
-                    "UPDATE metric_window SET state = ?4, generation = max(generation, ?5), begun = begun + ?6, ended = ended + ?6, \
+                    "UPDATE metric_window SET state = ?4, generation = max(generation + 1, ?5), begun = begun + ?6, ended = ended + ?6, \
                      dumped_touched = begun + ended, expiring = 0, standing = ?7, standing_target = ?8, standing_source = ?9 \
                      WHERE tier = ?1 AND start_ms = ?2 AND generation = ?3 AND making IS NULL",
                 )
@@ -86,6 +91,28 @@ impl Ledger {
             )
             .await?;
         Ok(done == 1)
+    }
+
+    /// Notes what stands of a window, in one step with that it is not given up, be it what a roll-up told of it before. Returns how many
+    /// rows the note has changed.
+    pub(super) async fn stand(
+        &self,
+        tier: &TierName,
+        window: Window,
+        note: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+    ) -> Result<u64> {
+        let mut transaction = self.begin().await?;
+        let done = note.execute(&mut *transaction).await.map_err(|error| failed(NOTE, error))?.rows_affected();
+        if done > 0 {
+            sqlx::query("DELETE FROM metric_dropped WHERE tier = ? AND start_ms = ?")
+                .bind(tier.as_str())
+                .bind(window.range().start_ms)
+                .execute(&mut *transaction)
+                .await
+                .map_err(|error| failed(NOTE, error))?;
+        }
+        transaction.commit().await.map_err(|error| failed(NOTE, error))?;
+        Ok(done)
     }
 
     /// Returns the names of the tiers whose partitions are all in it.

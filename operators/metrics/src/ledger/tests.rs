@@ -131,6 +131,47 @@ async fn a_restored_window_is_late_and_one_that_stands_stays() {
 }
 
 #[tokio::test]
+async fn what_was_looked_at_before_a_later_generation_was_taken_in_is_not_noted() {
+    let world = World::new().await;
+    let (window, tier) = (day("2026-01-02"), &world.tier);
+    world.touch(window, Touch::Found).await;
+    let made = world.make(window).await;
+    world.ledger.promote(tier, window, &made).await.unwrap();
+    let given_up = world.make(window).await;
+    world.ledger.give_up(tier, window, given_up.generation).await.unwrap();
+    let row = world.row(window).await;
+    assert_eq!(row.generation, 2);
+    assert!(world.ledger.advance(tier, &row, &archived(2, 9), WindowState::Verified, None, true).await.unwrap());
+    let error = world.ledger.confirm(tier, window, &made, &Tally::default()).await.unwrap_err();
+    assert_eq!((error.kind, error.retryable), (ErrorKind::Conflict, lake::error::Retryable::Yes));
+    assert!(!world.ledger.verified(tier, &row).await.unwrap());
+    let row = world.row(window).await;
+    assert_eq!((row.standing.clone().unwrap().generation, row.generation), (2, 3));
+    world.ledger.confirm(tier, window, &row.standing.unwrap(), &Tally::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_window_that_stands_is_not_given_up() {
+    let world = World::new().await;
+    let (window, tier) = (day("2026-01-02"), &world.tier);
+    let dropped = async || world.ledger.dropped(tier, TimeRange::ALL).await.unwrap();
+    world.ledger.note_dropped(tier, window).await.unwrap();
+    assert!(world.ledger.restore(tier, window, &archived(1, 9), WindowState::Written, None, true).await.unwrap());
+    assert_eq!(dropped().await, []);
+    // A note that changes nothing takes nothing back either.
+    world.ledger.note_dropped(tier, window).await.unwrap();
+    assert!(!world.ledger.restore(tier, window, &archived(2, 9), WindowState::Written, None, true).await.unwrap());
+    assert_eq!(dropped().await, [window]);
+    let row = world.row(window).await;
+    assert!(world.ledger.advance(tier, &row, &archived(2, 9), WindowState::Written, None, true).await.unwrap());
+    assert_eq!(dropped().await, []);
+    world.ledger.note_dropped(tier, window).await.unwrap();
+    let made = world.make(window).await;
+    world.ledger.promote(tier, window, &made).await.unwrap();
+    assert_eq!(dropped().await, []);
+}
+
+#[tokio::test]
 async fn an_expired_window_that_was_looked_at_is_settled_again_unless_something_came() {
     let world = World::new().await;
     let window = day("2026-01-02");

@@ -154,11 +154,25 @@ async fn late_points_stay_in_their_store_and_hold_nothing_up() {
         on_gap: OnGap::Fail,
     };
     let answer = metrics.read(&request("a", None), at(NOW)).await.unwrap();
-    let left_out = LeftOut { range: day("2026-02-01").range(), tier: cold.clone(), points: 1 };
+    let left_out = LeftOut { range: day("2026-02-01").range(), tier: cold.clone(), points: Ok(1) };
     assert_eq!((answer.step.ms(), answer.left_out), (3_600_000, vec![left_out]));
     assert!(metrics.read(&request("b", None), at(NOW)).await.unwrap().left_out.is_empty());
     let raw_step = Some(metrics.tiers().raw_step());
     assert!(metrics.read(&request("a", raw_step), at(NOW)).await.unwrap().left_out.is_empty());
+    // A store that cannot be read does not keep anybody from what the roll-ups say: that is told in place of the number.
+    let folder = metrics.lake.settings.state_dir.join("no folder");
+    std::fs::write(&folder, "").unwrap();
+    let stores = EmbeddedStores { folder, crash_points: CrashPoints::default() };
+    let alone = Metrics::open(&metrics.lake, tiers(DuplicateRule::Last), Arc::new(stores)).await.unwrap();
+    // Of two days whose hours are rolled up no store is needed, of the whole month it is.
+    let days = TimeRange::new(ms("2026-02-01T00:00:00Z"), ms("2026-02-03T00:00:00Z"));
+    let hour = request("a", Some(Step::from_ms(3_600_000).unwrap()));
+    for request in [ReadRequest { range: days, ..hour.clone() }, ReadRequest { on_gap: OnGap::Name, ..hour }] {
+        let answer = alone.read(&request, at(NOW)).await.unwrap();
+        let [left_out] = answer.left_out.as_slice() else { panic!("{:?}", answer.left_out) };
+        assert_eq!((left_out.range, left_out.points.is_err()), (day("2026-02-01").range(), true));
+        assert_eq!(answer.series[0].rows.len(), 3);
+    }
     let late_one = metrics.status(at(NOW)).await.unwrap().into_iter().find(|status| status.tier == cold).unwrap();
     assert_eq!((late_one.window, late_one.state, late_one.is_due), (day("2026-02-01"), WindowState::Open, false));
     archive(&metrics).await.unwrap();
