@@ -63,8 +63,9 @@ const SCENARIOS: [Scenario; 7] = [
 ];
 
 /// The first four take points away for good, which no scenario here may, and the next is passed by damage alone
-/// (`operators/metrics/src/tests`); then those of files in place of a replay (`metrics_input.rs`), and of streams.
-const ELSEWHERE: [&str; 7] = [
+/// (`operators/metrics/src/tests`); then those of files in place of a replay (`metrics_input.rs`), of streams, and of a ledger that is
+/// behind the catalog (`operators/metrics/src/tests/lag.rs`).
+const ELSEWHERE: [&str; 9] = [
     "metrics: note that a window is about to be dropped",
     "metrics: set the tombstone of a dropped window",
     "metrics: drop the partition of a window",
@@ -72,6 +73,8 @@ const ELSEWHERE: [&str; 7] = [
     "metrics: note that a window is not as it should be",
     "metrics: remove the rows of an input",
     "metrics: note how far a stream is read",
+    "metrics: note that a roll-up alone is left of a window",
+    "metrics: note that another machine emptied the stores",
 ];
 
 /// The example after its replay: every point was taken, and nothing has moved but what writing moves.
