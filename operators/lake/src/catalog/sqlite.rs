@@ -33,8 +33,16 @@ impl SqliteCatalog {
     pub(crate) async fn open(pool: SqlitePool, clock: Arc<dyn Clock>) -> Result<Self> {
         let catalog = Self { pool, clock };
         let file = catalog.pool.connect_options().get_filename().display().to_string();
-        let made = catalog.put_database(&Database::new(DEFAULT_DATABASE), "open the catalog").await;
-        made.map_err(|error| error.with("path", file))?;
+        let is_there = sqlx::query("SELECT 1 FROM catalog_database WHERE name = ?")
+            .bind(DEFAULT_DATABASE)
+            .fetch_optional(&catalog.pool)
+            .await
+            .map_err(|error| failed("open the catalog", error).with("path", file.clone()))?;
+        // Who only opens it waits for no writer.
+        if is_there.is_none() {
+            let made = catalog.put_database(&Database::new(DEFAULT_DATABASE), "open the catalog").await;
+            made.map_err(|error| error.with("path", file))?;
+        }
         Ok(catalog)
     }
 
