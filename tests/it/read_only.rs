@@ -139,9 +139,12 @@ fn what_would_change_a_project_that_cannot_be_written_is_refused() {
         format!("exit 2\nexit 2\n\"warnings\":[\"a run would not start here: {refused}; {help}\"]}}\n"),
         "{outcome}"
     );
-    let dropped = "error[T0503]: cannot open the catalog: the catalog cannot be written";
-    assert!(outcome.stderr.contains(dropped), "{outcome}");
-    assert!(outcome.stderr.contains("path: [PROJECT]/disk/.suiro/catalog.sqlite"), "{outcome}");
+    let dropped = format!(
+        "error[T0503]: cannot open the folder of temporary files: the file system is read-only\n  path: [PROJECT]/disk/.suiro/tmp\n  \
+         = help: {help}\n"
+    );
+    assert!(outcome.stderr.contains(&dropped), "{outcome}");
+    assert!(!outcome.stderr.contains("WARN"), "{outcome}");
     assert!(outcome.stderr.contains("the state is in `[PROJECT]/disk/.suiro`"), "{outcome}");
     let run = "error[S0106]: cannot make an attempt in the state store: error returned from database: (code: 8) attempt to write a \
                readonly database\n";

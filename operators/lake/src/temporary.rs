@@ -5,7 +5,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::held::{HeldFile, is_named_after};
 
 /// A folder of this process; its lock is held as long as the process lives, however it ends.
@@ -22,8 +22,14 @@ impl TemporaryFolder {
     /// # Errors
     /// `PermissionDenied`, `ResourcesExhausted` or `External` with the path.
     pub(crate) fn open(parent: &Path) -> Result<Self> {
-        let failed = |error| Error::folder("open the folder of temporary files", parent, error);
+        let made = Self::make_with_parent(parent)?;
+        // Only now: where nothing can be made, nothing can be removed either, and one error says so.
         Self::remove_left_over(parent);
+        Ok(made)
+    }
+
+    fn make_with_parent(parent: &Path) -> Result<Self> {
+        let failed = |error| helped(Error::folder(OPEN, parent, error));
         for _ in 1..TRIES {
             std::fs::create_dir_all(parent).map_err(failed)?;
             // Whoever used the parent last may have removed it between; once a lock is in it, it stays.
@@ -58,7 +64,7 @@ impl TemporaryFolder {
     }
 
     fn of(held: std::io::Result<HeldFile>, parent: &Path) -> Result<Self> {
-        let failed = |error| Error::io("open the folder of temporary files", parent, error);
+        let failed = |error| helped(Error::io(OPEN, parent, error));
         let held = held.map_err(failed)?;
         let folder = held.path().with_extension("");
         // Rows that are spilled are nobody else's business.
@@ -74,6 +80,16 @@ impl TemporaryFolder {
     /// Returns where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.folder
+    }
+}
+
+const OPEN: &str = "open the folder of temporary files";
+
+/// Says who can mend what is refused.
+fn helped(error: Error) -> Error {
+    match error.kind {
+        ErrorKind::PermissionDenied => error.help("make the directory writable for whoever runs suiro"),
+        _ => error,
     }
 }
 
