@@ -266,6 +266,26 @@ fn a_disk_that_gets_full_while_tasks_run_is_said_once() {
     }
 }
 
+/// A claim that finds no room is none: it was told as one of the process that was there before.
+#[test]
+fn a_disk_that_is_still_full_is_said_again() {
+    let project = Project::new();
+    project
+        .write("main.dig", "+say:\n  echo>: hi\n+fill:\n  sh>: test -e room || sh fill.sh\n+after:\n  echo>: after\n");
+    project.write("fill.sh", "dd if=/dev/zero of=filled bs=1k 2>/dev/null; true\n");
+    let script = format!(
+        "mkdir small && mount -t tmpfs -o size=1m tmpfs small || exit 99
+         cp main.dig fill.sh small && cd small
+         run() {{ {SUIRO} run main.dig --session 2024-03-01 > ../out; echo \"exit $?\"; }}
+         run; sh fill.sh; run; run
+         rm filled; touch room; run; tail -n 1 ../out"
+    );
+    let Some(outcome) = with_own_mounts(&project, &script) else { return };
+    assert_eq!(outcome.stdout, "exit 2\nexit 2\nexit 2\nexit 0\nafter\n", "{outcome}");
+    assert_eq!(outcome.stderr.matches("error[S0106]").count(), 3, "{outcome}");
+    assert_eq!(outcome.stderr.matches("error[").count(), 3, "{outcome}");
+}
+
 /// A project on a file system of a few pages that are all used, before the state is made and after.
 #[test]
 fn a_full_disk_below_the_state_is_said_and_what_to_do_about_it() {

@@ -1,6 +1,7 @@
 //! Temporary files of tasks whose process is gone: removed as soon as somebody opens the state, or takes the attempt over.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::shared::EngineParts;
@@ -69,15 +70,15 @@ async fn is_held(parts: &EngineParts, attempt: AttemptId) -> bool {
 /// Removes temporary files. What cannot be removed is left for the next who opens the state.
 pub(super) async fn remove(parts: &EngineParts, dir: &Path) {
     // Most tasks have none; looking takes a microsecond, removing takes a thread.
-    if dir.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+    if dir.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return;
     }
     let effect = tokio::fs::remove_dir_all(dir);
     match parts.settings.crash_points.around("run: remove temporary files", effect).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!(path = %dir.display(), %error, "cannot remove temporary files");
-        }
-        _ => {}
+        // Where nothing can be written, the attempt that is about to be made says so.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ReadOnlyFilesystem) => {}
+        Err(error) => tracing::warn!(path = %dir.display(), %error, "cannot remove temporary files"),
+        Ok(()) => {}
     }
 }
 

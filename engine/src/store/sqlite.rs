@@ -274,9 +274,11 @@ impl StateStore for SqliteStore {
         .bind(attempt.0)
         .bind(epoch)
         .bind(to_json(holder)?)
-        .fetch_optional(&mut *connection)
+        // To the end: SQLite stores a change that gives rows when the last of them is taken, and says only then that the disk is full.
+        .fetch_all(&mut *connection)
         .await
-        .map_err(&database)?;
+        .map_err(&database)?
+        .pop();
         let row = row.ok_or(StoreError::Conflict { what: "the holder of the attempt" })?;
         Ok(Claim { attempt, session: SessionId(row.get(0)), epoch: row.get(1) })
     }
@@ -290,9 +292,11 @@ impl StateStore for SqliteStore {
         .bind(claim.attempt.0)
         .bind(claim.epoch)
         .bind(until.to_string())
-        .fetch_optional(&mut *connection)
+        // To the end, as in a claim.
+        .fetch_all(&mut *connection)
         .await
-        .map_err(&database)?;
+        .map_err(&database)?
+        .pop();
         match row {
             Some(row) if row.get::<bool, _>(0) => Ok(KillRequest::Requested),
             Some(_) => Ok(KillRequest::None),

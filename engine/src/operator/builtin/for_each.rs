@@ -86,7 +86,7 @@ The number of turns is limited by the tasks that an attempt may have (setting `t
             let message = format!("expected at most {MAX_TURNS} combinations, found more");
             return Err(wrong(code::PARAM_VALUE, "_command", message));
         };
-        let repeats: Vec<Vec<usize>> = lists.iter().map(|(_, values)| repeats(values)).collect();
+        let repeats = repeats(&lists);
         let turns = (0..n_turns).map(|turn| combination(&lists, &repeats, turn));
         let group = repeat(context, &params.body, params.parallel, turns)?;
         Ok(TaskResult { subtasks: vec![group], ..TaskResult::default() }.done())
@@ -130,16 +130,19 @@ fn parsed(path: &str, value: Value) -> Result<Value, TaskError> {
     })
 }
 
-/// Returns, for each value of a list, how many equal ones stand before it; nothing at all when there are none.
-fn repeats(values: &[Value]) -> Vec<usize> {
-    let mut seen: HashMap<String, usize> = HashMap::with_capacity(values.len());
-    let counted = values.iter().map(|value| {
-        let times = seen.entry(shown(value)).or_default();
-        *times += 1;
-        *times - 1
-    });
-    let counted: Vec<usize> = counted.collect();
-    if counted.iter().all(|before| *before == 0) { Vec::new() } else { counted }
+/// Returns, for each value of each list, how many equal ones stand before it in its list; nothing at all where none does.
+fn repeats(lists: &Lists) -> Vec<Vec<usize>> {
+    let counted = |values: &Vec<Value>| {
+        let mut seen: HashMap<String, usize> = HashMap::with_capacity(values.len());
+        let before = values.iter().map(|value| {
+            let times = seen.entry(shown(value)).or_default();
+            *times += 1;
+            *times - 1
+        });
+        before.collect()
+    };
+    let counted: Vec<Vec<usize>> = lists.iter().map(|(_, values)| counted(values)).collect();
+    if counted.iter().flatten().all(|before| *before == 0) { Vec::new() } else { counted }
 }
 
 fn shown(value: &Value) -> String {
@@ -154,21 +157,23 @@ fn combination(lists: &Lists, repeats: &[Vec<usize>], turn: usize) -> (String, P
     let mut bound = Params::new();
     let mut weight: usize = lists.iter().map(|(_, values)| values.len()).product();
     let mut rest = turn;
-    let mut repeated = Vec::new();
+    let mut which = Vec::new();
     for (position, (key, values)) in lists.iter().enumerate() {
         weight /= values.len().max(1);
         let chosen = rest / weight.max(1);
         rest %= weight.max(1);
         let value = values.get(chosen).cloned().unwrap_or(Value::Null);
-        let text = shown(&value);
-        repeated.push(repeats.get(position).and_then(|before| before.get(chosen)).copied().unwrap_or(0));
+        // Most loops repeat nothing, and may have very many turns.
+        if !repeats.is_empty() {
+            which.push(repeats.get(position).and_then(|before| before.get(chosen)).copied().unwrap_or(0) + 1);
+        }
         let separator = if position == 0 { "" } else { "&" };
         // Writing into a string cannot fail.
-        let _ = write!(name, "{separator}{position}={}={chosen}={}", escaped(key), escaped(&text));
+        let _ = write!(name, "{separator}{position}={}={chosen}={}", escaped(key), escaped(&shown(&value)));
         bound.insert(key.clone(), value);
     }
-    if repeated.iter().any(|before| *before > 0) {
-        let which: Vec<String> = repeated.iter().map(|before| (before + 1).to_string()).collect();
+    if which.iter().any(|which| *which > 1) {
+        let which: Vec<String> = which.iter().map(usize::to_string).collect();
         let _ = write!(name, "{}{}", turns::REPEATED, which.join("."));
     }
     (name, bound)
@@ -201,7 +206,7 @@ mod tests {
     #[test]
     fn turns_with_the_same_values_are_told_apart() {
         let lists = lists(json!({"a": ["x", "y", "x", 1, "1"], "b": [2, 2]})).unwrap();
-        let repeats: Vec<Vec<usize>> = lists.iter().map(|(_, values)| repeats(values)).collect();
+        let repeats = repeats(&lists);
         let names: Vec<String> = (0..10).map(|turn| combination(&lists, &repeats, turn).0).collect();
         assert_eq!(
             names,
