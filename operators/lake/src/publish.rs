@@ -4,6 +4,7 @@
 
 mod avro;
 mod batch;
+mod buckets;
 mod collect;
 mod commit;
 mod counted;
@@ -36,6 +37,7 @@ mod versions;
 mod whole;
 
 pub use avro::AvroCompression;
+pub use buckets::{Buckets, Layout};
 pub use collect::Collected;
 pub use commit::{NewPartition, NewVersion, Published};
 pub use decide::{OnEmpty, PublishMode, RowLimit, RowLimits, SaveMode};
@@ -55,7 +57,8 @@ pub use version::{VersionName, version_root};
 pub use versions::{IntendedVersion, VersionRoot, VersionState, Versions, WrittenVersion};
 
 use self::parquet::StoredColumn;
-use crate::catalog::{Column, Storage, TableFormat};
+use self::text::{TextCompression, TextForm};
+use crate::catalog::{Column, Storage, Table, TableFormat};
 use crate::error::Result;
 use crate::sql::Type;
 
@@ -68,6 +71,8 @@ pub enum Format {
     Orc(OrcCompression),
     /// Avro.
     Avro(AvroCompression),
+    /// Lines of text: delimited values or JSON.
+    Text(TextForm, TextCompression),
 }
 
 /// The compression inside Parquet pages.
@@ -95,6 +100,9 @@ impl Format {
     /// Returns the descriptor of objects of these columns in this format. One of Avro has the schema of its objects, for
     /// readers that do not take it from each of them.
     pub fn storage(self, columns: &[Column]) -> Storage {
+        if let Self::Text(form, _) = self {
+            return form.storage();
+        }
         let mut storage = self.table_format().storage();
         if let Self::Avro(_) = self {
             let typed =
@@ -112,16 +120,23 @@ impl Format {
             Self::Parquet(_) => TableFormat::Parquet,
             Self::Orc(_) => TableFormat::Orc,
             Self::Avro(_) => TableFormat::Avro,
+            Self::Text(form, _) => form.table_format(),
         }
     }
 
-    /// Returns how objects of a table in this format are written when nothing says more; none for one that is not written so.
-    pub fn of_table(format: TableFormat) -> Option<Self> {
-        match format {
-            TableFormat::Parquet => Some(Self::Parquet(Compression::default())),
-            TableFormat::Orc => Some(Self::Orc(OrcCompression::default())),
-            TableFormat::Avro => Some(Self::Avro(AvroCompression::default())),
-            _ => None,
+    /// Returns how objects of a table are written when nothing says more.
+    ///
+    /// # Errors
+    /// What of the table they cannot be written with, as the end of a sentence about it: its `SerDe`, or one of its properties.
+    pub fn of_table(table: &Table) -> std::result::Result<Self, String> {
+        if let Some(form) = TextForm::of_table(&table.storage, &table.parameters) {
+            return form.map(|form| Self::Text(form, TextCompression::default()));
+        }
+        match TableFormat::of(&table.storage) {
+            Some(TableFormat::Parquet) => Ok(Self::Parquet(Compression::default())),
+            Some(TableFormat::Orc) => Ok(Self::Orc(OrcCompression::default())),
+            Some(TableFormat::Avro) => Ok(Self::Avro(AvroCompression::default())),
+            _ => Err(format!("its SerDe `{}`", table.storage.serde)),
         }
     }
 

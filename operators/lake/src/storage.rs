@@ -157,7 +157,12 @@ impl Storage {
     }
 
     /// Makes our error of a failed call of the store.
-    fn failed(&self, operation: &'static str, location: Option<&Location>, error: object_store::Error) -> Error {
+    pub(crate) fn failed(
+        &self,
+        operation: &'static str,
+        location: Option<&Location>,
+        error: object_store::Error,
+    ) -> Error {
         match (&self.place, location) {
             (Place::Folder(folder), Some(location)) => {
                 error::of(operation, Some(location), &folder.file(location), error)

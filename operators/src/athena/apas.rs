@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::checks;
 use super::format::{CompressionName, FormatName, format};
 use super::job::{self, Job, Progress};
-use super::options::{WritingParams, athena_scope, problem};
+use super::options::{WritingParams, athena_scope, buckets, problem};
 use super::output::{dollars, path, store};
 use crate::door::LakeDoor;
 use crate::error::AtParam as _;
@@ -94,7 +94,7 @@ pub(crate) struct Params {
     /// The format; the table's unless given.
     #[serde(default)]
     format: Option<FormatName>,
-    /// The compression inside what is written; `zstd` unless given. Without `format` it is one of Parquet's.
+    /// The compression of what is written; `zstd` unless given, and `gzip` of JSON and text. Without `format` it is one of Parquet's.
     #[serde(default)]
     compression: Option<CompressionName>,
     /// What it shares with its sibling.
@@ -163,7 +163,9 @@ nobody looks, its objects and rows are counted, `checks` run on it, and then one
 version before is kept for the retention (24 hours unless set), for queries that still read it and for `suiro partition undo`.
 
 The columns of the SELECT are compared with the table's before anything is written, all differences are reported at once, and \
-the rows are written in the table's order and types.
+the rows are written in the table's order and types, and in its format, delimiter and buckets. Tables of other SerDes than Parquet's, ORC's, \
+Avro's, Hive's JSON and delimited text, and text with a header or with separators of its own, are not written: `format` says then \
+which format the partition has.
 
 | `save_mode` | partition registered | not registered |
 |---|---|---|
@@ -181,7 +183,8 @@ deleted before the new partition stands; the table is made when it is missing; t
 
 IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `athena:StopQueryExecution`, `glue:GetTable`, \
 `glue:CreateTable`, `glue:GetPartition`, `glue:CreatePartition`, `glue:UpdatePartition`, `s3:ListBucket`, `s3:GetObject`, \
-`s3:PutObject`, `s3:DeleteObject`.";
+`s3:PutObject`, `s3:DeleteObject`; for the temporary tables of \
+`checks` and of buckets `glue:DeleteTable`.";
     const EXAMPLE: &'static str = "\
 +summary:
   athena.apas>: |
@@ -255,7 +258,8 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
         mode,
         version_location: location("version_location", params.version_location.as_deref())?,
         location: location("location", params.location.as_deref())?,
-        format: format(params.format, params.compression)?,
+        format: format(params.format, params.compression, params.writing.field_delimiter())?,
+        buckets: params.writing.buckets()?,
         limits: RowLimits { min_rows: params.min_rows, max_drop_percent: params.max_drop_percent },
         checks: checks::resolve(lake, context, &params.checks, &extra).await?,
         create_table: true,
@@ -307,6 +311,10 @@ struct SchemaParams {
     location: Option<String>,
     #[serde(default)]
     format: Option<FormatName>,
+    #[serde(default)]
+    bucketed_by: Vec<String>,
+    #[serde(default)]
+    bucket_count: Option<u32>,
 }
 
 /// Reads the options that decide which columns and tables fit, for a plan; none when they are not known yet or wrong, which is said elsewhere.
@@ -315,8 +323,9 @@ pub(crate) fn planned_options(params: &EngineParams) -> Option<PublishOptions> {
     let (on_schema_change, on_missing_column) =
         schema_options(params.on_schema_change, params.null_fill, params.ignore_schema_diff);
     let mode = mode(params.publish, params.location.is_some());
-    let format = format(params.format, None).ok()?;
-    Some(PublishOptions { on_schema_change, on_missing_column, mode, format, ..PublishOptions::default() })
+    let format = format(params.format, None, None).ok()?;
+    let buckets = buckets(&params.bucketed_by, params.bucket_count).ok()?;
+    Some(PublishOptions { on_schema_change, on_missing_column, mode, format, buckets, ..PublishOptions::default() })
 }
 
 /// Says that a partition has a key.
@@ -324,12 +333,11 @@ fn no_key() -> TaskError {
     problem("partition_kv", "expected at least one partition key".to_owned())
 }
 
-/// Refuses what is written on no profile, and options that do not fit together.
+/// Refuses options that do not fit together.
 fn refuse(params: &Params) -> Result<(), TaskError> {
     if params.partition_kv.is_empty() {
         return Err(no_key());
     }
-    params.writing.refuse_unwritable()?;
     if params.publish == Some(Publish::Version) && params.location.is_some() {
         let message = "a version has a place of its own: leave out `location`, or say `publish: in_place`";
         return Err(problem("location", message.to_owned()));

@@ -74,7 +74,7 @@ pub(crate) struct Params {
     /// The format.
     #[serde(default)]
     format: Option<FormatName>,
-    /// The compression inside what is written; `zstd` unless given. Without `format` it is one of Parquet's.
+    /// The compression of what is written; `zstd` unless given, and `gzip` of JSON and text. Without `format` it is one of Parquet's.
     #[serde(default)]
     compression: Option<CompressionName>,
     /// What it shares with its sibling.
@@ -141,7 +141,8 @@ its data are not destroyed before the SELECT has run; the default name has nothi
 without a table are no table.
 
 IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `athena:StopQueryExecution`, `glue:GetTable`, \
-`glue:CreateTable`, `glue:UpdateTable`, `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteObject`.";
+`glue:CreateTable`, `glue:UpdateTable`, `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteObject`; for the temporary tables of \
+`checks` and of buckets `glue:DeleteTable`.";
     const EXAMPLE: &'static str = "\
 +visitors:
   athena.ctas>: |
@@ -200,7 +201,8 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
             SaveModeName::ErrorIfExists | SaveModeName::None => SaveMode::ErrorIfExists,
         },
         location,
-        format: format(params.format, params.compression)?,
+        format: format(params.format, params.compression, params.writing.field_delimiter())?,
+        buckets: params.writing.buckets()?,
         contents: if params.table_mode == TableMode::Empty { Contents::Nothing } else { Contents::Rows },
         limits: RowLimits { min_rows: params.min_rows, ..RowLimits::default() },
         checks: checks::resolve(lake, context, &params.checks, &extra).await?,
@@ -220,9 +222,8 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
     })
 }
 
-/// Refuses what is written on no profile, and options that do not fit together.
+/// Refuses options that do not fit together.
 fn refuse(params: &Params) -> Result<(), TaskError> {
-    params.writing.refuse_unwritable()?;
     if params.table_mode == TableMode::DataOnly && params.location.is_none() {
         let message = "`table_mode: data_only` needs a `location`: nothing else names its objects";
         return Err(problem("table_mode", message.to_owned()));

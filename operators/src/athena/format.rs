@@ -1,6 +1,7 @@
-//! `format` and `compression`: what these tasks write, and what a table asks for.
+//! `format`, `compression` and `field_delimiter`: what these tasks write, and what a table asks for.
 
 use engine::operator::TaskError;
+use lake::publish::text::{TextCompression, TextForm};
 use lake::publish::{AvroCompression, Compression, Format, OrcCompression};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,9 +18,10 @@ pub(super) enum FormatName {
     Orc,
     /// Avro. Names of columns have letters, digits and `_`, and keys of maps are text.
     Avro,
-    /// JSON lines; not written yet, on any profile.
+    /// A JSON object a line.
     Json,
-    /// Delimited text; not written yet, on any profile.
+    /// Values between delimiters, a row a line. On the embedded lake a value that holds a line end or the delimiter fails the task;
+    /// Athena and Trino write it as it is, and it is read back as other values.
     Textfile,
 }
 
@@ -31,7 +33,7 @@ pub(super) enum CompressionName {
     Zstd,
     /// Snappy.
     Snappy,
-    /// Gzip, of Parquet.
+    /// Gzip, of Parquet, JSON and text.
     Gzip,
     /// Zlib, of ORC.
     Zlib,
@@ -51,6 +53,7 @@ pub(super) enum CompressionName {
 pub(super) fn format(
     format: Option<FormatName>,
     compression: Option<CompressionName>,
+    field_delimiter: Option<&str>,
 ) -> Result<Option<Format>, TaskError> {
     use CompressionName as Name;
     let of_other = |format: &str, mine: &str, likely: Name| {
@@ -63,6 +66,23 @@ pub(super) fn format(
             _ => String::new(),
         };
         problem("compression", format!("`{given}` is no compression of {format}: expected {mine}{meant}"))
+    };
+    if let (Some(_), None | Some(FormatName::Parquet | FormatName::Orc | FormatName::Avro | FormatName::Json)) =
+        (field_delimiter, format)
+    {
+        let message = "only text has a delimiter: give `format: textfile` with it, or leave it out";
+        return Err(problem("field_delimiter", message.to_owned()));
+    }
+    let text = |form: TextForm| {
+        let compression = match compression {
+            Some(Name::Zstd) => TextCompression::Zstd,
+            Some(Name::None) => TextCompression::None,
+            Some(Name::Gzip) | None => TextCompression::Gzip,
+            Some(Name::Snappy | Name::Zlib | Name::Lz4 | Name::Deflate) => {
+                return Err(of_other("text", "`gzip`, `zstd` or `none`", Name::Gzip));
+            }
+        };
+        Ok(Format::Text(form, compression))
     };
     let written = match format {
         None if compression.is_none() => return Ok(None),
@@ -94,13 +114,28 @@ pub(super) fn format(
                 return Err(of_other("Avro", "`zstd`, `snappy`, `deflate` or `none`", Name::Deflate));
             }
         }),
-        Some(other @ (FormatName::Json | FormatName::Textfile)) => {
-            let name = format!("{other:?}").to_lowercase();
-            let message = format!("`{name}` is not written yet, on any profile: expected `parquet`, `orc` or `avro`");
-            return Err(problem("format", message));
-        }
+        Some(FormatName::Json) => text(TextForm::Json)?,
+        Some(FormatName::Textfile) => text(field_delimiter.map_or_else(|| Ok(TextForm::default()), delimited)?)?,
     };
     Ok(Some(written))
+}
+
+/// Reads the delimiter of text.
+fn delimited(text: &str) -> Result<TextForm, TaskError> {
+    let mut characters = text.chars();
+    match (characters.next(), characters.next()) {
+        // Readers of Hive's text compare bytes; ^B to ^H stand between the parts of nested values.
+        (Some(delimiter), None)
+            if delimiter.is_ascii() && !matches!(delimiter, '\0' | '\n' | '\r' | '\u{2}'..='\u{8}') =>
+        {
+            Ok(TextForm::Delimited(delimiter))
+        }
+        _ => {
+            let expected = "one ASCII character that is no line end and no sign of nested values (^B to ^H)";
+            let message = format!("expected {expected}, such as `,` or `\\t`, found `{}`", text.escape_debug());
+            Err(problem("field_delimiter", message))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -109,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_compression_is_one_of_its_format() {
-        let of = |name, compression| format(name, compression).map_err(|error| error.params[0].message.clone());
+        let of = |name, compression| format(name, compression, None).map_err(|error| error.params[0].message.clone());
         assert_eq!(of(None, None).unwrap(), None);
         assert_eq!(of(Some(FormatName::Parquet), None).unwrap(), Some(Format::Parquet(Compression::Zstd)));
         assert_eq!(
@@ -133,8 +168,29 @@ mod tests {
             "`zlib` is no compression of Parquet: expected `zstd`, `snappy`, `gzip` or `none`; did you mean `gzip`?"
         );
         assert_eq!(
-            of(Some(FormatName::Json), None).unwrap_err(),
-            "`json` is not written yet, on any profile: expected `parquet`, `orc` or `avro`"
+            of(Some(FormatName::Json), None).unwrap(),
+            Some(Format::Text(TextForm::Json, TextCompression::Gzip))
         );
+        assert_eq!(
+            of(Some(FormatName::Textfile), Some(CompressionName::Snappy)).unwrap_err(),
+            "`snappy` is no compression of text: expected `gzip`, `zstd` or `none`"
+        );
+    }
+
+    #[test]
+    fn a_delimiter_is_one_character_of_text() {
+        let of = |name, delimiter| format(name, None, Some(delimiter)).map_err(|error| error.params[0].message.clone());
+        assert_eq!(
+            of(Some(FormatName::Textfile), "\t").unwrap(),
+            Some(Format::Text(TextForm::Delimited('\t'), TextCompression::Gzip))
+        );
+        let expected = "expected one ASCII character that is no line end and no sign of nested values (^B to ^H), such as `,` or \
+                        `\\t`, found";
+        for (text, found) in [("", "``"), (", ", "`, `"), ("\n", "`\\n`"), ("\u{2}", "`\\u{2}`"), ("é", "`é`")] {
+            assert_eq!(of(Some(FormatName::Textfile), text).unwrap_err(), format!("{expected} {found}"));
+        }
+        let alone = "only text has a delimiter: give `format: textfile` with it, or leave it out";
+        assert_eq!(of(None, ",").unwrap_err(), alone);
+        assert_eq!(of(Some(FormatName::Json), ",").unwrap_err(), alone);
     }
 }

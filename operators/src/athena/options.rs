@@ -7,6 +7,7 @@ use engine::operator::surroundings::constant;
 use engine::operator::{ParamProblem, TaskContext, TaskError};
 use engine::params::{Params, byte_size, duration};
 use lake::name::Location;
+use lake::publish::Buckets;
 use lake::query::QueryOptions;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,13 +20,15 @@ use crate::partition::table_name;
 /// The parameters that `apas>` and `ctas>` share: how rows are written, and how the query is run.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct WritingParams {
-    /// The delimiter of text formats.
+    /// The delimiter of `format: textfile`, one ASCII character: `,` or `"\t"`; `^A`, Hive's own, unless given.
     #[serde(default)]
     field_delimiter: Option<String>,
-    /// Columns to bucket by.
+    /// Columns by whose values rows are dealt out to buckets, each an object (or more) of its own, as Hive does: whole numbers,
+    /// `boolean`, `real`, `double`, `date` and text. An existing table's buckets are taken unless given. With Athena rows go through a
+    /// table that is dropped again, which a workgroup that enforces its output location does not allow.
     #[serde(default)]
     bucketed_by: Vec<String>,
-    /// How many buckets.
+    /// How many buckets, 1 to 100; it goes with `bucketed_by`.
     #[serde(default)]
     bucket_count: Option<u32>,
     /// Further properties of Athena's CTAS; on the embedded lake there is none that changes what is written.
@@ -47,15 +50,17 @@ impl WritingParams {
         &self.query
     }
 
-    /// Refuses what is written on no profile.
-    pub(super) fn refuse_unwritable(&self) -> Result<(), TaskError> {
-        if !self.bucketed_by.is_empty() || self.bucket_count.is_some() {
-            return Err(problem("bucketed_by", NO_BUCKETS.to_owned()));
-        }
-        if self.field_delimiter.is_some() {
-            return Err(problem("field_delimiter", NO_TEXT.to_owned()));
-        }
-        Ok(())
+    /// Reads the buckets; none for those of the table.
+    ///
+    /// # Errors
+    /// Of the workflow's author, for columns without a number, and a number without columns.
+    pub(super) fn buckets(&self) -> Result<Option<Buckets>, TaskError> {
+        buckets(&self.bucketed_by, self.bucket_count)
+    }
+
+    /// Returns the delimiter of text.
+    pub(super) fn field_delimiter(&self) -> Option<&str> {
+        self.field_delimiter.as_deref()
     }
 }
 
@@ -127,6 +132,21 @@ impl QueryParams {
     }
 }
 
+/// Reads the buckets; none for those of the table.
+///
+/// # Errors
+/// Of the workflow's author, for columns without a number, and a number without columns.
+pub(super) fn buckets(bucketed_by: &[String], bucket_count: Option<u32>) -> Result<Option<Buckets>, TaskError> {
+    match (bucketed_by.is_empty(), bucket_count) {
+        (true, None) => Ok(None),
+        (true, Some(_)) => Err(problem("bucket_count", NO_COLUMNS.to_owned())),
+        (false, None) => Err(problem("bucketed_by", NO_COUNT.to_owned())),
+        (false, Some(count)) => {
+            Ok(Some(Buckets { columns: bucketed_by.iter().map(|name| name.to_lowercase()).collect(), count }))
+        }
+    }
+}
+
 /// Looks at options whose values are written as they are, for what their types do not say: names, spans of time, places, and what
 /// is not written. What a `${…}` decides is not known yet.
 pub(crate) fn inspect(params: &Params) -> Vec<ParamProblem> {
@@ -153,15 +173,15 @@ pub(crate) fn inspect(params: &Params) -> Vec<ParamProblem> {
     let compression = read("compression").and_then(|name| serde_json::from_value(name).ok());
     // Of a format that is not known yet nobody can tell its compressions.
     if format.is_some() || !is_given(params, "format") {
-        wrong.extend(super::format::format(format, compression).err());
+        let delimiter = known("field_delimiter");
+        wrong.extend(super::format::format(format, compression, delimiter.as_deref()).err());
     }
-    let has_buckets = params.get("bucketed_by").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
-    if has_buckets || is_given(params, "bucket_count") {
-        let name = if has_buckets { "bucketed_by" } else { "bucket_count" };
-        wrong.push(problem(name, NO_BUCKETS.to_owned()));
-    }
-    if is_given(params, "field_delimiter") {
-        wrong.push(problem("field_delimiter", NO_TEXT.to_owned()));
+    let names = params.get("bucketed_by").filter(|value| !matches!(value, Value::Null));
+    let has_columns = names.is_some_and(|names| names.as_array().is_none_or(|names| !names.is_empty()));
+    match (has_columns, is_given(params, "bucket_count")) {
+        (true, false) => wrong.push(problem("bucketed_by", NO_COUNT.to_owned())),
+        (false, true) => wrong.push(problem("bucket_count", NO_COLUMNS.to_owned())),
+        _ => {}
     }
     wrong.into_iter().flat_map(|error| error.params).collect()
 }
@@ -170,9 +190,9 @@ fn is_given(params: &Params, name: &str) -> bool {
     params.get(name).is_some_and(|value| !matches!(value, Value::Null))
 }
 
-const NO_BUCKETS: &str = "buckets are not written yet, on any profile: leave it out";
+const NO_COUNT: &str = "expected `bucket_count` beside it: how many buckets";
 
-const NO_TEXT: &str = "text formats are not written yet, on any profile: expected `format: parquet`, `orc` or `avro`";
+const NO_COLUMNS: &str = "expected `bucketed_by` beside it: the columns that decide the bucket";
 
 /// Reads a span of time.
 fn span(name: &'static str, text: Option<&str>) -> Result<Option<Duration>, TaskError> {

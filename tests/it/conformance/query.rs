@@ -55,6 +55,7 @@ fn objects(sql: &str, prefix: &str, token: &str, partition_by: &[&str]) -> Query
         destination: Destination::Objects {
             prefix: Location::parse(prefix).unwrap(),
             format: Format::default(),
+            buckets: None,
             partition_by: partition_by.iter().map(|key| (*key).to_owned()).collect(),
         },
         ..Query::new(sql, None, token)

@@ -60,6 +60,7 @@ fn write(sql: &str, prefix: &str, token: String) -> Query {
         destination: Destination::Objects {
             prefix: Location::parse(prefix).unwrap(),
             format: Format::default(),
+            buckets: None,
             partition_by: Vec::new(),
         },
         ..Query::new(sql, None, token)

@@ -93,7 +93,7 @@ fn trino_suiro_and_awswrangler_read_each_other() {
     assert_eq!(project.query(&asked("tr.forms")), told);
     assert_eq!(project.query(&asked("tr.avros")), told);
     let columns = "id, amount, name, at, day, tags, counts, place";
-    for format in ["orc", "avro"] {
+    for format in ["orc", "avro", "json", "textfile"] {
         let task = format!(
             "+ours:\n  athena.ctas>: SELECT {columns}, dt FROM tr.forms\n  database: web\n  table: ours_{format}\n  \
              format: {format}\n  partitioned_by: [dt]\n"
@@ -122,6 +122,45 @@ fn trino_suiro_and_awswrangler_read_each_other() {
         "DROP SCHEMA tr",
     ]);
     assert!(!project.succeed(&["table", "list"]).stdout.contains("tr"), "nothing is left of it");
+    drop(lake);
+    assert_eq!(endpoint.stop(), Some(0));
+}
+
+/// Columns of every type that has buckets.
+const NUMBERS: &str = "SELECT n, nullif(n, 5) AS g, CAST(n AS varchar) AS s, CAST('ä' || CAST(n AS varchar) AS varchar(9)) AS v, \
+                       CAST(n AS integer) AS i, CAST(n AS smallint) AS h, CAST(n AS tinyint) AS t, n / 7e0 AS d, \
+                       CAST(n / 7e0 AS real) AS r, n % 3 = 0 AS b, date_add('day', n * 400, DATE '1970-01-01') AS day \
+                       FROM UNNEST(sequence(-40, 40)) AS numbers (n)";
+
+#[test]
+fn each_row_is_in_the_bucket_in_which_trino_has_it() {
+    let Some(trino) = Trino::find() else { return };
+    let project = Project::new();
+    std::fs::create_dir_all(project.path().join(".suiro/warehouse/s3/trino")).unwrap();
+    let endpoint = Endpoint::start(&project, &[], &[]);
+    let lake = trino.connect(endpoint.url());
+    lake.ask(&["CREATE SCHEMA tr WITH (location = 's3://trino/tr/')"]);
+    for columns in [&["g"][..], &["s"], &["v"], &["i"], &["h"], &["t"], &["d"], &["r"], &["b"], &["day"], &["s", "g"]] {
+        let name = columns.join("_");
+        let task = format!(
+            "+ours:\n  athena.ctas>: {NUMBERS}\n  database: web\n  table: by_{name}\n  bucketed_by: [{}]\n  bucket_count: 7\n",
+            columns.join(", ")
+        );
+        project.write("main.dig", task);
+        project.succeed(&["run", "main.dig", "--session", "2026-03-03", "--rerun", "-q"]);
+        let quoted: Vec<String> = columns.iter().map(|column| format!("'{column}'")).collect();
+        lake.ask(&[&format!(
+            "CREATE TABLE tr.by_{name} WITH (format = 'PARQUET', bucketed_by = ARRAY[{}], bucket_count = 7) AS {NUMBERS}",
+            quoted.join(", ")
+        )]);
+        let placed = |schema: &str| format!("SELECT n, \"$bucket\" FROM {schema}.by_{name}");
+        assert_eq!(lake.ask(&[&format!("{} EXCEPT {}", placed("tr"), placed("web"))]), json!([]), "{name}");
+        assert_eq!(lake.ask(&[&format!("SELECT count(*) FROM web.by_{name}")]), json!([[81]]), "{name}");
+        lake.ask(&[&format!("DROP TABLE tr.by_{name}")]);
+    }
+    // A value is looked for in its bucket alone.
+    assert_eq!(lake.ask(&["SELECT n FROM web.by_s WHERE s = '17'"]), json!([[17]]));
+    lake.ask(&["DROP SCHEMA tr"]);
     drop(lake);
     assert_eq!(endpoint.stop(), Some(0));
 }

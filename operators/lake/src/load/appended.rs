@@ -9,11 +9,11 @@ use indexmap::IndexMap;
 
 use super::job::Plan;
 use crate::catalog::{PartitionValues, Table};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::Location;
 use crate::publish::record::{LOADS, Record};
-use crate::publish::validate::rows;
+use crate::publish::validate::{RowsAre, rows};
 use crate::query::WrittenObject;
 
 /// How many loads the parameter names; more are told as [`ANY`]. Glue takes 512,000 characters for a value, and a partition's
@@ -40,14 +40,18 @@ pub(super) async fn take_over(
             continue;
         }
         if is_of(below, plan) {
-            // It goes, whatever it is: one that cannot be read any more stops no load that brings its rows anew.
-            left_behind += rows(&lake.storage, &object.location, object.bytes).await.unwrap_or(0);
+            left_behind += match rows(&lake.storage, &object.location, object.bytes, RowsAre::Described).await {
+                Ok(rows) => rows,
+                // It goes, whatever it is: a damaged one stops no load that brings its rows anew.
+                Err(error) if error.kind == ErrorKind::InvalidData => 0,
+                Err(error) => return Err(error),
+            };
             continue;
         }
         let target = prefix.join(below)?;
         let copy = lake.storage.copy(&object.location, &target);
         lake.settings.crash_points.around("load: take over an object", copy).await?;
-        let rows = rows(&lake.storage, &target, object.bytes).await?;
+        let rows = rows(&lake.storage, &target, object.bytes, RowsAre::Described).await?;
         objects.push(WrittenObject { location: target, bytes: object.bytes, rows, partition: Vec::new() });
     }
     Ok(left_behind)

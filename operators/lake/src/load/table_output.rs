@@ -23,8 +23,9 @@ use crate::catalog::{Column, Database, Expect, Partition, PartitionValues, Table
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::{Location, TableName, check_partition_value};
+use crate::publish::Buckets;
 use crate::publish::record::{Record, schema_hash};
-use crate::publish::validate::validate;
+use crate::publish::validate::{RowsAre, validate};
 use crate::publish::{IntendedVersion, NewPartition, NewVersion, VersionName, VersionState, version_root};
 use crate::query::WrittenObject;
 use crate::sql::Type;
@@ -98,6 +99,13 @@ pub(crate) async fn compare(lake: &Lake, output: &TableOutput, columns: &[Column
     let mut differences = Vec::new();
     if table.is_view() {
         differences.push("it is a view".to_owned());
+    }
+    if let Some(buckets) = Buckets::of(&table.storage) {
+        differences.push(format!(
+            "it has {} buckets by {}, which a load does not write: `athena.apas>` does",
+            buckets.count,
+            buckets.columns.join(", ")
+        ));
     }
     let found: Vec<&str> = table.partition_keys.iter().map(|key| key.name.as_str()).collect();
     let expected: Vec<String> = output.partition_by.keys().map(|key| key.to_lowercase()).collect();
@@ -405,7 +413,7 @@ impl TableDestination {
             let left_behind = appended::take_over(lake, plan, &old, &prefix, &mut objects).await?;
             self.inner.replaced.fetch_add(left_behind, Ordering::Relaxed);
         }
-        let validated = validate(&lake.storage, std::slice::from_ref(&prefix), &objects).await?;
+        let validated = validate(&lake.storage, std::slice::from_ref(&prefix), &objects, RowsAre::Described).await?;
         Ok(NewPart {
             values: values.unwrap_or_default(),
             prefix: prefix.to_string(),
@@ -470,7 +478,7 @@ fn new_version(plan: &Plan, table: &Table, part: &NewPart) -> Result<NewVersion>
         },
         expect: expect(part),
         parameters: appended::parameters(&part.files),
-        format: crate::publish::Format::default(),
+        layout: crate::publish::Layout::default(),
     })
 }
 

@@ -239,7 +239,9 @@ impl Lake {
                 listed.push(ListedPartition { values: keys.iter().map(value).collect(), rows });
             }
         }
-        Ok(batches(request, &batching.probed, &listed, self.settings.max_partitions))
+        // An engine writes to so many objects at a time, whether they are of partitions or of buckets.
+        let buckets = batching.probed.plan.buckets.as_ref().map_or(1, |buckets| buckets.count as usize);
+        Ok(batches(request, &batching.probed, &listed, (self.settings.max_partitions / buckets.max(1)).max(1)))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::lake::Lake;
 use crate::name::{Location, TableName};
 use crate::storage::{Marker, MarkerKind};
 
-use super::Format;
+use super::Layout;
 use super::lease::Lease;
 use super::record::Record;
 use super::versions::IntendedVersion;
@@ -23,8 +23,8 @@ pub struct NewVersion {
     pub expect: Expect,
     /// What the partition's parameters say besides the record; a table's stand in the table itself.
     pub parameters: IndexMap<String, String>,
-    /// The format of its objects.
-    pub format: Format,
+    /// How its rows are laid out in objects.
+    pub layout: Layout,
 }
 
 /// A version of one partition that is ready for its readers.
@@ -129,7 +129,7 @@ impl Lake {
         self.still_whole(&record).await?;
         self.before_publish(&record).await?;
         let mut partition = table.new_partition(values.to_vec(), prefix.clone());
-        partition.storage = new.format.storage(&table.columns);
+        partition.storage = new.layout.storage(&table.columns);
         partition.parameters.clone_from(&new.parameters);
         record.put(&mut partition.parameters);
         under(lease, current.as_ref().map(|current| &current.parameters), &mut partition.parameters)?;
@@ -171,7 +171,7 @@ impl Lake {
             let previous_location = current.map(|current| current.location);
             let record = Record { previous_location: previous_location.clone(), ..new.record.clone() };
             let mut partition = table.new_partition(values.clone(), prefix.clone());
-            partition.storage = new.format.storage(&table.columns);
+            partition.storage = new.layout.storage(&table.columns);
             partition.parameters.clone_from(&new.parameters);
             record.put(&mut partition.parameters);
             puts.push((partition, new.expect));

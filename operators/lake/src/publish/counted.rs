@@ -1,9 +1,11 @@
-//! The rows of an object of ORC or Avro, told by how it begins.
+//! The rows of an object of ORC or Avro, told by how it begins, and of one of lines.
 
 use std::io::{self, BufReader, Read};
 
 use bytes::Bytes;
+use flate2::bufread::MultiGzDecoder;
 
+use super::validate::READ;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 use crate::orc::{OrcFile, Ranges as _, StoredObject};
@@ -13,22 +15,40 @@ use crate::storage::Storage;
 /// Bytes of Avro that are read at a time.
 const WINDOW: u64 = 8 << 20;
 
-const OPERATION: &str = "count the rows of an object";
-
 /// Counts the rows of an object; none for one that begins as neither does.
 ///
 /// # Errors
 /// `InvalidData` for a damaged object; those of the storage.
 pub(super) async fn rows(storage: &Storage, location: &Location, bytes: u64) -> Result<Option<u64>> {
+    count(storage, location, bytes, rows_of).await
+}
+
+/// Counts the lines of an object, which gzip or zstd may have compressed: its first bytes tell.
+///
+/// # Errors
+/// As [`rows`].
+pub(super) async fn lines(storage: &Storage, location: &Location, bytes: u64) -> Result<u64> {
+    count(storage, location, bytes, lines_of).await
+}
+
+async fn count<N: Send + 'static>(
+    storage: &Storage,
+    location: &Location,
+    bytes: u64,
+    of: fn(StoredObject) -> io::Result<N>,
+) -> Result<N> {
     let object = StoredObject {
         store: storage.object_store(),
         path: Storage::store_path(location)?,
         bytes,
         runtime: tokio::runtime::Handle::current(),
     };
-    let counting = tokio::task::spawn_blocking(move || rows_of(object)).await;
-    let counted = counting.map_err(|error| Error::new(ErrorKind::External, OPERATION, error.to_string()))?;
-    counted.map_err(|error| Error::new(ErrorKind::InvalidData, OPERATION, error.to_string()))
+    let counting = tokio::task::spawn_blocking(move || of(object)).await;
+    let counted = counting.map_err(|error| Error::new(ErrorKind::External, READ, error.to_string()))?;
+    counted.map_err(|error| match error.downcast::<object_store::Error>() {
+        Ok(error) => storage.failed(READ, Some(location), error),
+        Err(error) => Error::new(ErrorKind::InvalidData, READ, error.to_string()),
+    })
 }
 
 fn rows_of(mut object: StoredObject) -> io::Result<Option<u64>> {
@@ -41,6 +61,29 @@ fn rows_of(mut object: StoredObject) -> io::Result<Option<u64>> {
         return Ok(Some(avro_rows(BufReader::with_capacity(1 << 16, windows))?));
     }
     Ok(None)
+}
+
+fn lines_of(mut object: StoredObject) -> io::Result<u64> {
+    let begin = object.read(0..object.bytes.min(4))?;
+    let bytes = BufReader::with_capacity(1 << 16, Windows { object, at: 0, ready: Bytes::new() });
+    // No text in UTF-8 begins as these do.
+    let mut decoded: Box<dyn Read> = if begin.starts_with(&[0x1f, 0x8b]) {
+        Box::new(MultiGzDecoder::new(bytes))
+    } else if begin.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        Box::new(zstd::stream::read::Decoder::with_buffer(bytes)?)
+    } else {
+        Box::new(bytes)
+    };
+    let (mut lines, mut last) = (0_u64, b'\n');
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = decoded.read(&mut buffer)?;
+        let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
+        lines += piece.iter().map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
+        last = piece.last().copied().unwrap_or(last);
+    }
+    // The last one may have no end.
+    Ok(lines + u64::from(last != b'\n'))
 }
 
 /// An object from its first byte to its last.

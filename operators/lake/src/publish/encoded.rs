@@ -1,4 +1,4 @@
-//! Writes objects of ORC and Avro, whose bytes depend on the rows and their order alone, as those of Parquet do.
+//! Writes objects of ORC, Avro and lines of text, whose bytes depend on the rows and their order alone, as those of Parquet do.
 
 use std::io;
 use std::sync::Arc;
@@ -10,7 +10,9 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::Format;
 use super::avro::{self, AvroCompression, AvroEncoder};
+use super::buckets::ObjectNames;
 use super::parquet::{StoredColumn, relabel, stored_type};
+use super::text::{LineEncoder, TextCompression, TextForm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 use crate::orc::{Codec, OrcEncoder, has_form};
@@ -64,15 +66,17 @@ impl OrcCompression {
 enum Form {
     Orc(OrcCompression),
     Avro(AvroCompression),
+    Text(TextForm, TextCompression),
 }
 
 #[derive(Debug)]
 enum Encoder {
     Orc(Box<OrcEncoder>),
     Avro(Box<AvroEncoder>),
+    Text(Box<LineEncoder>),
 }
 
-/// Writes rows to `part-00000.orc`, … or `part-00000.avro`, … below a prefix. No rows, no object.
+/// Writes rows to `part-00000.orc`, … (or `.avro`, `.json.gz`, `.txt.gz`) below a prefix. No rows, no object.
 #[derive(Debug)]
 pub(crate) struct EncodedWriter {
     storage: Storage,
@@ -81,6 +85,7 @@ pub(crate) struct EncodedWriter {
     columns: Vec<(String, Type)>,
     schema: SchemaRef,
     partition: Vec<String>,
+    names: ObjectNames,
     pieces: BatchCoalescer,
     current: Option<(ObjectWriter, Encoder)>,
     object_bytes: u64,
@@ -99,6 +104,7 @@ impl EncodedWriter {
         let form = match format {
             Format::Orc(compression) => Form::Orc(compression),
             Format::Avro(compression) => Form::Avro(compression),
+            Format::Text(form, compression) => Form::Text(form, compression),
             Format::Parquet(_) => {
                 return Err(Error::new(ErrorKind::InvalidInput, "write rows", "Parquet has a writer of its own"));
             }
@@ -111,6 +117,7 @@ impl EncodedWriter {
             form,
             columns: pairs(columns),
             partition: Vec::new(),
+            names: ObjectNames::default(),
             pieces: BatchCoalescer::new(Arc::clone(&schema), BATCH_ROWS),
             schema,
             current: None,
@@ -121,10 +128,11 @@ impl EncodedWriter {
         })
     }
 
-    /// Sets the values of the partition that the objects are of, and encodes so many rows at a time.
+    /// Sets the values of the partition that the objects are of and their names, and encodes so many rows at a time.
     #[must_use]
-    pub(super) fn partition(mut self, values: Vec<String>, piece_rows: usize) -> Self {
+    pub(super) fn partition(mut self, values: Vec<String>, names: ObjectNames, piece_rows: usize) -> Self {
         self.partition = values;
+        self.names = names;
         self.pieces = BatchCoalescer::new(Arc::clone(&self.schema), piece_rows);
         self
     }
@@ -172,15 +180,18 @@ impl EncodedWriter {
     }
 
     fn open(&self) -> Result<(ObjectWriter, Encoder)> {
-        let ending = match self.form {
-            Form::Orc(_) => "orc",
-            Form::Avro(_) => "avro",
+        let (ending, encoder) = match self.form {
+            Form::Orc(compression) => {
+                ("orc", Encoder::Orc(Box::new(OrcEncoder::new(&self.columns, compression.codec()))))
+            }
+            Form::Avro(compression) => ("avro", Encoder::Avro(Box::new(AvroEncoder::new(&self.columns, compression)))),
+            Form::Text(form, compression) => {
+                let encoder = LineEncoder::new(&self.columns, form, compression);
+                let encoder = encoder.map_err(|error| self.form.failed(&error))?;
+                (form.ending(compression), Encoder::Text(Box::new(encoder)))
+            }
         };
-        let location = self.prefix.join(&format!("part-{:05}.{ending}", self.objects.len()))?;
-        let encoder = match self.form {
-            Form::Orc(compression) => Encoder::Orc(Box::new(OrcEncoder::new(&self.columns, compression.codec()))),
-            Form::Avro(compression) => Encoder::Avro(Box::new(AvroEncoder::new(&self.columns, compression))),
-        };
+        let location = self.prefix.join(&self.names.name(self.objects.len(), ending))?;
         Ok((self.storage.writer(&location)?, encoder))
     }
 
@@ -243,6 +254,8 @@ pub(super) fn check(format: Format, columns: &[StoredColumn]) -> Result<()> {
     let (name, why) = match format {
         Format::Parquet(_) => return Ok(()),
         Format::Avro(_) => ("AVRO", avro::problem(&columns)),
+        Format::Text(TextForm::Json, _) => ("JSON", None),
+        Format::Text(TextForm::Delimited(_), _) => ("TEXTFILE", None),
         Format::Orc(_) => {
             let unknown = columns.iter().find(|(_, data_type)| !has_form(data_type));
             (
@@ -270,6 +283,8 @@ impl Form {
         match self {
             Self::Orc(_) => "write ORC",
             Self::Avro(_) => "write Avro",
+            Self::Text(TextForm::Json, _) => "write JSON",
+            Self::Text(TextForm::Delimited(_), _) => "write text",
         }
     }
 
@@ -287,21 +302,22 @@ impl Encoder {
         match self {
             Self::Orc(encoder) => encoder.write(rows),
             Self::Avro(encoder) => encoder.write(rows),
+            Self::Text(encoder) => encoder.write(rows),
         }
     }
 
     fn is_full(&self) -> bool {
         match self {
             Self::Orc(encoder) => encoder.held() >= STRIPE_BYTES || encoder.stripe_rows() >= STRIPE_ROWS,
-            Self::Avro(_) => false,
+            Self::Avro(_) | Self::Text(_) => false,
         }
     }
 
     fn held(&self) -> usize {
         match self {
             Self::Orc(encoder) => encoder.held(),
-            // A block, which is small.
-            Self::Avro(_) => 0,
+            // A block, or what the compression holds, which is small.
+            Self::Avro(_) | Self::Text(_) => 0,
         }
     }
 
@@ -309,6 +325,7 @@ impl Encoder {
         match self {
             Self::Orc(encoder) => encoder.end_stripe(),
             Self::Avro(encoder) => encoder.end_block(),
+            Self::Text(_) => Ok(()),
         }
     }
 
@@ -316,6 +333,7 @@ impl Encoder {
         match self {
             Self::Orc(encoder) => encoder.end(),
             Self::Avro(encoder) => encoder.end_block(),
+            Self::Text(encoder) => encoder.end(),
         }
     }
 
@@ -323,6 +341,7 @@ impl Encoder {
         match self {
             Self::Orc(encoder) => encoder.take(),
             Self::Avro(encoder) => encoder.take(),
+            Self::Text(encoder) => encoder.take(),
         }
     }
 }

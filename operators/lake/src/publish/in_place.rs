@@ -170,7 +170,7 @@ impl Lake {
             return Ok(Some(current.location.clone()));
         }
         let mut partition = table.new_partition(values.to_vec(), place.clone());
-        partition.storage = new.format.storage(&table.columns);
+        partition.storage = new.layout.storage(&table.columns);
         new.record.put(&mut partition.parameters);
         under(lease, current.as_ref().map(|current| &current.parameters), &mut partition.parameters)?;
         let put = within(lease, self.catalog.put_partition(&table.name, &partition, new.expect));

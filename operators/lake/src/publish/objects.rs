@@ -3,6 +3,7 @@
 use arrow::array::RecordBatch;
 
 use super::Format;
+use super::buckets::ObjectNames;
 use super::encoded::EncodedWriter;
 use super::parquet::{ParquetWriter, StoredColumn};
 use crate::error::Result;
@@ -29,12 +30,12 @@ impl ObjectsWriter {
         Ok(Self::Encoded(Box::new(EncodedWriter::new(storage, prefix, columns, format)?)))
     }
 
-    /// Sets the values of the partition that the objects are of, and encodes so many rows at a time.
+    /// Sets the values of the partition that the objects are of and their names, and encodes so many rows at a time.
     #[must_use]
-    pub(super) fn partition(self, values: Vec<String>, piece_rows: usize) -> Self {
+    pub(super) fn partition(self, values: Vec<String>, names: ObjectNames, piece_rows: usize) -> Self {
         match self {
-            Self::Parquet(writer) => Self::from(writer.partition(values, piece_rows)),
-            Self::Encoded(writer) => Self::Encoded(Box::new(writer.partition(values, piece_rows))),
+            Self::Parquet(writer) => Self::from(writer.partition(values, names, piece_rows)),
+            Self::Encoded(writer) => Self::Encoded(Box::new(writer.partition(values, names, piece_rows))),
         }
     }
 

@@ -23,6 +23,7 @@ use parquet::file::properties::{WriterProperties, WriterVersion};
 use tokio::io::AsyncWriteExt as _;
 
 use super::Compression;
+use super::buckets::ObjectNames;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 use crate::query::WrittenObject;
@@ -64,6 +65,7 @@ pub struct ParquetWriter {
     keep_arrow_schema: bool,
     object_bytes: usize,
     partition: Vec<String>,
+    names: ObjectNames,
     pieces: BatchCoalescer,
     current: Option<AsyncArrowWriter<Sink>>,
     rows: u64,
@@ -133,6 +135,7 @@ impl ParquetWriter {
             keep_arrow_schema: false,
             object_bytes: OBJECT_BYTES,
             partition: Vec::new(),
+            names: ObjectNames::default(),
             pieces: BatchCoalescer::new(Arc::clone(&schema), BATCH_ROWS),
             schema,
             current: None,
@@ -148,11 +151,12 @@ impl ParquetWriter {
         self
     }
 
-    /// Sets the values of the partition that the objects are of, and encodes so many rows at a time: a writer of many
-    /// partitions holds that many rows of each.
+    /// Sets the values of the partition that the objects are of and their names, and encodes so many rows at a time: a writer of
+    /// many partitions holds that many rows of each.
     #[must_use]
-    pub(super) fn partition(mut self, values: Vec<String>, piece_rows: usize) -> Self {
+    pub(super) fn partition(mut self, values: Vec<String>, names: ObjectNames, piece_rows: usize) -> Self {
         self.partition = values;
+        self.names = names;
         self.pieces = BatchCoalescer::new(Arc::clone(&self.schema), piece_rows);
         self
     }
@@ -198,7 +202,7 @@ impl ParquetWriter {
     }
 
     fn open(&self) -> Result<AsyncArrowWriter<Sink>> {
-        let location = self.prefix.join(&format!("part-{:05}.parquet", self.objects.len()))?;
+        let location = self.prefix.join(&self.names.name(self.objects.len(), "parquet"))?;
         let sink = Sink(self.storage.writer(&location)?);
         let options = ArrowWriterOptions::new()
             .with_properties(self.properties.clone())

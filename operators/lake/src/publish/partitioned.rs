@@ -1,7 +1,7 @@
 //! Writes rows to a folder per partition, `key=value/…/part-00000.parquet` or of another format, as Hive lays out a partitioned table.
 //!
-//! The last columns are the keys: they are in the path, as text, and not in the objects. The same rows in the same order give
-//! the same bytes: what is cut where depends on rows alone, also when the memory makes row groups end early.
+//! The last columns are the keys: they are in the path, as text, and not in the objects. Where rows are bucketed, each bucket of a
+//! partition has objects of its own, `000003_0.parquet`. The same rows in the same order give the same bytes: what is cut where depends on rows alone, also when the memory makes row groups end early.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
 use super::Format;
+use super::buckets::{BucketHash, Layout, ObjectNames};
 use super::objects::ObjectsWriter;
 use super::parquet::{StoredColumn, relabel, stored_type};
 use crate::error::{Error, ErrorKind, Result};
@@ -45,9 +46,9 @@ pub(crate) struct PartitionsTarget {
     pub(crate) columns: Vec<StoredColumn>,
     /// The names of the keys.
     pub(crate) keys: Vec<String>,
-    /// The format of the objects.
-    pub(crate) format: Format,
-    /// How many they may be.
+    /// The objects.
+    pub(crate) layout: Layout,
+    /// How many they may be; of buckets, all of all partitions.
     pub(crate) most: usize,
 }
 
@@ -58,11 +59,12 @@ pub(crate) struct PartitionedWriter {
     columns: Vec<StoredColumn>,
     keys: Vec<StoredColumn>,
     format: Format,
+    buckets: Option<BucketHash>,
     most: usize,
     session: Session,
     schema: SchemaRef,
     dealt: BatchCoalescer,
-    /// By the encoded values of the keys.
+    /// By the encoded values of the keys, and the bucket.
     known: HashMap<Vec<u8>, usize>,
     /// In the order of their first rows.
     partitions: Vec<ObjectsWriter>,
@@ -73,9 +75,9 @@ impl PartitionedWriter {
     /// Makes a writer of partitions.
     ///
     /// # Errors
-    /// `InvalidInput` when the keys are not the last columns or cannot be in a path.
+    /// `InvalidInput` when the keys are not the last columns or cannot be in a path, and for columns that rows cannot be bucketed by.
     pub(crate) fn new(storage: &Storage, target: PartitionsTarget, session: Session) -> Result<Self> {
-        let PartitionsTarget { prefix, mut columns, keys: partition_by, format, most } = target;
+        let PartitionsTarget { prefix, mut columns, keys: partition_by, layout, most } = target;
         let names: Vec<String> = columns.iter().map(|column| column.name.to_lowercase()).collect();
         super::schema::keys_are_last(&names, &partition_by)?;
         let keys = columns.split_off(columns.len().saturating_sub(partition_by.len()));
@@ -84,7 +86,8 @@ impl PartitionedWriter {
         if !unusable.is_empty() {
             return Err(Error::new(ErrorKind::InvalidInput, OPERATION, unusable.join("; ")));
         }
-        format.check(&columns)?;
+        layout.format.check(&columns)?;
+        let buckets = layout.buckets.as_ref().map(|buckets| buckets.hash(&columns)).transpose()?;
         let fields: Vec<Field> = columns
             .iter()
             .map(|column| Field::new(&column.name, stored_type(&column.data_type), true))
@@ -96,7 +99,8 @@ impl PartitionedWriter {
             prefix,
             columns,
             keys,
-            format,
+            format: layout.format,
+            buckets,
             most,
             session,
             dealt: BatchCoalescer::new(Arc::clone(&schema), DEALT_ROWS),
@@ -191,11 +195,13 @@ impl PartitionedWriter {
                     name.push(0);
                 }
             }
+            let bucket = self.buckets.as_ref().map(|buckets| buckets.bucket(piece.columns(), row));
+            name.extend(bucket.map(u32::to_be_bytes).into_iter().flatten());
             let index = if let Some(index) = self.known.get(&name) {
                 *index
             } else {
                 let values = keys.iter().map(|key| key.is_valid(row).then(|| key.value(row))).collect::<Vec<_>>();
-                let writer = self.open(&values)?;
+                let writer = self.open(&values, bucket)?;
                 self.partitions.push(writer);
                 rows_of.push(Vec::new());
                 self.known.insert(name.clone(), self.partitions.len() - 1);
@@ -208,16 +214,17 @@ impl PartitionedWriter {
         Ok(rows_of)
     }
 
-    /// Opens a partition.
-    fn open(&self, values: &[Option<&str>]) -> Result<ObjectsWriter> {
+    /// Opens a partition, or a bucket of one.
+    fn open(&self, values: &[Option<&str>], bucket: Option<u32>) -> Result<ObjectsWriter> {
         let names = || self.keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ");
         if self.partitions.len() >= self.most {
+            let what = if bucket.is_some() { "buckets of partitions" } else { "partitions" };
             return Err(Error::new(
                 ErrorKind::TooManyPartitions,
                 OPERATION,
                 format!(
-                    "HIVE_TOO_MANY_OPEN_PARTITIONS: expected at most {} partitions by {}, found more: write fewer at \
-                     a time with WHERE",
+                    "HIVE_TOO_MANY_OPEN_PARTITIONS: expected at most {} {what} by {}, found more: write fewer at a time with \
+                     WHERE",
                     self.most,
                     names()
                 ),
@@ -240,9 +247,9 @@ impl PartitionedWriter {
             ));
         }
         let path = hive_path(self.keys.iter().map(|key| key.name.as_str()).zip(texts.iter().map(String::as_str)))?;
-        let prefix = self.prefix.join(&path)?;
+        let prefix = if path.is_empty() { self.prefix.clone() } else { self.prefix.join(&path)? };
         let writer = ObjectsWriter::new(&self.storage, &prefix, &self.columns, self.format)?;
-        Ok(writer.partition(texts, PIECE_ROWS))
+        Ok(writer.partition(texts, ObjectNames(bucket), PIECE_ROWS))
     }
 
     /// Ends row groups, the largest first, until what is open fits the memory.
@@ -284,7 +291,7 @@ mod tests {
             prefix: Location::parse("s3://b/v/").unwrap(),
             columns,
             keys: vec!["k".to_owned()],
-            format: Format::default(),
+            layout: Layout::default(),
             most: PARTITIONS,
         };
         let mut writer = PartitionedWriter::new(&storage, target, session).unwrap();

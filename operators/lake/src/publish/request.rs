@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decide::{OnEmpty, PublishMode, RowLimits, SaveMode};
 use super::schema::{OnMissingColumn, OnSchemaChange, SchemaPlan};
-use super::{Format, schema, version};
+use super::{Buckets, Format, Layout, schema, version};
 use crate::catalog::Table;
 use crate::error::Result;
 use crate::name::{Location, TableName};
@@ -120,6 +120,9 @@ pub struct PublishOptions {
     pub location: Option<Location>,
     /// The format; none for that of the table, and Parquet with zstd for a new one.
     pub format: Option<Format>,
+    /// The buckets; none for those of the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Buckets>,
     /// Whether rows are written.
     pub contents: Contents,
     /// How many rows there must be.
@@ -147,6 +150,7 @@ impl Default for PublishOptions {
             version_location: None,
             location: None,
             format: None,
+            buckets: None,
             contents: Contents::default(),
             limits: RowLimits::default(),
             checks: Vec::new(),
@@ -287,6 +291,16 @@ pub struct Plan {
     /// The format that is written; none for Parquet with zstd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
+    /// The buckets that are written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Buckets>,
+}
+
+impl Plan {
+    /// Returns how the rows are laid out in objects.
+    pub(super) fn layout(&self) -> Layout {
+        Layout { format: self.format.unwrap_or_default(), buckets: self.buckets.clone() }
+    }
 }
 
 /// What the query gives.

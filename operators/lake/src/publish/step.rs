@@ -10,7 +10,7 @@ pub(super) mod race;
 mod visible;
 mod write;
 
-use super::Format;
+use super::Layout;
 use super::request::{Plan, PublishOutcome, PublishRequest, PublishResult, PublishState, Step, Written};
 use super::version::VersionName;
 use crate::catalog::{Column, Table};
@@ -154,11 +154,11 @@ fn keyed_table<'a>(
     keys: impl Iterator<Item = &'a String>,
     columns: Vec<Column>,
     root: Location,
-    format: Format,
+    layout: &Layout,
 ) -> Table {
     let keys = keys.map(|key| Column::new(&key.to_lowercase(), "string")).collect();
-    let mut table = Table::new(name.clone(), columns, keys, root, format.table_format());
-    table.storage = format.storage(&table.columns);
+    let mut table = Table::new(name.clone(), columns, keys, root, layout.format.table_format());
+    table.storage = layout.storage(&table.columns);
     table
 }
 

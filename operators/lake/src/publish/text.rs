@@ -1,37 +1,31 @@
-//! Writes rows as lines of text, as Hive's `LazySimpleSerDe` and its JSON `SerDe` read them, in a folder per partition.
-//!
-//! The query engine writes Parquet itself; text is what `UNLOAD`, `CREATE TABLE AS` and `INSERT` of Athena write besides, from
-//! rows that were fetched. A value that the form cannot tell from its own signs stops the query.
+//! Rows as lines of text, as Hive's `LazySimpleSerDe` and its JSON `SerDe` read them. A value that the form cannot tell from its own
+//! signs stops the query.
 
-use std::collections::HashMap;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, ListArray, MapArray, RecordBatch, StructArray};
 use arrow::datatypes::DataType;
 use base64::Engine as _;
 use flate2::write::GzEncoder;
-use tokio::io::AsyncWriteExt as _;
+use indexmap::IndexMap;
 
-use super::parquet::StoredColumn;
-use crate::error::{Error, ErrorKind, Result};
-use crate::name::{HIVE_DEFAULT_PARTITION, Location, hive_path};
-use crate::query::WrittenObject;
+use crate::catalog::descriptor::parameter;
+use crate::catalog::{Storage, TableFormat};
 use crate::sql::Type;
-use crate::sql::cast::cast;
-use crate::sql::function::Session;
 use crate::sql::text::display;
-use crate::storage::{ObjectWriter, Storage};
 
-/// Bytes of lines that an object takes at a time.
-const PIECE_BYTES: usize = 1 << 16;
+/// The delimiter of Hive where none is named.
+const DELIMITER: char = '\u{1}';
 
 /// The separators of the nested levels: elements, keys of maps, and deeper. The first is the table's own.
 const NESTED: [char; 7] = ['\u{2}', '\u{3}', '\u{4}', '\u{5}', '\u{6}', '\u{7}', '\u{8}'];
 
-const OPERATION: &str = "write text";
+/// The level of zstd that Parquet's pages have too.
+const ZSTD_LEVEL: i32 = 3;
 
 /// The form of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TextForm {
     /// Values between delimiters; NULL is `\N`.
     Delimited(char),
@@ -39,64 +33,115 @@ pub enum TextForm {
     Json,
 }
 
-/// The compression of a whole object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The compression of a whole object, which its name tells readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TextCompression {
+    /// Gzip, which every reader of text knows, and is what Athena writes unless told.
+    #[default]
+    Gzip,
+    /// Zstandard, level 3.
+    Zstd,
     /// None.
     None,
-    /// Gzip.
-    Gzip,
-    /// Zstandard.
-    Zstd,
 }
 
-/// Where lines go and what they look like.
-#[derive(Debug, Clone)]
-pub struct TextTarget {
-    /// The prefix.
-    pub prefix: Location,
-    /// The name of each object, without what the compression adds.
-    pub name: String,
-    /// The columns, keys last.
-    pub columns: Vec<StoredColumn>,
-    /// How many of the last columns are keys of partitions: they are in the path, and not in the lines.
-    pub keys: usize,
-    /// How many partitions they may be.
-    pub max_partitions: usize,
-    /// The form.
-    pub form: TextForm,
-    /// The compression.
-    pub compression: TextCompression,
+impl Default for TextForm {
+    fn default() -> Self {
+        Self::Delimited(DELIMITER)
+    }
 }
 
-/// Writes lines to one object a partition.
+impl TextForm {
+    /// Tells which lines a table is made of; none for a table of another format.
+    ///
+    /// # Errors
+    /// What of its properties lines are not written with, as the end of a sentence about the table.
+    pub fn of_table(storage: &Storage, parameters: &IndexMap<String, String>) -> Option<Result<Self, String>> {
+        let parameter = |key: &str| parameter(storage, parameters, key);
+        let set = |keys: &[&str], usual: &str| {
+            let unusual = keys.iter().find(|key| parameter(key).is_some_and(|value| value != usual));
+            unusual.map_or(Ok(()), |key| Err(format!("its property `{key}`")))
+        };
+        let delimited = || {
+            set(&["collection.delim", "colelction.delim", "mapkey.delim", "escape.delim"], "")?;
+            set(&["serialization.null.format"], "\\N")?;
+            let delimiter = match (parameter("field.delim"), parameter("serialization.format")) {
+                (Some(text), _) => one(text),
+                // As a number it is the character's: `1` for ^A.
+                (None, Some(text)) => text.parse::<u8>().ok().map(char::from).or_else(|| one(text)),
+                (None, None) => Some(DELIMITER),
+            };
+            delimiter.map(Self::Delimited).ok_or_else(|| "its delimiter of more than one character".to_owned())
+        };
+        let lines = || {
+            // Readers would take the first or the last rows away.
+            set(&["skip.header.line.count", "skip.footer.line.count"], "0")?;
+            set(&["line.delim"], "\n")?;
+            set(&["timestamp.formats"], "")
+        };
+        match TableFormat::of(storage)? {
+            TableFormat::Delimited => Some(lines().and_then(|()| delimited())),
+            TableFormat::HiveJson => Some(lines().map(|()| Self::Json)),
+            _ => None,
+        }
+    }
+
+    /// Returns how a table of such lines is read.
+    pub(super) fn storage(self) -> Storage {
+        let mut storage = self.table_format().storage();
+        if let Self::Delimited(delimiter) = self {
+            for key in ["field.delim", "serialization.format"] {
+                storage.serde_parameters.insert(key.to_owned(), delimiter.to_string());
+            }
+        }
+        storage
+    }
+
+    /// Returns the format of tables of such lines.
+    pub(super) fn table_format(self) -> TableFormat {
+        match self {
+            Self::Delimited(_) => TableFormat::Delimited,
+            Self::Json => TableFormat::HiveJson,
+        }
+    }
+
+    /// Returns how the name of an object ends.
+    pub(super) fn ending(self, compression: TextCompression) -> &'static str {
+        match (self, compression) {
+            (Self::Delimited(_), TextCompression::Gzip) => "txt.gz",
+            (Self::Delimited(_), TextCompression::Zstd) => "txt.zst",
+            (Self::Delimited(_), TextCompression::None) => "txt",
+            (Self::Json, TextCompression::Gzip) => "json.gz",
+            (Self::Json, TextCompression::Zstd) => "json.zst",
+            (Self::Json, TextCompression::None) => "json",
+        }
+    }
+}
+
+/// Returns the character of a text of one.
+fn one(text: &str) -> Option<char> {
+    let mut characters = text.chars();
+    characters.next().filter(|_| characters.next().is_none())
+}
+
+/// Encodes rows as lines.
 #[derive(Debug)]
-pub struct TextWriter {
-    storage: Storage,
-    target: TextTarget,
-    keys: Vec<StoredColumn>,
-    columns: Vec<StoredColumn>,
-    session: Session,
-    by_values: HashMap<Vec<String>, usize>,
-    parts: Vec<Part>,
-}
-
-#[derive(Debug)]
-struct Part {
-    values: Vec<String>,
-    writer: ObjectWriter,
-    encoder: Encoder,
-    rows: u64,
+pub(super) struct LineEncoder {
+    form: TextForm,
+    columns: Vec<(String, Type)>,
+    line: String,
+    out: Compressed,
 }
 
 /// Lines on their way to the object.
-enum Encoder {
+enum Compressed {
     Plain(Vec<u8>),
     Gzip(Box<GzEncoder<Vec<u8>>>),
     Zstd(Box<zstd::stream::write::Encoder<'static, Vec<u8>>>),
 }
 
-impl std::fmt::Debug for Encoder {
+impl std::fmt::Debug for Compressed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Plain(_) => "Plain",
@@ -106,198 +151,100 @@ impl std::fmt::Debug for Encoder {
     }
 }
 
-impl TextWriter {
-    /// Makes a writer.
+impl LineEncoder {
+    /// Makes an encoder of one object.
     ///
     /// # Errors
-    /// `InvalidInput` for keys that cannot be in a path.
-    pub fn new(storage: &Storage, target: TextTarget) -> Result<Self> {
-        let mut columns = target.columns.clone();
-        let keys = columns.split_off(columns.len().saturating_sub(target.keys));
-        let unusable: Vec<String> =
-            keys.iter().filter_map(|key| super::schema::unusable_key(&key.name, &key.data_type)).collect();
-        if !unusable.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidInput, OPERATION, unusable.join("; ")));
-        }
-        Ok(Self {
-            storage: storage.clone(),
-            target,
-            keys,
-            columns,
-            session: Session { time_zone: "UTC".to_owned(), start_us: 0, database: None },
-            by_values: HashMap::new(),
-            parts: Vec::new(),
-        })
-    }
-
-    /// Takes rows: the columns in order, the keys last, of the Arrow types of their [`Type`]s.
-    ///
-    /// # Errors
-    /// `QueryFailed` for a value that a line cannot hold, or more than 100 partitions; those of the storage.
-    pub async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let (lines_of, keys_of) = batch.columns().split_at(self.columns.len().min(batch.num_columns()));
-        let keys = keys_of
-            .iter()
-            .zip(&self.keys)
-            .map(|(array, key)| {
-                let text = cast(&self.session, &key.data_type, &Type::Varchar(None), array)
-                    .map_err(|error| Error::new(ErrorKind::QueryFailed, OPERATION, error.message))?;
-                arrow::compute::cast(&text, &DataType::Utf8)
-                    .map_err(|error| Error::new(ErrorKind::External, OPERATION, error.to_string()))
-            })
-            .collect::<Result<Vec<ArrayRef>>>()?;
-        let mut line = String::new();
-        for row in 0..batch.num_rows() {
-            line.clear();
-            self.line(&mut line, lines_of, row)?;
-            let values = keys
-                .iter()
-                .zip(&self.keys)
-                .map(|(array, key)| key_text(&key.name, array, row))
-                .collect::<Result<Vec<String>>>()?;
-            let index = match self.by_values.get(&values) {
-                Some(index) => *index,
-                None => self.open(values)?,
-            };
-            if let Some(part) = self.parts.get_mut(index) {
-                part.take(line.as_bytes()).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends all objects and returns them in the order of their places: they survive the loss of power. Without rows there is
-    /// none.
-    ///
-    /// # Errors
-    /// Those of the storage.
-    pub async fn finish(self) -> Result<Vec<WrittenObject>> {
-        let mut objects = Vec::with_capacity(self.parts.len());
-        for part in self.parts {
-            objects.push(part.finish().await?);
-        }
-        objects.sort_by(|left, right| left.location.cmp(&right.location));
-        Ok(objects)
-    }
-
-    fn open(&mut self, values: Vec<String>) -> Result<usize> {
-        let most = self.target.max_partitions;
-        if !self.keys.is_empty() && self.parts.len() >= most {
-            return Err(Error::new(
-                ErrorKind::TooManyPartitions,
-                OPERATION,
-                format!(
-                    "HIVE_TOO_MANY_OPEN_PARTITIONS: expected at most {most} partitions, found more: write fewer at a \
-                     time with WHERE"
-                ),
-            ));
-        }
-        let path = hive_path(self.keys.iter().map(|key| key.name.as_str()).zip(values.iter().map(String::as_str)))?;
-        let (ending, encoder) = match self.target.compression {
-            TextCompression::None => ("", Encoder::Plain(Vec::new())),
+    /// Those of the compression's library.
+    pub(super) fn new(columns: &[(String, Type)], form: TextForm, compression: TextCompression) -> io::Result<Self> {
+        let out = match compression {
+            TextCompression::None => Compressed::Plain(Vec::new()),
             TextCompression::Gzip => {
-                (".gz", Encoder::Gzip(Box::new(GzEncoder::new(Vec::new(), flate2::Compression::default()))))
+                Compressed::Gzip(Box::new(GzEncoder::new(Vec::new(), flate2::Compression::default())))
             }
             TextCompression::Zstd => {
-                let encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).map_err(|error| encoding(&error))?;
-                (".zst", Encoder::Zstd(Box::new(encoder)))
+                Compressed::Zstd(Box::new(zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL)?))
             }
         };
-        let location = self.target.prefix.join(&format!("{path}{}{ending}", self.target.name))?;
-        let writer = self.storage.writer(&location)?;
-        self.by_values.insert(values.clone(), self.parts.len());
-        self.parts.push(Part { values, writer, encoder, rows: 0 });
-        Ok(self.parts.len() - 1)
+        Ok(Self { form, columns: columns.to_vec(), line: String::new(), out })
     }
 
-    fn line(&self, out: &mut String, arrays: &[ArrayRef], row: usize) -> Result<()> {
-        match self.target.form {
-            TextForm::Delimited(delimiter) => {
-                for (index, (column, array)) in self.columns.iter().zip(arrays).enumerate() {
-                    if index > 0 {
-                        out.push(delimiter);
-                    }
-                    delimited(out, &column.name, delimiter, &column.data_type, array, row, 0)?;
-                }
-            }
-            TextForm::Json => {
-                out.push('{');
-                for (index, (column, array)) in self.columns.iter().zip(arrays).enumerate() {
-                    if index > 0 {
-                        out.push(',');
-                    }
-                    quoted(out, &column.name);
-                    out.push(':');
-                    json(out, &column.name, &column.data_type, array, row)?;
-                }
-                out.push('}');
-            }
-        }
-        out.push('\n');
-        Ok(())
-    }
-}
-
-impl Part {
-    async fn take(&mut self, line: &[u8]) -> Result<()> {
-        self.rows += 1;
-        let written = match &mut self.encoder {
-            Encoder::Plain(bytes) => {
-                bytes.extend_from_slice(line);
-                Ok(())
-            }
-            Encoder::Gzip(encoder) => encoder.write_all(line),
-            Encoder::Zstd(encoder) => encoder.write_all(line),
-        };
-        written.map_err(|error| encoding(&error))?;
-        let ready = match &mut self.encoder {
-            Encoder::Plain(bytes) => bytes,
-            Encoder::Gzip(encoder) => encoder.get_mut(),
-            Encoder::Zstd(encoder) => encoder.get_mut(),
-        };
-        if ready.len() >= PIECE_BYTES {
-            let piece = std::mem::take(ready);
-            if let Err(error) = self.writer.write_all(&piece).await {
-                return Err(self.writer.failed(error));
-            }
+    /// Takes rows.
+    ///
+    /// # Errors
+    /// `InvalidData` for a value that a line cannot hold.
+    pub(super) fn write(&mut self, rows: &RecordBatch) -> io::Result<()> {
+        for row in 0..rows.num_rows() {
+            self.line.clear();
+            line(&mut self.line, self.form, &self.columns, rows.columns(), row)?;
+            self.out.write_all(self.line.as_bytes())?;
         }
         Ok(())
     }
 
-    async fn finish(mut self) -> Result<WrittenObject> {
-        let rest = match self.encoder {
-            Encoder::Plain(bytes) => Ok(bytes),
-            Encoder::Gzip(encoder) => encoder.finish(),
-            Encoder::Zstd(encoder) => encoder.finish(),
-        };
-        let rest = rest.map_err(|error| encoding(&error))?;
-        if let Err(error) = self.writer.write_all(&rest).await {
-            return Err(self.writer.failed(error));
+    /// Ends the object.
+    ///
+    /// # Errors
+    /// Those of the compression's library.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        match &mut self.out {
+            Compressed::Plain(_) => Ok(()),
+            Compressed::Gzip(encoder) => encoder.try_finish(),
+            Compressed::Zstd(encoder) => encoder.do_finish(),
         }
-        let location = self.writer.location().clone();
-        let bytes = self.writer.finish().await?;
-        Ok(WrittenObject { location, bytes, rows: self.rows, partition: self.values })
+    }
+
+    /// Takes the bytes that are ready.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(match &mut self.out {
+            Compressed::Plain(bytes) => bytes,
+            Compressed::Gzip(encoder) => encoder.get_mut(),
+            Compressed::Zstd(encoder) => encoder.get_mut(),
+        })
     }
 }
 
-fn encoding(error: &std::io::Error) -> Error {
-    Error::new(ErrorKind::External, OPERATION, format!("cannot compress: {error}"))
+impl Compressed {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(out) => out.write_all(bytes),
+            Self::Gzip(encoder) => encoder.write_all(bytes),
+            Self::Zstd(encoder) => encoder.write_all(bytes),
+        }
+    }
 }
 
-/// Returns the value of a key as the catalog keeps it.
-fn key_text(key: &str, array: &ArrayRef, row: usize) -> Result<String> {
-    if array.is_null(row) {
-        return Ok(HIVE_DEFAULT_PARTITION.to_owned());
+fn line(
+    out: &mut String,
+    form: TextForm,
+    columns: &[(String, Type)],
+    arrays: &[ArrayRef],
+    row: usize,
+) -> io::Result<()> {
+    match form {
+        TextForm::Delimited(delimiter) => {
+            for (index, ((name, data_type), array)) in columns.iter().zip(arrays).enumerate() {
+                if index > 0 {
+                    out.push(delimiter);
+                }
+                delimited(out, name, delimiter, data_type, array, row, 0)?;
+            }
+        }
+        TextForm::Json => {
+            out.push('{');
+            for (index, ((name, data_type), array)) in columns.iter().zip(arrays).enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                quoted(out, name);
+                out.push(':');
+                json(out, name, data_type, array, row)?;
+            }
+            out.push('}');
+        }
     }
-    let text = array.as_string::<i32>().value(row);
-    if text.is_empty() || text == HIVE_DEFAULT_PARTITION {
-        return Err(Error::new(
-            ErrorKind::InvalidInput,
-            OPERATION,
-            format!("the value `{text}` of partition key `{key}` cannot be used: a path cannot tell it from NULL"),
-        ));
-    }
-    Ok(text.to_owned())
+    out.push('\n');
+    Ok(())
 }
 
 /// Writes a value between delimiters; `level` counts the nesting around it.
@@ -309,21 +256,17 @@ fn delimited(
     array: &ArrayRef,
     row: usize,
     level: usize,
-) -> Result<()> {
+) -> io::Result<()> {
     if array.data_type() == &DataType::Null || array.is_null(row) {
         out.push_str("\\N");
         return Ok(());
     }
     let separator = |level: usize| {
         NESTED.get(level).copied().ok_or_else(|| {
-            Error::new(
-                ErrorKind::QueryFailed,
-                OPERATION,
-                format!("column `{column}` is nested deeper than text can tell: use another format"),
-            )
+            invalid(format!("column `{column}` is nested deeper than text can tell: use another format"))
         })
     };
-    let broken = || Error::new(ErrorKind::External, OPERATION, format!("column `{column}` is not of its type"));
+    let broken = || io::Error::other(format!("column `{column}` is not of its type"));
     match data_type {
         Type::Array(element) => {
             let items = array.as_any().downcast_ref::<ListArray>().ok_or_else(broken)?.value(row);
@@ -362,14 +305,10 @@ fn delimited(
             let text = display(data_type, array, row).unwrap_or_default();
             let mut open = NESTED.iter().take(level);
             if text == "\\N" || text.contains(['\n', '\r', delimiter]) || open.any(|sign| text.contains(*sign)) {
-                return Err(Error::new(
-                    ErrorKind::QueryFailed,
-                    OPERATION,
-                    format!(
-                        "a value of column `{column}` holds a line end, a delimiter or the sign of NULL, which a table of \
-                         delimited text cannot tell apart: use another delimiter or another format"
-                    ),
-                ));
+                return Err(invalid(format!(
+                    "a value of column `{column}` holds a line end, a delimiter or the sign of NULL, which a table of \
+                     delimited text cannot tell apart: use another delimiter or another format"
+                )));
             }
             out.push_str(&text);
         }
@@ -383,7 +322,7 @@ fn quoted(out: &mut String, text: &str) {
 }
 
 /// Writes a value as Hive's JSON `SerDe` does: rows as objects, decimals as numbers.
-fn json(out: &mut String, column: &str, data_type: &Type, array: &ArrayRef, row: usize) -> Result<()> {
+fn json(out: &mut String, column: &str, data_type: &Type, array: &ArrayRef, row: usize) -> io::Result<()> {
     if array.data_type() == &DataType::Null || array.is_null(row) {
         out.push_str("null");
         return Ok(());
@@ -450,71 +389,59 @@ fn json(out: &mut String, column: &str, data_type: &Type, array: &ArrayRef, row:
     Ok(())
 }
 
-fn no_json(column: &str, value: &str) -> Error {
-    Error::new(
-        ErrorKind::QueryFailed,
-        "write JSON",
-        format!(
-            "HIVE_WRITER_DATA_ERROR: the value {value} has no form in JSON: column `{column}` of another type, or NULL, has one"
-        ),
-    )
+fn no_json(column: &str, value: &str) -> io::Error {
+    invalid(format!("the value {value} has no form in JSON: column `{column}` of another type, or NULL, has one"))
+}
+
+fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
     use std::sync::Arc;
 
     use arrow::array::{Int64Array, StringArray};
-    use std::io::Read as _;
 
     use super::*;
 
-    fn column(name: &str, data_type: Type) -> StoredColumn {
-        StoredColumn { name: name.to_owned(), data_type }
-    }
-
-    async fn write(form: TextForm, keys: usize, texts: &[Option<&str>]) -> Result<Vec<(String, String)>> {
-        let folder = tempfile::tempdir().unwrap();
-        let storage = Storage::open(folder.path()).await?;
-        let target = TextTarget {
-            prefix: Location::parse("s3://b/t/")?,
-            name: "q".to_owned(),
-            columns: vec![column("n", Type::Bigint), column("s", Type::Varchar(None))],
-            keys,
-            max_partitions: 100,
-            form,
-            compression: TextCompression::Gzip,
-        };
-        let mut writer = TextWriter::new(&storage, target)?;
+    fn write(form: TextForm, compression: TextCompression, texts: &[Option<&str>]) -> io::Result<Vec<u8>> {
+        let columns = [("n".to_owned(), Type::Bigint), ("s".to_owned(), Type::Varchar(None))];
+        let mut encoder = LineEncoder::new(&columns, form, compression)?;
         let numbers: Vec<i64> = (0..).take(texts.len()).collect();
         let batch = RecordBatch::try_from_iter([
             ("n", Arc::new(Int64Array::from(numbers)) as ArrayRef),
             ("s", Arc::new(StringArray::from(texts.to_vec())) as ArrayRef),
         ])
         .unwrap();
-        writer.write(&batch).await?;
-        let mut found = Vec::new();
-        for object in writer.finish().await? {
-            let bytes = storage.read(&object.location).await?;
-            let mut text = String::new();
-            flate2::read::GzDecoder::new(bytes.as_ref()).read_to_string(&mut text).unwrap();
-            found.push((object.location.to_string(), text));
-        }
-        Ok(found)
+        encoder.write(&batch)?;
+        let mut bytes = encoder.take();
+        encoder.end()?;
+        bytes.extend(encoder.take());
+        Ok(bytes)
     }
 
-    #[tokio::test]
-    async fn lines_have_the_form_and_the_folder_of_their_partition() {
-        let delimited = write(TextForm::Delimited(','), 0, &[Some("x"), None]).await.unwrap();
-        assert_eq!(delimited, [("s3://b/t/q.gz".to_owned(), "0,x\n1,\\N\n".to_owned())]);
-        let json = write(TextForm::Json, 1, &[Some("b"), None, Some("b")]).await.unwrap();
-        assert_eq!(
-            json,
-            [
-                ("s3://b/t/s=__HIVE_DEFAULT_PARTITION__/q.gz".to_owned(), "{\"n\":1}\n".to_owned()),
-                ("s3://b/t/s=b/q.gz".to_owned(), "{\"n\":0}\n{\"n\":2}\n".to_owned())
-            ]
-        );
+    fn lines(form: TextForm, texts: &[Option<&str>]) -> io::Result<String> {
+        write(form, TextCompression::None, texts).map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn lines_have_the_form() {
+        assert_eq!(lines(TextForm::Delimited(','), &[Some("x"), None]).unwrap(), "0,x\n1,\\N\n");
+        let json = lines(TextForm::Json, &[Some("a\n\"b"), None]).unwrap();
+        assert_eq!(json, "{\"n\":0,\"s\":\"a\\n\\\"b\"}\n{\"n\":1,\"s\":null}\n");
+    }
+
+    #[test]
+    fn an_object_is_compressed_whole() {
+        let plain = lines(TextForm::Json, &[Some("x"), None]).unwrap();
+        let gzip = write(TextForm::Json, TextCompression::Gzip, &[Some("x"), None]).unwrap();
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(gzip.as_slice()).read_to_string(&mut text).unwrap();
+        assert_eq!(text, plain);
+        let zstd = write(TextForm::Json, TextCompression::Zstd, &[Some("x"), None]).unwrap();
+        assert_eq!(zstd::decode_all(zstd.as_slice()).unwrap(), plain.as_bytes());
     }
 
     #[test]
@@ -525,19 +452,44 @@ mod tests {
         assert_eq!(out, "1.5");
         let error = json(&mut out, "x", &Type::Double, &numbers, 1).unwrap_err();
         assert_eq!(
-            error.message,
-            "HIVE_WRITER_DATA_ERROR: the value `NaN` has no form in JSON: column `x` of another type, or NULL, has one"
+            error.to_string(),
+            "the value `NaN` has no form in JSON: column `x` of another type, or NULL, has one"
         );
         assert!(json(&mut out, "x", &Type::Double, &numbers, 2).is_err());
     }
 
-    #[tokio::test]
-    async fn a_value_that_looks_like_a_sign_stops_the_query() {
+    #[test]
+    fn a_value_that_looks_like_a_sign_stops_the_query() {
         for text in ["a,b", "a\nb", "\\N"] {
-            let error = write(TextForm::Delimited(','), 0, &[Some(text)]).await.unwrap_err();
-            assert_eq!(error.kind, ErrorKind::QueryFailed, "{text:?}");
+            let error = lines(TextForm::Delimited(','), &[Some(text)]).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{text:?}");
         }
-        let json = write(TextForm::Json, 0, &[Some("a\n\"b")]).await.unwrap();
-        assert_eq!(json[0].1, "{\"n\":0,\"s\":\"a\\n\\\"b\"}\n");
+    }
+
+    #[test]
+    fn what_lines_are_not_written_with_is_named() {
+        let of = |format: TableFormat, pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            let mut storage = format.storage();
+            storage.serde_parameters.clear();
+            TextForm::of_table(&storage, &pairs)
+        };
+        assert_eq!(of(TableFormat::Delimited, &[]), Some(Ok(TextForm::default())));
+        assert_eq!(of(TableFormat::Delimited, &[("field.delim", ";")]), Some(Ok(TextForm::Delimited(';'))));
+        assert_eq!(of(TableFormat::Delimited, &[("serialization.format", "9")]), Some(Ok(TextForm::Delimited('\t'))));
+        assert_eq!(of(TableFormat::HiveJson, &[("skip.header.line.count", "0")]), Some(Ok(TextForm::Json)));
+        assert_eq!(of(TableFormat::OpenxJson, &[]), None);
+        assert_eq!(of(TableFormat::Parquet, &[]), None);
+        for (key, value) in [
+            ("escape.delim", "\\"),
+            ("serialization.null.format", ""),
+            ("skip.header.line.count", "1"),
+            ("timestamp.formats", "yyyy"),
+        ] {
+            let why = Some(Err(format!("its property `{key}`")));
+            assert_eq!(of(TableFormat::Delimited, &[(key, value)]), why);
+        }
+        let why = Some(Err("its delimiter of more than one character".to_owned()));
+        assert_eq!(of(TableFormat::Delimited, &[("field.delim", "ab")]), why);
     }
 }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use futures::StreamExt as _;
 use parquet::arrow::async_reader::AsyncFileReader as _;
+use parquet::errors::ParquetError;
 
+use super::Format;
 use super::reader::ParquetObject;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
@@ -17,6 +19,37 @@ const FOOTERS: usize = 16;
 
 /// What is done to an object of Parquet.
 const PARQUET: &str = "read a Parquet footer";
+
+/// What is done to an object of any format.
+pub(super) const READ: &str = "count the rows of an object";
+
+/// How the rows of objects are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowsAre {
+    /// By what an object of Parquet, ORC or Avro says of itself.
+    #[default]
+    Described,
+    /// By the lines of an object of text.
+    Lines,
+}
+
+impl RowsAre {
+    /// Tells whether objects say it themselves.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    pub(crate) fn is_described(&self) -> bool {
+        *self == Self::Described
+    }
+}
+
+impl From<Format> for RowsAre {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Parquet(_) | Format::Orc(_) | Format::Avro(_) => Self::Described,
+            Format::Text(..) => Self::Lines,
+        }
+    }
+}
 
 /// What a version holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +64,12 @@ pub struct Validated {
 ///
 /// # Errors
 /// `InvalidData` that names every object that is missing, foreign, empty, of another size, or of another number of rows.
-pub async fn validate(storage: &Storage, prefixes: &[Location], written: &[WrittenObject]) -> Result<Validated> {
+pub async fn validate(
+    storage: &Storage,
+    prefixes: &[Location],
+    written: &[WrittenObject],
+    rows_are: RowsAre,
+) -> Result<Validated> {
     let mut listed: BTreeMap<Location, u64> = BTreeMap::new();
     for prefix in prefixes {
         listed.extend(storage.list_data(prefix).await?.into_iter().map(|object| (object.location, object.bytes)));
@@ -51,7 +89,7 @@ pub async fn validate(storage: &Storage, prefixes: &[Location], written: &[Writt
             let bytes = listed.get(&object.location).copied().filter(|bytes| *bytes > 0 && *bytes == object.bytes);
             async move {
                 match bytes {
-                    Some(bytes) => Some(rows(storage, &object.location, bytes).await),
+                    Some(bytes) => Some(rows(storage, &object.location, bytes, rows_are).await),
                     None => None,
                 }
             }
@@ -66,6 +104,8 @@ pub async fn validate(storage: &Storage, prefixes: &[Location], written: &[Writt
                 problems.push(format!("`{}` has {bytes} bytes, {} were written", object.location, object.bytes));
             }
             (Some(bytes), Some(count)) => match count {
+                // It says nothing of the object that it could not be read just now.
+                Err(error) if error.kind != ErrorKind::InvalidData => return Err(error),
                 Err(error) => {
                     let is_what = if error.operation == PARQUET { "is no Parquet file" } else { "cannot be read" };
                     problems.push(format!("`{}` {is_what}: {}", object.location, error.message));
@@ -96,20 +136,37 @@ pub async fn validate(storage: &Storage, prefixes: &[Location], written: &[Writt
     .with("location", prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))
 }
 
-/// Counts the rows of an object: of Parquet by its footer. Only what is none is asked whether it is of ORC or Avro.
-pub(crate) async fn rows(storage: &Storage, location: &Location, bytes: u64) -> Result<u64> {
+/// Counts the rows of an object: lines where they are that, else of Parquet by its footer. Only what is none is asked whether it is
+/// of ORC or Avro.
+///
+/// # Errors
+/// `InvalidData` for an object that is damaged or of another format; those of the storage.
+pub(crate) async fn rows(storage: &Storage, location: &Location, bytes: u64, rows_are: RowsAre) -> Result<u64> {
+    if rows_are == RowsAre::Lines {
+        return super::counted::lines(storage, location, bytes).await;
+    }
     let mut reader = ParquetObject::new(storage, location, bytes)?;
     let metadata = match reader.get_metadata(None).await {
         Ok(metadata) => metadata,
         Err(error) => {
-            return match super::counted::rows(storage, location, bytes).await? {
-                Some(rows) => Ok(rows),
-                None => Err(Error::new(ErrorKind::InvalidData, PARQUET, error.to_string())),
+            let error = match of_store(error) {
+                Ok(error) => return Err(storage.failed(READ, Some(location), error)),
+                Err(error) => error,
             };
+            let counted = super::counted::rows(storage, location, bytes).await?;
+            return counted.ok_or_else(|| Error::new(ErrorKind::InvalidData, PARQUET, error.to_string()));
         }
     };
     u64::try_from(metadata.file_metadata().num_rows())
         .map_err(|_| Error::new(ErrorKind::InvalidData, PARQUET, "the number of rows is negative"))
+}
+
+/// Takes the store's error out of Parquet's; gives back what is none: then the object is not what it should be.
+fn of_store(error: ParquetError) -> std::result::Result<object_store::Error, ParquetError> {
+    match error {
+        ParquetError::External(inner) => inner.downcast().map(|error| *error).map_err(ParquetError::External),
+        other => Err(other),
+    }
 }
 
 #[cfg(test)]
@@ -136,7 +193,7 @@ mod tests {
         writer.write(&batch).await.unwrap();
         let objects = writer.finish().await.unwrap();
         storage.put(&prefix.join("_suiro.json").unwrap(), Bytes::from_static(b"{}"), Put::Create).await.unwrap();
-        let found = validate(&storage, std::slice::from_ref(&prefix), &objects).await.unwrap();
+        let found = validate(&storage, std::slice::from_ref(&prefix), &objects, RowsAre::Described).await.unwrap();
         assert_eq!(found, Validated { rows: 3, bytes: objects[0].bytes });
 
         let at = |name: &str| prefix.join(name).unwrap();
@@ -148,7 +205,7 @@ mod tests {
         for (name, bytes) in [("absent", 1), ("empty", 0), ("cut", 8)] {
             claimed.push(WrittenObject { location: at(name), bytes, rows: 0, partition: Vec::new() });
         }
-        let error = validate(&storage, &[prefix], &claimed).await.unwrap_err();
+        let error = validate(&storage, &[prefix], &claimed, RowsAre::Described).await.unwrap_err();
         for part in [
             "`s3://b/v/foreign` was not written",
             "`s3://b/v/absent` is missing",

@@ -35,6 +35,7 @@ use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::LakeSettings;
+use crate::publish::Layout;
 use crate::publish::objects::ObjectsWriter;
 use crate::publish::parquet::StoredColumn;
 use crate::publish::partitioned::{PartitionedWriter, PartitionsTarget};
@@ -217,7 +218,7 @@ impl Inner {
                 points.around("query: complete the result", kept).await?;
                 Ok((stats, None))
             }
-            Destination::Objects { prefix, format, partition_by } => {
+            Destination::Objects { prefix, format, buckets, partition_by } => {
                 if !self.storage.is_empty(prefix).await? {
                     return Err(Error::new(
                         ErrorKind::AlreadyExists,
@@ -226,7 +227,7 @@ impl Inner {
                     ));
                 }
                 let columns = storable(&prepared)?;
-                if partition_by.is_empty() {
+                if partition_by.is_empty() && buckets.is_none() {
                     let writer = ObjectsWriter::new(&self.storage, prefix, &columns, *format)?;
                     return Ok((self.write(running, writer, rows).await?, None));
                 }
@@ -235,7 +236,7 @@ impl Inner {
                     prefix: prefix.as_prefix(),
                     columns,
                     keys: partition_by.clone(),
-                    format: *format,
+                    layout: Layout { format: *format, buckets: buckets.clone() },
                     most: self.max_partitions,
                 };
                 let writer = PartitionedWriter::new(&self.storage, target, session)?;

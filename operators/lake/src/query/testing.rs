@@ -48,6 +48,7 @@ pub(crate) async fn written(engine: &dyn QueryEngine, sql: &str, prefix: &str, t
         destination: Destination::Objects {
             prefix: Location::parse(prefix).unwrap(),
             format: Format::default(),
+            buckets: None,
             partition_by: Vec::new(),
         },
         ..Query::new(sql, None, token)

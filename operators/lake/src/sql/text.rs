@@ -8,7 +8,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, StructArray};
 use arrow::datatypes::{
     Date32Type, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, IntervalYearMonthType, Time64MicrosecondType, TimestampMicrosecondType, TimestampNanosecondType,
+    Int64Type, IntervalYearMonthType, Time64MicrosecondType, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType,
 };
 use base64::Engine;
 use serde_json::Value;
@@ -145,7 +146,12 @@ fn write_value(out: &mut String, data_type: &Type, array: &dyn Array, row: usize
             format::timestamp_nanos(out, array.as_primitive_opt::<TimestampNanosecondType>()?.value(row), *precision);
         }
         Type::Timestamp(precision) => {
-            format::timestamp_micros(out, array.as_primitive_opt::<TimestampMicrosecondType>()?.value(row), *precision);
+            // Stored columns are in milliseconds.
+            let micros = match array.as_primitive_opt::<TimestampMillisecondType>() {
+                Some(millis) => millis.value(row).checked_mul(1_000)?,
+                None => array.as_primitive_opt::<TimestampMicrosecondType>()?.value(row),
+            };
+            format::timestamp_micros(out, micros, *precision);
         }
         Type::TimestampTz(precision) => {
             let (instant, zone) = Instants::new(array).ok()?.row(row);

@@ -5,7 +5,7 @@ use lake::catalog::{Column, Database, Expect, Partition, Table, TableFormat};
 use lake::name::{Location, TableName};
 use lake::publish::record::{Record, schema_hash};
 use lake::publish::version::request_hash;
-use lake::publish::{Format, NewVersion, Published, VersionName, version_root};
+use lake::publish::{Layout, NewVersion, Published, VersionName, version_root};
 use lake::{Error, ErrorKind, Lake, Result};
 
 use super::Form;
@@ -118,7 +118,7 @@ impl Place {
             schema_hash: schema_hash(&self.table.columns),
         };
         let expect = self.partition.as_ref().map_or(Expect::Absent, |partition| Expect::Version(partition.version));
-        let new = NewVersion { record, expect, parameters: parameters_of(archived, sums)?, format: Format::default() };
+        let new = NewVersion { record, expect, parameters: parameters_of(archived, sums)?, layout: Layout::default() };
         Box::pin(lake.publish_partition(&self.table, &self.values, &new)).await
     }
 }

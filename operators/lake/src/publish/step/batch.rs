@@ -28,6 +28,7 @@ impl Lake {
             destination: Destination::Objects {
                 prefix: batch::aside(&prefix)?,
                 format: batch::aside_format(&probed.plan),
+                buckets: None,
                 partition_by: Vec::new(),
             },
             tables: Vec::new(),
@@ -124,6 +125,7 @@ impl Lake {
             destination: Destination::Objects {
                 prefix: batch::prefix(prefix, number, batching.try_number)?,
                 format: probed.plan.format.unwrap_or_default(),
+                buckets: probed.plan.buckets.clone(),
                 partition_by: keys(probed),
             },
             tables: vec![batch::aside_table(request, probed, prefix)?],
@@ -184,10 +186,11 @@ impl Lake {
         let mut stats =
             QueryStats { rows: 0, objects: Vec::new(), output: None, ..listed }.and_cost_of(&batching.staged);
         stats.elapsed_ms += batching.staged.elapsed_ms;
+        let rows_are = batching.probed.plan.format.unwrap_or_default().into();
         let mut places: HashMap<Vec<String>, &Location> = HashMap::new();
         let mut prefixes = Vec::with_capacity(batching.written.len());
         for written in &batching.written {
-            let objects = written_below(&self.storage, &written.prefix, &keys).await?;
+            let objects = written_below(&self.storage, &written.prefix, &keys, rows_are).await?;
             if objects.len() != written.objects {
                 let found = objects.len();
                 let message = format!("expected {} objects below `{}`, found {found}", written.objects, written.prefix);

@@ -87,7 +87,7 @@ impl Lake {
         let plan = &written.submitted.probed.plan;
         if let Some(values) = &plan.values {
             let mut partition = table.new_partition(values.clone(), prefix);
-            partition.storage = plan.format.unwrap_or_default().storage(&table.columns);
+            partition.storage = plan.layout().storage(&table.columns);
             return Ok(QueryTable { table, partitions: vec![partition] });
         }
         let table = Table { location: Some(prefix), ..table };

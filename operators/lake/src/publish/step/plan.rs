@@ -3,15 +3,15 @@
 use std::sync::atomic::Ordering;
 
 use super::{TABLE_ROOT, describe, invalid, keyed_table, not_found, skipped};
-use crate::catalog::{Table, TableFormat};
+use crate::catalog::Table;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::{Location, TableName};
-use crate::publish::Format;
 use crate::publish::decide::{self, Beginning, OnEmpty, PublishMode};
 use crate::publish::record::{Record, schema_hash};
 use crate::publish::request::{Plan, PublishOptions, PublishRequest, PublishResult, PublishState, Step, Target};
 use crate::publish::version::version_root;
+use crate::publish::{Buckets, Format, Layout};
 
 impl Lake {
     /// Begins a publish: looks at what is there, and decides. Changes nothing.
@@ -39,7 +39,7 @@ impl Lake {
         let (values, replaces, previous, table_root) = match (&request.target, &table) {
             (Target::Partition { values, .. }, None) if create => {
                 let root = self.default_location(name).await?;
-                let table = keyed_table(name, values.keys(), Vec::new(), root.clone(), Format::default());
+                let table = keyed_table(name, values.keys(), Vec::new(), root.clone(), &Layout::default());
                 (Some(table.partition_values(values)?), None, None, root)
             }
             (Target::Partition { .. }, None) => {
@@ -110,6 +110,7 @@ impl Lake {
             creates_table,
             in_batches: false,
             format: format_of(request, table.as_ref()),
+            buckets: buckets_of(request, table.as_ref()),
         })))
     }
 
@@ -122,6 +123,11 @@ impl Lake {
         let Some(place) = options.location.as_ref().map(Location::as_prefix) else {
             return Err(invalid("objects without a table need a `location`: nothing else names them".to_owned()));
         };
+        if options.buckets.is_some() {
+            return Err(invalid(
+                "objects without a table have no buckets: the names of their copies do not tell them".to_owned(),
+            ));
+        }
         if options.on_empty == OnEmpty::Drop {
             return Err(invalid("objects without a table cannot be dropped when there are no rows".to_owned()));
         }
@@ -151,6 +157,7 @@ impl Lake {
             creates_table: false,
             in_batches: false,
             format: options.format,
+            buckets: options.buckets.clone(),
         })))
     }
 
@@ -200,11 +207,28 @@ pub fn publishable(table: &Table, options: &PublishOptions) -> Result<()> {
              table as a whole below a version in its `storage.location.template`"
         )));
     }
-    if options.format.is_none() && format_of_table(table).is_none() {
+    let standing = Buckets::of(&table.storage);
+    if let (Some(standing), Some(wanted)) = (&standing, &options.buckets)
+        && standing != wanted
+    {
         return Err(invalid(format!(
-            "`{name}` is read by `{}`, and partitions are written as Parquet, ORC or Avro: give `format: parquet` when its \
-             readers take each partition's own format",
-            table.storage.serde
+            "`{name}` has {} buckets by {}: its partitions have the same: leave `bucketed_by` and `bucket_count` out",
+            standing.count,
+            standing.columns.join(", ")
+        )));
+    }
+    if options.mode == PublishMode::InPlace && standing.as_ref().or(options.buckets.as_ref()).is_some() {
+        return Err(invalid(format!(
+            "partitions of `{name}` have buckets, which the names of their objects tell: use `publish: version`, in place \
+             objects get other names"
+        )));
+    }
+    if options.format.is_none()
+        && let Err(why) = Format::of_table(table)
+    {
+        return Err(invalid(format!(
+            "partitions of `{name}` are not written in the form that it is read in, because of {why}: give `format: parquet` when \
+             its readers take each partition's own format"
         )));
     }
     Ok(())
@@ -213,15 +237,20 @@ pub fn publishable(table: &Table, options: &PublishOptions) -> Result<()> {
 /// Returns the format that is written: what the request says, else for a partition that of its table.
 fn format_of(request: &PublishRequest, table: Option<&Table>) -> Option<Format> {
     let of_table = || match (&request.target, table) {
-        (Target::Partition { .. }, Some(table)) => format_of_table(table),
+        // What cannot be written is refused before.
+        (Target::Partition { .. }, Some(table)) => Format::of_table(table).ok(),
         _ => None,
     };
     request.options.format.or_else(of_table)
 }
 
-/// Returns the format that partitions of a table are written in, where it is one that is written.
-fn format_of_table(table: &Table) -> Option<Format> {
-    TableFormat::of(&table.storage).and_then(Format::of_table)
+/// Returns the buckets that are written: what the request says, else for a partition those of its table, which its readers count on.
+fn buckets_of(request: &PublishRequest, table: Option<&Table>) -> Option<Buckets> {
+    let of_table = || match (&request.target, table) {
+        (Target::Partition { .. }, Some(table)) => Buckets::of(&table.storage),
+        _ => None,
+    };
+    request.options.buckets.clone().or_else(of_table)
 }
 
 /// Returns where a table stood first.

@@ -21,13 +21,7 @@ impl Lake {
         match &request.target {
             Target::Partition { values, .. } if probed.plan.creates_table => {
                 // A sibling that publishes another partition of the same new table may have made it.
-                let wanted = keyed_table(
-                    name,
-                    values.keys(),
-                    probed.schema.added.clone(),
-                    root,
-                    probed.plan.format.unwrap_or_default(),
-                );
+                let wanted = keyed_table(name, values.keys(), probed.schema.added.clone(), root, &probed.plan.layout());
                 Ok(self.catalog.table(name).await?.unwrap_or(wanted))
             }
             Target::Partition { .. } => {
@@ -41,9 +35,9 @@ impl Lake {
             }
             Target::Table { .. } => {
                 let (columns, keys) = (probed.schema.added.clone(), probed.schema.keys.clone());
-                let format = probed.plan.format.unwrap_or_default();
-                let mut table = Table::new(name.clone(), columns, keys, root.clone(), format.table_format());
-                table.storage = format.storage(&table.columns);
+                let layout = probed.plan.layout();
+                let mut table = Table::new(name.clone(), columns, keys, root.clone(), layout.format.table_format());
+                table.storage = layout.storage(&table.columns);
                 table.parameters.insert(TABLE_ROOT.to_owned(), root.to_string());
                 table.parameters.extend(request.options.table_parameters.clone());
                 Ok(table)
@@ -95,7 +89,7 @@ impl Lake {
             },
             expect: plan.replaces.map_or(Expect::Absent, Expect::Version),
             parameters: indexmap::IndexMap::new(),
-            format: plan.format.unwrap_or_default(),
+            layout: plan.layout(),
         };
         let register = request.options.register;
         let (location, published) = match request.options.mode {
@@ -144,7 +138,7 @@ impl Lake {
             return self.existing(request.target.table()).await;
         };
         let (columns, root) = (probed.schema.added.clone(), probed.plan.table_root.clone());
-        let wanted = keyed_table(name, values.keys(), columns, root, probed.plan.format.unwrap_or_default());
+        let wanted = keyed_table(name, values.keys(), columns, root, &probed.plan.layout());
         let put = self.catalog.put_table(&wanted, Expect::Absent);
         match self.settings.crash_points.around("publish: make the table", put).await {
             Err(error) if error.kind == ErrorKind::AlreadyExists => {

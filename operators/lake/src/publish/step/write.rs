@@ -28,7 +28,7 @@ impl Lake {
         };
         let columns = request.target.own_columns(&request.sql, &description.columns);
         let schema = request.target.plan_columns(table.as_ref(), &columns, &request.options)?;
-        plan.format.unwrap_or_default().check(&stored(&schema))?;
+        plan.layout().check(&stored(&schema))?;
         Ok(Step::Next(PublishState::Probed(Probed { plan: plan.clone(), schema })))
     }
 
@@ -58,6 +58,7 @@ impl Lake {
             destination: Destination::Objects {
                 prefix: prefix.clone(),
                 format: plan.format.unwrap_or_default(),
+                buckets: plan.buckets.clone(),
                 partition_by: probed.schema.keys.iter().map(|key| key.name.clone()).collect(),
             },
             tables: Vec::new(),
@@ -119,7 +120,8 @@ impl Lake {
         prefixes: &[Location],
         stats: QueryStats,
     ) -> Result<Step> {
-        let validated = validate::validate(&self.storage, prefixes, &stats.objects).await?;
+        let format = submitted.probed.plan.format.unwrap_or_default();
+        let validated = validate::validate(&self.storage, prefixes, &stats.objects, format.into()).await?;
         let plan = &submitted.probed.plan;
         let name = request.target.table();
         let written = Written {

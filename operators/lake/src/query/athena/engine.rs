@@ -14,9 +14,9 @@ use super::place::WorkGroups;
 use super::poller::{self, Poller, Seen};
 use super::record::StatementRecord;
 use super::result::FirstPage;
-use super::rewrite::Rewritten;
-use super::statement::{Class, UNLOAD_LINES, unload};
-use super::temporary::{TemporaryTables, WithTables};
+use super::rewrite::{DEFAULT_DATABASE, Rewritten};
+use super::statement::{Class, LINES_BEFORE, create_table, unload};
+use super::temporary::{self, TemporaryTables, WithTables};
 use super::{EndedWell, failure, stats, written};
 use crate::aws::{AthenaSettings, AwsClients};
 use crate::catalog::Catalog;
@@ -130,14 +130,24 @@ impl Inner {
         }
         let with = WithTables::of(query)?;
         let sql = &with.rewritten.sql;
+        let mut temporary = with.names();
         let statement = match &query.destination {
             Destination::Fetch | Destination::Keep => without_semicolon(sql).to_owned(),
-            Destination::Objects { prefix, format, partition_by } => unload(sql, prefix, *format, partition_by),
+            Destination::Objects { prefix, format, buckets: None, partition_by } => {
+                unload(sql, prefix, *format, partition_by)
+            }
+            Destination::Objects { prefix, format, buckets: Some(buckets), partition_by } => {
+                let database = query.database.as_deref().unwrap_or(DEFAULT_DATABASE);
+                let through = temporary::written_through(database, &query.token)?;
+                let statement = create_table(&through, sql, prefix, (*format, buckets), partition_by);
+                temporary.push(through);
+                statement
+            }
         };
-        let is_unload = matches!(query.destination, Destination::Objects { .. });
-        let class = Class::of(&statement);
+        let writes = matches!(query.destination, Destination::Objects { .. });
+        let class = if writes { Class::Dml } else { Class::of(&statement) };
         let statement = match class {
-            Class::Dml => StatementRecord::of(query, with.names()).put(&statement)?,
+            Class::Dml => StatementRecord::of(query, temporary.clone()).put(&statement)?,
             Class::Ddl => statement,
         };
         let workgroup = query.options.workgroup.as_deref().unwrap_or(self.settings.workgroup());
@@ -153,6 +163,9 @@ impl Inner {
         };
         let place = self.places.take(class).await?;
         self.temporary.make(&with).await?;
+        if let Destination::Objects { buckets: Some(_), .. } = &query.destination {
+            self.temporary.make_databases(&temporary).await?;
+        }
         let sent = self.crash_points.around("aws: start the query", self.api.start(&start)).await;
         let id = match sent {
             Ok(id) => id,
@@ -160,8 +173,8 @@ impl Inner {
             Err(error) if error.kind == ErrorKind::Canceled => return Err(error),
             Err(error) => {
                 // Athena took no query that would have them dropped at its end.
-                self.temporary.drop(&with.names()).await?;
-                let lines = if is_unload { UNLOAD_LINES } else { 0 };
+                self.temporary.drop(&temporary).await?;
+                let lines = if writes { LINES_BEFORE } else { 0 };
                 let place = |(line, column): (u32, u32)| (line.saturating_sub(lines).max(1), column);
                 let position = error.position.map(|position| with.rewritten.place_before(place(position)));
                 return Err(Error { position, ..error });

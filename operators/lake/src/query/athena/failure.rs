@@ -5,7 +5,7 @@
 use aws_sdk_athena::types::QueryExecution;
 
 use super::record::StatementRecord;
-use super::statement::UNLOAD_LINES;
+use super::statement::LINES_BEFORE;
 use crate::error::{Error, ErrorKind};
 
 const OPERATION: &str = "run a query";
@@ -107,9 +107,9 @@ pub(super) fn of(execution: &QueryExecution) -> Error {
     });
     let mut made = classed(text, class);
     if let Some((line, column)) = made.position {
-        // The user's text begins behind the first line of the UNLOAD that suiro put around it.
+        // The user's text begins behind the first line of the statement that suiro put around it.
         let unload = StatementRecord::read(execution.query.as_deref().unwrap_or_default()).unload.is_some();
-        made.position = Some((if unload { line.saturating_sub(UNLOAD_LINES).max(1) } else { line }, column));
+        made.position = Some((if unload { line.saturating_sub(LINES_BEFORE).max(1) } else { line }, column));
     }
     if let Some(Class { category, number, .. }) = class {
         made = made.with("athena error", format!("category {category}, type {number}"));

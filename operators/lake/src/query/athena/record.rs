@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{Location, TableName};
+use crate::publish::validate::RowsAre;
 use crate::publish::version::hex;
 use crate::query::{Destination, Query, QueryOptions};
 
@@ -26,6 +27,9 @@ pub(in crate::query) struct StatementRecord {
     /// The columns that become partition keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(in crate::query) partition_by: Vec<String>,
+    /// How the rows of its objects are told.
+    #[serde(default, skip_serializing_if = "RowsAre::is_described")]
+    pub(in crate::query) rows_are: RowsAre,
     /// The tables that are there for this query alone, and are dropped when it has ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) temporary: Vec<TableName>,
@@ -40,9 +44,11 @@ pub(in crate::query) struct StatementRecord {
 impl StatementRecord {
     /// Makes the record of a query.
     pub(super) fn of(query: &Query, temporary: Vec<TableName>) -> Self {
-        let (unload, partition_by) = match &query.destination {
-            Destination::Objects { prefix, partition_by, .. } => (Some(prefix.as_prefix()), partition_by.clone()),
-            Destination::Fetch | Destination::Keep => (None, Vec::new()),
+        let (unload, partition_by, rows_are) = match &query.destination {
+            Destination::Objects { prefix, partition_by, format, .. } => {
+                (Some(prefix.as_prefix()), partition_by.clone(), RowsAre::from(*format))
+            }
+            Destination::Fetch | Destination::Keep => (None, Vec::new(), RowsAre::Described),
         };
         let places = (!query.tables.is_empty()).then(|| {
             let mut hash = Sha256::new();
@@ -54,12 +60,12 @@ impl StatementRecord {
             text.truncate(12);
             text
         });
-        Self { unload, partition_by, temporary, places, options: query.options.clone() }
+        Self { unload, partition_by, rows_are, temporary, places, options: query.options.clone() }
     }
 
     /// Makes the record of rows that another engine wrote below a prefix.
-    pub(in crate::query) fn of_written(prefix: &Location, partition_by: &[String]) -> Self {
-        Self { unload: Some(prefix.as_prefix()), partition_by: partition_by.to_vec(), ..Self::default() }
+    pub(in crate::query) fn of_written(prefix: &Location, partition_by: &[String], rows_are: RowsAre) -> Self {
+        Self { unload: Some(prefix.as_prefix()), partition_by: partition_by.to_vec(), rows_are, ..Self::default() }
     }
 
     /// Reads the record of a statement; an empty one for a statement that suiro did not write.
@@ -98,6 +104,7 @@ mod tests {
     fn a_record_reads_back_from_the_last_line_alone() {
         let record = StatementRecord {
             unload: Some(Location::parse("s3://b/v/").unwrap()),
+            rows_are: RowsAre::Lines,
             partition_by: vec!["dt".to_owned(), "a\nb".to_owned()],
             temporary: vec![TableName::new("web", "suiro_temporary_0").unwrap()],
             places: Some("0123456789ab".to_owned()),

@@ -12,7 +12,7 @@ use crate::publish::dml::identifier;
 use crate::sql::{parse_one, without_semicolon};
 
 /// The database of tables without one, where a query names none: Athena's own default.
-const DEFAULT_DATABASE: &str = "default";
+pub(super) const DEFAULT_DATABASE: &str = "default";
 
 /// A statement with other names in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

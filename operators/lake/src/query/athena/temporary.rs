@@ -104,6 +104,22 @@ impl TemporaryTables {
         Ok(())
     }
 
+    /// Makes the databases of tables that a query makes itself, where they are not there, and sweeps them.
+    ///
+    /// # Errors
+    /// Those of the catalog.
+    pub(in crate::query) async fn make_databases(&self, names: &[TableName]) -> Result<()> {
+        for TableName { database, .. } in names {
+            if self.catalog.database(database).await?.is_none() {
+                let database = Database::new(database);
+                let made = self.catalog.create_database(&database);
+                self.crash_points.around("aws: make the database of temporary tables", made).await?;
+            }
+            self.sweep(database).await?;
+        }
+        Ok(())
+    }
+
     async fn make_one(&self, table: &Table, partitions: &[Partition]) -> Result<()> {
         let table = Table { created_ms: 0, updated_ms: 0, version: 0, ..table.clone() };
         let partitions: Vec<Partition> =
@@ -157,6 +173,16 @@ impl TemporaryTables {
             }
         }
     }
+}
+
+/// Names the table that a query writes its rows through.
+///
+/// # Errors
+/// `InvalidInput` for a database that cannot be one.
+pub(super) fn written_through(database: &str, token: &str) -> Result<TableName> {
+    let mut hash = hex(&Sha256::digest(token.as_bytes()));
+    hash.truncate(24);
+    TableName::new(database, &format!("{PREFIX}{hash}_written"))
 }
 
 /// Names the table of a query.

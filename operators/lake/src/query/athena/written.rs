@@ -1,4 +1,4 @@
-//! What an UNLOAD wrote: the objects below its prefix, their rows by their footers, their partitions by their paths.
+//! What an UNLOAD wrote: the objects below its prefix, their rows by what they say, their partitions by their paths.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::csv::Records;
 use super::record::StatementRecord;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
-use crate::publish::validate;
+use crate::publish::validate::{self, RowsAre};
 use crate::query::WrittenObject;
 use crate::storage::{Object, Storage};
 
@@ -20,7 +20,7 @@ const OPERATION: &str = "look at what a query wrote";
 /// Returns the objects that an UNLOAD wrote, in the order of their names.
 ///
 /// # Errors
-/// `InvalidData` when the manifest of Athena names other objects, or an object is no Parquet file or in no partition.
+/// `InvalidData` when the manifest of Athena names other objects, or an object is not of its format or in no partition.
 pub(in crate::query) async fn objects(
     storage: &Storage,
     record: &StatementRecord,
@@ -31,27 +31,33 @@ pub(in crate::query) async fn objects(
     if let Some(manifest) = manifest {
         compare(storage, prefix, &listed, manifest).await?;
     }
-    described(storage, prefix, &record.partition_by, listed).await
+    described(storage, prefix, &record.partition_by, record.rows_are, listed).await
 }
 
 /// Returns the objects below a prefix that a query has written to, in the order of their names.
 ///
 /// # Errors
-/// `InvalidData` when an object is no Parquet file or in no partition by these keys.
-pub(crate) async fn below(storage: &Storage, prefix: &Location, partition_by: &[String]) -> Result<Vec<WrittenObject>> {
+/// `InvalidData` when an object is not of its format or in no partition by these keys.
+pub(crate) async fn below(
+    storage: &Storage,
+    prefix: &Location,
+    partition_by: &[String],
+    rows_are: RowsAre,
+) -> Result<Vec<WrittenObject>> {
     let listed = storage.list_data(prefix).await?;
-    described(storage, prefix, partition_by, listed).await
+    described(storage, prefix, partition_by, rows_are, listed).await
 }
 
 async fn described(
     storage: &Storage,
     prefix: &Location,
     partition_by: &[String],
+    rows_are: RowsAre,
     listed: Vec<Object>,
 ) -> Result<Vec<WrittenObject>> {
     futures::stream::iter(listed)
         .map(|object| async move {
-            let rows = validate::rows(storage, &object.location, object.bytes).await?;
+            let rows = validate::rows(storage, &object.location, object.bytes, rows_are).await?;
             let partition = values(prefix, &object.location, partition_by)?;
             Ok(WrittenObject { location: object.location, bytes: object.bytes, rows, partition })
         })

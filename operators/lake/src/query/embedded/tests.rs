@@ -273,6 +273,7 @@ async fn a_query_is_cancelled_promptly() {
             Destination::Objects {
                 prefix: Location::parse(&format!("s3://b/{}/", name.replace(' ', "_"))).unwrap(),
                 format: crate::publish::Format::default(),
+                buckets: None,
                 partition_by: Vec::new(),
             },
         ] {

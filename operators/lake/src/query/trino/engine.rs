@@ -15,6 +15,7 @@ use crate::catalog::{Catalog, Database};
 use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::TableName;
+use crate::publish::validate::RowsAre;
 use crate::query::athena::{StatementRecord, TEMPORARY, TemporaryTables, WithTables, written_objects};
 use crate::query::{Destination, EmbeddedEngine, Query, QueryId, QueryStats, QueryStatus};
 use crate::sql::without_semicolon;
@@ -81,7 +82,7 @@ impl Inner {
         let sql = &with.rewritten.sql;
         let mut session = Vec::new();
         let text = match (&query.destination, &record.writes) {
-            (Destination::Objects { format, .. }, Some(Writes { prefix, partition_by, through })) => {
+            (Destination::Objects { format, buckets, .. }, Some(Writes { prefix, partition_by, through, .. })) => {
                 if !self.storage.is_empty(prefix).await? {
                     let message =
                         format!("HIVE_PATH_ALREADY_EXISTS: expected an empty prefix, found objects below `{prefix}`");
@@ -92,7 +93,7 @@ impl Inner {
                 }
                 self.make_scratch_database().await?;
                 session.push(statement::compression(&settings.catalog, *format));
-                statement::write(&settings.catalog, through, sql, prefix, *format, partition_by)
+                statement::write(&settings.catalog, through, sql, prefix, (*format, buckets.as_ref()), partition_by)
             }
             _ => without_semicolon(sql).to_owned(),
         };
@@ -128,9 +129,10 @@ impl Inner {
     fn record(&self, query: &Query, temporary: Vec<TableName>) -> Result<TrinoRecord> {
         let token = stand_in(&query.token);
         let writes = match &query.destination {
-            Destination::Objects { prefix, partition_by, .. } => Some(Writes {
+            Destination::Objects { prefix, partition_by, format, .. } => Some(Writes {
                 prefix: prefix.as_prefix(),
                 partition_by: partition_by.clone(),
+                rows_are: RowsAre::from(*format),
                 through: TableName::new(
                     &self.client.settings().scratch_database,
                     &format!("{TEMPORARY}{token}_written"),
@@ -223,7 +225,7 @@ impl Inner {
 
     /// Returns what a query that ended well has written.
     pub(super) async fn written(&self, writes: &Writes) -> Result<QueryStats> {
-        let record = StatementRecord::of_written(&writes.prefix, &writes.partition_by);
+        let record = StatementRecord::of_written(&writes.prefix, &writes.partition_by, writes.rows_are);
         let objects = written_objects(&self.storage, &record, None).await?;
         Ok(QueryStats {
             rows: objects.iter().map(|object| object.rows).sum(),

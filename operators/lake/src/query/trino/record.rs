@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{Location, TableName};
+use crate::publish::validate::RowsAre;
 use crate::publish::version::hex;
 
 /// What the comment begins with.
@@ -32,6 +33,9 @@ pub(super) struct Writes {
     /// The columns that become partition keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) partition_by: Vec<String>,
+    /// How the rows of its objects are told.
+    #[serde(default, skip_serializing_if = "RowsAre::is_described")]
+    pub(super) rows_are: RowsAre,
     /// The table that the rows are written through; it goes when they are.
     pub(super) through: TableName,
 }
@@ -78,6 +82,7 @@ mod tests {
             writes: Some(Writes {
                 prefix: Location::parse("s3://b/v/").unwrap(),
                 partition_by: vec!["a\nb".to_owned()],
+                rows_are: RowsAre::Lines,
                 through: TableName::new("default", "suiro_temporary_x").unwrap(),
             }),
             temporary: vec![TableName::new("web", "suiro_temporary_0").unwrap()],

@@ -3,6 +3,7 @@
 use indexmap::IndexSet;
 use lake::catalog::{Column, Expect, Partition, Table, TableFormat};
 use lake::name::{Location, TableName};
+use lake::publish::Layout;
 use lake::publish::dml::identifier;
 use lake::query::{QueryStats, ResultColumn};
 use lake::{Error, ErrorKind, Result};
@@ -55,11 +56,10 @@ impl Athena {
         };
         self.check_empty(&location).await?;
 
+        let layout = Layout { format: options.format, buckets: options.buckets.clone() };
         let stats = if create.with_data {
             let sql = renamed(&create.query, &described.columns, &names);
-            let id = job.id();
-            let target =
-                Target { prefix: &location, form: options.form, partitioned_by: &options.partitioned_by, name: &id };
+            let target = Target { prefix: &location, layout: layout.clone(), partitioned_by: &options.partitioned_by };
             let stats = self.write_rows(job, order, &sql, &target).await?;
             self.leave(job, order, &stats).await?;
             stats
@@ -69,8 +69,8 @@ impl Athena {
 
         let (columns, keys) = columns.split_at(columns.len() - options.partitioned_by.len());
         let mut table = Table::new(name.clone(), columns.to_vec(), keys.to_vec(), location, TableFormat::Parquet);
-        table.storage = options.form.storage(&table.columns);
-        table.parameters.insert("classification".to_owned(), options.form.classification().to_owned());
+        table.storage = layout.storage(&table.columns);
+        table.parameters.insert("classification".to_owned(), options.format.table_format().classification().to_owned());
         let partitions = partitions(&table, &stats)?;
         match catalog.replace_table(&table, &partitions, Expect::Absent).await {
             Ok(_kept) => {}

@@ -1,59 +1,22 @@
 //! The properties of `WITH (…)`: formats, compressions, places. What is not known is refused by its name.
 
 use indexmap::IndexMap;
-use lake::catalog::{Column, Storage, TableFormat};
 use lake::name::Location;
 use lake::publish::text::{TextCompression, TextForm};
-use lake::publish::{AvroCompression, Compression, Format, OrcCompression};
+use lake::publish::{AvroCompression, Buckets, Compression, Format, OrcCompression};
 use lake::{Error, ErrorKind, Result};
 
 use crate::athena::statement::Property;
 
 const OPERATION: &str = "read the properties of a statement";
 
-/// The delimiter of text when none is given.
-const DELIMITER: char = '\u{1}';
-
-/// How rows are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// Objects that the query engine writes.
-    Objects(Format),
-    Text(TextForm, TextCompression),
-}
-
 /// What the properties say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Options {
-    pub(super) form: Form,
+    pub(super) format: Format,
+    pub(super) buckets: Option<Buckets>,
     pub(super) partitioned_by: Vec<String>,
     pub(super) external_location: Option<Location>,
-}
-
-impl Form {
-    /// Returns how a table of this form and these columns is read.
-    pub(super) fn storage(self, columns: &[Column]) -> Storage {
-        match self {
-            Self::Objects(format) => format.storage(columns),
-            Self::Text(TextForm::Json, _) => TableFormat::HiveJson.storage(),
-            Self::Text(TextForm::Delimited(delimiter), _) => {
-                let mut storage = TableFormat::Delimited.storage();
-                for key in ["field.delim", "serialization.format"] {
-                    storage.serde_parameters.insert(key.to_owned(), delimiter.to_string());
-                }
-                storage
-            }
-        }
-    }
-
-    /// Returns what Glue calls it.
-    pub(super) fn classification(self) -> &'static str {
-        match self {
-            Self::Objects(format) => format.table_format().classification(),
-            Self::Text(TextForm::Json, _) => "json",
-            Self::Text(TextForm::Delimited(_), _) => "csv",
-        }
-    }
 }
 
 /// The words of the properties, before they are put together.
@@ -63,6 +26,8 @@ struct Words {
     compression: Option<(String, String)>,
     delimiter: Option<String>,
     options: Option<Vec<String>>,
+    bucketed_by: Option<Vec<String>>,
+    bucket_count: Option<String>,
     location: Option<String>,
 }
 
@@ -95,7 +60,9 @@ impl Options {
                         return Err(unsupported(&format!("the property `table_type` = '{}'", scalar(name, value)?)));
                     }
                 }
-                "bucketed_by" | "bucket_count" | "partitioning" | "location" | "compression_level" => {
+                "bucketed_by" => words.bucketed_by = Some(columns(name, value)?),
+                "bucket_count" => words.bucket_count = Some(scalar(name, value)?),
+                "partitioning" | "location" | "compression_level" => {
                     return Err(unsupported(&format!("the property `{name}`")));
                 }
                 _ => common(&mut words, name, value, "CREATE TABLE AS")?,
@@ -129,10 +96,7 @@ fn common(words: &mut Words, name: &str, value: &Property, statement: &str) -> R
     match name {
         "format" => words.format = Some(scalar(name, value)?.to_ascii_uppercase()),
         "field_delimiter" => words.delimiter = Some(scalar(name, value)?),
-        "partitioned_by" => match value {
-            Property::Array(names) => words.options = Some(names.iter().map(|name| name.to_lowercase()).collect()),
-            Property::Scalar(_) => return Err(wrong(name, "ARRAY['column', …]", value)),
-        },
+        "partitioned_by" => words.options = Some(columns(name, value)?),
         _ => {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
@@ -164,9 +128,9 @@ impl Words {
         let compression = self.compression.map(|(_, word)| word.to_ascii_uppercase());
         let refused = |word: &str| unsupported(&format!("the compression {word} of the format {format}"));
         let text = |form: TextForm| match compression.as_deref() {
-            None | Some("GZIP") => Ok(Form::Text(form, TextCompression::Gzip)),
-            Some("NONE") => Ok(Form::Text(form, TextCompression::None)),
-            Some("ZSTD") => Ok(Form::Text(form, TextCompression::Zstd)),
+            None | Some("GZIP") => Ok(Format::Text(form, TextCompression::Gzip)),
+            Some("NONE") => Ok(Format::Text(form, TextCompression::None)),
+            Some("ZSTD") => Ok(Format::Text(form, TextCompression::Zstd)),
             Some(word) => Err(refused(word)),
         };
         if self.delimiter.is_some() && format != "TEXTFILE" {
@@ -176,42 +140,42 @@ impl Words {
                 format!("INVALID_TABLE_PROPERTY: line 1:1: `field_delimiter` is no property of the format {format}"),
             ));
         }
-        let form = match format {
-            "PARQUET" => Form::Objects(Format::Parquet(match compression.as_deref() {
+        let format = match format {
+            "PARQUET" => Format::Parquet(match compression.as_deref() {
                 None | Some("GZIP") => Compression::Gzip,
                 Some("SNAPPY") => Compression::Snappy,
                 Some("ZSTD") => Compression::Zstd,
                 Some("NONE") => Compression::None,
                 Some(word) => return Err(refused(word)),
-            })),
-            "ORC" => Form::Objects(Format::Orc(match compression.as_deref() {
+            }),
+            "ORC" => Format::Orc(match compression.as_deref() {
                 None | Some("ZLIB") => OrcCompression::Zlib,
                 Some("SNAPPY") => OrcCompression::Snappy,
                 Some("LZ4") => OrcCompression::Lz4,
                 Some("ZSTD") => OrcCompression::Zstd,
                 Some("NONE") => OrcCompression::None,
                 Some(word) => return Err(refused(word)),
-            })),
-            "AVRO" => Form::Objects(Format::Avro(match compression.as_deref() {
+            }),
+            "AVRO" => Format::Avro(match compression.as_deref() {
                 None | Some("DEFLATE") => AvroCompression::Deflate,
                 Some("SNAPPY") => AvroCompression::Snappy,
                 Some("ZSTD") => AvroCompression::Zstd,
                 Some("NONE") => AvroCompression::None,
                 Some(word) => return Err(refused(word)),
-            })),
+            }),
             "JSON" => text(TextForm::Json)?,
             "TEXTFILE" => {
-                let mut delimiter = DELIMITER;
+                let mut form = TextForm::default();
                 if let Some(given) = &self.delimiter {
                     let mut characters = given.chars();
-                    delimiter = if let (Some(character), None) = (characters.next(), characters.next()) {
-                        character
+                    form = if let (Some(delimiter), None) = (characters.next(), characters.next()) {
+                        TextForm::Delimited(delimiter)
                     } else {
                         let value = Property::Scalar(given.clone());
                         return Err(wrong("field_delimiter", "one character", &value));
                     };
                 }
-                text(TextForm::Delimited(delimiter))?
+                text(form)?
             }
             "ION" => return Err(unsupported(&format!("writing the format {format}"))),
             other => {
@@ -219,14 +183,37 @@ impl Words {
                 return Err(wrong("format", "PARQUET, ORC, AVRO, JSON or TEXTFILE", &value));
             }
         };
+        let buckets = match (self.bucketed_by.filter(|columns| !columns.is_empty()), self.bucket_count) {
+            (None, None) => None,
+            (Some(columns), Some(count)) => {
+                let number = count.parse().map_err(|_| wrong("bucket_count", "a number", &Property::Scalar(count)))?;
+                Some(Buckets { columns, count: number })
+            }
+            // In words like those of Trino, which Athena is.
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    OPERATION,
+                    "INVALID_TABLE_PROPERTY: line 1:1: bucketed_by and bucket_count must be specified together",
+                ));
+            }
+        };
         Ok(Options {
-            form,
+            format,
+            buckets,
             partitioned_by: self.options.unwrap_or_default(),
             external_location: self
                 .location
                 .map(|text| Location::parse(&text).map(Location::into_prefix))
                 .transpose()?,
         })
+    }
+}
+
+fn columns(name: &str, value: &Property) -> Result<Vec<String>> {
+    match value {
+        Property::Array(names) => Ok(names.iter().map(|name| name.to_lowercase()).collect()),
+        Property::Scalar(_) => Err(wrong(name, "ARRAY['column', …]", value)),
     }
 }
 
@@ -288,14 +275,14 @@ mod tests {
 
     #[test]
     fn properties_say_form_and_place() {
-        assert_eq!(create(&[]).unwrap().form, Form::Objects(Format::Parquet(Compression::Gzip)));
+        assert_eq!(create(&[]).unwrap().format, Format::Parquet(Compression::Gzip));
         for (format, property, word, expected) in [
             ("orc", "write_compression", "zlib", Format::Orc(OrcCompression::Zlib)),
             ("ORC", "orc_compression", "LZ4", Format::Orc(OrcCompression::Lz4)),
             ("avro", "write_compression", "snappy", Format::Avro(AvroCompression::Snappy)),
         ] {
             let options = create(&[("format", text(format)), (property, text(word))]).unwrap();
-            assert_eq!(options.form, Form::Objects(expected));
+            assert_eq!(options.format, expected);
         }
         let options = create(&[
             ("format", text("textfile")),
@@ -305,7 +292,7 @@ mod tests {
             ("partitioned_by", Property::Array(vec!["DT".to_owned()])),
         ])
         .unwrap();
-        assert_eq!(options.form, Form::Text(TextForm::Delimited(','), TextCompression::None));
+        assert_eq!(options.format, Format::Text(TextForm::Delimited(','), TextCompression::None));
         assert_eq!(options.partitioned_by, ["dt"]);
         assert_eq!(options.external_location.unwrap().to_string(), "s3://b/x/");
     }

@@ -3,18 +3,17 @@
 //!
 //! A reader may see some of the objects before all are there, as with the service itself; never a part of one.
 
-use lake::catalog::{Table, TableFormat};
+use lake::catalog::Table;
 use lake::name::Location;
 use lake::publish::dml::identifier;
-use lake::publish::text::{TextCompression, TextForm};
-use lake::publish::{AvroCompression, Compression, Format, OrcCompression};
+use lake::publish::text::TextCompression;
+use lake::publish::{AvroCompression, Buckets, Compression, Format, OrcCompression};
 use lake::query::ResultColumn;
 use lake::sql::Type;
 use lake::sql::coerce::can_coerce;
 use lake::storage::{Marker, MarkerKind};
 use lake::{Error, ErrorKind, Result};
 
-use super::form::Form;
 use super::{OPERATION, STAGING, Target};
 use crate::athena::Athena;
 use crate::athena::run::outcome::Outcome;
@@ -39,7 +38,7 @@ impl Athena {
                 format!("NOT_SUPPORTED: line 1:1: Inserting into views is not supported: 'awsdatacatalog.{name}'"),
             ));
         }
-        let form = form_of(&table)?;
+        let format = format_of(&table)?;
         if let Some(location) = &table.location {
             self.require_bucket_of(location).await?;
         }
@@ -51,7 +50,7 @@ impl Athena {
         // Ours before anything is in it, so that it may be cleared whatever happens; the rows go into an empty folder below.
         lake.storage.mark(&staging, &Marker::new(MarkerKind::Prefix, None)).await?;
         let rows = staging.join("rows/")?;
-        let target = Target { prefix: &rows, form, partitioned_by: &keys, name: "rows" };
+        let target = Target { prefix: &rows, layout: format.into(), partitioned_by: &keys };
         let written = self.write_rows(job, order, &sql, &target).await;
         let placed = match written {
             Ok(stats) => self.place(job, order, &table, stats).await,
@@ -64,68 +63,52 @@ impl Athena {
     }
 }
 
-/// Returns how rows of a table are written.
-fn form_of(table: &Table) -> Result<Form> {
-    let refused = |what: &str| {
-        Err(Error::new(
-            ErrorKind::UnsupportedSql,
-            OPERATION,
-            format!("NOT_SUPPORTED: writing to table `{}` is not supported: {what}", table.name),
-        ))
+/// Returns how rows of a table are written: compressed as its properties say, else as Athena does.
+fn format_of(table: &Table) -> Result<Format> {
+    let refused = |why: String| {
+        let message = format!("NOT_SUPPORTED: writing to table `{}` is not supported: {why}", table.name);
+        Error::new(ErrorKind::UnsupportedSql, OPERATION, message)
     };
-    let parameter = |key: &str| lake::catalog::descriptor::parameter(&table.storage, &table.parameters, key);
-    match TableFormat::of(&table.storage) {
-        Some(TableFormat::Parquet) => {
-            let word = parameter("parquet.compression").or_else(|| parameter("parquet.compress"));
-            Ok(Form::Objects(Format::Parquet(
-                match word.or_else(|| parameter("write.compression")).map(str::to_ascii_uppercase).as_deref() {
-                    Some("SNAPPY") => Compression::Snappy,
-                    Some("ZSTD") => Compression::Zstd,
-                    Some("NONE" | "UNCOMPRESSED") => Compression::None,
-                    _ => Compression::Gzip,
-                },
-            )))
-        }
-        Some(TableFormat::Orc) => {
-            let word = parameter("orc.compress").or_else(|| parameter("orc.compression"));
-            Ok(Form::Objects(Format::Orc(
-                match word.or_else(|| parameter("write.compression")).map(str::to_ascii_uppercase).as_deref() {
-                    Some("SNAPPY") => OrcCompression::Snappy,
-                    Some("LZ4") => OrcCompression::Lz4,
-                    Some("ZSTD") => OrcCompression::Zstd,
-                    Some("NONE" | "UNCOMPRESSED") => OrcCompression::None,
-                    _ => OrcCompression::Zlib,
-                },
-            )))
-        }
-        Some(TableFormat::Avro) => {
-            let word = parameter("avro.output.codec").or_else(|| parameter("write.compression"));
-            Ok(Form::Objects(Format::Avro(match word.map(str::to_ascii_uppercase).as_deref() {
-                Some("SNAPPY") => AvroCompression::Snappy,
-                Some("ZSTD" | "ZSTANDARD") => AvroCompression::Zstd,
-                Some("NONE" | "NULL" | "UNCOMPRESSED") => AvroCompression::None,
-                _ => AvroCompression::Deflate,
-            })))
-        }
-        Some(TableFormat::Delimited) => {
-            let separators = ["collection.delim", "colelction.delim", "mapkey.delim", "escape.delim"];
-            if let Some(key) = separators.iter().find(|key| parameter(key).is_some()) {
-                return refused(&format!("the property `{key}` of its SerDe"));
-            }
-            if parameter("serialization.null.format").is_some_and(|null| null != "\\N") {
-                return refused("the property `serialization.null.format` of its SerDe");
-            }
-            let delimiter = parameter("field.delim").unwrap_or("\u{1}");
-            let mut characters = delimiter.chars();
-            match (characters.next(), characters.next()) {
-                (Some(delimiter), None) => Ok(Form::Text(TextForm::Delimited(delimiter), TextCompression::Gzip)),
-                _ => refused("its delimiter is not one character"),
-            }
-        }
-        Some(TableFormat::HiveJson) => Ok(Form::Text(TextForm::Json, TextCompression::Gzip)),
-        Some(_) => refused(&format!("its SerDe `{}` is read here, and not written", table.storage.serde)),
-        None => refused(&format!("its SerDe `{}` is neither written nor read here", table.storage.serde)),
+    // The service takes none into a bucketed table either: <https://docs.aws.amazon.com/athena/latest/ug/insert-into.html>.
+    if Buckets::of(&table.storage).is_some() {
+        return Err(refused("its buckets".to_owned()));
     }
+    let format = Format::of_table(table).map_err(refused)?;
+    let compression = |keys: &[&str]| {
+        let parameter = |key: &&str| lake::catalog::descriptor::parameter(&table.storage, &table.parameters, key);
+        keys.iter().chain(&["write.compression"]).find_map(parameter).map(str::to_ascii_uppercase)
+    };
+    Ok(match format {
+        Format::Parquet(_) => {
+            Format::Parquet(match compression(&["parquet.compression", "parquet.compress"]).as_deref() {
+                Some("SNAPPY") => Compression::Snappy,
+                Some("ZSTD") => Compression::Zstd,
+                Some("NONE" | "UNCOMPRESSED") => Compression::None,
+                _ => Compression::Gzip,
+            })
+        }
+        Format::Orc(_) => Format::Orc(match compression(&["orc.compress", "orc.compression"]).as_deref() {
+            Some("SNAPPY") => OrcCompression::Snappy,
+            Some("LZ4") => OrcCompression::Lz4,
+            Some("ZSTD") => OrcCompression::Zstd,
+            Some("NONE" | "UNCOMPRESSED") => OrcCompression::None,
+            _ => OrcCompression::Zlib,
+        }),
+        Format::Avro(_) => Format::Avro(match compression(&["avro.output.codec"]).as_deref() {
+            Some("SNAPPY") => AvroCompression::Snappy,
+            Some("ZSTD" | "ZSTANDARD") => AvroCompression::Zstd,
+            Some("NONE" | "NULL" | "UNCOMPRESSED") => AvroCompression::None,
+            _ => AvroCompression::Deflate,
+        }),
+        Format::Text(form, _) => Format::Text(
+            form,
+            match compression(&[]).as_deref() {
+                Some("ZSTD") => TextCompression::Zstd,
+                Some("NONE" | "UNCOMPRESSED") => TextCompression::None,
+                _ => TextCompression::Gzip,
+            },
+        ),
+    })
 }
 
 /// Wraps a query so that it gives the columns of the table, partition keys last, in its types.
