@@ -6,7 +6,7 @@ use engine::params::ParamPath;
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use lake::Lake;
-use lake::catalog::{Partition, PartitionValues, Table};
+use lake::catalog::{Partition, PartitionValues, Table, partition_of};
 use lake::name::{HIVE_DEFAULT_PARTITION, TableName, check_partition_value};
 
 use crate::error::{AtParam as _, task_error};
@@ -144,7 +144,7 @@ pub(crate) async fn find(
 ) -> Result<Option<Partition>, TaskError> {
     let Some(table) = lake.catalog.table(name).await.map_err(task_error)? else { return Ok(None) };
     let values = values(&table, partition_kv, Use::Find)?;
-    lake.catalog.partition(name, &values).await.map_err(task_error)
+    partition_of(lake.catalog.as_ref(), &table, &values).await.map_err(task_error)
 }
 
 /// Says that a table's name holds its database, which has a parameter of its own; none when it does not.

@@ -17,6 +17,7 @@ use engine::params::scope::{Layer, Scope};
 use engine::params::template::TemplateSettings;
 use engine::run::plan::{PlannedTask, Unknown};
 use engine::schedule;
+use lake::catalog::partition_of;
 use lake::load;
 use lake::load::config::{InputConfig, OutputConfig};
 use lake::publish::{PublishOptions, Target, publishable};
@@ -306,7 +307,7 @@ async fn target(
     plan.exists = Some(match &found {
         Some(table) if !pairs.is_empty() => {
             let values = table.partition_values(&pairs).map_err(task_error)?;
-            lake.catalog.partition(&name, &values).await.map_err(task_error)?.is_some()
+            partition_of(lake.catalog.as_ref(), table, &values).await.map_err(task_error)?.is_some()
         }
         found => found.is_some(),
     });

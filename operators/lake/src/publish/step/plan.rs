@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{TABLE_ROOT, describe, invalid, keyed_table, not_found, skipped};
-use crate::catalog::Table;
+use crate::catalog::{Table, partition_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::{Location, TableName};
@@ -48,7 +48,9 @@ impl Lake {
             (Target::Partition { values, .. }, Some(table)) => {
                 publishable(table, &request.options)?;
                 let values = table.partition_values(values)?;
-                let current = self.catalog.partition(name, &values).await?;
+                let current = partition_of(self.catalog.as_ref(), table, &values).await?;
+                // As it is registered, so that it is replaced.
+                let values = current.as_ref().map_or(values, |current| current.values.clone());
                 let current = self.put_right(name, &values, current).await?;
                 let record = current.as_ref().map(|current| Record::read(&current.parameters)).transpose()?.flatten();
                 let root = root_of(table)?;
