@@ -50,7 +50,7 @@ pub(crate) use others::write_redis;
 pub(crate) fn measure(folder: &Path, scale: Scale) -> Result<Vec<Figure>> {
     let series = SERIES / scale.divisor;
     let small = dumped(&folder.join("small"), series, scale.runs)?;
-    let large = dumped(&folder.join("large"), series * 10, 1)?;
+    let large = dumped(&folder.join("large"), series * 10, scale.runs)?;
     let points = points_of(series);
     let what = format!("dump of {series} × {MINUTES} points");
     let mut figures = vec![
