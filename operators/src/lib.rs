@@ -23,8 +23,9 @@ use lake::Lake;
 pub use door::{LakeDoor, Purpose};
 pub use load::read_config as read_load_config;
 pub use metrics::{
-    PlannedWindows, open_metrics, read_config as read_tiers_config, read_time as read_metrics_time,
-    refuse_unknown_series, taken_in as metrics_taken_in,
+    PlannedWindows, left_out_why as metrics_left_out, lives_on as metrics_lives_on, open_metrics,
+    read_config as read_tiers_config, read_time as read_metrics_time, refuse_unknown_series,
+    taken_in as metrics_taken_in,
 };
 pub use plan::{Effect, LakePlan, plan};
 

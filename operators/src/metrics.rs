@@ -36,4 +36,5 @@ pub use known::refuse_unknown_series;
 pub use lag::taken_in;
 pub(crate) use params::TIERS_FILE;
 pub use plan::PlannedWindows;
+pub use read::{left_out_why, lives_on};
 pub use window::read_time;

@@ -5,9 +5,10 @@ use engine::operator::{ParamProblem, TaskError};
 use engine::params::ParamPath;
 use indexmap::IndexMap;
 use indexmap::map::Entry;
-use lake::Lake;
-use lake::catalog::{Partition, PartitionValues, Table, partition_of};
+use lake::catalog::{Partition, PartitionValues, Table};
 use lake::name::{HIVE_DEFAULT_PARTITION, TableName, check_partition_value};
+use lake::query::{meaning, partition_of};
+use lake::{ErrorKind, Lake};
 
 use crate::error::{AtParam as _, task_error};
 
@@ -125,7 +126,12 @@ pub(crate) async fn check_values_for(
 /// Of the workflow's author, with all missing and extra keys and unusable values at once.
 pub(crate) fn values(table: &Table, partition_kv: &PartitionKv, purpose: Use) -> Result<PartitionValues, TaskError> {
     check_values(Some(table), partition_kv, purpose)?;
-    table.partition_values(&in_lower_case(partition_kv)).map_err(task_error).at_param("partition_kv")
+    let values = table.partition_values(&in_lower_case(partition_kv)).map_err(task_error).at_param("partition_kv")?;
+    if purpose == Use::Write {
+        let written = meaning(table, &values).map_err(|error| lake::Error { kind: ErrorKind::InvalidInput, ..error });
+        written.map_err(task_error).at_param("partition_kv")?;
+    }
+    Ok(values)
 }
 
 /// Returns the values by the keys as catalogs have them.

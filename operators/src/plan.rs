@@ -17,11 +17,10 @@ use engine::params::scope::{Layer, Scope};
 use engine::params::template::TemplateSettings;
 use engine::run::plan::{PlannedTask, Unknown};
 use engine::schedule;
-use lake::catalog::partition_of;
 use lake::load;
 use lake::load::config::{InputConfig, OutputConfig};
 use lake::publish::{PublishOptions, Target, publishable};
-use lake::query::ResultColumn;
+use lake::query::{ResultColumn, meaning, partition_of};
 use lake::{ErrorKind, Lake, words};
 use serde::Serialize;
 use serde_json::Value;
@@ -248,7 +247,10 @@ async fn misfit(
     };
     let columns = target.own_columns(sql, columns);
     let refused = match (&target, &found) {
-        (Target::Partition { .. }, Some(table)) => publishable(table, &options).err(),
+        (Target::Partition { values, .. }, Some(table)) => {
+            let written = || table.partition_values(values).and_then(|values| meaning(table, &values)).map(drop);
+            publishable(table, &options).and_then(|()| written()).err()
+        }
         _ => None,
     };
     let problem = refused.or_else(|| target.plan_columns(found.as_ref(), &columns, &options).err());

@@ -16,16 +16,19 @@ use lake::words::{bytes, figure};
 use metrics::config::Period;
 use metrics::stream::{KeptRecord, RejectedRecord};
 use metrics::{
-    Aggregate, Fault, Gap, GivenUp, Instead, LeftOut, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer,
-    SeriesName, Step, TierName, TimeRange, WindowStatus,
+    Aggregate, Fault, Gap, GivenUp, Instead, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step,
+    TierName, TimeRange, WindowStatus,
 };
-use operators::Purpose;
+use operators::{Purpose, metrics_left_out, metrics_lives_on};
 use serde_json::json;
 
 use crate::cli::{self, MetricsAggregate, MetricsFormat};
 use crate::compose::Base;
 use crate::failure::Failure;
 use crate::output::{counted, right, stdout_width, table, text};
+
+/// The step as a command line writes it.
+const STEP: &str = "--step";
 
 /// How many rows a table for people shows at most.
 const TABLE_ROWS: usize = 1_000;
@@ -229,11 +232,14 @@ fn print(
                 json_line(&mut out, &json!({"instead": span(*range, tier, why)}))?;
             }
             for left_out in &answer.left_out {
-                let why = left_out_why(left_out);
+                let why = metrics_left_out(left_out, STEP);
                 json_line(&mut out, &json!({"left_out": span(left_out.range, &left_out.tier, &why)}))?;
             }
             for given_up in &answer.given_up {
-                json_line(&mut out, &json!({"given_up": span(given_up.range, &given_up.tier, &lives_on(given_up))}))?;
+                json_line(
+                    &mut out,
+                    &json!({"given_up": span(given_up.range, &given_up.tier, &metrics_lives_on(given_up, STEP))}),
+                )?;
             }
         }
         MetricsFormat::Table => {
@@ -275,27 +281,6 @@ fn span(range: TimeRange, tier: &TierName, why: &str) -> serde_json::Value {
     json!({"from": moment(range.start_ms), "to": moment(range.end_ms), "tier": tier.as_str(), "why": why})
 }
 
-/// Says where a span that a tier has given up can be read.
-fn lives_on(given_up: &GivenUp) -> String {
-    match &given_up.held_by {
-        Some((tier, step)) => format!("`--step {step}` reads it from `{tier}`"),
-        None => "no tier holds it any more".to_owned(),
-    }
-}
-
-/// Says which points are left out, and how they are read.
-fn left_out_why(left_out: &LeftOut) -> String {
-    let LeftOut { tier, points, .. } = left_out;
-    match points {
-        Ok(points) => {
-            let them = if *points == 1 { "it" } else { "them" };
-            let points = counted(*points, "point");
-            format!("{points} came after `{tier}` had given it up, in no roll-up: `--step raw` reads {them}")
-        }
-        Err(why) => format!("what came after `{tier}` had given it up, in no roll-up, is not counted: {why}"),
-    }
-}
-
 /// Says where the rows come from, and what could not be read.
 fn tell(base: &Base, name: &str, answer: &ReadAnswer, series: &SeriesAnswer) {
     let tier = |index: usize| answer.tiers.get(index).map_or("", |tier| tier.as_str());
@@ -306,10 +291,20 @@ fn tell(base: &Base, name: &str, answer: &ReadAnswer, series: &SeriesAnswer) {
         base.output.note(&format!("{range}  {tier}  given up: read with one value each {} in its place", answer.step));
     }
     for given_up in &answer.given_up {
-        base.output.note(&format!("{}  {}  GIVEN UP: {}", given_up.range, given_up.tier, lives_on(given_up)));
+        base.output.note(&format!(
+            "{}  {}  GIVEN UP: {}",
+            given_up.range,
+            given_up.tier,
+            metrics_lives_on(given_up, STEP)
+        ));
     }
     for left_out in &answer.left_out {
-        base.output.note(&format!("{}  {}  LEFT OUT: {}", left_out.range, left_out.tier, left_out_why(left_out)));
+        base.output.note(&format!(
+            "{}  {}  LEFT OUT: {}",
+            left_out.range,
+            left_out.tier,
+            metrics_left_out(left_out, STEP)
+        ));
     }
     for segment in &series.segments {
         let (first, last) = (moment(segment.range.start_ms), moment(segment.range.end_ms - 1));

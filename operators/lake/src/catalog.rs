@@ -7,7 +7,6 @@ pub mod ddl;
 pub mod descriptor;
 pub mod detail;
 mod history;
-mod same_value;
 mod sqlite;
 mod validate;
 pub mod view;
@@ -25,7 +24,6 @@ pub use aws::AwsCatalog;
 pub use descriptor::TableFormat;
 pub use detail::{PartitionDetail, StorageDetail, TableDetail};
 pub use history::{Archive, ColumnStatistics, GlueCatalog};
-pub use same_value::partition_of;
 pub use sqlite::SqliteCatalog;
 pub use view::{ATHENA_CATALOG, View, ViewColumn};
 

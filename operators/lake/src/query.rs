@@ -2,7 +2,8 @@
 
 pub mod athena;
 pub mod embedded;
-pub(crate) mod table;
+pub(crate) mod same_value;
+mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod trino;
@@ -21,6 +22,7 @@ use crate::sql::Type;
 pub use athena::AthenaEngine;
 pub(crate) use athena::{LONGEST_STATEMENT, written_below};
 pub use embedded::EmbeddedEngine;
+pub use same_value::{meaning, partition_of};
 pub(crate) use table::avro_rows;
 pub use trino::{TrinoEngine, TrinoSettings};
 

@@ -8,6 +8,7 @@ use engine::params::Params as EngineParams;
 use lake::ErrorKind;
 use lake::catalog::Expect;
 use lake::name::Location;
+use lake::query::partition_of;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -126,7 +127,9 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:CreatePartition`
             .ok_or_else(|| TaskError::config(code::NOT_FOUND, format!("the table `{name}` does not exist")))
             .at_param("table")?;
         let values = values(&table, &params.partition_kv, Use::Write)?;
-        let registered = catalog.partition(&name, &values).await.map_err(task_error)?;
+        let registered = partition_of(catalog.as_ref(), &table, &values).await.map_err(task_error)?;
+        // As it is registered: another text of the same value would be a second partition with the same rows.
+        let values = registered.as_ref().map_or(values, |registered| registered.values.clone());
         let points = &lake.settings.crash_points;
         if let Some(intent) = state::read::<Intent>(context)?
             && registered.as_ref().map(|registered| &registered.location) == intent.location.as_ref()

@@ -7,7 +7,7 @@ use engine::params::Params as EngineParams;
 use lake::Lake;
 use lake::name::Location;
 use lake::publish::{
-    OnEmpty, OnMissingColumn, OnSchemaChange, PublishMode, PublishOptions, PublishOutcome, PublishRequest,
+    Format, OnEmpty, OnMissingColumn, OnSchemaChange, PublishMode, PublishOptions, PublishOutcome, PublishRequest,
     PublishResult, RowLimits, SaveMode, Target,
 };
 use schemars::JsonSchema;
@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::checks;
-use super::format::{CompressionName, FormatName, format};
+use super::format::{CompressionName, FormatName, compressed, format};
 use super::job::{self, Job, Progress};
 use super::options::{WritingParams, athena_scope, buckets, problem};
 use super::output::{dollars, path, store};
 use crate::door::LakeDoor;
-use crate::error::AtParam as _;
+use crate::error::{AtParam as _, task_error};
 use crate::partition::{PartitionKv, Use, check_values_for, table_name};
 use crate::{inspect, sql_text, state};
 
@@ -94,7 +94,8 @@ pub(crate) struct Params {
     /// The format; the table's unless given.
     #[serde(default)]
     format: Option<FormatName>,
-    /// The compression of what is written; `zstd` unless given, and `gzip` of JSON and text. Without `format` it is one of Parquet's.
+    /// The compression of what is written; `zstd` unless given, and `gzip` of JSON and text. Without `format` it is one of the table's
+    /// format; of Parquet's for a new table.
     #[serde(default)]
     compression: Option<CompressionName>,
     /// What it shares with its sibling.
@@ -239,6 +240,16 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
     if mode == PublishMode::InPlace {
         context.host.log("publishing in place: readers that go by path can meet the partition half done");
     }
+    let written = match (params.format, params.compression) {
+        // The compression is one of the table's format, which stays.
+        (None, Some(_)) => {
+            format(None, None, params.writing.field_delimiter())?;
+            let standing = lake.catalog.table(&table).await.map_err(task_error)?;
+            let format = standing.and_then(|table| Format::of_table(&table).ok()).unwrap_or_default();
+            Some(compressed(format, params.compression)?)
+        }
+        _ => format(params.format, params.compression, params.writing.field_delimiter())?,
+    };
     let (on_schema_change, on_missing_column) =
         schema_options(params.on_schema_change, params.null_fill, params.ignore_schema_diff);
     let options = PublishOptions {
@@ -258,7 +269,7 @@ async fn request(lake: &Lake, context: &TaskContext, params: &Params) -> Result<
         mode,
         version_location: location("version_location", params.version_location.as_deref())?,
         location: location("location", params.location.as_deref())?,
-        format: format(params.format, params.compression, params.writing.field_delimiter())?,
+        format: written,
         buckets: params.writing.buckets()?,
         limits: RowLimits { min_rows: params.min_rows, max_drop_percent: params.max_drop_percent },
         checks: checks::resolve(lake, context, &params.checks, &extra).await?,

@@ -55,87 +55,99 @@ pub(super) fn format(
     compression: Option<CompressionName>,
     field_delimiter: Option<&str>,
 ) -> Result<Option<Format>, TaskError> {
-    use CompressionName as Name;
-    let of_other = |format: &str, mine: &str, likely: Name| {
-        let given = compression.map(|name| format!("{name:?}").to_lowercase()).unwrap_or_default();
-        // What is named after the same method elsewhere is what was meant.
-        let meant = match compression {
-            Some(Name::Gzip | Name::Zlib | Name::Deflate) => {
-                format!("; did you mean `{}`?", format!("{likely:?}").to_lowercase())
-            }
-            _ => String::new(),
-        };
-        problem("compression", format!("`{given}` is no compression of {format}: expected {mine}{meant}"))
-    };
     if let (Some(_), None | Some(FormatName::Parquet | FormatName::Orc | FormatName::Avro | FormatName::Json)) =
         (field_delimiter, format)
     {
         let message = "only text has a delimiter: give `format: textfile` with it, or leave it out";
         return Err(problem("field_delimiter", message.to_owned()));
     }
-    let text = |form: TextForm| {
-        let compression = match compression {
-            Some(Name::Zstd) => TextCompression::Zstd,
-            Some(Name::None) => TextCompression::None,
-            Some(Name::Gzip) | None => TextCompression::Gzip,
-            Some(Name::Snappy | Name::Zlib | Name::Lz4 | Name::Deflate) => {
-                return Err(of_other("text", "`gzip`, `zstd` or `none`", Name::Gzip));
-            }
-        };
-        Ok(Format::Text(form, compression))
-    };
-    let written = match format {
+    let format = match format {
         None if compression.is_none() => return Ok(None),
-        None | Some(FormatName::Parquet) => Format::Parquet(match compression {
-            Some(Name::Snappy) => Compression::Snappy,
-            Some(Name::Gzip) => Compression::Gzip,
-            Some(Name::None) => Compression::None,
-            Some(Name::Zstd) | None => Compression::Zstd,
-            Some(Name::Zlib | Name::Lz4 | Name::Deflate) => {
+        None | Some(FormatName::Parquet) => Format::Parquet(Compression::default()),
+        Some(FormatName::Orc) => Format::Orc(OrcCompression::default()),
+        Some(FormatName::Avro) => Format::Avro(AvroCompression::default()),
+        Some(FormatName::Json) => Format::Text(TextForm::Json, TextCompression::default()),
+        Some(FormatName::Textfile) => {
+            let form = field_delimiter.map_or_else(|| Ok(TextForm::default()), delimited)?;
+            Format::Text(form, TextCompression::default())
+        }
+    };
+    compressed(format, compression).map(Some)
+}
+
+/// Gives a format a compression, unless that is left to it.
+///
+/// # Errors
+/// Of the workflow's author, for one that the format does not have.
+pub(super) fn compressed(format: Format, compression: Option<CompressionName>) -> Result<Format, TaskError> {
+    use CompressionName as Name;
+    let Some(compression) = compression else { return Ok(format) };
+    let of_other = |format: &str, mine: &str, likely: Name| {
+        // What is named after the same method elsewhere is what was meant.
+        let meant = match compression {
+            Name::Gzip | Name::Zlib | Name::Deflate => {
+                format!("; did you mean `{}`?", format!("{likely:?}").to_lowercase())
+            }
+            _ => String::new(),
+        };
+        let given = format!("{compression:?}").to_lowercase();
+        problem("compression", format!("`{given}` is no compression of {format}: expected {mine}{meant}"))
+    };
+    Ok(match format {
+        Format::Parquet(_) => Format::Parquet(match compression {
+            Name::Snappy => Compression::Snappy,
+            Name::Gzip => Compression::Gzip,
+            Name::None => Compression::None,
+            Name::Zstd => Compression::Zstd,
+            Name::Zlib | Name::Lz4 | Name::Deflate => {
                 return Err(of_other("Parquet", "`zstd`, `snappy`, `gzip` or `none`", Name::Gzip));
             }
         }),
-        Some(FormatName::Orc) => Format::Orc(match compression {
-            Some(Name::Snappy) => OrcCompression::Snappy,
-            Some(Name::Zlib) => OrcCompression::Zlib,
-            Some(Name::Lz4) => OrcCompression::Lz4,
-            Some(Name::None) => OrcCompression::None,
-            Some(Name::Zstd) | None => OrcCompression::Zstd,
-            Some(Name::Gzip | Name::Deflate) => {
+        Format::Orc(_) => Format::Orc(match compression {
+            Name::Snappy => OrcCompression::Snappy,
+            Name::Zlib => OrcCompression::Zlib,
+            Name::Lz4 => OrcCompression::Lz4,
+            Name::None => OrcCompression::None,
+            Name::Zstd => OrcCompression::Zstd,
+            Name::Gzip | Name::Deflate => {
                 return Err(of_other("ORC", "`zstd`, `snappy`, `zlib`, `lz4` or `none`", Name::Zlib));
             }
         }),
-        Some(FormatName::Avro) => Format::Avro(match compression {
-            Some(Name::Snappy) => AvroCompression::Snappy,
-            Some(Name::Deflate) => AvroCompression::Deflate,
-            Some(Name::None) => AvroCompression::None,
-            Some(Name::Zstd) | None => AvroCompression::Zstd,
-            Some(Name::Gzip | Name::Zlib | Name::Lz4) => {
+        Format::Avro(_) => Format::Avro(match compression {
+            Name::Snappy => AvroCompression::Snappy,
+            Name::Deflate => AvroCompression::Deflate,
+            Name::None => AvroCompression::None,
+            Name::Zstd => AvroCompression::Zstd,
+            Name::Gzip | Name::Zlib | Name::Lz4 => {
                 return Err(of_other("Avro", "`zstd`, `snappy`, `deflate` or `none`", Name::Deflate));
             }
         }),
-        Some(FormatName::Json) => text(TextForm::Json)?,
-        Some(FormatName::Textfile) => text(field_delimiter.map_or_else(|| Ok(TextForm::default()), delimited)?)?,
-    };
-    Ok(Some(written))
+        Format::Text(form, _) => Format::Text(
+            form,
+            match compression {
+                Name::Zstd => TextCompression::Zstd,
+                Name::None => TextCompression::None,
+                Name::Gzip => TextCompression::Gzip,
+                Name::Snappy | Name::Zlib | Name::Lz4 | Name::Deflate => {
+                    return Err(of_other("text", "`gzip`, `zstd` or `none`", Name::Gzip));
+                }
+            },
+        ),
+    })
 }
 
 /// Reads the delimiter of text.
 fn delimited(text: &str) -> Result<TextForm, TaskError> {
     let mut characters = text.chars();
-    match (characters.next(), characters.next()) {
-        // Readers of Hive's text compare bytes; ^B to ^H stand between the parts of nested values.
-        (Some(delimiter), None)
-            if delimiter.is_ascii() && !matches!(delimiter, '\0' | '\n' | '\r' | '\u{2}'..='\u{8}') =>
-        {
-            Ok(TextForm::Delimited(delimiter))
-        }
-        _ => {
-            let expected = "one ASCII character that is no line end and no sign of nested values (^B to ^H)";
-            let message = format!("expected {expected}, such as `,` or `\\t`, found `{}`", text.escape_debug());
-            Err(problem("field_delimiter", message))
-        }
-    }
+    let made = match (characters.next(), characters.next()) {
+        (Some(delimiter), None) => TextForm::delimited(delimiter),
+        _ => None,
+    };
+    made.ok_or_else(|| {
+        let expected = "one ASCII character that is no line end and none of `\\`, `N` and ^B to ^H, which have a meaning of their own";
+        let message = format!("expected {expected}, such as `,` or `\\t`, found `{}`", text.escape_debug());
+        problem("field_delimiter", message)
+    })
 }
 
 #[cfg(test)]
@@ -184,9 +196,11 @@ mod tests {
             of(Some(FormatName::Textfile), "\t").unwrap(),
             Some(Format::Text(TextForm::Delimited('\t'), TextCompression::Gzip))
         );
-        let expected = "expected one ASCII character that is no line end and no sign of nested values (^B to ^H), such as `,` or \
-                        `\\t`, found";
-        for (text, found) in [("", "``"), (", ", "`, `"), ("\n", "`\\n`"), ("\u{2}", "`\\u{2}`"), ("é", "`é`")] {
+        let expected = "expected one ASCII character that is no line end and none of `\\`, `N` and ^B to ^H, which have a meaning of \
+                        their own, such as `,` or `\\t`, found";
+        for (text, found) in
+            [("", "``"), (", ", "`, `"), ("\n", "`\\n`"), ("\u{2}", "`\\u{2}`"), ("é", "`é`"), ("N", "`N`")]
+        {
             assert_eq!(of(Some(FormatName::Textfile), text).unwrap_err(), format!("{expected} {found}"));
         }
         let alone = "only text has a delimiter: give `format: textfile` with it, or leave it out";

@@ -171,8 +171,11 @@ pub(crate) fn inspect(params: &Params) -> Vec<ParamProblem> {
     let read = |name: &str| known(name).map(Value::String);
     let format = read("format").and_then(|name| serde_json::from_value(name).ok());
     let compression = read("compression").and_then(|name| serde_json::from_value(name).ok());
-    // Of a format that is not known yet nobody can tell its compressions.
-    if format.is_some() || !is_given(params, "format") {
+    // Of a format that is not known yet, and of that of a table which gets a partition, nobody can tell the compressions.
+    let is_of_table = !is_given(params, "format") && is_given(params, "partition_kv");
+    if is_of_table {
+        wrong.extend(super::format::format(None, None, known("field_delimiter").as_deref()).err());
+    } else if format.is_some() || !is_given(params, "format") {
         let delimiter = known("field_delimiter");
         wrong.extend(super::format::format(format, compression, delimiter.as_deref()).err());
     }
@@ -182,6 +185,20 @@ pub(crate) fn inspect(params: &Params) -> Vec<ParamProblem> {
         (true, false) => wrong.push(problem("bucketed_by", NO_COUNT.to_owned())),
         (false, true) => wrong.push(problem("bucket_count", NO_COLUMNS.to_owned())),
         _ => {}
+    }
+    if let Some(count) = params.get("bucket_count").and_then(Value::as_u64)
+        && !(1..=u64::from(Buckets::MOST)).contains(&count)
+    {
+        let message = format!("expected 1 to {} buckets, found {count}", Buckets::MOST);
+        wrong.push(problem("bucket_count", message));
+    }
+    let in_place = known("table_mode").as_deref() == Some("data_only")
+        || known("publish").as_deref() == Some("in_place")
+        || (is_given(params, "location") && is_given(params, "partition_kv"));
+    if has_columns && in_place {
+        let message =
+            "buckets are told by the names of their objects, which get others in place: leave one of both out";
+        wrong.push(problem("bucketed_by", message.to_owned()));
     }
     wrong.into_iter().flat_map(|error| error.params).collect()
 }

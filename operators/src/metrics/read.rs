@@ -257,11 +257,11 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartitions`, `s3:GetObject`.";
         }
         for given_up in &answer.given_up {
             let GivenUp { range, tier, .. } = given_up;
-            context.host.warn(&format!("{range} of `{tier}` is given up: {}", lives_on(given_up)));
+            context.host.warn(&format!("{range} of `{tier}` is given up: {}", lives_on(given_up, STEP)));
         }
         for left_out in &answer.left_out {
             let LeftOut { range, tier, .. } = left_out;
-            context.host.warn(&format!("{range} of `{tier}` is not all there is: {}", left_out_why(left_out)));
+            context.host.warn(&format!("{range} of `{tier}` is not all there is: {}", left_out_why(left_out, STEP)));
         }
         refuse_unknown_series(&opened.metrics, &answer).await.at_param("_command")?;
         if let Some(to) = &params.to {
@@ -279,22 +279,25 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartitions`, `s3:GetObject`.";
 const NO_AGGREGATE: &str =
     "expected no `aggregate` with `step: raw`, which gives the points as they are: give a length, such as `1m`";
 
-/// Says where a span that a tier has given up can be read.
-fn lives_on(given_up: &GivenUp) -> String {
+/// The step as a workflow writes it.
+const STEP: &str = "step:";
+
+/// Says where a span that a tier has given up can be read, by which `step:` or `--step`.
+pub fn lives_on(given_up: &GivenUp, step_option: &str) -> String {
     match &given_up.held_by {
-        Some((tier, step)) => format!("`step: {step}` reads it from `{tier}`"),
+        Some((tier, step)) => format!("`{step_option} {step}` reads it from `{tier}`"),
         None => "no tier holds it any more".to_owned(),
     }
 }
 
 /// Says which points are left out, and how they are read.
-fn left_out_why(left_out: &LeftOut) -> String {
+pub fn left_out_why(left_out: &LeftOut, step_option: &str) -> String {
     let LeftOut { tier, points, .. } = left_out;
     match points {
         Ok(points) => {
             let them = if *points == 1 { "it" } else { "them" };
             let points = counted(*points, "point");
-            format!("{points} came after `{tier}` had given it up, in no roll-up: `step: raw` reads {them}")
+            format!("{points} came after `{tier}` had given it up, in no roll-up: `{step_option} raw` reads {them}")
         }
         Err(why) => format!("what came after `{tier}` had given it up, in no roll-up, is not counted: {why}"),
     }
@@ -368,9 +371,9 @@ fn done(name: &str, answer: &ReadAnswer) -> TaskOutcome {
         "left_out": answer
             .left_out
             .iter()
-            .map(|left_out| span(left_out.range, &left_out.tier, &left_out_why(left_out)))
+            .map(|left_out| span(left_out.range, &left_out.tier, &left_out_why(left_out, STEP)))
             .collect::<Vec<_>>(),
-        "given_up": answer.given_up.iter().map(|gone| span(gone.range, &gone.tier, &lives_on(gone))).collect::<Vec<_>>(),
+        "given_up": answer.given_up.iter().map(|gone| span(gone.range, &gone.tier, &lives_on(gone, STEP))).collect::<Vec<_>>(),
     });
     TaskResult {
         store: store("last_read", last_read),

@@ -4,6 +4,7 @@ use engine::operator::TaskError;
 use engine::params::Params;
 use lake::Lake;
 use lake::name::Location;
+use lake::query::partition_of;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -68,7 +69,7 @@ async fn follow_location(
     let name = table_name(&database, &table)?;
     let Some(table) = lake.catalog.table(&name).await.map_err(task_error)? else { return Ok(()) };
     let values = table.partition_values(&in_lower_case(&partition_kv(params))).map_err(task_error)?;
-    let registered = lake.catalog.partition(&name, &values).await.map_err(task_error)?;
+    let registered = partition_of(lake.catalog.as_ref(), &table, &values).await.map_err(task_error)?;
     let location = match (text(params, "location"), registered) {
         (Some(location), _) if is_unknown(&location) => return Ok(()),
         (Some(location), _) => Location::parse(&location).map_err(task_error)?.as_prefix(),

@@ -45,6 +45,12 @@ pub fn create_table(table: &Table) -> String {
     if !table.partition_keys.is_empty() {
         let _infallible = write!(ddl, "\nPARTITIONED BY (\n{}\n)", columns(&table.partition_keys));
     }
+    if let (columns @ [_, ..], Some(count @ 1..)) =
+        (table.storage.detail.bucket_columns.as_slice(), table.storage.detail.bucket_count)
+    {
+        let columns: Vec<String> = columns.iter().map(|name| identifier(name)).collect();
+        let _infallible = write!(ddl, "\nCLUSTERED BY (\n  {})\nINTO {count} BUCKETS", columns.join(",\n  "));
+    }
     let _infallible = write!(ddl, "\nROW FORMAT SERDE {}", literal(&table.storage.serde));
     if !table.storage.serde_parameters.is_empty() {
         let _infallible = write!(ddl, "\nWITH SERDEPROPERTIES (\n{}\n)", properties(&table.storage.serde_parameters));

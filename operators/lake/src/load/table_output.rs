@@ -4,7 +4,7 @@
 //! `append` writes a new version that holds the objects of the old one (copied by the storage, not read) and the new ones:
 //! readers see all of it or nothing, and running the load again replaces what it added, by the names of its objects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,7 +27,7 @@ use crate::publish::Buckets;
 use crate::publish::record::{Record, schema_hash};
 use crate::publish::validate::{RowsAre, validate};
 use crate::publish::{IntendedVersion, NewPartition, NewVersion, VersionName, VersionState, version_root};
-use crate::query::WrittenObject;
+use crate::query::{WrittenObject, meaning, partition_of};
 use crate::sql::Type;
 
 /// How many partitions are checked at a time.
@@ -101,11 +101,16 @@ pub(crate) async fn compare(lake: &Lake, output: &TableOutput, columns: &[Column
         differences.push("it is a view".to_owned());
     }
     if let Some(buckets) = Buckets::of(&table.storage) {
-        differences.push(format!(
-            "it has {} buckets by {}, which a load does not write: `athena.apas>` does",
-            buckets.count,
-            buckets.columns.join(", ")
-        ));
+        let columns = buckets.columns.join(", ");
+        differences.push(format!("it has {} buckets by {columns}, which a load does not write", buckets.count));
+    }
+    // A partition has a format of its own, a table without partitions one for all its objects.
+    if table.partition_keys.is_empty()
+        && !table.is_view()
+        && TableFormat::of(&table.storage) != Some(TableFormat::Parquet)
+    {
+        differences
+            .push(format!("it is read by `{}`, and a load writes Parquet: drop the table first", table.storage.serde));
     }
     let found: Vec<&str> = table.partition_keys.iter().map(|key| key.name.as_str()).collect();
     let expected: Vec<String> = output.partition_by.keys().map(|key| key.to_lowercase()).collect();
@@ -397,10 +402,18 @@ impl TableDestination {
                 partition: Vec::new(),
             });
         }
-        let values = self.values(key);
+        let mut values = self.values(key);
+        let is_appended = self.inner.mode == Mode::Append && matches!(key, StreamKey::Rows(_));
         let (replaces, old) = match &values {
-            Some(values) => match lake.catalog.partition(&self.table(key).name, values).await? {
-                Some(partition) => (Some(partition.version), Some(partition.location)),
+            Some(given) => match partition_of(lake.catalog.as_ref(), self.table(key), given).await? {
+                Some(partition) => {
+                    if is_appended {
+                        takes_parquet(self.table(key), &partition)?;
+                    }
+                    // As it is registered, so that it is replaced.
+                    values = Some(partition.values);
+                    (Some(partition.version), Some(partition.location))
+                }
                 None => (None, None),
             },
             None => match lake.catalog.table(&self.table(key).name).await? {
@@ -408,7 +421,6 @@ impl TableDestination {
                 None => (None, None),
             },
         };
-        let is_appended = self.inner.mode == Mode::Append && matches!(key, StreamKey::Rows(_));
         if let Some(old) = old.filter(|old| is_appended && *old != prefix) {
             let left_behind = appended::take_over(lake, plan, &old, &prefix, &mut objects).await?;
             self.inner.replaced.fetch_add(left_behind, Ordering::Relaxed);
@@ -580,7 +592,18 @@ pub(crate) async fn publish(
     }
     let table = ensure(lake, &table).await?;
     let mut new = Vec::with_capacity(parts.len());
+    let mut seen: HashMap<Vec<String>, &PartitionValues> = HashMap::with_capacity(parts.len());
     for part in parts {
+        if let Some(other) = seen.insert(meaning(&table, &part.values)?, &part.values) {
+            let message = format!(
+                "the load gives two partitions of `{}` that are one: {} and {}",
+                table.name,
+                other.join("/"),
+                part.values.join("/")
+            );
+            return Err(Error::new(ErrorKind::InvalidData, "publish a load", message)
+                .help("let `partition_by` write each value in one way, such as `CAST(month AS integer)`"));
+        }
         new.push(NewPartition { values: part.values.clone(), version: new_version(plan, &table, part)? });
         published.push(published_part(&table, part));
     }
@@ -592,6 +615,20 @@ pub(crate) async fn publish(
         drop_partitions(lake, &table.name, &old).await?;
     }
     Ok(published)
+}
+
+/// Refuses to add objects of Parquet to a partition of another format.
+fn takes_parquet(table: &Table, partition: &Partition) -> Result<()> {
+    if TableFormat::of(&partition.storage) == Some(TableFormat::Parquet) {
+        return Ok(());
+    }
+    let name = partition.values.join("/");
+    let message = format!(
+        "the partition {name} of `{}` is read by `{}`, and a load adds Parquet to it",
+        table.name, partition.storage.serde
+    );
+    Err(Error::new(ErrorKind::InvalidInput, "append to a partition", message)
+        .help("replace its rows (`mode: replace_partitions`), or write it anew as Parquet by `athena.apas>` first"))
 }
 
 fn published_part(table: &Table, part: &NewPart) -> PublishedPart {

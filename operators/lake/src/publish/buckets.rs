@@ -14,10 +14,6 @@ use crate::catalog::{Column, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Type;
 
-/// How many there may be: Athena and Trino write to 100 objects at a time
-/// (<https://docs.aws.amazon.com/athena/latest/ug/ctas-insert-into.html>).
-const MOST: u32 = 100;
-
 const OPERATION: &str = "write buckets";
 
 /// The buckets that rows are dealt out to.
@@ -66,6 +62,10 @@ impl From<Format> for Layout {
 }
 
 impl Buckets {
+    /// How many there may be: Athena and Trino write to 100 objects at a time
+    /// (<https://docs.aws.amazon.com/athena/latest/ug/ctas-insert-into.html>).
+    pub const MOST: u32 = 100;
+
     /// Returns the buckets that a descriptor speaks of.
     pub fn of(storage: &Storage) -> Option<Self> {
         let count =
@@ -81,8 +81,8 @@ impl Buckets {
     /// for.
     pub(super) fn hash(&self, columns: &[StoredColumn]) -> Result<BucketHash> {
         let refused = |what: String| Err(Error::new(ErrorKind::InvalidInput, OPERATION, what));
-        if !(1..=MOST).contains(&self.count) {
-            return refused(format!("expected 1 to {MOST} buckets, found {}", self.count));
+        if !(1..=Self::MOST).contains(&self.count) {
+            return refused(format!("expected 1 to {} buckets, found {}", Self::MOST, self.count));
         }
         let mut found = Vec::with_capacity(self.columns.len());
         for name in &self.columns {

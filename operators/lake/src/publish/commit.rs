@@ -11,7 +11,7 @@ use crate::storage::{Marker, MarkerKind};
 
 use super::Layout;
 use super::lease::Lease;
-use super::record::Record;
+use super::record::{Record, note_previous_storage};
 use super::versions::IntendedVersion;
 
 /// A version that is ready for its readers.
@@ -132,6 +132,8 @@ impl Lake {
         partition.storage = new.layout.storage(&table.columns);
         partition.parameters.clone_from(&new.parameters);
         record.put(&mut partition.parameters);
+        let before = current.as_ref().map(|current| &current.storage);
+        note_previous_storage(before, &partition.storage, &mut partition.parameters)?;
         under(lease, current.as_ref().map(|current| &current.parameters), &mut partition.parameters)?;
         let put = within(lease, self.catalog.put_partition(&table.name, &partition, new.expect));
         self.settings.crash_points.around("publish: the catalog call", put).await?;
@@ -168,12 +170,14 @@ impl Lake {
                 published.push(Published { previous_location, repeated: true });
                 continue;
             }
-            let previous_location = current.map(|current| current.location);
+            let previous_location = current.as_ref().map(|current| current.location.clone());
             let record = Record { previous_location: previous_location.clone(), ..new.record.clone() };
             let mut partition = table.new_partition(values.clone(), prefix.clone());
             partition.storage = new.layout.storage(&table.columns);
             partition.parameters.clone_from(&new.parameters);
             record.put(&mut partition.parameters);
+            let before = current.as_ref().map(|current| &current.storage);
+            note_previous_storage(before, &partition.storage, &mut partition.parameters)?;
             puts.push((partition, new.expect));
             records.push(record);
             published.push(Published { previous_location, repeated: false });

@@ -12,7 +12,7 @@ use super::Format;
 use super::avro::{self, AvroCompression, AvroEncoder};
 use super::buckets::ObjectNames;
 use super::parquet::{StoredColumn, relabel, stored_type};
-use super::text::{LineEncoder, TextCompression, TextForm};
+use super::text::{self, LineEncoder, TextCompression, TextForm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 use crate::orc::{Codec, OrcEncoder, has_form};
@@ -254,7 +254,7 @@ pub(super) fn check(format: Format, columns: &[StoredColumn]) -> Result<()> {
     let (name, why) = match format {
         Format::Parquet(_) => return Ok(()),
         Format::Avro(_) => ("AVRO", avro::problem(&columns)),
-        Format::Text(TextForm::Json, _) => ("JSON", None),
+        Format::Text(TextForm::Json, _) => ("JSON", text::json_problem(&columns)),
         Format::Text(TextForm::Delimited(_), _) => ("TEXTFILE", None),
         Format::Orc(_) => {
             let unknown = columns.iter().find(|(_, data_type)| !has_form(data_type));

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::catalog::{Column, Table};
+use crate::catalog::{Column, Storage, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 
@@ -16,6 +16,8 @@ const QUERY: &str = "suiro.query_id";
 const ATTEMPT: &str = "suiro.attempt";
 const SCHEMA: &str = "suiro.schema_hash";
 const UNDONE: &str = "suiro.undone";
+/// The storage descriptor of the previous location, where it is another one.
+const PREVIOUS_STORAGE: &str = "suiro.previous_storage";
 /// Names the loads that a partition has objects of, separated by commas.
 pub(crate) const LOADS: &str = "suiro.loads";
 
@@ -101,10 +103,38 @@ impl Record {
 
     /// Takes the record out of parameters.
     pub fn remove(parameters: &mut IndexMap<String, String>) {
-        for key in [VERSION, PREVIOUS, ROWS, BYTES, QUERY, ATTEMPT, SCHEMA, UNDONE] {
+        for key in [VERSION, PREVIOUS, PREVIOUS_STORAGE, ROWS, BYTES, QUERY, ATTEMPT, SCHEMA, UNDONE] {
             parameters.shift_remove(key);
         }
     }
+}
+
+/// Notes how the previous location is read, when that is not how the new one is: an undo goes back to both.
+pub(super) fn note_previous_storage(
+    previous: Option<&Storage>,
+    new: &Storage,
+    parameters: &mut IndexMap<String, String>,
+) -> Result<()> {
+    parameters.shift_remove(PREVIOUS_STORAGE);
+    let Some(previous) = previous.filter(|previous| *previous != new) else { return Ok(()) };
+    let json = serde_json::to_string(previous).map_err(|error| {
+        Error::new(ErrorKind::InvalidInput, "write a publish record", "the descriptor cannot be written as JSON")
+            .source(error)
+    })?;
+    parameters.insert(PREVIOUS_STORAGE.to_owned(), json);
+    Ok(())
+}
+
+/// Returns how the previous location is read, when that is not how the present one is.
+///
+/// # Errors
+/// `InvalidData` when it is noted and cannot be read.
+pub(super) fn previous_storage(parameters: &IndexMap<String, String>) -> Result<Option<Storage>> {
+    let Some(json) = parameters.get(PREVIOUS_STORAGE) else { return Ok(None) };
+    serde_json::from_str(json).map(Some).map_err(|error| {
+        let message = format!("expected a descriptor in the parameter `{PREVIOUS_STORAGE}`, found another text");
+        Error::new(ErrorKind::InvalidData, "read a publish record", message).source(error)
+    })
 }
 
 /// Returns a hash of names and types of columns in order; remarks do not count.

@@ -1,6 +1,7 @@
 //! Rows as lines of text, as Hive's `LazySimpleSerDe` and its JSON `SerDe` read them. A value that the form cannot tell from its own
 //! signs stops the query.
 
+use std::collections::HashSet;
 use std::io::{self, Write as _};
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, ListArray, MapArray, RecordBatch, StructArray};
@@ -53,6 +54,13 @@ impl Default for TextForm {
 }
 
 impl TextForm {
+    /// Makes the form of values between delimiters; none for a character that no values can stand between: readers of Hive's text
+    /// compare bytes, NULL is `\N`, and ^B to ^H stand between the parts of nested values.
+    pub fn delimited(delimiter: char) -> Option<Self> {
+        let is_sign = matches!(delimiter, '\0' | '\n' | '\r' | '\\' | 'N' | '\u{2}'..='\u{8}');
+        (delimiter.is_ascii() && !is_sign).then_some(Self::Delimited(delimiter))
+    }
+
     /// Tells which lines a table is made of; none for a table of another format.
     ///
     /// # Errors
@@ -72,7 +80,8 @@ impl TextForm {
                 (None, Some(text)) => text.parse::<u8>().ok().map(char::from).or_else(|| one(text)),
                 (None, None) => Some(DELIMITER),
             };
-            delimiter.map(Self::Delimited).ok_or_else(|| "its delimiter of more than one character".to_owned())
+            let delimiter = delimiter.ok_or_else(|| "its delimiter of more than one character".to_owned())?;
+            Self::delimited(delimiter).ok_or_else(|| format!("its delimiter `{}`", delimiter.escape_debug()))
         };
         let lines = || {
             // Readers would take the first or the last rows away.
@@ -267,9 +276,12 @@ fn delimited(
         })
     };
     let broken = || io::Error::other(format!("column `{column}` is not of its type"));
+    let start = out.len();
+    let mut parts = 0;
     match data_type {
         Type::Array(element) => {
             let items = array.as_any().downcast_ref::<ListArray>().ok_or_else(broken)?.value(row);
+            parts = items.len();
             for at in 0..items.len() {
                 if at > 0 {
                     out.push(separator(level)?);
@@ -290,6 +302,7 @@ fn delimited(
         }
         Type::Row(fields) => {
             let columns = array.as_any().downcast_ref::<StructArray>().ok_or_else(broken)?;
+            parts = fields.len();
             for (at, (_, field)) in fields.iter().enumerate() {
                 if at > 0 {
                     out.push(separator(level)?);
@@ -300,20 +313,34 @@ fn delimited(
         Type::Varbinary => {
             let bytes = array.as_binary_opt::<i32>().ok_or_else(broken)?.value(row);
             base64::engine::general_purpose::STANDARD.encode_string(bytes, out);
+            if out.get(start..).is_some_and(|text| text.contains(delimiter)) {
+                return Err(untold(column));
+            }
         }
         _ => {
             let text = display(data_type, array, row).unwrap_or_default();
             let mut open = NESTED.iter().take(level);
             if text == "\\N" || text.contains(['\n', '\r', delimiter]) || open.any(|sign| text.contains(*sign)) {
-                return Err(invalid(format!(
-                    "a value of column `{column}` holds a line end, a delimiter or the sign of NULL, which a table of \
-                     delimited text cannot tell apart: use another delimiter or another format"
-                )));
+                return Err(untold(column));
             }
             out.push_str(&text);
         }
     }
+    // `[NULL]` would be read as NULL, and `['']` as `[]`.
+    if parts == 1 && out.get(start..).is_some_and(|text| text.is_empty() || text == "\\N") {
+        return Err(invalid(format!(
+            "a value of column `{column}` is a list or a row of one part, and that is NULL or empty, which delimited text cannot tell \
+             from one without parts: use another format"
+        )));
+    }
     Ok(())
+}
+
+fn untold(column: &str) -> io::Error {
+    invalid(format!(
+        "a value of column `{column}` holds a line end, a delimiter or the sign of NULL, which a table of delimited text cannot tell \
+         apart: use another delimiter or another format"
+    ))
 }
 
 fn quoted(out: &mut String, text: &str) {
@@ -387,6 +414,31 @@ fn json(out: &mut String, column: &str, data_type: &Type, array: &ArrayRef, row:
         _ => quoted(out, &display(data_type, array, row).unwrap_or_default()),
     }
     Ok(())
+}
+
+/// Says which column has no form in JSON, by its type; none when all have one.
+pub(super) fn json_problem(columns: &[(String, Type)]) -> Option<String> {
+    fn of(data_type: &Type) -> Option<&'static str> {
+        match data_type {
+            Type::Array(element) => of(element),
+            Type::Map(key, _) if **key == Type::Varbinary => Some("the keys of a map in JSON are text"),
+            Type::Map(_, value) => of(value),
+            Type::Row(fields) => {
+                let mut seen = HashSet::new();
+                let names = fields.iter().filter_map(|(name, _)| name.as_ref());
+                let mut fields = fields.iter().map(|(_, field)| field);
+                if names.map(|name| name.to_lowercase()).all(|name| seen.insert(name)) {
+                    fields.find_map(of)
+                } else {
+                    Some("two fields of a row have one name: readers of JSON do not tell upper and lower case")
+                }
+            }
+            _ => None,
+        }
+    }
+    columns
+        .iter()
+        .find_map(|(name, data_type)| of(data_type).map(|why| format!("column `{name}` of type {data_type}: {why}")))
 }
 
 fn no_json(column: &str, value: &str) -> io::Error {
@@ -467,6 +519,23 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_would_be_read_as_another_stops_the_query() {
+        let list = |items: Vec<Option<&str>>| {
+            let mut builder = arrow::array::ListBuilder::new(arrow::array::StringBuilder::new());
+            builder.append_value(items);
+            let array: ArrayRef = Arc::new(builder.finish());
+            let mut out = String::new();
+            let data_type = Type::Array(Arc::new(Type::Varchar(None)));
+            delimited(&mut out, "a", ',', &data_type, &array, 0, 0).map(|()| out)
+        };
+        assert_eq!(list(vec![]).unwrap(), "");
+        assert_eq!(list(vec![Some(""), None]).unwrap(), "\u{2}\\N");
+        assert!(list(vec![None]).is_err() && list(vec![Some("")]).is_err());
+        let bytes: ArrayRef = Arc::new(arrow::array::BinaryArray::from(vec![&[0_u8][..]]));
+        assert!(delimited(&mut String::new(), "a", '=', &Type::Varbinary, &bytes, 0, 0).is_err());
+    }
+
+    #[test]
     fn what_lines_are_not_written_with_is_named() {
         let of = |format: TableFormat, pairs: &[(&str, &str)]| {
             let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -491,5 +560,7 @@ mod tests {
         }
         let why = Some(Err("its delimiter of more than one character".to_owned()));
         assert_eq!(of(TableFormat::Delimited, &[("field.delim", "ab")]), why);
+        let why = Some(Err("its delimiter `\\u{2}`".to_owned()));
+        assert_eq!(of(TableFormat::Delimited, &[("field.delim", "\u{2}")]), why);
     }
 }

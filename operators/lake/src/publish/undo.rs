@@ -11,7 +11,7 @@ use crate::lake::Lake;
 use crate::name::{Location, TableName};
 
 use super::commit::{under, within};
-use super::record::{Record, table_hash};
+use super::record::{Record, note_previous_storage, previous_storage, table_hash};
 use super::versions::VersionState;
 
 /// Which way.
@@ -114,8 +114,10 @@ impl Lake {
         }
         let (record, to) = self.other(direction, &current.parameters, &current.location).await?;
         self.keep(&to).await?;
-        let mut restored = Partition { location: to.clone(), ..current.clone() };
+        let storage = previous_storage(&current.parameters)?.unwrap_or_else(|| current.storage.clone());
+        let mut restored = Partition { location: to.clone(), storage, ..current.clone() };
         direction.put(&record, &mut restored.parameters);
+        note_previous_storage(Some(&current.storage), &restored.storage, &mut restored.parameters)?;
         let lease = self.leases.take(&to).await?;
         let done = async {
             self.still_there(direction, &to).await?;
@@ -161,8 +163,10 @@ impl Lake {
             return Err(direction.error(ErrorKind::InvalidInput, message).with("location", to.to_string()));
         }
         self.keep(&to).await?;
-        let mut restored = Table { location: Some(to.clone()), ..current.clone() };
+        let storage = previous_storage(&current.parameters)?.unwrap_or_else(|| current.storage.clone());
+        let mut restored = Table { location: Some(to.clone()), storage, ..current.clone() };
         direction.put(&record, &mut restored.parameters);
+        note_previous_storage(Some(&current.storage), &restored.storage, &mut restored.parameters)?;
         let lease = self.leases.take(&to).await?;
         let done = async {
             self.still_there(direction, &to).await?;

@@ -17,7 +17,7 @@ use crate::query::WrittenObject;
 use super::batch::without_batch;
 use super::commit::{NewVersion, Published, read_back, under};
 use super::lease::Lease;
-use super::record::{Record, schema_hash};
+use super::record::{Record, note_previous_storage, schema_hash};
 use super::versions::VersionState;
 
 /// A partition of a version, and what was written to it.
@@ -125,6 +125,8 @@ impl Lake {
         let record = Record { previous_location: previous.clone(), ..new.record.clone() };
         let mut table = Table { location: Some(prefix.clone()), ..table.clone() };
         record.put(&mut table.parameters);
+        let before = current.as_ref().map(|current| &current.storage);
+        note_previous_storage(before, &table.storage, &mut table.parameters)?;
         under(lease, current.as_ref().map(|current| &current.parameters), &mut table.parameters)?;
         let partitions = recorded(&table, objects, new)?;
         self.still_whole(&record).await?;

@@ -3,15 +3,17 @@
 use std::sync::atomic::Ordering;
 
 use super::{TABLE_ROOT, describe, invalid, keyed_table, not_found, skipped};
-use crate::catalog::{Table, partition_of};
+use crate::catalog::Table;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::{Location, TableName};
 use crate::publish::decide::{self, Beginning, OnEmpty, PublishMode};
 use crate::publish::record::{Record, schema_hash};
 use crate::publish::request::{Plan, PublishOptions, PublishRequest, PublishResult, PublishState, Step, Target};
+use crate::publish::text::TextForm;
 use crate::publish::version::version_root;
 use crate::publish::{Buckets, Format, Layout};
+use crate::query::{meaning, partition_of};
 
 impl Lake {
     /// Begins a publish: looks at what is there, and decides. Changes nothing.
@@ -26,6 +28,9 @@ impl Lake {
             && request.options.mode == PublishMode::InPlace
         {
             return Err(invalid(format!("`{name}` is partitioned: it cannot be published in place as a whole")));
+        }
+        if request.options.buckets.is_some() {
+            no_buckets_in_place(&request.options)?;
         }
         if !request.options.register {
             return self.plan_objects(request).await;
@@ -48,6 +53,7 @@ impl Lake {
             (Target::Partition { values, .. }, Some(table)) => {
                 publishable(table, &request.options)?;
                 let values = table.partition_values(values)?;
+                meaning(table, &values).map_err(|error| Error { kind: ErrorKind::InvalidInput, ..error })?;
                 let current = partition_of(self.catalog.as_ref(), table, &values).await?;
                 // As it is registered, so that it is replaced.
                 let values = current.as_ref().map_or(values, |current| current.values.clone());
@@ -219,10 +225,21 @@ pub fn publishable(table: &Table, options: &PublishOptions) -> Result<()> {
             standing.columns.join(", ")
         )));
     }
-    if options.mode == PublishMode::InPlace && standing.as_ref().or(options.buckets.as_ref()).is_some() {
+    if standing.is_some() {
+        no_buckets_in_place(options)?;
+        // Another hash, which nobody writes who reads these tables.
+        if parameter("bucketing_version", "2") {
+            return Err(invalid(format!(
+                "`{name}` has the `bucketing_version` 2, Hive's second way to deal rows out to buckets, which is not written"
+            )));
+        }
+    }
+    // What the table says of text counts for all text of its partitions.
+    if let Some(text @ Format::Text(..)) = options.format
+        && let Some(Err(why)) = TextForm::of_table(&text.storage(&table.columns), &table.parameters)
+    {
         return Err(invalid(format!(
-            "partitions of `{name}` have buckets, which the names of their objects tell: use `publish: version`, in place \
-             objects get other names"
+            "partitions of `{name}` cannot be text, because of {why}: readers would apply it to them"
         )));
     }
     if options.format.is_none()
@@ -234,6 +251,16 @@ pub fn publishable(table: &Table, options: &PublishOptions) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Refuses buckets whose objects get other names.
+fn no_buckets_in_place(options: &PublishOptions) -> Result<()> {
+    if options.mode == PublishMode::Versioned {
+        return Ok(());
+    }
+    Err(invalid(
+        "buckets are told by the names of their objects, which get others in place: use `publish: version`".to_owned(),
+    ))
 }
 
 /// Returns the format that is written: what the request says, else for a partition that of its table.

@@ -22,7 +22,7 @@ pub(super) fn of(execution: &QueryExecution, settings: &AthenaSettings) -> Query
     }
 }
 
-/// Returns the bytes that Athena bills. DDL, failed queries and results of before are free; a cancelled query costs what it
+/// Returns the bytes that Athena bills. DDL (other than CREATE TABLE AS, which reads and is billed, and is DDL by its type), failed queries and results of before are free; a cancelled query costs what it
 /// has read.
 fn billed(execution: &QueryExecution, scanned_bytes: u64) -> u64 {
     let is_reused = execution
@@ -30,7 +30,9 @@ fn billed(execution: &QueryExecution, scanned_bytes: u64) -> u64 {
         .as_ref()
         .and_then(|figures| figures.result_reuse_information.as_ref())
         .is_some_and(|reuse| reuse.reused_previous_result);
-    let is_free = execution.statement_type.as_ref().is_some_and(|kind| *kind != StatementType::Dml) || is_reused;
+    let reads = execution.statement_type.as_ref().is_none_or(|kind| *kind == StatementType::Dml)
+        || execution.substatement_type.as_deref() == Some("CREATE_TABLE_AS_SELECT");
+    let is_free = !reads || is_reused;
     match poller::state(execution) {
         Some(QueryExecutionState::Failed) => 0,
         _ if is_free => 0,
@@ -68,6 +70,13 @@ mod tests {
                 "{kind} {scanned}"
             );
         }
+    }
+
+    #[test]
+    fn a_table_that_is_made_of_a_query_is_billed_as_that() {
+        let mut made = query(StatementType::Ddl, QueryExecutionState::Succeeded, 12 << 20);
+        made.substatement_type = Some("CREATE_TABLE_AS_SELECT".to_owned());
+        assert_eq!(of(&made, &AthenaSettings::default()).billed_bytes, 12 << 20);
     }
 
     #[test]

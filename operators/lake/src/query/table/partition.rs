@@ -51,6 +51,15 @@ pub(crate) fn check_partition_value(key: &str, hive_type: &str, text: &str) -> R
     partition_value(key, &Type::from_hive(hive_type)?, text).map(|_value| ())
 }
 
+/// Returns a value of a partition key in the one form that all texts of that value have.
+///
+/// # Errors
+/// `InvalidData` for text that is no value of the key's type.
+pub(crate) fn partition_meaning(key: &str, data_type: &Type, text: &str) -> Result<String> {
+    let value = partition_value(key, data_type, text)?;
+    Ok(if matches!(value, ScalarValue::Utf8(_)) { text.to_owned() } else { value.to_string() })
+}
+
 /// Keeps the partitions that the filters may let through, with the values of their keys.
 pub(super) fn prune<'a>(
     state: &dyn Session,

@@ -168,11 +168,16 @@ impl Words {
                 let mut form = TextForm::default();
                 if let Some(given) = &self.delimiter {
                     let mut characters = given.chars();
-                    form = if let (Some(delimiter), None) = (characters.next(), characters.next()) {
-                        TextForm::Delimited(delimiter)
+                    let delimiter = characters.next().filter(|_| characters.next().is_none());
+                    form = if let Some(form) = delimiter.and_then(TextForm::delimited) {
+                        form
                     } else {
                         let value = Property::Scalar(given.clone());
-                        return Err(wrong("field_delimiter", "one character", &value));
+                        return Err(wrong(
+                            "field_delimiter",
+                            "one character of ASCII that is no line end and none of `\\`, `N` and ^B to ^H",
+                            &value,
+                        ));
                     };
                 }
                 text(form)?

@@ -1,37 +1,35 @@
 //! Partitions by what their values mean: a key of whole numbers has `8` and `08` for one value, and a catalog for two texts.
 
-use super::{Catalog, Partition, Table};
-use crate::error::Result;
+use super::table::partition_meaning;
+use crate::catalog::{Catalog, Partition, Table};
+use crate::error::{Error, Result};
 use crate::sql::Type;
 
-/// Finds the partition of a table with these values: the one that is written so, else one whose keys of whole numbers are written
-/// otherwise, such as the folder `month=08`. A table without such keys is asked for the one alone; else the partitions are listed where it
+/// Returns the values of a partition in one form for each value that queries tell apart.
+///
+/// # Errors
+/// `InvalidData` for a text that is no value of its key's type, which no query could read then.
+pub fn meaning(table: &Table, values: &[String]) -> Result<Vec<String>> {
+    let pairs = table.partition_keys.iter().zip(values);
+    let one = pairs.map(|(key, value)| partition_meaning(&key.name, &Type::from_hive(&key.hive_type)?, value));
+    one.collect::<Result<_>>().map_err(|error: Error| error.with("table", table.name.to_string()))
+}
+
+/// Finds the partition of a table with these values: the one that is written so, else one whose values mean the same, such as the
+/// folder `month=08` of a key of whole numbers. A table of text keys is asked for the one alone; else the partitions are listed where it
 /// is not there.
 ///
 /// # Errors
 /// Those of the catalog.
 pub async fn partition_of(catalog: &dyn Catalog, table: &Table, values: &[String]) -> Result<Option<Partition>> {
     let found = catalog.partition(&table.name, values).await?;
-    let is_number: Vec<bool> = table
-        .partition_keys
-        .iter()
-        .map(|key| {
-            let data_type = Type::from_hive(&key.hive_type);
-            matches!(data_type, Ok(Type::Tinyint | Type::Smallint | Type::Integer | Type::Bigint))
-        })
-        .collect();
-    if found.is_some() || !is_number.contains(&true) {
+    let is_text = |hive_type: &str| matches!(Type::from_hive(hive_type), Ok(Type::Varchar(_) | Type::Char(_)) | Err(_));
+    if found.is_some() || table.partition_keys.iter().all(|key| is_text(&key.hive_type)) {
         return Ok(found);
     }
-    let same = |(is_number, (left, right)): (&bool, (&String, &String))| {
-        left == right || (*is_number && number(left).is_some() && number(left) == number(right))
-    };
+    let Ok(wanted) = meaning(table, values) else { return Ok(None) };
     let mut partitions = catalog.partitions(&table.name).await?.into_iter();
-    Ok(partitions.find(|other| is_number.iter().zip(other.values.iter().zip(values)).all(same)))
-}
-
-fn number(text: &str) -> Option<i64> {
-    text.parse().ok()
+    Ok(partitions.find(|other| meaning(table, &other.values).is_ok_and(|meaning| meaning == wanted)))
 }
 
 #[cfg(test)]
@@ -54,7 +52,7 @@ mod tests {
         let table = Table::new(name, vec![Column::new("n", "bigint")], keys, location, TableFormat::Parquet);
         let table = catalog.put_table(&table, Expect::Absent).await.unwrap();
         let values = |month: &str, city: &str| vec![month.to_owned(), city.to_owned()];
-        for (month, city) in [("08", "07"), ("9", "x"), ("09", "x")] {
+        for (month, city) in [("08", "07"), ("9", "x"), ("09", "x"), ("broken", "x")] {
             let values = values(month, city);
             let partition = table.new_partition(values.clone(), table.hive_location(&values).unwrap());
             catalog.put_partition(&table.name, &partition, Expect::Absent).await.unwrap();
@@ -62,6 +60,7 @@ mod tests {
         for (month, city, found) in [
             ("8", "07", Some("08")),
             ("008", "07", Some("08")),
+            ("+8", "07", Some("08")),
             ("08", "07", Some("08")),
             ("8", "7", None),
             ("9", "x", Some("9")),
@@ -72,5 +71,10 @@ mod tests {
             let partition = partition_of(&catalog, &table, &values(month, city)).await.unwrap();
             assert_eq!(partition.map(|partition| partition.values[0].clone()).as_deref(), found, "{month}/{city}");
         }
+        assert_eq!(meaning(&table, &values("08", "07")).unwrap(), meaning(&table, &values("8", "07")).unwrap());
+        assert_eq!(
+            meaning(&table, &values("8.0", "x")).unwrap_err().message,
+            "HIVE_INVALID_PARTITION_VALUE: the value `8.0` of partition key `month` is no integer"
+        );
     }
 }
