@@ -136,7 +136,8 @@ impl Format {
             Some(TableFormat::Parquet) => Ok(Self::Parquet(Compression::default())),
             Some(TableFormat::Orc) => Ok(Self::Orc(OrcCompression::default())),
             Some(TableFormat::Avro) => Ok(Self::Avro(AvroCompression::default())),
-            _ => Err(format!("its SerDe `{}`", table.storage.serde)),
+            Some(_) => Err(format!("its SerDe `{}`, which is read and not written", table.storage.serde)),
+            None => Err(format!("its SerDe `{}`, which is neither written nor read", table.storage.serde)),
         }
     }
 

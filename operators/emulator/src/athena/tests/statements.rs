@@ -280,8 +280,8 @@ async fn lines_are_taken_apart_by_patterns() {
     assert_eq!(fixture.rows("SELECT count(*), count(host) FROM requests WHERE dt = DATE '2026-01-01'").await, ["3|2"]);
     assert_eq!(
         fixture.fails("INSERT INTO requests VALUES ('a', 1, 2, 'b', DATE '2026-01-01')").await,
-        "NOT_SUPPORTED: writing to table `web.requests` is not supported: its SerDe `org.apache.hadoop.hive.serde2.RegexSerDe` is read \
-         here, and not written"
+        "NOT_SUPPORTED: writing to table `web.requests` is not supported: its SerDe `org.apache.hadoop.hive.serde2.RegexSerDe`, which \
+         is read and not written"
     );
     fixture
         .run(
@@ -311,8 +311,8 @@ async fn a_format_that_is_neither_written_nor_read_is_told() {
         .await;
     assert_eq!(
         fixture.fails("INSERT INTO ions SELECT 1").await,
-        "NOT_SUPPORTED: writing to table `web.ions` is not supported: its SerDe `com.amazon.ionhiveserde.IonHiveSerDe` is neither \
-         written nor read here"
+        "NOT_SUPPORTED: writing to table `web.ions` is not supported: its SerDe `com.amazon.ionhiveserde.IonHiveSerDe`, which is \
+         neither written nor read"
     );
 }
 

@@ -295,8 +295,11 @@ mod tests {
             ("write_compression", text("none")),
             ("external_location", text("s3://b/x")),
             ("partitioned_by", Property::Array(vec!["DT".to_owned()])),
+            ("bucketed_by", Property::Array(vec!["A".to_owned()])),
+            ("bucket_count", text("4")),
         ])
         .unwrap();
+        assert_eq!(options.buckets, Some(Buckets { columns: vec!["a".to_owned()], count: 4 }));
         assert_eq!(options.format, Format::Text(TextForm::Delimited(','), TextCompression::None));
         assert_eq!(options.partitioned_by, ["dt"]);
         assert_eq!(options.external_location.unwrap().to_string(), "s3://b/x/");
@@ -307,8 +310,13 @@ mod tests {
         for (name, value, message) in [
             (
                 "bucketed_by",
-                Property::Array(vec![]),
-                "NOT_SUPPORTED: the property `bucketed_by` is not supported by this endpoint yet",
+                Property::Array(vec!["a".to_owned()]),
+                "INVALID_TABLE_PROPERTY: line 1:1: bucketed_by and bucket_count must be specified together",
+            ),
+            (
+                "compression_level",
+                text("3"),
+                "NOT_SUPPORTED: the property `compression_level` is not supported by this endpoint yet",
             ),
             ("format", text("ION"), "NOT_SUPPORTED: writing the format ION is not supported by this endpoint yet"),
             ("foo", text("1"), "INVALID_TABLE_PROPERTY: line 1:1: CREATE TABLE AS has no property `foo`"),
