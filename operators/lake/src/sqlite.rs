@@ -170,7 +170,11 @@ fn newer(form: i64) -> Error {
 
 /// Returns the primary result code of `SQLite` (<https://sqlite.org/rescode.html>).
 fn code(error: &sqlx::Error) -> Option<u32> {
-    error.as_database_error()?.code()?.parse::<u32>().ok().map(|code| code & 0xff)
+    match error.as_database_error()?.code()?.parse::<u32>().ok()? {
+        // The shared memory of readers finds no room (SQLITE_IOERR_SHMSIZE): the disk is full (SQLITE_FULL).
+        4874 => Some(13),
+        code => Some(code & 0xff),
+    }
 }
 
 fn is_busy(error: &sqlx::Error) -> bool {

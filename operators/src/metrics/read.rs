@@ -313,13 +313,20 @@ fn step_of(period: Period) -> Result<Step, String> {
     })
 }
 
-/// Refuses a file that is not inside the project.
+/// Refuses a file that is not inside the project, or is of suiro's own.
 ///
 /// # Errors
-/// That it is not, for people.
+/// Which of both, for people.
 fn refuse_outside(to: &str) -> Result<(), String> {
     let is_inside = Path::new(to).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if is_inside { Ok(()) } else { Err(format!("expected a file inside the project, found `{}`", to.escape_debug())) }
+    let shown = to.escape_debug();
+    if !is_inside {
+        return Err(format!("expected a file inside the project, found `{shown}`"));
+    }
+    if Path::new(to).components().any(|part| part.as_os_str().eq_ignore_ascii_case(".suiro")) {
+        return Err(format!("expected a file of yours, found `{shown}`: suiro keeps its own files there"));
+    }
+    Ok(())
 }
 
 /// Writes the rows into a file of the project: under another name first, so that nobody reads half of it.

@@ -131,6 +131,13 @@ impl Connection {
                  `#`, `%2F` for `/`, `%3A` for `:`, `%3F` for `?` and `%25` for `%`",
             )
         };
+        // Where one of these stands in a password as it is, what follows is taken for the server, and would be told as that.
+        let address = uri.reveal().strip_suffix("#insecure").unwrap_or(uri.reveal());
+        if address.contains('#') || address.matches('@').count() > 1 {
+            return Err(wrong(
+                "expected the address of a Redis server as `uri`, found one with `#`, or with more than one `@`",
+            ));
+        }
         let client = match ca_file {
             None => redis::Client::open(uri.reveal()),
             Some(file) => {

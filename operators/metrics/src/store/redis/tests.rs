@@ -217,8 +217,15 @@ async fn a_password_lets_in_and_is_shown_nowhere() {
         assert_eq!(error.kind, ErrorKind::InvalidInput, "{uri}");
         assert!(!format!("{error} {error:?}").contains("hunter"), "{error:?}");
     }
-    for uri in ["redis://:hunter#3@127.0.0.1:6379/0", "redis://:hunter/3@127.0.0.1:6379/0"] {
+    for uri in [
+        "redis://:hunter#3@127.0.0.1:6379/0",
+        "redis://:hunter/3@127.0.0.1:6379/0",
+        "redis://:Q@hunter#xyz@127.0.0.1:6379/3",
+        "redis://:Q@hunter@127.0.0.1:6379/3",
+        "redis://default:1hunter#x@127.0.0.1:6379",
+    ] {
         let error = RedisStore::open(&settings(uri, "1m")).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter"), "{error:?}");
         let help = error.help.unwrap();
         assert!(help.contains("`%23` for `#`, `%2F` for `/`"), "{uri}: {help}");
     }
