@@ -7,6 +7,7 @@ use crate::archive::{ArchiveBatches, Form};
 use crate::astray::Astray;
 use crate::checksum::Tally;
 use crate::ledger::{Fault, LedgerRow, Touch, WindowState};
+use crate::lost;
 use crate::make::{Making, Settled, WrittenObjects};
 use crate::merge::{SideBySide, store_batches, stored_and_archived};
 use crate::metrics::{Metrics, report_of};
@@ -149,8 +150,8 @@ impl Metrics {
     /// # Errors
     /// Those of the store, the storage, the catalog and the ledger; `Conflict` with the series under
     /// [`crate::DuplicateRule::Error`]; `DataQuality` when the objects read back otherwise than they were written. The same
-    /// call goes on. A window that points were written for, and of which no store holds any, is [`Outcome::Failed`], too, rather than
-    /// archived empty. Archived objects that are not what was written are written again when the store and what can be read of them
+    /// call goes on. A window that points were written for, at all or since it was archived, and of which no store holds any, is
+    /// [`Outcome::Failed`], too, rather than taken for one without them. Archived objects that are not what was written are written again when the store and what can be read of them
     /// hold all of it, else they are [`Outcome::Failed`], and nothing is made of them.
     pub async fn dump(
         &self,
@@ -203,19 +204,26 @@ impl Metrics {
         if let Some(standing) = &row.standing
             && !self.holds(store.as_ref(), window.range()).await?
         {
+            let is_out = self.is_out_of_all_stores(window).await?;
+            if is_out && row.had_points_since() && options.on_damage == OnDamage::Fail {
+                return self.failed_lost_since(archive, &row).await;
+            }
+            let given_up = if is_out && row.had_points_since() { vec![lost::SINCE.to_owned()] } else { Vec::new() };
             // All that there is of the window is archived.
-            if row.state == WindowState::Expired && self.is_out_of_all_stores(window).await? {
+            if row.state == WindowState::Expired && is_out {
                 let still = self.ledger.still_expired(to, &row);
                 let is_still = self.points().around("metrics: note that nothing has changed", still).await?;
                 let outcome = if is_still { Outcome::Unchanged } else { Outcome::Late };
-                return self.report(archive, window, outcome).await;
+                let report = self.report(archive, window, outcome).await?;
+                return Ok(WindowReport { given_up, ..report });
             }
             let source = Tally::default();
-            let standing =
-                crate::ledger::Archived { touched: row.touched(), source: source.figures, ..standing.clone() };
+            let (touched, ended) = (row.touched(), Some(row.ended));
+            let standing = crate::ledger::Archived { touched, ended, source: source.figures, ..standing.clone() };
             let confirm = self.ledger.confirm(to, window, &standing, &source);
             self.points().around("metrics: note that nothing has changed", confirm).await?;
-            return self.report(archive, window, Outcome::Unchanged).await;
+            let report = self.report(archive, window, Outcome::Unchanged).await?;
+            return Ok(WindowReport { given_up, ..report });
         }
         let is_lost = row.standing.is_none() && row.had_points() && self.is_out_of_all_stores(window).await?;
         if is_lost && options.on_damage == OnDamage::Fail {

@@ -2,7 +2,7 @@
 //!
 //! What it looks at depends on the content alone: the first 10,000 records within the first 4 MiB of the first file that is
 //! not empty. A type is guessed only when every value that is not NULL is of it; in this order: `boolean` (`true`, `false`),
-//! `bigint` (without leading zeros), `double`, `date` (`2024-02-29`), `timestamp` (ISO 8601, or one of the formats below),
+//! `bigint` (without leading zeros), `double` (which keeps every digit), `date` (`2024-02-29`), `timestamp` (ISO 8601, or one of the formats below),
 //! `varchar`. Nested JSON values are `json`. A column that holds nothing is `varchar`.
 
 mod delimiter;
@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 use super::chunk::{Header, HeaderRecord};
 use super::config::{ColumnType, CsvConfig, JsonlConfig, ParserConfig};
 use super::layout::{Layout, LayoutColumn};
-use super::number::{double, integer};
+use super::number::{double, integer, keeps_digits};
 use super::parse::csv::{CsvParser, Field, Scanned, line_ends, no_header};
 use super::parse::json::{self, Kind};
 use super::parse::{for_each_line, not_text};
@@ -66,9 +66,9 @@ impl Guess {
         self.is_empty = false;
         self.boolean &= text.eq_ignore_ascii_case(b"true") || text.eq_ignore_ascii_case(b"false");
         self.bigint &= is_number && integer(text).is_some();
-        // A whole number that is too long for `bigint` is an id, whose digits a `double` would lose.
+        // A whole number that is too long for `bigint` is an id, whatever a `double` would keep of it.
         let is_long_id = unsigned.len() > 15 && unsigned.iter().all(u8::is_ascii_digit);
-        self.double &= is_number && !is_long_id && double(text).is_some();
+        self.double &= is_number && !is_long_id && double(text).is_some_and(|value| keeps_digits(value, text));
         self.date = self.date && parse_date(text).is_some();
         self.iso = self.iso && TimeFormat::ISO.parse(text, &defaults).is_some();
         for (possible, format) in self.formats.iter_mut().zip(FORMATS) {
@@ -314,6 +314,11 @@ struct JsonGuess {
 }
 
 impl JsonGuess {
+    /// Tells whether the key had no value but NULL.
+    fn is_unknown(&self) -> bool {
+        self.strings.is_empty && self.numbers.is_empty && !self.has_boolean && !self.has_nested
+    }
+
     fn decide(&self) -> (ColumnType, Option<&'static str>) {
         let (has_strings, has_numbers) = (!self.strings.is_empty, !self.numbers.is_empty);
         match (self.has_nested, has_strings, has_numbers, self.has_boolean) {
@@ -383,7 +388,9 @@ pub(crate) fn jsonl(_: &JsonlConfig, sample: &[u8], is_end: bool) -> Result<Opti
     })?;
     let columns = names.into_iter().zip(keys).zip(&guesses).map(|((name, key), guess)| {
         let (column_type, format) = guess.decide();
-        LayoutColumn { format: format.map(str::to_owned), path: vec![key], ..LayoutColumn::new(name, column_type) }
+        let format = format.map(str::to_owned);
+        let is_unknown = guess.is_unknown();
+        LayoutColumn { format, path: vec![key], is_unknown, ..LayoutColumn::new(name, column_type) }
     });
     let columns = columns.collect();
     Ok(Some(Layout { columns, delimiter: String::new(), header: Header::default(), is_guessed: true }))
@@ -407,7 +414,8 @@ pub(crate) fn first_unreadable(parser: &ParserConfig, sample: &[u8]) -> Option<(
 
 fn column(name: String, guess: &Guess, path: Vec<String>) -> LayoutColumn {
     let (column_type, format) = guess.decide();
-    LayoutColumn { format: format.map(str::to_owned), path, ..LayoutColumn::new(name, column_type) }
+    let format = format.map(str::to_owned);
+    LayoutColumn { format, path, is_unknown: guess.is_empty, ..LayoutColumn::new(name, column_type) }
 }
 
 /// Names that more than one text becomes, with the places (from 1) and texts of each.

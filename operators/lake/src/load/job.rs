@@ -42,6 +42,7 @@ use super::table_output::{self, NewPart, TableDestination};
 use super::unreadable;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
+use crate::name::TableName;
 use crate::storage::Storage;
 
 /// Finds the files, guesses columns where none are given, and compares with the table. Nothing is changed.
@@ -57,17 +58,23 @@ pub async fn plan(config: &LoadConfig, lake: &Lake, token: LoadToken, base: &Pat
     }
     let InputConfig::File(file) = &config.input;
     let files = input::find(file, base, &lake.storage).await?;
-    let layout = match Layout::declared(&file.parser) {
+    let mut layout = match Layout::declared(&file.parser) {
         Some(layout) => layout,
         None => guess(file.parser.clone(), files.clone(), lake).await?,
     };
-    let plan = Plan {
+    if let OutputConfig::Table(table) = &config.out
+        && let Some(table) = lake.catalog.table(&TableName::new(&table.database, &table.table)?).await?
+    {
+        layout.follow(&table.columns);
+    }
+    let mut plan = Plan {
         config: config.clone(),
         token,
         base: base.to_owned(),
         planned_ms: lake.settings.clock.now().as_millisecond(),
         files,
         layout,
+        key_types: Vec::new(),
         races: 0,
     };
     if let OutputConfig::Table(table) = &config.out {
@@ -75,7 +82,9 @@ pub async fn plan(config: &LoadConfig, lake: &Lake, token: LoadToken, base: &Pat
         PartitionKeys::compile(&table.partition_by, &columns, plan.planned_ms)?;
         apart(table, &plan.layout)?;
         let catalog_columns = table_output::columns(&plan.layout);
-        table_output::compare(lake, table, &catalog_columns).await?;
+        if let Some(table) = table_output::compare(lake, table, &catalog_columns).await? {
+            plan.key_types = table.partition_keys.iter().map(|key| key.hive_type.clone()).collect();
+        }
     }
     Ok(LoadState { plan, stage: Stage::Planned })
 }
@@ -384,7 +393,9 @@ pub(super) async fn run_pipeline<D: Destination + 'static>(
         let parser = plan.parser_config();
         let columns = plan.layout.read_columns(parser)?;
         let keys = match &plan.config.out {
-            OutputConfig::Table(table) => PartitionKeys::compile(&table.partition_by, &columns, plan.planned_ms)?,
+            OutputConfig::Table(table) => {
+                PartitionKeys::compile(&table.partition_by, &columns, plan.planned_ms)?.of_types(&plan.key_types)?
+            }
             OutputConfig::File(_) | OutputConfig::Staged(_) => {
                 PartitionKeys::compile(&indexmap::IndexMap::new(), &columns, plan.planned_ms)?
             }

@@ -11,6 +11,7 @@ use super::parse::csv::CsvParser;
 use super::parse::jsonl::{JsonlParser, pointer_parts};
 use super::parse::{Parser, apache_combined};
 use super::time_format::{TimeDefaults, TimeFormat, parse_date, zone};
+use crate::catalog::Column;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What an input's columns are.
@@ -41,6 +42,9 @@ pub(crate) struct LayoutColumn {
     pub date: Option<String>,
     /// Where its value stands in a JSON line.
     pub path: Vec<String>,
+    /// Whether its type was guessed from no value at all.
+    #[serde(default)]
+    pub is_unknown: bool,
 }
 
 /// How many of the guessed columns are named.
@@ -48,7 +52,7 @@ const SAID_COLUMNS: usize = 20;
 
 impl LayoutColumn {
     pub(crate) fn new(name: String, column_type: ColumnType) -> Self {
-        Self { name, column_type, format: None, timezone: None, date: None, path: Vec::new() }
+        Self { name, column_type, format: None, timezone: None, date: None, path: Vec::new(), is_unknown: false }
     }
 
     fn declared(column: &ColumnConfig) -> Self {
@@ -63,6 +67,22 @@ impl LayoutColumn {
             timezone: column.timezone.clone(),
             date: column.date.clone(),
             path,
+            is_unknown: false,
+        }
+    }
+
+    /// Tells whether all values that this type was guessed from are of the other type, too.
+    fn gives_way_to(&self, other: ColumnType) -> bool {
+        use ColumnType::{
+            Bigint, Boolean, Date, Decimal, Double, Integer, Real, Smallint, Timestamp, Tinyint, Varchar,
+        };
+        match self.column_type {
+            _ if self.is_unknown => true,
+            Bigint => matches!(other, Tinyint | Smallint | Integer | Real | Double | Decimal(..) | Varchar(_)),
+            Double => matches!(other, Real | Decimal(..) | Varchar(_)),
+            Date => matches!(other, Timestamp | Varchar(_)),
+            Boolean | Timestamp | Varchar(_) => matches!(other, Varchar(_)),
+            _ => false,
         }
     }
 }
@@ -112,6 +132,22 @@ impl Layout {
             Error::new(ErrorKind::InvalidData, "guess columns", message)
                 .help("mend the input, or give `columns` in the parser, each with its name and type")
         })
+    }
+
+    /// Gives guessed columns the types that a table has for them, where the values at hand are of those, too: a day of whole numbers
+    /// goes into a column of doubles, and one without rows anywhere. Other differences stay, and are told when both are compared.
+    pub(crate) fn follow(&mut self, table: &[Column]) {
+        if !self.is_guessed {
+            return;
+        }
+        for column in &mut self.columns {
+            let Some(other) = table.iter().find(|other| other.name == column.name) else { continue };
+            let Some(other) = ColumnType::parse(&other.hive_type) else { continue };
+            if other != column.column_type && column.gives_way_to(other) {
+                column.column_type = other;
+                column.format = None;
+            }
+        }
     }
 
     /// Says what was guessed; none when the config declares it.
@@ -191,5 +227,35 @@ fn declared_header(csv: &CsvConfig) -> Header {
     Header {
         lines: csv.skip_header_lines.unwrap_or(0),
         record: if csv.header_line == Some(true) { HeaderRecord::Any } else { HeaderRecord::None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guess_follows_the_table_where_its_values_fit() {
+        let sample = b"whole,half,flag,day,none,text\n1,1.5,true,2024-02-29,,x\n";
+        let parser = ParserConfig::Csv(CsvConfig::default());
+        let mut layout = Layout::guessed(&parser, "a.csv", sample, true).unwrap();
+        let types =
+            |layout: &Layout| layout.columns.iter().map(|column| column.column_type.to_string()).collect::<Vec<_>>();
+        assert_eq!(types(&layout), ["bigint", "double", "boolean", "date", "varchar", "varchar"]);
+        let table = |types: [&str; 6]| {
+            layout.columns.iter().zip(types).map(|(column, kind)| Column::new(&column.name, kind)).collect::<Vec<_>>()
+        };
+        let (wider, other) = (
+            table(["double", "decimal(9,2)", "string", "timestamp", "bigint", "string"]),
+            table(["boolean", "bigint", "bigint", "bigint", "date", "bigint"]),
+        );
+        layout.follow(&wider);
+        assert_eq!(types(&layout), ["double", "decimal(9,2)", "varchar", "timestamp", "bigint", "varchar"]);
+        let mut layout = Layout::guessed(&parser, "a.csv", sample, true).unwrap();
+        layout.follow(&other);
+        assert_eq!(types(&layout), ["bigint", "double", "boolean", "date", "date", "varchar"]);
+        let mut header = Layout::guessed(&parser, "a.csv", b"whole,half,flag,day,none,text\n", true).unwrap();
+        header.follow(&other);
+        assert_eq!(types(&header), ["boolean", "bigint", "bigint", "bigint", "date", "bigint"]);
     }
 }

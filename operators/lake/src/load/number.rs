@@ -81,6 +81,25 @@ pub(crate) fn real(text: &[u8]) -> Option<f32> {
     (value.is_finite() || !text.iter().any(u8::is_ascii_digit)).then_some(value)
 }
 
+/// Tells whether a double that was read from a text still says all its digits: it does up to 15 of them, and where the text is what
+/// programs write for that double, in the fewest digits or in 17.
+pub(crate) fn keeps_digits(value: f64, text: &[u8]) -> bool {
+    let wanted = significant(text);
+    wanted.len() <= usize::try_from(f64::DIGITS).unwrap_or(0)
+        || [format!("{value:e}"), format!("{value:.16e}")]
+            .iter()
+            .any(|written| significant(written.as_bytes()) == wanted)
+}
+
+/// Returns the digits of a number from the first to the last that is no zero.
+fn significant(text: &[u8]) -> Vec<u8> {
+    let mantissa = text.split(|byte| matches!(byte, b'e' | b'E')).next().unwrap_or_default();
+    let digits: Vec<u8> =
+        mantissa.iter().copied().filter(u8::is_ascii_digit).skip_while(|byte| *byte == b'0').collect();
+    let end = digits.iter().rposition(|byte| *byte != b'0').map_or(0, |last| last + 1);
+    digits[..end].to_vec()
+}
+
 /// Reads a truth value. DIFFERENCE(embulk): what is neither true nor false is refused; Embulk takes it for false.
 pub(crate) fn boolean(text: &[u8]) -> Option<bool> {
     match text {
@@ -252,7 +271,33 @@ mod tests {
         assert_eq!(double(b""), None);
     }
 
+    #[test]
+    fn a_double_says_what_it_cannot_keep() {
+        for (text, keeps) in [
+            ("1.5", true),
+            ("-0.00", true),
+            ("123456789012.345", true),
+            ("0.30000000000000004", true),
+            ("0.10000000000000001", true),
+            ("5e-324", true),
+            ("1.7976931348623157E308", true),
+            ("000012.500000000000000000000", true),
+            ("1234567890123456.78", false),
+            ("0.333333333333333333", false),
+            ("9007199254740993.0", false),
+        ] {
+            assert_eq!(keeps_digits(double(text.as_bytes()).unwrap(), text.as_bytes()), keeps, "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_a_program_writes_for_a_double_is_kept(value in proptest::num::f64::NORMAL) {
+            for text in [format!("{value}"), format!("{value:e}"), format!("{value:.16e}")] {
+                prop_assert!(keeps_digits(value, text.as_bytes()), "{}", text);
+            }
+        }
+
         #[test]
         fn an_integer_is_what_rust_takes_for_one(text in "[+-]?[0-9]{0,21}", place in 0_usize..30, odd in "[\u{0}-\u{7f}]") {
             prop_assert_eq!(integer(text.as_bytes()), text.parse().ok());

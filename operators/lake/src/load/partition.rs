@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, BooleanArray, StringArray, UInt32Array};
 use arrow::compute::{CastOptions, cast_with_options, take_record_batch};
-use arrow::datatypes::DataType;
-use arrow::record_batch::RecordBatch;
+use arrow::datatypes::{DataType, TimestampMicrosecondType};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use indexmap::IndexMap;
 
 use super::column::ReadColumn;
@@ -19,6 +19,8 @@ use super::parse::{Chunk, Parsed};
 use super::reject::{Reason, Rejected};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{HIVE_DEFAULT_PARTITION, check_partition_value};
+use crate::query::partition_meaning;
+use crate::sql::temporal::round_to;
 use crate::sql::{RowExpression, Session, Type, examine_functions};
 
 /// The keys of a table's partitions, and how each row's values come about.
@@ -31,6 +33,8 @@ pub(crate) struct PartitionKeys {
 struct Key {
     name: String,
     source: Source,
+    /// The type that the table reads the key's texts as, where it is there already and that is not text.
+    table_type: Option<Type>,
 }
 
 #[derive(Debug, Clone)]
@@ -65,10 +69,23 @@ impl PartitionKeys {
             .iter()
             .map(|(name, expression)| {
                 let source = Source::compile(name, expression.trim(), columns, &session)?;
-                Ok(Key { name: name.to_lowercase(), source })
+                Ok(Key { name: name.to_lowercase(), source, table_type: None })
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(Self { keys })
+    }
+
+    /// Takes over the types of the keys of the table that is there, in Hive's words: a row with a value that is none of its key's
+    /// type is rejected, as no query could read it.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a type that is not known.
+    pub(crate) fn of_types(mut self, hive_types: &[String]) -> Result<Self> {
+        for (key, hive_type) in self.keys.iter_mut().zip(hive_types) {
+            let table_type = Type::from_hive(hive_type)?;
+            key.table_type = (!matches!(table_type, Type::Varchar(_))).then_some(table_type);
+        }
+        Ok(self)
     }
 
     /// Splits the rows of a chunk; rows without a proper value go to the rejected ones.
@@ -159,7 +176,9 @@ impl PartitionKeys {
                 );
                 return Err(Reason::PartitionValue { why });
             }
-            if let Err(error) = check_partition_value(&key.name, value) {
+            let checked = check_partition_value(&key.name, value);
+            let read = |data_type: &Type| partition_meaning(&key.name, data_type, value).map(drop);
+            if let Err(error) = checked.and_then(|()| key.table_type.as_ref().map_or(Ok(()), read)) {
                 return Err(Reason::PartitionValue { why: error.message });
             }
         }
@@ -176,6 +195,7 @@ impl Key {
             }
             Source::Expression(expression) => expression,
         };
+        let batch = &as_the_table_reads(batch, expression.columns())?;
         if let Ok(values) = expression.evaluate(batch) {
             return Ok(Texts { values: text_of(&values)?, failed: HashMap::new() });
         }
@@ -216,6 +236,21 @@ pub fn examine_partition_keys(config: &LoadConfig) -> Vec<(String, Error)> {
         found.map(|error| (key.clone(), error))
     };
     table.partition_by.iter().filter_map(wrong).collect()
+}
+
+/// Rounds times to milliseconds, as queries read them: a row must not lie in the partition of a day that it does not show.
+fn as_the_table_reads(batch: &RecordBatch, used: &[usize]) -> Result<RecordBatch> {
+    let mut columns = batch.columns().to_vec();
+    for index in used {
+        let Some(times) = batch.column(*index).as_primitive_opt::<TimestampMicrosecondType>() else { continue };
+        if times.values().iter().any(|micros| micros % 1000 != 0) {
+            let rounded = times.unary::<_, TimestampMicrosecondType>(|micros| round_to(micros, 1000).unwrap_or(micros));
+            columns[*index] = Arc::new(rounded);
+        }
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(batch.schema(), columns, &options)
+        .map_err(|error| failed("times cannot be rounded", error))
 }
 
 /// Returns values as SQL writes them.
@@ -265,7 +300,8 @@ fn sql_type(column_type: ColumnType) -> Type {
         ColumnType::Varchar(length) => Type::Varchar(length),
         ColumnType::Json => Type::Varchar(None),
         ColumnType::Date => Type::Date,
-        ColumnType::Timestamp => Type::Timestamp(6),
+        // What Hive's `timestamp` reads.
+        ColumnType::Timestamp => Type::Timestamp(3),
     }
 }
 

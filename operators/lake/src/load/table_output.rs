@@ -27,7 +27,7 @@ use crate::publish::Buckets;
 use crate::publish::record::{Record, schema_hash};
 use crate::publish::validate::{RowsAre, validate};
 use crate::publish::{IntendedVersion, NewPartition, NewVersion, VersionName, VersionState, version_root};
-use crate::query::{WrittenObject, meaning, partition_of};
+use crate::query::{TypedPartitions, WrittenObject};
 use crate::sql::Type;
 
 /// How many partitions are checked at a time.
@@ -250,9 +250,13 @@ struct Inner {
     mode: Mode,
     generation: u32,
     targets: Targets,
+    /// What the catalog has in the table, where a value can be written in several ways.
+    typed: Option<TypedPartitions>,
     runtime: Handle,
     /// The prefixes that were begun: nothing is written below others.
     begun: Mutex<BTreeMap<StreamKey, Location>>,
+    /// The load's own values of each partition that was begun, where a value can be written in several ways.
+    given: Mutex<HashMap<PartitionValues, PartitionValues>>,
     /// How many rows that this load appended before have gone.
     replaced: AtomicU64,
 }
@@ -263,15 +267,19 @@ impl TableDestination {
     /// # Errors
     /// Those of the catalog; `SchemaMismatch` when the table has changed since the plan.
     pub(crate) async fn new(lake: &Lake, plan: &Plan, output: &TableOutput, generation: u32) -> Result<Self> {
+        let targets = targets(lake, plan, output).await?;
+        let typed = TypedPartitions::list(lake.catalog.as_ref(), &targets.rows).await?;
         Ok(Self {
             inner: Arc::new(Inner {
                 lake: lake.clone(),
                 plan: plan.clone(),
                 mode: output.mode,
                 generation,
-                targets: targets(lake, plan, output).await?,
+                targets,
+                typed,
                 runtime: Handle::current(),
                 begun: Mutex::new(BTreeMap::new()),
+                given: Mutex::new(HashMap::new()),
                 replaced: AtomicU64::new(0),
             }),
         })
@@ -284,12 +292,36 @@ impl TableDestination {
         }
     }
 
-    /// Returns the values that the catalog knows a stream's partition by; none for a table without partitions.
-    fn values(&self, key: &StreamKey) -> Option<Vec<String>> {
-        match key {
-            StreamKey::Rows(values) => (!values.is_empty()).then(|| values.clone()),
-            StreamKey::Rejected => Some(vec![load_value(&self.inner.plan)]),
+    /// Returns the values that the catalog knows a stream's partition by, as it writes them; none for a table without partitions.
+    fn values(&self, key: &StreamKey) -> Result<Option<PartitionValues>> {
+        match (key, &self.inner.typed) {
+            (StreamKey::Rejected, _) => Ok(Some(vec![load_value(&self.inner.plan)])),
+            (StreamKey::Rows(values), _) if values.is_empty() => Ok(None),
+            (StreamKey::Rows(values), None) => Ok(Some(values.clone())),
+            (StreamKey::Rows(values), Some(typed)) => Ok(Some(match typed.find(values)? {
+                (true, known) => known,
+                (false, _) => values.clone(),
+            })),
         }
+    }
+
+    /// Refuses values that the load has written in another way before: the rows of a partition are one stream.
+    fn refuse_another_spelling(&self, key: &StreamKey) -> Result<()> {
+        let (StreamKey::Rows(values), Some(typed)) = (key, &self.inner.typed) else { return Ok(()) };
+        let (_, value) = typed.find(values)?;
+        let mut given = self.inner.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = given.entry(value).or_insert_with(|| values.clone());
+        if first == values {
+            return Ok(());
+        }
+        let message = format!(
+            "the load gives two partitions of `{}` that are one: {} and {}",
+            self.inner.targets.rows.name,
+            first.join("/"),
+            values.join("/")
+        );
+        Err(Error::new(ErrorKind::InvalidData, "split rows by partition", message)
+            .help("let `partition_by` write each value in one way, such as `CAST(month AS integer)`"))
     }
 
     /// Returns the prefix of a stream.
@@ -298,7 +330,7 @@ impl TableDestination {
         let root = versions_of(table)?;
         let name = VersionName {
             table: table.name.clone(),
-            values: self.values(key),
+            values: self.values(key)?,
             planned_ms: self.inner.plan.planned_ms,
             request_hash: self.inner.plan.request_hash(),
             generation: self.inner.generation,
@@ -319,8 +351,9 @@ impl TableDestination {
                 if self.begun().contains_key(key) {
                     continue;
                 }
+                self.refuse_another_spelling(key)?;
                 let (root, prefix) = self.prefix(key)?;
-                intended.push((key.clone(), IntendedVersion { location: prefix, values: self.values(key) }));
+                intended.push((key.clone(), IntendedVersion { location: prefix, values: self.values(key)? }));
                 place = Some((root, self.table(key).name.clone()));
             }
             let Some((root, table)) = place else { continue };
@@ -342,11 +375,9 @@ impl TableDestination {
         {
             return Ok(Vec::new());
         }
-        let written = streams.iter().filter_map(|stream| match &stream.key {
-            StreamKey::Rows(values) => Some(values.clone()),
-            StreamKey::Rejected => None,
-        });
-        appended::left_in(lake, plan, table, &written.collect()).await
+        let rows = streams.iter().filter(|stream| matches!(stream.key, StreamKey::Rows(_)));
+        let written = rows.filter_map(|stream| self.values(&stream.key).transpose()).collect::<Result<_>>()?;
+        appended::left_in(lake, plan, table, &written).await
     }
 
     /// Returns how many rows that this load appended before have gone from what is going to be published.
@@ -402,16 +433,14 @@ impl TableDestination {
                 partition: Vec::new(),
             });
         }
-        let mut values = self.values(key);
+        let values = self.values(key)?;
         let is_appended = self.inner.mode == Mode::Append && matches!(key, StreamKey::Rows(_));
         let (replaces, old) = match &values {
-            Some(given) => match partition_of(lake.catalog.as_ref(), self.table(key), given).await? {
+            Some(values) => match lake.catalog.partition(&self.table(key).name, values).await? {
                 Some(partition) => {
                     if is_appended {
                         takes_parquet(self.table(key), &partition)?;
                     }
-                    // As it is registered, so that it is replaced.
-                    values = Some(partition.values);
                     (Some(partition.version), Some(partition.location))
                 }
                 None => (None, None),
@@ -592,18 +621,9 @@ pub(crate) async fn publish(
     }
     let table = ensure(lake, &table).await?;
     let mut new = Vec::with_capacity(parts.len());
-    let mut seen: HashMap<Vec<String>, &PartitionValues> = HashMap::with_capacity(parts.len());
+    let typed = TypedPartitions::list(lake.catalog.as_ref(), &table).await?;
     for part in parts {
-        if let Some(other) = seen.insert(meaning(&table, &part.values)?, &part.values) {
-            let message = format!(
-                "the load gives two partitions of `{}` that are one: {} and {}",
-                table.name,
-                other.join("/"),
-                part.values.join("/")
-            );
-            return Err(Error::new(ErrorKind::InvalidData, "publish a load", message)
-                .help("let `partition_by` write each value in one way, such as `CAST(month AS integer)`"));
-        }
+        refuse_second_spelling(&table, typed.as_ref(), part)?;
         new.push(NewPartition { values: part.values.clone(), version: new_version(plan, &table, part)? });
         published.push(published_part(&table, part));
     }
@@ -615,6 +635,17 @@ pub(crate) async fn publish(
         drop_partitions(lake, &table.name, &old).await?;
     }
     Ok(published)
+}
+
+/// Refuses a partition that another writer made meanwhile by another text of its values: the load finds that one when it writes
+/// again.
+fn refuse_second_spelling(table: &Table, typed: Option<&TypedPartitions>, part: &NewPart) -> Result<()> {
+    let Some((true, known)) = typed.map(|typed| typed.find(&part.values)).transpose()? else { return Ok(()) };
+    if known == part.values {
+        return Ok(());
+    }
+    let message = format!("`{}` has the partition {} as {} now", table.name, part.values.join("/"), known.join("/"));
+    Err(Error::new(ErrorKind::AlreadyExists, "publish a load", message))
 }
 
 /// Refuses to add objects of Parquet to a partition of another format.

@@ -19,6 +19,7 @@ use crate::name::{Location, TableName};
 mod appended;
 mod empty;
 mod race;
+mod typed;
 
 struct Fixture {
     folder: tempfile::TempDir,

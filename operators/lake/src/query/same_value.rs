@@ -1,7 +1,9 @@
 //! Partitions by what their values mean: a key of whole numbers has `8` and `08` for one value, and a catalog for two texts.
 
+use std::collections::HashMap;
+
 use super::table::partition_meaning;
-use crate::catalog::{Catalog, Partition, Table};
+use crate::catalog::{Catalog, Partition, PartitionValues, Table};
 use crate::error::{Error, Result};
 use crate::sql::Type;
 
@@ -23,13 +25,65 @@ pub fn meaning(table: &Table, values: &[String]) -> Result<Vec<String>> {
 /// Those of the catalog.
 pub async fn partition_of(catalog: &dyn Catalog, table: &Table, values: &[String]) -> Result<Option<Partition>> {
     let found = catalog.partition(&table.name, values).await?;
-    let is_text = |hive_type: &str| matches!(Type::from_hive(hive_type), Ok(Type::Varchar(_) | Type::Char(_)) | Err(_));
-    if found.is_some() || table.partition_keys.iter().all(|key| is_text(&key.hive_type)) {
+    if found.is_some() || has_text_keys(table) {
         return Ok(found);
     }
     let Ok(wanted) = meaning(table, values) else { return Ok(None) };
     let mut partitions = catalog.partitions(&table.name).await?.into_iter();
     Ok(partitions.find(|other| meaning(table, &other.values).is_ok_and(|meaning| meaning == wanted)))
+}
+
+/// Tells whether each text is a value of its own for all keys of a table.
+fn has_text_keys(table: &Table) -> bool {
+    let is_text = |hive_type: &str| matches!(Type::from_hive(hive_type), Ok(Type::Varchar(_) | Type::Char(_)) | Err(_));
+    table.partition_keys.iter().all(|key| is_text(&key.hive_type))
+}
+
+/// The partitions of a table whose keys are not all text, by what their values mean: for looking many up.
+#[derive(Debug, Clone)]
+pub struct TypedPartitions {
+    table: Table,
+    by_meaning: HashMap<Vec<String>, Vec<PartitionValues>>,
+}
+
+impl TypedPartitions {
+    /// Lists the partitions of a table, which may not be in the catalog yet; none, and nothing is asked, where all keys are text.
+    ///
+    /// # Errors
+    /// Those of the catalog.
+    pub async fn list(catalog: &dyn Catalog, table: &Table) -> Result<Option<Self>> {
+        if has_text_keys(table) {
+            return Ok(None);
+        }
+        let mut by_meaning: HashMap<Vec<String>, Vec<PartitionValues>> = HashMap::new();
+        if catalog.table(&table.name).await?.is_some() {
+            for partition in catalog.partitions(&table.name).await? {
+                // What nobody can read is found by its text alone.
+                let meaning = meaning(table, &partition.values).unwrap_or_else(|_| partition.values.clone());
+                by_meaning.entry(meaning).or_default().push(partition.values);
+            }
+        }
+        Ok(Some(Self { table: table.clone(), by_meaning }))
+    }
+
+    /// Returns what stands for these values, however they are written: the text that the catalog has of them, or, where it has
+    /// no such partition, one form for each value. Which of both is told first.
+    ///
+    /// # Errors
+    /// `InvalidData` for a text that is no value of its key's type.
+    pub fn find(&self, values: &[String]) -> Result<(bool, PartitionValues)> {
+        let meaning = match meaning(&self.table, values) {
+            Ok(meaning) => meaning,
+            Err(error) => {
+                let is_there =
+                    self.by_meaning.get(values).is_some_and(|known| known.iter().any(|known| known == values));
+                return if is_there { Ok((true, values.to_vec())) } else { Err(error) };
+            }
+        };
+        let Some(known) = self.by_meaning.get(&meaning) else { return Ok((false, meaning)) };
+        let exactly = known.iter().find(|known| *known == values);
+        Ok(exactly.or(known.first()).map_or((false, meaning), |known| (true, known.clone())))
+    }
 }
 
 #[cfg(test)]
@@ -70,6 +124,19 @@ mod tests {
         ] {
             let partition = partition_of(&catalog, &table, &values(month, city)).await.unwrap();
             assert_eq!(partition.map(|partition| partition.values[0].clone()).as_deref(), found, "{month}/{city}");
+        }
+        let typed = TypedPartitions::list(&catalog, &table).await.unwrap().unwrap();
+        for (month, city, found) in [
+            ("8", "07", Some((true, "08"))),
+            ("08", "07", Some((true, "08"))),
+            ("9", "x", Some((true, "9"))),
+            ("09", "x", Some((true, "09"))),
+            ("010", "x", Some((false, "10"))),
+            ("broken", "x", Some((true, "broken"))),
+            ("x", "07", None),
+        ] {
+            let values = typed.find(&values(month, city)).ok().map(|(is_known, values)| (is_known, values[0].clone()));
+            assert_eq!(values, found.map(|(is_known, month)| (is_known, month.to_owned())), "{month}/{city}");
         }
         assert_eq!(meaning(&table, &values("08", "07")).unwrap(), meaning(&table, &values("8", "07")).unwrap());
         assert_eq!(

@@ -87,6 +87,13 @@ impl LedgerRow {
         self.ended > 0
     }
 
+    /// Tells whether points came for sure since what stands was last compared with the stores. While points are being deleted that is
+    /// not known: those that came meanwhile are deleted, too, where the archive has them.
+    pub fn had_points_since(&self) -> bool {
+        let seen = self.standing.as_ref().and_then(|standing| standing.ended);
+        !self.expiring && seen.is_some_and(|seen| self.ended > seen)
+    }
+
     /// Tells whether points were written for it, and a dump found none of them in any store: nothing of it is archived.
     pub fn is_lost(&self) -> bool {
         self.standing.is_none() && self.fault == Some(Fault::Store)

@@ -1,5 +1,6 @@
-//! Points that are gone before anything of their window was archived.
+//! Points that are gone before they were archived.
 
+use super::dumped::Dumped;
 use super::world::*;
 use crate::ledger::Touch;
 use crate::store::Selection;
@@ -97,4 +98,55 @@ async fn a_window_for_which_a_write_only_began_is_an_empty_one() {
     metrics.ledger.touch(&cold, &[window], Touch::Before).await.unwrap();
     let report = metrics.dump(&warm, &cold, window, &options(), at(NOW)).await.unwrap();
     assert_eq!((report.outcome, report.figures.count), (Outcome::Made, 0));
+}
+
+/// A window that is archived, and out of its store.
+async fn expired() -> Dumped {
+    let dumped = Dumped::new().await;
+    assert_eq!(dumped.expire().await.outcome, Outcome::Made);
+    dumped
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn late_points_of_an_archived_window_that_are_gone_are_told_until_it_is_accepted() {
+    for is_expired in [true, false] {
+        let dumped = if is_expired { expired().await } else { Dumped::new().await };
+        dumped.write_late().await;
+        empty(&dumped.metrics).await;
+        for is_known in [false, true] {
+            let report = dumped.dump().await;
+            assert_eq!((report.outcome, report.way_on), (Outcome::Failed, Some(WayOn::BringBack)));
+            assert_eq!(report.is_known, is_known);
+            let why = "points were written for it since it was archived, and no store holds any of them: nothing of it is in \
+                       `hot`, `warm`";
+            assert_eq!(report.mismatches, [why]);
+        }
+        let accepted = dumped.dump_again().await;
+        assert_eq!((accepted.outcome, accepted.figures.count), (Outcome::Unchanged, 4_000));
+        assert_eq!(accepted.given_up, ["all points that were written for it since it was archived"]);
+        let after = dumped.dump().await;
+        assert_eq!((after.outcome, after.given_up.len()), (Outcome::Unchanged, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn late_points_that_are_brought_back_are_archived() {
+    let dumped = expired().await;
+    dumped.write_late().await;
+    empty(&dumped.metrics).await;
+    assert_eq!(dumped.dump().await.outcome, Outcome::Failed);
+    dumped.write_late().await;
+    let report = dumped.dump().await;
+    assert_eq!((report.outcome, report.figures.count), (Outcome::Made, 4_001));
+    assert_eq!(dumped.verify().await.outcome, Outcome::Made);
+    // Nothing is told of what came, was archived and went as it should.
+    assert_eq!(dumped.expire().await.outcome, Outcome::Made);
+    assert_eq!(dumped.dump().await.outcome, Outcome::Unchanged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_into_an_archived_window_that_only_began_brought_nothing() {
+    let dumped = expired().await;
+    dumped.metrics.ledger.touch(&tier("cold"), &[day("2026-02-01")], Touch::Before).await.unwrap();
+    assert_eq!(dumped.dump().await.outcome, Outcome::Unchanged);
 }

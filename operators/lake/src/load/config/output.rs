@@ -31,7 +31,8 @@ pub struct TableOutput {
     /// The table; made when it is not there.
     pub table: String,
     /// Partition keys and the SQL expression over the columns that gives each row's value, as
-    /// `dt: date_format(time, '%Y-%m-%d')`. The order is the table's. Values are kept as text.
+    /// `dt: date_format(time, '%Y-%m-%d')`. The order is the table's. Values are kept as text; in a table whose keys are of another
+    /// type, `8` is the partition `08` that is there. Times are rounded to milliseconds first, as queries read them.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     #[schemars(with = "std::collections::BTreeMap<String, String>")]
     pub partition_by: IndexMap<String, String>,

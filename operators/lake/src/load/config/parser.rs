@@ -29,7 +29,8 @@ pub enum ParserConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct CsvConfig {
     /// The columns, by position. Without them, names come from the first line (when it looks like a header) and types
-    /// are guessed from the first 10,000 records; a later value that does not fit is a rejected line. A header that gives two
+    /// are guessed from the first 10,000 records: where the table is there already, a column takes the table's type if the values
+    /// fit it. A `double` is guessed only where it keeps every digit. A later value that does not fit is a rejected line. A header that gives two
     /// columns the same name (in lower case, with `_` for what is no letter or digit) is an error: say `columns` then.
     pub columns: Vec<ColumnConfig>,
     /// Whether the first line of every file is a header. With `columns` it is skipped, without them it names the
@@ -185,7 +186,7 @@ impl<'de> Deserialize<'de> for NullStrings {
 #[serde(deny_unknown_fields, default)]
 pub struct JsonlConfig {
     /// The columns. A key that a line does not have is NULL; nested values go as JSON text into `json` and `varchar`
-    /// columns. Without them, names and types are guessed from the first 10,000 lines; keys that would be
+    /// columns. Without them, names and types are guessed from the first 10,000 lines, as with `csv`; keys that would be
     /// columns of the same name are an error.
     pub columns: Vec<ColumnConfig>,
     /// What happens to a line with a key that is no column. Default: `ignore` with `columns`, `reject` when they are

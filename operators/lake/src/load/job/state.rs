@@ -57,6 +57,9 @@ pub(crate) struct Plan {
     pub files: Vec<InputFile>,
     /// What stands in them.
     pub layout: Layout,
+    /// The types of the partition keys of the table, in Hive's words; empty where the load makes it.
+    #[serde(default)]
+    pub key_types: Vec<String>,
     /// How often another writer was there first; each time the load wrote again.
     #[serde(default)]
     pub races: u32,
