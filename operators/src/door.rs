@@ -100,6 +100,14 @@ impl LakeDoor {
         }
     }
 
+    /// Opens the objects in the folder of a warehouse that no lake was made in yet, to read them; none where there are none.
+    pub(crate) fn storage_before_lake(&self) -> lake::Result<Option<Storage>> {
+        match &self.settings.place {
+            Place::Folder { warehouse } => Storage::open_if_there(warehouse),
+            Place::Aws(_) => Ok(None),
+        }
+    }
+
     /// Returns the lake when it was opened.
     pub fn opened(&self) -> Option<&Lake> {
         self.lake.get()

@@ -134,6 +134,12 @@ pub(crate) fn values(table: &Table, partition_kv: &PartitionKv, purpose: Use) ->
     Ok(values)
 }
 
+/// Names a partition in a message.
+pub(crate) fn told(name: &TableName, partition_kv: &PartitionKv) -> String {
+    let pairs: Vec<String> = in_lower_case(partition_kv).iter().map(|(key, value)| format!("{key}={value}")).collect();
+    format!("the partition {} of `{name}`", pairs.join("/"))
+}
+
 /// Returns the values by the keys as catalogs have them.
 pub(crate) fn in_lower_case(partition_kv: &PartitionKv) -> IndexMap<String, String> {
     partition_kv.iter().map(|(key, value)| (key.to_lowercase(), value.clone())).collect()

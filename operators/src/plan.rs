@@ -21,6 +21,7 @@ use lake::load;
 use lake::load::config::{InputConfig, OutputConfig};
 use lake::publish::{PublishOptions, Target, publishable};
 use lake::query::{ResultColumn, meaning, partition_of};
+use lake::storage::Storage;
 use lake::{ErrorKind, Lake, words};
 use serde::Serialize;
 use serde_json::Value;
@@ -89,10 +90,12 @@ pub async fn plan(door: &LakeDoor, is_there: bool, project: &Path, task: &Planne
             None
         };
         let lake = lake.as_ref();
+        let before = if is_there { None } else { door.storage_before_lake().map_err(task_error)? };
+        let storage = lake.map(|lake| &lake.storage).or(before.as_ref());
         match operator {
             "load" => load_of_files(lake, project, task, &params, &mut plan).await,
             _ if operator.starts_with("metrics.") => metric_tiers(lake, project, task, operator, &mut plan).await,
-            _ => athena(lake, project, task, operator, &params, &mut plan).await,
+            _ => athena(lake, storage, project, task, &params, &mut plan).await,
         }
     };
     if let Err(error) = filled.await {
@@ -154,12 +157,13 @@ async fn metric_tiers(
 
 async fn athena(
     lake: Option<&Lake>,
+    storage: Option<&Storage>,
     project: &Path,
     task: &PlannedTask,
-    operator: &str,
     params: &Params,
     plan: &mut LakePlan,
 ) -> Result<(), TaskError> {
+    let operator = task.operator.as_deref().unwrap_or_default();
     let database = text(params, "database").or_else(|| (operator == "athena.ctas").then(|| "default".to_owned()));
     if text(params, "table_mode").as_deref() == Some("data_only") {
         plan.lines
@@ -186,7 +190,7 @@ async fn athena(
         unknown.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
         Ok(text)
     };
-    let sql = sql_text::read(lake, &files, &command, &render_sql).await?;
+    let sql = sql_text::read(storage, &files, &command, &render_sql).await?;
     plan.unknown = unknown.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(lake) = lake.filter(|_| !is_unknown(&sql) && plan.effect != Some(Effect::Leaves)) {
         match lake.engine.describe(&sql, text(params, "database").as_deref()).await {
@@ -211,7 +215,7 @@ async fn athena(
             plan.lines.push(format!("checks {}", check.lines().next().unwrap_or_default()));
             // A check that is a file is read now, so that a missing one is said.
             if sql_text::is_path(check) && !is_unknown(check) {
-                sql_text::read(lake, &files, check, &|text| Ok(render_known(task, text)?.0)).await?;
+                sql_text::read(storage, &files, check, &|text| Ok(render_known(task, text)?.0)).await?;
             }
         }
     }

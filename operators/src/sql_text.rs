@@ -10,6 +10,7 @@ use engine::operator::{TaskContext, TaskError};
 use engine::params::Params;
 use lake::Lake;
 use lake::name::Location;
+use lake::storage::Storage;
 
 use crate::error::task_error;
 
@@ -54,7 +55,7 @@ pub(crate) async fn resolve(
     extra: &Params,
 ) -> Result<String, TaskError> {
     let files = Files { project: context.project_dir.clone(), work_dir: context.work_dir.clone() };
-    read(Some(lake), &files, command, &|text| context.host.render(text, extra)).await
+    read(Some(&lake.storage), &files, command, &|text| context.host.render(text, extra)).await
 }
 
 /// Reads and renders the text of a query.
@@ -65,7 +66,7 @@ pub(crate) async fn resolve(
 /// # Errors
 /// Of the workflow's author: the file is missing, is no text, or a template in it is wrong.
 pub(crate) async fn read(
-    lake: Option<&Lake>,
+    storage: Option<&Storage>,
     files: &Files,
     command: &str,
     render: &(dyn Fn(&str) -> Result<String, TaskError> + Sync),
@@ -73,15 +74,15 @@ pub(crate) async fn read(
     let trimmed = command.trim();
     let text = if trimmed.starts_with("s3://") {
         let location = Location::parse(trimmed).map_err(task_error)?;
-        let Some(lake) = lake else {
+        let Some(storage) = storage else {
             let message = format!("cannot read `{location}`: the project has no lake yet");
             return Err(TaskError::config(code::SQL_FILE, message));
         };
-        let bytes = lake.storage.read(&location).await.map_err(task_error)?;
+        let bytes = storage.read(&location).await.map_err(task_error)?;
         let text = String::from_utf8(bytes.to_vec()).map_err(|_| {
             TaskError::config(code::SQL_FILE, format!("expected SQL text in UTF-8, found other bytes in `{location}`"))
         })?;
-        render(&text).map_err(|error| in_file(error, trimmed))?
+        render(without_mark(&text)).map_err(|error| in_file(error, trimmed))?
     } else if is_path(trimmed) {
         let text = files.read(trimmed).await.map_err(|why| {
             TaskError::config(code::SQL_FILE, format!("cannot read the SQL file `{trimmed}`: {why}")).help(format!(

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use lake::catalog::{self, Partition, PartitionValues};
 use lake::publish::record::Record;
 use lake::publish::{Direction, OtherVersion};
+use lake::query::partition_of;
 use lake::words::{bytes, figure};
 use lake::{ErrorKind, Lake};
 use operators::Purpose;
@@ -149,7 +150,7 @@ async fn other_version(lake: &Lake, partition: &Partition) -> Result<Other, Fail
 
 /// Returns a partition, or says that it is not there.
 async fn find_partition(lake: &Lake, found: &catalog::Table, values: &[String]) -> Result<Partition, Failure> {
-    if let Some(partition) = lake.catalog.partition(&found.name, values).await? {
+    if let Some(partition) = partition_of(lake.catalog.as_ref(), found, values).await? {
         return Ok(partition);
     }
     let name = partition_name(found, values);
@@ -158,8 +159,8 @@ async fn find_partition(lake: &Lake, found: &catalog::Table, values: &[String]) 
 }
 
 async fn show(base: &Base, lake: &Lake, found: &catalog::Table, values: &[String]) -> Result<(), Failure> {
-    let name = partition_name(found, values);
     let partition = find_partition(lake, found, values).await?;
+    let name = partition_name(found, &partition.values);
     if base.output.json {
         return Ok(base.output.json_line(&partition)?);
     }
@@ -183,9 +184,9 @@ async fn undo(
     values: &[String],
     direction: Direction,
 ) -> Result<(), Failure> {
-    let name = partition_name(found, values);
-    let kind = metrics::kind_of(&find_partition(lake, found, values).await?);
-    let undone = lake.undo_partition(&found.name, values, direction).await.map_err(|error| {
+    let partition = find_partition(lake, found, values).await?;
+    let (name, kind) = (partition_name(found, &partition.values), metrics::kind_of(&partition));
+    let undone = lake.undo_partition(&found.name, &partition.values, direction).await.map_err(|error| {
         let is_missing = error.kind == lake::ErrorKind::NotFound;
         let failure = Failure::from(error);
         if is_missing { failure.help(where_versions_are(found, &name, direction)) } else { failure }

@@ -200,7 +200,8 @@ fn statement(text: &str) -> Result<String, Failure> {
     if !looks_like_file {
         return Ok(text.to_owned());
     }
-    std::fs::read_to_string(text)
+    let read = std::fs::read_to_string(text);
+    read.map(|sql| sql.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(sql))
         .map_err(|error| Failure::of_code(code::SQL_FILE, format!("cannot read the SQL file `{text}`: {error}")))
 }
 

@@ -255,12 +255,13 @@ fn finish(
         right(&mut rows, &[2, 3]);
         output.note(&text(&rows, stderr_width()));
     }
-    if remaining.dropped > 0 {
+    let dropped = [(remaining.dropped_tables, "table"), (remaining.dropped_partitions, "partition")];
+    let dropped = dropped.iter().filter(|(count, _)| *count > 0);
+    let dropped: Vec<String> =
+        dropped.map(|(count, what)| counted(u64::try_from(*count).unwrap_or(u64::MAX), what)).collect();
+    if !dropped.is_empty() {
         output.note("");
-        output.note(&format!(
-            "Published and dropped again: {}.",
-            counted(u64::try_from(remaining.dropped).unwrap_or(u64::MAX), "table")
-        ));
+        output.note(&format!("Published and dropped again: {}.", dropped.join(", ")));
     }
     if let Some(command) = remaining.command(settings) {
         output.note("");

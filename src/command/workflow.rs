@@ -76,6 +76,7 @@ fn params_file(path: &Path) -> Result<Params, Failure> {
     let wrong = |message: String| Failure::of_code(code::PARAM_ARGUMENT, message);
     let text = std::fs::read_to_string(path)
         .map_err(|error| wrong(format!("cannot read the parameters in `{}`: {error}", path.display())))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
         // YAML knows no pairs of escapes for one character, which every writer of JSON makes.
         return serde_json::from_str(&text).map_err(|error| {

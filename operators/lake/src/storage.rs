@@ -94,9 +94,17 @@ impl Storage {
     /// # Errors
     /// `PermissionDenied` or `External` with the path, when it cannot be opened.
     pub(crate) fn open_to_look(warehouse: &Path, empty: &Path) -> Result<Self> {
+        Self::open_if_there(warehouse)?.map_or_else(|| Self::at(empty.to_owned()), Ok)
+    }
+
+    /// Opens the folder of a warehouse to read it, if it is there; nothing is made.
+    ///
+    /// # Errors
+    /// `PermissionDenied` or `External` with the path, when it cannot be opened.
+    pub fn open_if_there(warehouse: &Path) -> Result<Option<Self>> {
         match warehouse.join("s3").canonicalize() {
-            Ok(root) => Self::at(root),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::at(empty.to_owned()),
+            Ok(root) => Self::at(root).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::folder("open the warehouse", warehouse, error)),
         }
     }

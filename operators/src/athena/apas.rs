@@ -216,7 +216,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
         let timeout = params.writing.query().timeout()?;
         match Box::pin(Job::step(lake, context, timeout, access, request(lake, context, &params))).await? {
             Progress::Wait(job, after) => state::wait(&job, after),
-            Progress::Done(outcome) => Ok(done(context, &params, &outcome)),
+            Progress::Done(outcome) => Ok(done(context, &outcome)),
         }
     }
 
@@ -362,8 +362,8 @@ fn location(path: &str, text: Option<&str>) -> Result<Option<Location>, TaskErro
 }
 
 /// Tells what was published.
-fn done(context: &TaskContext, params: &Params, outcome: &PublishOutcome) -> TaskOutcome {
-    let pairs = params.partition_kv.iter().map(|(key, value)| format!("{}={value}", key.to_lowercase()));
+fn done(context: &TaskContext, outcome: &PublishOutcome) -> TaskOutcome {
+    let pairs = outcome.partition.iter().map(|(key, value)| format!("{key}={value}"));
     let partition = pairs.collect::<Vec<_>>().join("/");
     let last_apas = json!({
         "database": outcome.table.database,

@@ -89,7 +89,7 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `glue:DeletePartition`
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let lake = &self.door.open_as(&params.access.access()?).await?;
         let name = table_name(&params.database, &params.table)?;
-        let what = format!("the partition of `{name}`");
+        let what = partition::told(&name, &params.partition_kv);
         let find = async {
             let Some(partition) = partition::find(lake, &name, &params.partition_kv).await? else { return Ok(None) };
             let prefixes = if params.with_location { vec![partition.location.as_prefix()] } else { Vec::new() };

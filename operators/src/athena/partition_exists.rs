@@ -94,7 +94,7 @@ IAM actions on AWS: `glue:GetTable`, `glue:GetPartition`, `s3:ListBucket`.";
             (Some(partition), true) => Some(lake.storage.has_data(&partition.location).await.map_err(task_error)?),
             (None, true) => Some(false),
         };
-        let what = format!("the partition of `{name}`");
+        let what = partition::told(&name, &params.partition_kv);
         let found = Found {
             kind: "partition",
             what: &what,

@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use engine::operator::Published;
 use engine::run::RunSummary;
+use futures::StreamExt as _;
+use lake::Lake;
 use lake::catalog::Table;
 use lake::name::TableName;
 use lake::sql::{Type, identifier};
@@ -11,8 +13,11 @@ use operators::LakeDoor;
 
 use crate::settings::{Settings, find_project};
 
-/// How many of the last tables that were published are looked for, should they be gone again.
+/// How many of the last tables, and of the last partitions, that were published are looked for, should they be gone again.
 const LOOKED_FOR: usize = 100;
+
+/// How many partitions are looked for at a time.
+const LOOKS_AT_ONCE: usize = 16;
 
 /// What a run published, and which of it is there still.
 #[derive(Debug)]
@@ -20,7 +25,9 @@ pub(super) struct Remaining<'s> {
     /// What was published, in the order of the file, without what is gone.
     pub(super) published: Vec<&'s Published>,
     /// How many tables of it were dropped again.
-    pub(super) dropped: usize,
+    pub(super) dropped_tables: usize,
+    /// How many partitions of it were dropped again, of tables that are there.
+    pub(super) dropped_partitions: usize,
     /// The tables, as far as they were looked up.
     tables: HashMap<&'s str, Table>,
 }
@@ -50,8 +57,42 @@ pub(super) async fn remaining<'s>(door: &LakeDoor, summary: &'s RunSummary) -> R
             }
         }
     }
-    let published = published(summary).filter(|entry| !gone.contains(entry.table.as_str())).collect();
-    Remaining { published, dropped: gone.len(), tables }
+    let dropped = match door.opened() {
+        Some(lake) => dropped_partitions(lake, summary, &tables).await,
+        None => HashSet::new(),
+    };
+    let is_there = |entry: &&Published| !gone.contains(entry.table.as_str()) && !dropped.contains(&name_of(entry));
+    let published = published(summary).filter(is_there).collect();
+    Remaining { published, dropped_tables: gone.len(), dropped_partitions: dropped.len(), tables }
+}
+
+/// The table and the partition.
+fn name_of(entry: &Published) -> (&str, &str) {
+    (entry.table.as_str(), entry.partition.as_str())
+}
+
+/// Finds which of the partitions that a run published are gone again, though their tables are not.
+async fn dropped_partitions<'s>(
+    lake: &Lake,
+    summary: &'s RunSummary,
+    tables: &HashMap<&'s str, Table>,
+) -> HashSet<(&'s str, &'s str)> {
+    let mut seen = HashSet::new();
+    let entries = published(summary).rev().filter(|entry| !entry.partition.is_empty() && seen.insert(name_of(entry)));
+    let lookups: Vec<_> = entries
+        .filter_map(|entry| {
+            let table = tables.get(entry.table.as_str())?;
+            let pairs = entry.partition.split('/').filter_map(|pair| pair.split_once('='));
+            let pairs = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+            let values = table.partition_values(&pairs).ok()?;
+            Some(async move {
+                let found = lake.catalog.partition(&table.name, &values).await;
+                matches!(found, Ok(None)).then(|| name_of(entry))
+            })
+        })
+        .take(LOOKED_FOR)
+        .collect();
+    futures::stream::iter(lookups).buffer_unordered(LOOKS_AT_ONCE).filter_map(std::future::ready).collect().await
 }
 
 impl Remaining<'_> {

@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::value::{Body, Condition};
 use crate::diagnostic::code;
-use crate::operator::{TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
-use crate::params::ParamPath;
+use crate::operator::{ParamProblem, Surroundings, TaskContext, TaskError, TaskOutcome, TaskResult, TypedOperator};
+use crate::params::{ParamPath, Params};
 
 /// Runs one of two bodies.
 #[derive(Debug)]
@@ -27,6 +27,12 @@ pub(super) struct IfParams {
     otherwise: Option<Body>,
 }
 
+/// Says that nothing would run whatever the condition is.
+fn neither() -> TaskError {
+    let message = "expected `_do` or `_else_do`, found neither".to_owned();
+    TaskError::wrong_params(vec![ParamProblem::new(ParamPath::from("_command"), message).code(code::PARAM_MISSING)])
+}
+
 impl TypedOperator for IfThen {
     const NAME: &'static str = "if";
     const SUMMARY: &'static str = "Runs tasks when a condition is true, or others when it is false.";
@@ -44,9 +50,14 @@ At least one of `_do` and `_else_do` is needed. The templates of the body that i
 
     type Params = IfParams;
 
+    fn inspect(&self, params: &Params, _surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
+        let has = |key: &str| params.get(key).is_some_and(|body| !body.is_null());
+        if has("_do") || has("_else_do") { Vec::new() } else { neither().params }
+    }
+
     async fn run(&self, context: &TaskContext, params: IfParams) -> Result<TaskOutcome, TaskError> {
         if params.then.is_none() && params.otherwise.is_none() {
-            return Err(TaskError::config(code::PARAM_MISSING, "expected `_do` or `_else_do`, found neither"));
+            return Err(neither());
         }
         let chosen = if params.condition.0 {
             params.then.map(|body| (body, "_do"))

@@ -57,7 +57,8 @@ pub enum InputConfig {
 #[serde(deny_unknown_fields)]
 pub struct FileInput {
     /// A file, a glob (`logs/access-*.gz`), a folder (everything below it), or an `s3://` object or prefix. Relative
-    /// paths start at the folder of the workflow. Files whose name starts with `.` or `_` are left out of folders.
+    /// paths start at the folder of the workflow. Files whose name starts with `.` or `_` are left out of folders; one
+    /// that links lead to as well is read once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// Embulk's way: every file whose path starts with this text, also in folders below.

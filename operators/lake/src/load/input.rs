@@ -1,5 +1,6 @@
 //! Finds the files of an input and opens them, in an order that depends on their names alone.
 
+use std::collections::HashSet;
 use std::fs::FileType;
 use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt as _;
@@ -106,7 +107,7 @@ fn find_files(text: &str, is_prefix: bool, base: &Path) -> Result<Vec<InputFile>
                 search.collect(&entry, Found::OnTheWay)?;
             }
         }
-        return Ok(search.files);
+        return Ok(each_once(base, search.files));
     }
     // A path that is there is meant as it is, whatever characters it has; else it is a pattern.
     match std::fs::metadata(&whole) {
@@ -132,7 +133,30 @@ fn find_files(text: &str, is_prefix: bool, base: &Path) -> Result<Vec<InputFile>
         }
         Err(error) => return Err(folder_error(&whole, error)),
     }
-    Ok(search.files)
+    Ok(each_once(base, search.files))
+}
+
+/// Leaves out links to files that are found anyway, such as `latest.csv` beside the files of the days: their rows would be there twice.
+fn each_once(base: &Path, files: Vec<InputFile>) -> Vec<InputFile> {
+    let base = std::fs::canonicalize(base).unwrap_or_else(|_| base.to_owned());
+    let (mut seen, mut links, mut kept) = (HashSet::new(), Vec::new(), Vec::new());
+    for file in files {
+        let target = match &file.place {
+            Place::File(path) => std::fs::canonicalize(path).ok(),
+            Place::Object(_) => None,
+        };
+        match target {
+            Some(target) if target != base.join(&file.name) => links.push((target, file)),
+            // What has no path of its own, such as a pipe behind `/dev/stdin`, is no other's twin.
+            None => kept.push(file),
+            Some(target) => {
+                seen.insert(target);
+                kept.push(file);
+            }
+        }
+    }
+    kept.extend(links.into_iter().filter(|(target, _)| seen.insert(target.clone())).map(|(_, link)| link));
+    kept
 }
 
 /// How deep folders are followed.

@@ -18,6 +18,7 @@ use crate::name::{Location, TableName};
 
 mod appended;
 mod empty;
+mod links;
 mod race;
 mod typed;
 

@@ -261,6 +261,9 @@ pub struct Plan {
     pub planned_ms: i64,
     /// The values of the partition in the order of the keys.
     pub values: Option<Vec<String>>,
+    /// The keys; empty for a table.
+    #[serde(default)]
+    pub keys: Vec<String>,
     /// The version of the partition or table that is replaced.
     pub replaces: Option<i64>,
     /// The hash of the table's columns.
@@ -297,6 +300,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Returns the partition by key; nothing for a table.
+    pub(super) fn partition(&self) -> IndexMap<String, String> {
+        self.keys.iter().cloned().zip(self.values.iter().flatten().cloned()).collect()
+    }
+
     /// Returns how the rows are laid out in objects.
     pub(super) fn layout(&self) -> Layout {
         Layout { format: self.format.unwrap_or_default(), buckets: self.buckets.clone() }
@@ -398,8 +406,9 @@ fn is_none_yet(failures: &u32) -> bool {
 pub struct PublishOutcome {
     /// The table.
     pub table: TableName,
-    /// The values of the partition in the order of the keys; none for a table.
-    pub values: Option<Vec<String>>,
+    /// The keys of the partition in the table's order, and their values as the catalog has them; empty for a table.
+    #[serde(default)]
+    pub partition: IndexMap<String, String>,
     /// What became of it.
     pub result: PublishResult,
     /// Where readers are pointed now.

@@ -10,6 +10,8 @@ pub(super) mod race;
 mod visible;
 mod write;
 
+use indexmap::IndexMap;
+
 use super::Layout;
 use super::request::{Plan, PublishOutcome, PublishRequest, PublishResult, PublishState, Step, Written};
 use super::version::VersionName;
@@ -173,10 +175,10 @@ fn describe(name: &TableName, table: Option<&Table>, values: Option<&[String]>) 
     }
 }
 
-fn skipped(request: &PublishRequest, values: Option<Vec<String>>, result: PublishResult) -> PublishOutcome {
+fn skipped(request: &PublishRequest, partition: IndexMap<String, String>, result: PublishResult) -> PublishOutcome {
     PublishOutcome {
         table: request.target.table().clone(),
-        values,
+        partition,
         result,
         location: None,
         previous_location: None,

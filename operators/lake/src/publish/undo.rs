@@ -43,6 +43,15 @@ pub struct OtherVersion {
     pub is_there: bool,
 }
 
+/// What a location is that is no version of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NoVersion {
+    /// It belongs to the version of a whole table.
+    Part,
+    /// Somebody else wrote it.
+    Foreign,
+}
+
 impl Direction {
     /// Returns the way that leads away from a version, by its parameters.
     fn of(parameters: &IndexMap<String, String>) -> Self {
@@ -181,7 +190,7 @@ impl Lake {
     }
 
     /// Says which other version a partition can be pointed to by an undo or a redo, and whether it is there. None when there was
-    /// never one. Nothing is changed.
+    /// never one of its own. Nothing is changed.
     ///
     /// # Errors
     /// Those of the ledger and of the storage; `InvalidData` when what is recorded of the partition cannot be read.
@@ -189,12 +198,26 @@ impl Lake {
         let record = Record::read(&partition.parameters)?;
         let Some(location) = record.and_then(|record| record.previous_location) else { return Ok(None) };
         let direction = Direction::of(&partition.parameters);
+        if self.no_version_of_its_own(&location).await?.is_some() {
+            return Ok(None);
+        }
         let is_there = match self.other(direction, &partition.parameters, &partition.location).await {
             Ok(_) => true,
             Err(error) if error.kind == ErrorKind::NotFound => false,
             Err(error) => return Err(error),
         };
         Ok(Some(OtherVersion { direction, location, is_there }))
+    }
+
+    /// Says why a location that a publish replaced is none that an undo leads to; none for a version.
+    async fn no_version_of_its_own(&self, location: &Location) -> Result<Option<NoVersion>> {
+        if self.versions.version(location).await?.is_some() {
+            return Ok(None);
+        }
+        if self.part_of_version(location).await? {
+            return Ok(Some(NoVersion::Part));
+        }
+        Ok((!crate::storage::is_version_name(location.file_name())).then_some(NoVersion::Foreign))
     }
 
     /// Tells whether a location is below a version.
@@ -233,14 +256,15 @@ impl Lake {
         let record = Record::read(parameters)?.ok_or_else(|| direction.no_version("it was not published by suiro"))?;
         let to = record.previous_location.clone();
         let to = to.ok_or_else(|| direction.no_version("there is no version before it"))?;
+        match self.no_version_of_its_own(&to).await? {
+            Some(NoVersion::Part) => return Err(gone(direction, "is a part of a table's version", &to)),
+            Some(NoVersion::Foreign) => {
+                return Err(gone(direction, "was not written by suiro, and stays where it is", &to)
+                    .help("`athena.add_partition>` with its `location` points the partition to it again"));
+            }
+            None => {}
+        }
         let kept = self.versions.version(&to).await?;
-        if kept.is_none() && self.part_of_version(&to).await? {
-            return Err(gone(direction, "is a part of a table's version", &to));
-        }
-        if kept.is_none() && !crate::storage::is_version_name(to.file_name()) {
-            return Err(gone(direction, "was not written by suiro, and stays where it is", &to)
-                .help("`athena.add_partition>` with its `location` points the partition to it again"));
-        }
         if !kept.is_some_and(|kept| {
             matches!(kept.state, VersionState::Retired | VersionState::Published | VersionState::Lost)
         }) {

@@ -83,6 +83,9 @@ impl Dialect for TrinoDialect {
     }
 
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        if is_values(parser) {
+            return Some(parse_values(parser));
+        }
         let Token::Word(word) = &parser.peek_token_ref().token else { return None };
         if word.quote_style.is_some() {
             return None;
@@ -187,6 +190,21 @@ fn parse_trim(parser: &mut Parser<'_>) -> Result<Expr, ParserError> {
     parser.expect_token(&Token::RParen)?;
     let (expr, trim_what) = (Box::new(expr), trim_what.map(Box::new));
     Ok(Expr::Trim { expr, trim_where, trim_what, trim_characters: None })
+}
+
+/// Tells whether `(VALUES` is next, which `sqlparser` takes for a call of a function.
+fn is_values(parser: &Parser<'_>) -> bool {
+    let [first, second] = [0, 1].map(|place| &parser.peek_nth_token_ref(place).token);
+    let is_word = |token: &Token| matches!(token, Token::Word(word) if word.keyword == Keyword::VALUES && word.quote_style.is_none());
+    *first == Token::LParen && is_word(second)
+}
+
+/// Parses `(VALUES …)` as a subquery.
+fn parse_values(parser: &mut Parser<'_>) -> Result<Expr, ParserError> {
+    parser.expect_token(&Token::LParen)?;
+    let query = parser.parse_query()?;
+    parser.expect_token(&Token::RParen)?;
+    Ok(Expr::Subquery(query))
 }
 
 /// Reads `CAST(value AS type)`, the type as text: `sqlparser` does not know all of Trino's.

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use indexmap::IndexMap;
+
 use super::{TABLE_ROOT, describe, invalid, keyed_table, not_found, skipped};
 use crate::catalog::Table;
 use crate::error::{Error, ErrorKind, Result};
@@ -53,7 +55,8 @@ impl Lake {
             (Target::Partition { values, .. }, Some(table)) => {
                 publishable(table, &request.options)?;
                 let values = table.partition_values(values)?;
-                meaning(table, &values).map_err(|error| Error { kind: ErrorKind::InvalidInput, ..error })?;
+                let wrong = |error| Error { kind: ErrorKind::InvalidInput, operation: "describe a table", ..error };
+                meaning(table, &values).map_err(wrong)?;
                 let current = partition_of(self.catalog.as_ref(), table, &values).await?;
                 // As it is registered, so that it is replaced.
                 let values = current.as_ref().map_or(values, |current| current.values.clone());
@@ -80,9 +83,19 @@ impl Lake {
                 (None, Some(table.version), Record::read(&table.parameters)?, root)
             }
         };
+        let keys: Vec<String> = match (&request.target, &table) {
+            (Target::Table { .. }, _) => Vec::new(),
+            (Target::Partition { .. }, Some(table)) => {
+                table.partition_keys.iter().map(|key| key.name.clone()).collect()
+            }
+            (Target::Partition { values, .. }, None) => values.keys().map(|key| key.to_lowercase()).collect(),
+        };
         match decide::beginning(request.options.save_mode, replaces.is_some()) {
             Beginning::Proceed => {}
-            Beginning::Skip => return Ok(Step::Done(skipped(request, values, PublishResult::Skipped))),
+            Beginning::Skip => {
+                let partition = keys.into_iter().zip(values.into_iter().flatten()).collect();
+                return Ok(Step::Done(skipped(request, partition, PublishResult::Skipped)));
+            }
             Beginning::Refuse => {
                 return Err(Error::new(
                     ErrorKind::AlreadyExists,
@@ -107,6 +120,7 @@ impl Lake {
             planned_ms: self.next_plan_ms(),
             schema_hash: table.as_ref().map(|table| schema_hash(&table.columns)),
             values,
+            keys,
             replaces,
             previous_rows: previous.map(|record| record.rows),
             table_root,
@@ -144,7 +158,7 @@ impl Lake {
             Beginning::Proceed => {
                 self.ours_at(&place).await?;
             }
-            Beginning::Skip => return Ok(Step::Done(skipped(request, None, PublishResult::Skipped))),
+            Beginning::Skip => return Ok(Step::Done(skipped(request, IndexMap::new(), PublishResult::Skipped))),
             Beginning::Refuse => {
                 let message = format!("objects are there already below `{place}`");
                 return Err(Error::new(ErrorKind::AlreadyExists, "plan a publish", message));
@@ -153,6 +167,7 @@ impl Lake {
         Ok(Step::Next(PublishState::Planned(Plan {
             planned_ms: self.next_plan_ms(),
             values: None,
+            keys: Vec::new(),
             replaces: None,
             schema_hash: None,
             previous_rows: None,

@@ -61,7 +61,7 @@ impl Lake {
             let outcome = PublishOutcome {
                 query_id: Some(submitted.query_id.clone()),
                 stats: written.stats.clone(),
-                ..skipped(request, plan.values.clone(), result)
+                ..skipped(request, plan.partition(), result)
             };
             return Ok(Step::Next(PublishState::Published(outcome)));
         }
@@ -113,7 +113,7 @@ impl Lake {
         };
         Ok(Step::Next(PublishState::Published(PublishOutcome {
             table: name.clone(),
-            values: plan.values.clone(),
+            partition: plan.partition(),
             result: PublishResult::Published,
             location: Some(location),
             previous_location: published.previous_location,
