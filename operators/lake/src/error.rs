@@ -117,9 +117,11 @@ impl Error {
     /// Makes the error of a failed system call on a file: a full disk and a refused access have their own kinds.
     #[must_use]
     pub fn io(operation: &'static str, path: &std::path::Path, error: std::io::Error) -> Self {
-        Self::new(io_kind(&error), operation, format!("cannot {operation}: {}", io_text(&error)))
+        let is_full = io_kind(&error) == ErrorKind::ResourcesExhausted;
+        let made = Self::new(io_kind(&error), operation, format!("cannot {operation}: {}", io_text(&error)))
             .with("path", path.display().to_string())
-            .source(error)
+            .source(error);
+        if is_full { made.help(WHEN_FULL) } else { made }
     }
 
     /// Makes the error of a folder that cannot be made or opened. What stands in its place is named: a file, or a link that leads
@@ -210,6 +212,10 @@ pub(crate) fn io_text(error: &std::io::Error) -> String {
         _ => error.to_string(),
     }
 }
+
+/// What to do about a full disk: nothing that was stored is lost by it.
+pub(crate) const WHEN_FULL: &str =
+    "make room on the disk, then give the same command again: it goes on where it stopped";
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use tokio::time::Instant;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, WHEN_FULL};
 
 pub(crate) use look::open_to_look;
 
@@ -118,6 +118,9 @@ impl FileKind {
             made = made.help(
                 "put a copy of the file back; without one move it away and run the workflows again: they make anew what it told of",
             );
+        }
+        if kind == ErrorKind::ResourcesExhausted {
+            made = made.help(WHEN_FULL);
         }
         if retryable {
             made = made.retryable();

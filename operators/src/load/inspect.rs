@@ -14,18 +14,18 @@ use crate::error::classify;
 pub(super) fn config(params: &Params, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
     match params.get("_command") {
         Some(Value::String(path)) if !path.contains("${") => {
-            config::in_file(path, "_command", surroundings, &partition_by)
+            config::in_file::<LoadConfig>(path, "_command", surroundings, &|_| Vec::new())
         }
         // Its keys and the types of its values were checked with the task's own.
         Some(inline @ Value::Object(_)) => {
-            config::meaning(inline, &partition_by).into_iter().map(below_command).collect()
+            config::meaning::<LoadConfig>(inline, &|_| Vec::new()).into_iter().map(below_command).collect()
         }
         _ => Vec::new(),
     }
 }
 
 /// Looks at the expressions of the partition keys.
-fn partition_by(config: &LoadConfig) -> Vec<ParamProblem> {
+pub(super) fn partition_by(config: &LoadConfig) -> Vec<ParamProblem> {
     let OutputConfig::Table(table) = &config.out else { return Vec::new() };
     let unreadable: Vec<_> =
         table.partition_by.iter().filter_map(|(key, expression)| key_expression(key, expression)).collect();

@@ -246,7 +246,10 @@ pub fn publishable(table: &Table, options: &PublishOptions) -> Result<()> {
         if parameter("bucketing_version", "2") {
             return Err(invalid(format!(
                 "`{name}` has the `bucketing_version` 2, Hive's second way to deal rows out to buckets, which is not written"
-            )));
+            ))
+            .help(
+                "Athena's own tables have 1: make the table anew with `bucketed_by` (`athena.ctas>`), or without buckets",
+            ));
         }
     }
     // What the table says of text counts for all text of its partitions.
