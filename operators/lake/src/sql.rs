@@ -50,7 +50,7 @@ pub use dialect::identifier;
 pub use error::{SqlError, SqlResult, from_execution};
 pub use function::Session;
 pub(crate) use function::regexp_pattern::WholeLine;
-pub use parse::{constants, parse_expression, parse_one};
+pub use parse::{constants, parse_expression, parse_one, refuse_what_writes};
 pub use plan::{
     Planned, ResolvedRelation, ResolvedTable, ResolvedView, Settings, TableResolver, context, examine, plan,
 };

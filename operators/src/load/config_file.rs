@@ -18,9 +18,7 @@ impl Config for LoadConfig {
     }
 
     fn problems(&self) -> Vec<ParamProblem> {
-        let found: Vec<ParamProblem> = self.problems().into_iter().map(problem).collect();
-        // What the keys are made of must be right by itself first.
-        if found.is_empty() { super::inspect::partition_by(self) } else { found }
+        self.problems().into_iter().map(problem).chain(super::inspect::partition_by(self)).collect()
     }
 }
 

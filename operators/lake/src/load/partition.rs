@@ -83,7 +83,7 @@ impl PartitionKeys {
     pub(crate) fn of_types(mut self, hive_types: &[String]) -> Result<Self> {
         for (key, hive_type) in self.keys.iter_mut().zip(hive_types) {
             let table_type = Type::from_hive(hive_type)?;
-            key.table_type = (!matches!(table_type, Type::Varchar(_))).then_some(table_type);
+            key.table_type = (!matches!(table_type, Type::Varchar(None))).then_some(table_type);
         }
         Ok(self)
     }

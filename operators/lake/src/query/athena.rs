@@ -46,6 +46,7 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::refuse_what_writes;
 use crate::storage::Storage;
 
 /// The query engine Athena. Cheap to clone.
@@ -86,6 +87,7 @@ impl QueryEngine for AthenaEngine {
     }
 
     async fn start(&self, query: &Query) -> Result<QueryId> {
+        refuse_what_writes(&query.sql)?;
         self.inner.started(query).await
     }
 

@@ -43,6 +43,7 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::refuse_what_writes;
 use crate::storage::Storage;
 
 pub use settings::{TrinoLogin, TrinoSettings};
@@ -105,6 +106,7 @@ impl QueryEngine for TrinoEngine {
     }
 
     async fn start(&self, query: &Query) -> Result<QueryId> {
+        refuse_what_writes(&query.sql)?;
         self.inner.started(query).await
     }
 

@@ -12,6 +12,7 @@ mod datetime_math;
 mod datetime_pattern;
 mod decimal_text;
 mod encoding;
+mod fitting;
 mod format;
 mod hash;
 mod json;
@@ -138,6 +139,7 @@ pub static TABLE: &[&[Function]] = &[
     datetime_format::FAMILY,
     datetime_math::FAMILY,
     encoding::FAMILY,
+    fitting::FAMILY,
     format::FAMILY,
     hash::FAMILY,
     json::FAMILY,

@@ -61,16 +61,8 @@ const OTHER_STATEMENTS: &[(&str, &str)] = &[
 /// does something else than read.
 pub fn parse_one(text: &str) -> SqlResult<Box<Query>> {
     let tokens = tokenize(text)?;
-    let first = tokens.iter().find(|token| !matches!(token.token, Token::Whitespace(_)));
-    if let Some(TokenWithSpan { token: Token::Word(word), span }) = first
-        && word.quote_style.is_none()
-        && let Some((statement, why)) =
-            OTHER_STATEMENTS.iter().find(|(statement, _)| word.value.eq_ignore_ascii_case(statement))
-    {
-        let message = format!("`{}`: {why}; expected one SELECT", statement.to_ascii_uppercase());
-        let error =
-            if TELLING.contains(statement) { SqlError::unsupported(message) } else { SqlError::not_a_query(message) };
-        return Err(error.at_span(*span));
+    if let Some(error) = tokens.iter().find(|token| is_said(token)).and_then(other_statement) {
+        return Err(error);
     }
     let tokens = adapt(text, tokens)?;
     refuse_too_deep(&tokens)?;
@@ -84,6 +76,44 @@ pub fn parse_one(text: &str) -> SqlResult<Box<Query>> {
     match statement {
         Statement::Query(query) => Ok(query),
         other => Err(SqlError::unsupported(format!("the statement `{other}` (expected one SELECT)"))),
+    }
+}
+
+fn is_said(token: &TokenWithSpan) -> bool {
+    !matches!(token.token, Token::Whitespace(_))
+}
+
+/// Returns the error of a statement that begins with a word and is no query; none for a query.
+fn other_statement(first: &TokenWithSpan) -> Option<SqlError> {
+    let Token::Word(word) = &first.token else { return None };
+    let is_it = |(statement, _): &&(&str, &str)| word.value.eq_ignore_ascii_case(statement);
+    let (statement, why) = OTHER_STATEMENTS.iter().find(is_it).filter(|_| word.quote_style.is_none())?;
+    let message = format!("`{}`: {why}; expected one SELECT", statement.to_ascii_uppercase());
+    let error =
+        if TELLING.contains(statement) { SqlError::unsupported(message) } else { SqlError::not_a_query(message) };
+    Some(error.at_span(first.span))
+}
+
+/// Refuses a statement that does something else than read or tell, for engines that would do it: a try that is repeated would do it
+/// twice. What cannot be read is left to the engine.
+///
+/// # Errors
+/// [`super::error::Refusal::NotAQuery`], naming it.
+pub fn refuse_what_writes(text: &str) -> SqlResult<()> {
+    let Ok(tokens) = tokenize(text) else { return Ok(()) };
+    let said: Vec<&TokenWithSpan> = tokens.iter().filter(|token| is_said(token)).collect();
+    let is_word = |token: &&TokenWithSpan, wanted: &str| matches!(&token.token, Token::Word(word) if word.value.eq_ignore_ascii_case(wanted));
+    let mut rest = said.as_slice();
+    // EXPLAIN ANALYZE runs the statement.
+    if let [first, second, others @ ..] = rest
+        && is_word(first, "explain")
+        && is_word(second, "analyze")
+    {
+        rest = others.split_first().filter(|(third, _)| is_word(third, "verbose")).map_or(others, |(_, others)| others);
+    }
+    match rest.first().and_then(|first| other_statement(first)) {
+        Some(error) if !TELLING.iter().any(|telling| is_word(&rest[0], telling)) => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -549,6 +579,32 @@ mod tests {
             shown("SELECT 1; DROP TABLE t"),
             "line 1:9: mismatched input ';'. Expecting: <EOF> (one statement, with no more than one semicolon at its end)"
         );
+    }
+
+    #[test]
+    fn what_another_engine_would_do_is_refused() {
+        let refused = |text: &str| refuse_what_writes(text).err().map(|error| error.to_string());
+        for text in [
+            "SELECT 1",
+            "-- INSERT\n(SELECT 1)",
+            "WITH \"insert\" AS (SELECT 1) TABLE \"insert\"",
+            "SHOW TABLES",
+            "DESCRIBE t",
+            "EXPLAIN INSERT INTO t SELECT 1",
+            "EXPLAIN ANALYZE SELECT 1",
+            "what is `this",
+            "",
+        ] {
+            assert_eq!(refused(text), None, "{text}");
+        }
+        for (text, expected) in [
+            ("/* x */ insert into t SELECT 1", "line 1:9: `INSERT`: it writes; expected one SELECT"),
+            ("EXPLAIN ANALYZE INSERT INTO t SELECT 1", "line 1:17: `INSERT`: it writes; expected one SELECT"),
+            ("explain analyze verbose unload (SELECT 1)", "line 1:25: `UNLOAD`: it writes; expected one SELECT"),
+            ("DROP TABLE t", "line 1:1: `DROP`: it drops a table; expected one SELECT"),
+        ] {
+            assert_eq!(refused(text).as_deref(), Some(expected), "{text}");
+        }
     }
 
     #[test]

@@ -6,13 +6,14 @@ use aws_sdk_athena::operation::RequestId;
 use aws_sdk_athena::operation::get_query_results::GetQueryResultsOutput;
 use aws_sdk_athena::operation::start_query_execution::StartQueryExecutionError;
 use aws_sdk_athena::types::{
-    QueryExecution, QueryExecutionContext, ResultConfiguration, ResultReuseByAgeConfiguration,
-    ResultReuseConfiguration, UnprocessedQueryExecutionId, WorkGroupConfiguration,
+    AclConfiguration, EncryptionConfiguration, EncryptionOption, QueryExecution, QueryExecutionContext,
+    ResultConfiguration, ResultReuseByAgeConfiguration, ResultReuseConfiguration, S3AclOption,
+    UnprocessedQueryExecutionId, WorkGroupConfiguration,
 };
 
 use super::failure;
 use super::limits::{Bucket, Pauses};
-use crate::aws::{self, AwsClients, Call, CallRates};
+use crate::aws::{self, AwsClients, Call, CallRates, CannedAcl, Encryption, S3Writes};
 use crate::error::{Error, ErrorKind, Result, Retryable};
 
 const START: Call = Call { operation: "start a query", action: "athena:StartQueryExecution" };
@@ -44,6 +45,7 @@ pub(super) struct Api {
     client: Client,
     /// Where Athena is called, for errors: the region, and the address when it is not that of AWS.
     place: Vec<(&'static str, String)>,
+    writes: S3Writes,
     start: Bucket,
     stop: Bucket,
     get: Bucket,
@@ -53,6 +55,31 @@ pub(super) struct Api {
     workgroup: Bucket,
 }
 
+/// Says where a result goes and how Athena writes it there, and what the query itself writes; none where the workgroup decides.
+///
+/// Athena knows no other access lists, no tags and no storage classes, and takes a key of KMS by its name only: what it has no word
+/// for is as the bucket says (<https://docs.aws.amazon.com/athena/latest/APIReference/API_ResultConfiguration.html>).
+fn result_configuration(output_location: Option<&str>, writes: &S3Writes) -> Result<Option<ResultConfiguration>> {
+    let Some(output_location) = output_location else { return Ok(None) };
+    let incomplete = |error: aws_sdk_athena::error::BuildError| unreadable(START, &error.to_string());
+    let encryption = match &writes.encryption {
+        Encryption::S3 => Some((EncryptionOption::SseS3, None)),
+        Encryption::Kms { key: Some(key) } => Some((EncryptionOption::SseKms, Some(key.clone()))),
+        Encryption::Bucket | Encryption::Kms { key: None } => None,
+    };
+    let encryption = encryption.map(|(option, key)| {
+        EncryptionConfiguration::builder().encryption_option(option).set_kms_key(key).build().map_err(incomplete)
+    });
+    let acl = (writes.acl == Some(CannedAcl::BucketOwnerFullControl)).then(|| {
+        AclConfiguration::builder().s3_acl_option(S3AclOption::BucketOwnerFullControl).build().map_err(incomplete)
+    });
+    let result = ResultConfiguration::builder()
+        .output_location(output_location)
+        .set_encryption_configuration(encryption.transpose()?)
+        .set_acl_configuration(acl.transpose()?);
+    Ok(Some(result.build()))
+}
+
 impl Api {
     pub(super) fn new(clients: &AwsClients, rates: CallRates) -> Self {
         let region = ("region", clients.region.clone());
@@ -60,6 +87,7 @@ impl Api {
         Self {
             client: clients.athena.clone(),
             place: std::iter::once(region).chain(endpoint).collect(),
+            writes: clients.settings.writes.clone(),
             start: Bucket::new(rates.start),
             stop: Bucket::new(rates.start),
             get: Bucket::new(rates.get),
@@ -93,7 +121,6 @@ impl Api {
                 .set_catalog(start.catalog.clone())
                 .set_database(start.database.clone())
                 .build();
-            let result = ResultConfiguration::builder().set_output_location(start.output_location.clone()).build();
             // A result of before is no answer: Athena does not look whether its tables have changed since
             // (<https://docs.aws.amazon.com/athena/latest/ug/reusing-query-results.html>).
             let reuse = ResultReuseByAgeConfiguration::builder().enabled(false).build();
@@ -103,7 +130,7 @@ impl Api {
                 .query_string(&start.statement)
                 .client_request_token(&start.token)
                 .query_execution_context(context)
-                .set_result_configuration(start.output_location.is_some().then_some(result))
+                .set_result_configuration(result_configuration(start.output_location.as_deref(), &self.writes)?)
                 .work_group(&start.workgroup)
                 .result_reuse_configuration(
                     ResultReuseConfiguration::builder().result_reuse_by_age_configuration(reuse).build(),
@@ -227,4 +254,30 @@ fn refusal<R>(error: &SdkError<StartQueryExecutionError, R>) -> Option<Refusal> 
 fn unreadable(call: Call, what: &str) -> Error {
     Error::new(ErrorKind::External, call.operation, format!("AWS answered something that cannot be read: {what}"))
         .retryable()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn athena_writes_as_s3_is_to_keep_it() {
+        let kms = |key: Option<&str>| Encryption::Kms { key: key.map(str::to_owned) };
+        for (encryption, acl, option, key) in [
+            (Encryption::Bucket, None, None, None),
+            (Encryption::S3, Some(CannedAcl::Private), Some(EncryptionOption::SseS3), None),
+            (kms(Some("k")), Some(CannedAcl::BucketOwnerFullControl), Some(EncryptionOption::SseKms), Some("k")),
+            (kms(None), None, None, None),
+        ] {
+            let is_full_control = acl == Some(CannedAcl::BucketOwnerFullControl);
+            let writes = S3Writes { encryption, acl, ..S3Writes::default() };
+            let result = result_configuration(Some("s3://b/r/"), &writes).unwrap().unwrap();
+            assert_eq!(result.output_location.as_deref(), Some("s3://b/r/"));
+            let encryption = result.encryption_configuration.as_ref();
+            assert_eq!(encryption.map(|found| found.encryption_option.clone()), option);
+            assert_eq!(encryption.and_then(|found| found.kms_key.as_deref()), key);
+            assert_eq!(result.acl_configuration.is_some(), is_full_control);
+            assert!(result_configuration(None, &writes).unwrap().is_none());
+        }
+    }
 }

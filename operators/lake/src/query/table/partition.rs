@@ -36,7 +36,15 @@ pub(super) fn partition_value(key: &str, data_type: &Type, text: &str) -> Result
     }
     let value = ScalarValue::Utf8(Some(text.to_owned()));
     if target == DataType::Utf8 {
-        return Ok(value);
+        let longest = match data_type {
+            Type::Varchar(longest) => *longest,
+            Type::Char(length) => Some(*length),
+            _ => None,
+        };
+        // As Trino, which reads nothing of such a table.
+        let fits =
+            longest.is_none_or(|longest| u32::try_from(text.chars().count()).is_ok_and(|count| count <= longest));
+        return if fits { Ok(value) } else { Err(wrong()) };
     }
     let options = CastOptions { safe: false, ..CastOptions::default() };
     let value = value.cast_to_with_options(&target, &options).map_err(|_| wrong())?;

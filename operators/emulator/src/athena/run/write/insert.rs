@@ -5,12 +5,12 @@
 
 use lake::catalog::Table;
 use lake::name::Location;
-use lake::publish::dml::identifier;
+use lake::publish::dml::{identifier, literal};
 use lake::publish::text::TextCompression;
 use lake::publish::{AvroCompression, Buckets, Compression, Format, OrcCompression};
 use lake::query::ResultColumn;
 use lake::sql::Type;
-use lake::sql::coerce::can_coerce;
+use lake::sql::coerce::{can_coerce, common_super_type};
 use lake::storage::{Marker, MarkerKind};
 use lake::{Error, ErrorKind, Result};
 
@@ -159,39 +159,55 @@ fn cast_to_table(table: &Table, insert: &Insert, query: &[ResultColumn]) -> Resu
     let mut list = Vec::with_capacity(all.len());
     for (name, data_type) in &all {
         let position = given.iter().position(|known| known == name);
-        let source = match position.and_then(|position| query.get(position).map(|column| (position, column))) {
+        let value = match position.and_then(|position| query.get(position).map(|column| (position, column))) {
             Some((position, column)) => {
                 if !takes(data_type, &column.data_type) {
                     return Err(mismatch());
                 }
-                identifier(&format!("c{position}"))
+                cast(&identifier(&format!("c{position}")), &column.data_type, data_type)
             }
-            None if table.partition_keys.iter().any(|key| key.name == *name) => {
-                return Err(wrong("SYNTAX_ERROR", format!("the query gives no value for partition key {name}")));
-            }
-            None => "NULL".to_owned(),
+            // A partition key, too: the rows go to the partition of NULL.
+            None => format!("CAST(NULL AS {data_type})"),
         };
-        list.push(format!("CAST({source} AS {data_type}) AS {}", identifier(name)));
+        list.push(format!("{value} AS {}", identifier(name)));
     }
     let names: Vec<String> = (0..query.len()).map(|index| identifier(&format!("c{index}"))).collect();
     // The query stands on lines of its own, so that a comment at its end does not swallow the bracket.
     Ok(format!("SELECT {} FROM (\n{}\n) AS query ({})", list.join(", "), insert.query, names.join(", ")))
 }
 
-/// Tells whether a column takes values of a type without a cast that is written: Trino's rule for INSERT.
+/// Tells whether a column takes values of a type without a cast that is written: Trino's rule for INSERT. A common type of both is
+/// enough, and values that do not fit stop the statement; within arrays, maps and rows texts are not looked at one by one.
 fn takes(column: &Type, value: &Type) -> bool {
-    match (column, value) {
-        (column, value) if column == value || can_coerce(value, column) => true,
-        (Type::Varchar(_) | Type::Char(_), Type::Varchar(_) | Type::Char(_))
-        | (Type::Timestamp(_), Type::Timestamp(_)) => true,
-        (Type::Array(column), Type::Array(value)) => takes(column, value),
-        (Type::Map(column_key, column), Type::Map(value_key, value)) => {
-            takes(column_key, value_key) && takes(column, value)
-        }
-        (Type::Row(columns), Type::Row(values)) => {
-            columns.len() == values.len()
-                && columns.iter().zip(values.iter()).all(|((_, column), (_, value))| takes(column, value))
-        }
+    if has_inner_length(column) { can_coerce(value, column) } else { common_super_type(value, column).is_some() }
+}
+
+/// Tells whether a type holds texts of a longest length within another type.
+fn has_inner_length(data_type: &Type) -> bool {
+    let is_bounded = |inner: &Type| matches!(inner, Type::Varchar(Some(_)) | Type::Char(_)) || has_inner_length(inner);
+    match data_type {
+        Type::Array(element) => is_bounded(element),
+        Type::Map(key, value) => is_bounded(key) || is_bounded(value),
+        Type::Row(fields) => fields.iter().any(|(_, field)| is_bounded(field)),
         _ => false,
+    }
+}
+
+/// Casts a value to the type of its column. A text that is longer than the column's is an error, unless only blanks are.
+fn cast(source: &str, value: &Type, column: &Type) -> String {
+    let longest = |data_type: &Type| match data_type {
+        Type::Varchar(longest) => *longest,
+        Type::Char(length) => Some(*length),
+        _ => None,
+    };
+    let is_text = matches!(value, Type::Varchar(_) | Type::Char(_));
+    match longest(column) {
+        Some(fits) if is_text && longest(value).is_none_or(|longest| longest > fits) => {
+            let message =
+                format!("Cannot truncate non-space characters when casting from {value} to {column} on INSERT");
+            let message = literal(&message);
+            format!("CAST(\"$fit\"(CAST({source} AS varchar), {fits}, {message}) AS {column})")
+        }
+        _ => format!("CAST({source} AS {column})"),
     }
 }

@@ -69,3 +69,19 @@ fn compressions_that_are_not_read_are_named() {
         );
     }
 }
+
+/// What Trino 476 answers.
+#[test]
+fn a_line_ends_with_either_of_three_and_a_byte_order_mark_is_none_of_it() {
+    for (object, expected) in [
+        (b"\xEF\xBB\xBFa\r\nb\r\n".as_slice(), &["a", "b"][..]),
+        (b"1\r2\r3\n4\r\n", &["1", "2", "3", "4"]),
+        (b"a\n\nb", &["a", "", "b"]),
+        (b"a\r\r\nb\r", &["a", "", "b"]),
+        (b"\xEF\xBB\xBF", &[""]),
+        (b"a\n\xEF\xBB\xBFb", &["a", "\u{feff}b"]),
+        (b"", &[]),
+    ] {
+        assert_eq!(rows(&[], object).unwrap(), expected);
+    }
+}
