@@ -106,6 +106,9 @@ struct Progress {
     /// How many files are left out, as their names begin with `.` or `_`.
     #[serde(default)]
     hidden: u64,
+    /// What else is in the folder and is no `.csv` file.
+    #[serde(default)]
+    others: Vec<String>,
 }
 
 impl TypedOperator for Replay {
@@ -128,7 +131,9 @@ replay stays before it; with `max_rejected: 10` as many of them are passed over 
 is an error (exit code 3).
 
 Stores `metrics.last_replay`: `shards` and `rejected` (of a stream: the sequence numbers by shard, and how many records were kept apart), `files`, `series`, `rows`, `added`, `same` (times that had the value already), `changed` (times that \
-had another one), `places`, the list of what is not in order, and `left_out`, how many files were.";
+had another one), `places`, the list of what is not in order, and `left_out`, how many files were.
+
+A folder's `.csv` files are read, not those in folders below it; whatever else is there is named in a warning.";
     const EXAMPLE: &'static str = "\
 +replay:
   metrics.replay>: data/cloudwatch
@@ -173,6 +178,13 @@ had another one), `places`, the list of what is not in order, and `left_out`, ho
                     params.command
                 ));
             }
+            if !progress.others.is_empty() {
+                context.host.warn(&format!(
+                    "passed over what is no `.csv` file in `{}`: {}; `metrics.write>` with `in` reads compressed files, and folders in folders",
+                    params.command,
+                    csv::some(&progress.others)
+                ));
+            }
             return state::wait(&progress, Duration::ZERO);
         };
         if progress.next >= progress.files.len() {
@@ -213,6 +225,7 @@ impl Progress {
             bytes: 0,
             places: Vec::new(),
             hidden: listed.hidden,
+            others: listed.others,
         })
     }
 

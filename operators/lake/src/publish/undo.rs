@@ -265,6 +265,10 @@ impl Lake {
             None => {}
         }
         let kept = self.versions.version(&to).await?;
+        if kept.is_none() && self.storage.has_data(&to).await? {
+            return Err(gone(direction, "is in another ledger of versions than this one", &to)
+                .help("undo it with the project and the profile that published it"));
+        }
         if !kept.is_some_and(|kept| {
             matches!(kept.state, VersionState::Retired | VersionState::Published | VersionState::Lost)
         }) {

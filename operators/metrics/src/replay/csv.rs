@@ -38,6 +38,8 @@ pub struct SeriesFiles {
     pub files: Vec<SeriesFile>,
     /// How many `.csv` files are left out, as their names begin with `.` or `_`.
     pub hidden: u64,
+    /// The names of what else is there, in their order: other files, and folders.
+    pub others: Vec<String>,
 }
 
 /// Lists the files of series: a file itself, or the `.csv` files of a folder but those whose names begin with `.` or `_`.
@@ -46,11 +48,12 @@ pub struct SeriesFiles {
 /// `NotFound` when there is none; `InvalidData` for a file whose name is no series' name.
 pub fn list(path: &Path) -> Result<SeriesFiles> {
     let read = |error| Error::io("list files of series", path, error);
-    let (mut paths, mut hidden) = (Vec::new(), 0);
+    let (mut paths, mut others, mut hidden) = (Vec::new(), Vec::new(), 0);
     if path.is_dir() {
         for entry in std::fs::read_dir(path).map_err(read)? {
             let path = entry.map_err(read)?.path();
-            let is_hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with(['.', '_']));
+            let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            let is_hidden = name.is_empty() || name.starts_with(['.', '_']);
             let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
             if is_csv && path.is_file() {
                 if is_hidden {
@@ -58,12 +61,16 @@ pub fn list(path: &Path) -> Result<SeriesFiles> {
                 } else {
                     paths.push(path);
                 }
+            } else if !is_hidden {
+                others.push(name);
             }
         }
         paths.sort();
+        others.sort();
         if paths.is_empty() {
             let but = if hidden > 0 { " but those whose names begin with `.` or `_`, which are left out" } else { "" };
-            let message = format!("there are no `.csv` files in `{}`{but}", path.display());
+            let others = if others.is_empty() { String::new() } else { format!("; there is {}", some(&others)) };
+            let message = format!("there are no `.csv` files in `{}`{but}{others}", path.display());
             return Err(Error::new(ErrorKind::NotFound, "list files of series", message)
                 .help("each file is one series, its first line `timestamp,value`"));
         }
@@ -80,7 +87,17 @@ pub fn list(path: &Path) -> Result<SeriesFiles> {
         let name = SeriesName::new(text).map_err(|error| error.with("file", path.display().to_string()))?;
         Ok(SeriesFile { path, name })
     };
-    Ok(SeriesFiles { files: paths.into_iter().map(file).collect::<Result<_>>()?, hidden })
+    Ok(SeriesFiles { files: paths.into_iter().map(file).collect::<Result<_>>()?, hidden, others })
+}
+
+/// How many names are told of several.
+const NAMED_OTHERS: usize = 5;
+
+/// Tells the first of some names.
+pub fn some(names: &[String]) -> String {
+    let told: Vec<String> = names.iter().take(NAMED_OTHERS).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(NAMED_OTHERS);
+    if more > 0 { format!("{} and {more} more", told.join(", ")) } else { told.join(", ") }
 }
 
 /// The latest row so far.

@@ -55,6 +55,20 @@ impl Athena {
             .ok_or_else(|| invalid(ErrorCode::InvalidInput, absent(id)))
     }
 
+    /// Lists the ids of a workgroup's named queries.
+    pub(super) async fn named_queries_of(&self, group: &str) -> ApiResult<Vec<String>> {
+        let all: Vec<(String, NamedQuery)> = self.inner.store.list(Kind::NamedQuery, "").await?;
+        let own = all.into_iter().filter(|(_, query)| query.work_group.as_deref() == Some(group));
+        Ok(own.map(|(id, _)| id).collect())
+    }
+
+    /// Deletes a named query with what it was made by.
+    pub(super) async fn forget_named_query(&self, id: &str) -> ApiResult<()> {
+        self.inner.store.delete(Kind::NamedQuery, "", id).await?;
+        self.inner.store.delete(Kind::NamedQueryRequest, "", id).await?;
+        Ok(())
+    }
+
     pub(in crate::athena) async fn create_named_query(&self, body: Value) -> ApiResult<Value> {
         let mut made: NamedQuery = input(body)?;
         let request = sha256_hex(json!(made).to_string().as_bytes());
@@ -101,12 +115,7 @@ impl Athena {
     pub(in crate::athena) async fn list_named_queries(&self, body: Value) -> ApiResult<Value> {
         let asked: list::OfWorkGroup = input(body)?;
         let group = asked.workgroup();
-        let all: Vec<(String, NamedQuery)> = self.inner.store.list(Kind::NamedQuery, "").await?;
-        let ids = all
-            .into_iter()
-            .filter(|(_, query)| query.work_group.as_deref() == Some(group))
-            .map(|(id, _)| (id.clone(), json!(id)))
-            .collect();
+        let ids = self.named_queries_of(group).await?.into_iter().map(|id| (id.clone(), json!(id))).collect();
         list::page(ids, "NamedQueryIds", asked.max_results, 50, asked.next_token.as_deref())
     }
 
@@ -123,8 +132,7 @@ impl Athena {
     pub(in crate::athena) async fn delete_named_query(&self, body: Value) -> ApiResult<Value> {
         let Id { named_query_id, .. } = input(body)?;
         self.named_query(&named_query_id).await?;
-        self.inner.store.delete(Kind::NamedQuery, "", &named_query_id).await?;
-        self.inner.store.delete(Kind::NamedQueryRequest, "", &named_query_id).await?;
+        self.forget_named_query(&named_query_id).await?;
         Ok(json!({}))
     }
 }

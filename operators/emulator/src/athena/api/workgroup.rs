@@ -274,9 +274,13 @@ impl Athena {
         if name.recursive_delete_option != Some(true) {
             let queries = store.executions(&name.work_group, None, 1).await?;
             let prepared: Vec<(String, Value)> = store.list(Kind::PreparedStatement, &name.work_group).await?;
-            if !queries.is_empty() || !prepared.is_empty() {
+            let named = self.named_queries_of(&name.work_group).await?;
+            if !queries.is_empty() || !prepared.is_empty() || !named.is_empty() {
                 return Err(invalid(ErrorCode::InvalidInput, format!("WorkGroup {} is not empty", name.work_group)));
             }
+        }
+        for named in self.named_queries_of(&name.work_group).await? {
+            self.forget_named_query(&named).await?;
         }
         let prepared: Vec<(String, Value)> = store.list(Kind::PreparedStatement, &name.work_group).await?;
         for (statement, _) in prepared {

@@ -124,11 +124,18 @@ async fn workgroups_say_where_results_go() {
     let reason = execution["Status"]["StateChangeReason"].as_str().unwrap();
     assert!(reason.contains("enforces a centralized output location"), "{reason}");
 
-    assert_eq!(
-        fixture.refused("DeleteWorkGroup", json!({ "WorkGroup": "team" })).await.1,
-        "WorkGroup team is not empty"
-    );
-    fixture.call("DeleteWorkGroup", json!({ "WorkGroup": "team", "RecursiveDeleteOption": true })).await;
+    let named = json!({ "Name": "q", "Database": "web", "QueryString": "SELECT 1", "WorkGroup": "idle" });
+    fixture.call("CreateWorkGroup", json!({ "Name": "idle" })).await;
+    fixture.call("CreateNamedQuery", named).await;
+    for group in ["team", "idle"] {
+        assert_eq!(
+            fixture.refused("DeleteWorkGroup", json!({ "WorkGroup": group })).await.1,
+            format!("WorkGroup {group} is not empty")
+        );
+        fixture.call("DeleteWorkGroup", json!({ "WorkGroup": group, "RecursiveDeleteOption": true })).await;
+    }
+    fixture.call("CreateWorkGroup", json!({ "Name": "idle" })).await;
+    assert_eq!(fixture.call("ListNamedQueries", json!({ "WorkGroup": "idle" })).await["NamedQueryIds"], json!([]));
     assert_eq!(fixture.refused("GetWorkGroup", json!({ "WorkGroup": "team" })).await.1, "WorkGroup is not found.");
 }
 

@@ -81,6 +81,81 @@ async fn rows_are_inserted_by_name_and_by_place() {
     );
 }
 
+/// What Trino 476 answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_inserted_becomes_the_columns_type_or_is_an_error() {
+    let fixture = with_database().await;
+    fixture
+        .run(
+            "CREATE EXTERNAL TABLE t (i int, v varchar(3), c char(3), d decimal(5,2), av array<varchar(2)>, dt date, ts timestamp,
+             x double, b boolean) PARTITIONED BY (p varchar(2)) STORED AS PARQUET LOCATION 's3://b/t/'",
+        )
+        .await;
+    let taken = [
+        ("i", "BIGINT '5'", "5"),
+        ("i", "1.5", "2"),
+        ("i", "1.5e0", "2"),
+        ("v", "'ABC  '", "ABC"),
+        ("v", "CAST('ab' AS char(9))", "ab "),
+        ("c", "'AB   '", "AB "),
+        ("d", "1.234", "1.23"),
+        ("d", "1.5e0", "1.50"),
+        ("av", "ARRAY['ab']", "[ab]"),
+        ("dt", "TIMESTAMP '2020-01-01 10:00:00'", "2020-01-01"),
+        ("ts", "DATE '2020-01-01'", "2020-01-01 00:00:00.000"),
+        ("ts", "TIMESTAMP '2020-01-01 10:00:00 UTC'", "2020-01-01 10:00:00.000"),
+        ("x", "REAL '1.5'", "1.5"),
+    ];
+    for (number, (column, value, expected)) in taken.into_iter().enumerate() {
+        fixture.run(&format!("INSERT INTO t ({column}, p) VALUES ({value}, '{number}')")).await;
+        let found = fixture.rows(&format!("SELECT {column} FROM t WHERE p = '{number}'")).await;
+        assert_eq!(found, [expected], "{column} {value}");
+    }
+    for (column, value, expected) in [
+        ("i", "5000000000", "NUMERIC_VALUE_OUT_OF_RANGE: Out of range for integer: 5000000000"),
+        ("d", "12345", "INVALID_CAST_ARGUMENT: Cannot cast INTEGER '12345' to DECIMAL(5, 2)"),
+        (
+            "v",
+            "'ABCDEF'",
+            "INVALID_CAST_ARGUMENT: Cannot truncate non-space characters when casting from varchar(6) to varchar(3) on INSERT",
+        ),
+        (
+            "c",
+            "'ABCDEF'",
+            "INVALID_CAST_ARGUMENT: Cannot truncate non-space characters when casting from varchar(6) to char(3) on INSERT",
+        ),
+        (
+            "v",
+            "CAST('abcd' AS char(9))",
+            "INVALID_CAST_ARGUMENT: Cannot truncate non-space characters when casting from char(9) to varchar(3) on INSERT",
+        ),
+        (
+            "av",
+            "ARRAY['abc']",
+            "TYPE_MISMATCH: line 1:1: Insert query has mismatched column types: Table: [array(varchar(2)), varchar(2)], Query: [array(varchar(3)), varchar(1)]",
+        ),
+        (
+            "x",
+            "'1.5'",
+            "TYPE_MISMATCH: line 1:1: Insert query has mismatched column types: Table: [double, varchar(2)], Query: [varchar(3), varchar(1)]",
+        ),
+        (
+            "b",
+            "1",
+            "TYPE_MISMATCH: line 1:1: Insert query has mismatched column types: Table: [boolean, varchar(2)], Query: [integer, varchar(1)]",
+        ),
+    ] {
+        assert_eq!(fixture.fails(&format!("INSERT INTO t ({column}, p) VALUES ({value}, 'a')")).await, expected);
+    }
+    assert_eq!(
+        fixture.fails("INSERT INTO t (i, p) VALUES (1, 'abc')").await,
+        "INVALID_CAST_ARGUMENT: Cannot truncate non-space characters when casting from varchar(3) to varchar(2) on INSERT"
+    );
+    // A key that is not given is NULL.
+    fixture.run("INSERT INTO t (i) VALUES (77)").await;
+    assert_eq!(fixture.rows("SELECT i, p FROM t WHERE i = 77").await, ["77|NULL"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_insert_that_cannot_place_an_object_leaves_none() {
     let fixture = with_database().await;

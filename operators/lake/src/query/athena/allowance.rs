@@ -61,7 +61,7 @@ impl Allowance {
         }
         let limit = over(self.run_ms, ran)?;
         let message = format!("the query was stopped: it had run for more than {}", seconds(limit));
-        Some(made(message).help("set `timeout` to what the query needs"))
+        Some(made(message).help("raise the limit: `timeout` of a task, `query_timeout` of a profile"))
     }
 }
 
