@@ -24,13 +24,25 @@ pub fn meaning(table: &Table, values: &[String]) -> Result<Vec<String>> {
 /// # Errors
 /// Those of the catalog.
 pub async fn partition_of(catalog: &dyn Catalog, table: &Table, values: &[String]) -> Result<Option<Partition>> {
-    let found = catalog.partition(&table.name, values).await?;
-    if found.is_some() || has_text_keys(table) {
-        return Ok(found);
+    match catalog.partition(&table.name, values).await? {
+        None => written_otherwise(catalog, table, values).await,
+        found => Ok(found),
+    }
+}
+
+/// Finds a partition of a table whose values mean the same as these and are written otherwise; nothing is asked where all keys are text.
+///
+/// # Errors
+/// Those of the catalog.
+pub async fn written_otherwise(catalog: &dyn Catalog, table: &Table, values: &[String]) -> Result<Option<Partition>> {
+    if has_text_keys(table) {
+        return Ok(None);
     }
     let Ok(wanted) = meaning(table, values) else { return Ok(None) };
-    let mut partitions = catalog.partitions(&table.name).await?.into_iter();
-    Ok(partitions.find(|other| meaning(table, &other.values).is_ok_and(|meaning| meaning == wanted)))
+    let is_other = |other: &Partition| {
+        other.values != values && meaning(table, &other.values).is_ok_and(|meaning| meaning == wanted)
+    };
+    Ok(catalog.partitions(&table.name).await?.into_iter().find(is_other))
 }
 
 /// Tells whether each text is a value of its own for all keys of a table.

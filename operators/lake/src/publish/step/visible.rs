@@ -12,6 +12,7 @@ use crate::publish::record::{Record, schema_hash, table_hash};
 use crate::publish::request::{
     Contents, Plan, Probed, PublishOutcome, PublishRequest, PublishResult, PublishState, Step, Target, Written,
 };
+use crate::query::written_otherwise;
 
 impl Lake {
     /// Makes the table as it will be: with added columns, or made from the query.
@@ -95,7 +96,12 @@ impl Lake {
         let (location, published) = match request.options.mode {
             PublishMode::Versioned if register => {
                 let published = match &plan.values {
-                    Some(values) => self.publish_partition(&table, values, &new).await?,
+                    Some(values) => {
+                        if plan.replaces.is_none() {
+                            self.refuse_second_text(&table, values).await?;
+                        }
+                        self.publish_partition(&table, values, &new).await?
+                    }
                     None => self.publish_whole(&table, &written.stats.objects, &new).await?,
                 };
                 (submitted.prefix.clone(), published)
@@ -120,6 +126,15 @@ impl Lake {
             query_id: Some(submitted.query_id.clone()),
             stats: written.stats.clone(),
         })))
+    }
+
+    /// Refuses a partition that another writer made meanwhile by another text of its values: it is found when the publish is planned
+    /// anew.
+    async fn refuse_second_text(&self, table: &Table, values: &[String]) -> Result<()> {
+        let Some(other) = written_otherwise(self.catalog.as_ref(), table, values).await? else { return Ok(()) };
+        let (wanted, known) = (values.join("/"), other.values.join("/"));
+        let message = format!("`{}` has the partition {wanted} as {known} now", table.name);
+        Err(Error::new(ErrorKind::AlreadyExists, "publish a version", message))
     }
 
     /// Makes the database of a new table, unless it is there.

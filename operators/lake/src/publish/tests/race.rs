@@ -99,6 +99,26 @@ async fn writers_of_a_new_table_at_once_all_publish() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_texts_of_one_value_are_one_partition_whoever_is_first() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    let name = TableName::new("web", "monthly").unwrap();
+    let place = Location::parse("s3://warehouse/web/monthly/").unwrap();
+    let columns = vec![Column::new("k", "string"), Column::new("n", "bigint")];
+    let table = Table::new(name.clone(), columns, vec![Column::new("m", "int")], place, TableFormat::Parquet);
+    lake.catalog.put_table(&table, Expect::Absent).await.unwrap();
+    let of_month = |month: &str, sql: &str| {
+        let values = IndexMap::from([("m".to_owned(), month.to_owned())]);
+        PublishRequest { target: Target::Partition { table: name.clone(), values }, ..request("d", sql) }
+    };
+    let outcome = overtaken(&lake, &of_month("09", ONE), &of_month("9", TWO)).await.unwrap();
+    assert_eq!(outcome.partition, IndexMap::from([("m".to_owned(), "9".to_owned())]));
+    let partitions = lake.catalog.partitions(&name).await.unwrap();
+    assert_eq!(partitions.iter().map(|partition| partition.values.join("/")).collect::<Vec<_>>(), ["9"]);
+    assert_eq!(shown(&lake, "SELECT k FROM web.monthly").await, ["a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_writer_that_is_always_overtaken_gives_up() {
     let world = World::new().await;
     let lake = world.open(CrashPoints::default()).await;
