@@ -256,6 +256,15 @@ pub(super) fn all() -> Vec<Scenario> {
             ..plain()
         },
         Scenario {
+            name: "lines and buckets",
+            before: forms_once,
+            command: &["run", "forms.dig", "--session", "2024-03-02"],
+            env: &[("SUIRO_RETENTION", "0s")],
+            only: &["publish: ", "query: ", "version: ", "collect: "],
+            passes: Passes::FirstAndLast,
+            ..plain()
+        },
+        Scenario {
             name: "undo",
             before: main_job_twice,
             command: &["partition", "undo", "web.summary", "kind=all"],
@@ -466,6 +475,29 @@ timezone: UTC
   partitioned_by: [k]
 ";
 
+/// Objects that are no Parquet, and rows dealt out to buckets.
+const FORMS: &str = r#"
+timezone: UTC
++lines:
+  athena.ctas>: SELECT '${session_date}' AS day, n FROM UNNEST(sequence(1, 2)) AS t (n)
+  database: web
+  table: lines
+  format: json
++line:
+  athena.apas>: SELECT '${session_date}' AS day, 1 AS n
+  database: web
+  table: line
+  partition_kv: {k: a}
+  format: textfile
+  field_delimiter: "|"
++dealt:
+  athena.ctas>: SELECT '${session_date}' AS day, n FROM UNNEST(sequence(1, 9)) AS t (n)
+  database: web
+  table: dealt
+  bucketed_by: [n]
+  bucket_count: 3
+"#;
+
 /// Every other way to publish, and to take away.
 const MORE: &str = r"
 timezone: UTC
@@ -668,6 +700,13 @@ fn publishes_once() -> Project {
         project.write(file, text);
     }
     project.succeed(&["run", "base.dig", "--session", "2024-03-01"]);
+    project
+}
+
+fn forms_once() -> Project {
+    let project = Project::new();
+    project.write("forms.dig", FORMS);
+    project.succeed(&["run", "forms.dig", "--session", "2024-03-01"]);
     project
 }
 

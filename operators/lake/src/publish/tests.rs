@@ -527,5 +527,21 @@ async fn what_cannot_be_published_to_is_refused_before_anything_runs() {
     lake.catalog.put_table(&table, Expect::Any).await.unwrap();
     let error = refused(request("d", ONE)).await;
     assert!(error.message.contains("partition projection"), "{error}");
+    table.parameters.clear();
+    let buckets = Buckets { columns: vec!["k".to_owned()], count: 2 };
+    let mut in_place = request("d", ONE);
+    in_place.options.mode = PublishMode::InPlace;
+    in_place.options.buckets = Some(buckets.clone());
+    assert_eq!(
+        refused(in_place).await.message,
+        "buckets are told by the names of their objects, which get others in place: use `publish: version`"
+    );
+    table.storage = Layout { format: Format::default(), buckets: Some(buckets) }.storage(&table.columns);
+    table.parameters.insert("bucketing_version".to_owned(), "2".to_owned());
+    lake.catalog.put_table(&table, Expect::Any).await.unwrap();
+    assert_eq!(
+        refused(request("d", ONE)).await.message,
+        "`web.daily` has the `bucketing_version` 2, Hive's second way to deal rows out to buckets, which is not written"
+    );
     assert!(world.files().is_empty());
 }
