@@ -116,7 +116,7 @@ pub enum KillRequest {
 #[non_exhaustive]
 pub enum StoreError {
     /// Somebody else holds the attempt now.
-    #[error("the attempt {attempt} was taken over by {}", by.as_deref().map_or_else(|| "nobody".to_owned(), Holder::to_string))]
+    #[error("the attempt {attempt} was taken over by {}", by.as_deref().map_or_else(|| "another process, which has ended since".to_owned(), Holder::to_string))]
     LeaseLost {
         /// Which attempt.
         attempt: AttemptId,

@@ -329,6 +329,13 @@ fn refuse_outside(to: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Tells whether links lead from a folder of the project, which may have to be made yet, out of it or to suiro's own files.
+fn leads_out(project: &Path, folder: &Path) -> bool {
+    let there = folder.ancestors().find_map(|folder| folder.canonicalize().ok());
+    let (Some(there), Ok(project)) = (there, project.canonicalize()) else { return false };
+    there.strip_prefix(&project).map_or(true, |below| below.starts_with(".suiro"))
+}
+
 /// Writes the rows into a file of the project: under another name first, so that nobody reads half of it.
 async fn write(context: &TaskContext, to: &str, answer: &ReadAnswer) -> Result<(), TaskError> {
     refuse_outside(to).map_err(|message| wrong("to", message))?;
@@ -338,6 +345,12 @@ async fn write(context: &TaskContext, to: &str, answer: &ReadAnswer) -> Result<(
         let _infallible = writeln!(text, "{},{},{tier}", moment(row.time_ms), row.value);
     }
     let file = context.work_dir.join(to);
+    if file.parent().is_some_and(|folder| leads_out(&context.project_dir, folder)) {
+        return Err(wrong(
+            "to",
+            format!("expected a file inside the project, found `{to}`, which a link leads out of it"),
+        ));
+    }
     let unfinished = file.with_extension("csv.part");
     let written = async {
         if let Some(folder) = file.parent() {
@@ -404,4 +417,34 @@ fn figure(value: Option<f64>) -> Value {
 /// Writes a time.
 fn moment(time_ms: i64) -> String {
     metrics::time::shown(time_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_leads_no_file_out_of_the_project() {
+        let (project, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let project = project.path();
+        std::fs::create_dir_all(project.join("inside")).unwrap();
+        std::fs::create_dir_all(project.join(".suiro/logs")).unwrap();
+        let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, project.join(name)).unwrap();
+        link(other.path(), "out");
+        link(&project.join("inside"), "in");
+        link(&project.join(".suiro"), "own");
+        for (folder, expected) in [
+            ("", false),
+            ("inside", false),
+            ("in", false),
+            ("new/deep", false),
+            ("in/new", false),
+            ("out", true),
+            ("out/new/deep", true),
+            ("own", true),
+            ("own/logs/new", true),
+        ] {
+            assert_eq!(leads_out(project, &project.join(folder)), expected, "{folder}");
+        }
+    }
 }
