@@ -4,7 +4,7 @@ use engine::diagnostic::code;
 use engine::operator::surroundings::{WrittenTask, constant};
 use engine::operator::{ParamProblem, Surroundings};
 use engine::params::{ParamPath, Params};
-use metrics::config::TiersConfig;
+use metrics::config::{Period, TiersConfig};
 use metrics::replay::csv::parse_time;
 use metrics::time::shown;
 use serde_json::Value;
@@ -54,6 +54,7 @@ pub(super) fn task(
                 let before = above().filter(|task| here.is_none_or(|here| task.is_done_before(here)));
                 problems.extend((!calls).then(|| unverified(tier, before)).flatten());
             }
+            (Work::Flush, [(_, from), _]) => problems.extend(flushed_late(&config, params, from)),
             (Work::Verify, [(path, from), (_, to)]) => problems.extend(dumped_from_another((path, from), to, above())),
             (Work::Dump | Work::Rollup, [(_, from), (path, to)]) => {
                 problems.extend(second_writer(from, (path, to), above()));
@@ -215,6 +216,19 @@ fn other_meaning(file: &str, config: &TiersConfig, surroundings: &Surroundings<'
         let help = "points and windows are kept by the names of their tiers: give the tiers of one of both files names of their own";
         Some(ParamProblem::new("tiers".into(), message).code(code::TWO_WRITERS).help(help))
     })
+}
+
+/// Says that points leave a store when it has given them up already, by the task's own age.
+fn flushed_late(config: &TiersConfig, params: &Params, from: &str) -> Option<ParamProblem> {
+    let age = Period::parse(&constant(params.get("age")?.as_str()?)?)?;
+    let (keep, needed) = (config.tiers.get(from)?.keep(), age.plus(config.lateness));
+    let message = format!(
+        "`{from}` keeps points for {keep}, and the oldest is needed for {needed}: it is flushed with an age of {age}, and may come {} \
+         late",
+        config.lateness
+    );
+    let problem = ParamProblem::new("age".into(), message).code(code::POINTS_LOST);
+    (keep < needed).then(|| problem.help(format!("flush with a smaller age, or keep them for {needed} at least")))
 }
 
 /// Says that a roll-up begins where the finer tier has given up its points already: by the time that counts as now, which a window
