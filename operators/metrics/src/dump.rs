@@ -150,8 +150,8 @@ impl Metrics {
     /// # Errors
     /// Those of the store, the storage, the catalog and the ledger; `Conflict` with the series under
     /// [`crate::DuplicateRule::Error`]; `DataQuality` when the objects read back otherwise than they were written. The same
-    /// call goes on. A window that points were written for, at all or since it was archived, and of which no store holds any, is
-    /// [`Outcome::Failed`], too, rather than taken for one without them. Archived objects that are not what was written are written again when the store and what can be read of them
+    /// call goes on. A window that points were written for, and of which no store holds any, is [`Outcome::Failed`], too, rather than
+    /// archived empty; one that is archived and for which more were written since is told as [given up](WindowReport::given_up). Archived objects that are not what was written are written again when the store and what can be read of them
     /// hold all of it, else they are [`Outcome::Failed`], and nothing is made of them.
     pub async fn dump(
         &self,
@@ -205,9 +205,6 @@ impl Metrics {
             && !self.holds(store.as_ref(), window.range()).await?
         {
             let is_out = self.is_out_of_all_stores(window).await?;
-            if is_out && row.had_points_since() && options.on_damage == OnDamage::Fail {
-                return self.failed_lost_since(archive, &row).await;
-            }
             let given_up = if is_out && row.had_points_since() { vec![lost::SINCE.to_owned()] } else { Vec::new() };
             // All that there is of the window is archived.
             if row.state == WindowState::Expired && is_out {
@@ -218,8 +215,8 @@ impl Metrics {
                 return Ok(WindowReport { given_up, ..report });
             }
             let source = Tally::default();
-            let (touched, ended) = (row.touched(), Some(row.ended));
-            let standing = crate::ledger::Archived { touched, ended, source: source.figures, ..standing.clone() };
+            let (touched, begun) = (row.touched(), Some(row.begun));
+            let standing = crate::ledger::Archived { touched, begun, source: source.figures, ..standing.clone() };
             let confirm = self.ledger.confirm(to, window, &standing, &source);
             self.points().around("metrics: note that nothing has changed", confirm).await?;
             let report = self.report(archive, window, Outcome::Unchanged).await?;

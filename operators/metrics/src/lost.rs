@@ -12,26 +12,16 @@ use crate::window::Window;
 /// What is wrong with such a window.
 const LOST: &str = "points were written for it, and no store holds any of them";
 
-/// What is wrong with one that is archived.
-const LOST_SINCE: &str = "points were written for it since it was archived, and no store holds any of them";
-
-/// What such a window gives up when somebody says that it may.
-pub(crate) const SINCE: &str = "all points that were written for it since it was archived";
+/// What a window gives up that is archived. It is no error: whoever shares the stores may have archived them, and so may a ledger that was
+/// there before an older copy of it was put back.
+pub(crate) const SINCE: &str = "the points that were written for it since it was archived: no store holds any of them, and unless another \
+                                machine or ledger has archived them they are lost";
 
 impl Metrics {
-    /// Notes that the points of a window are gone that came after it was archived, and reports it.
-    pub(crate) async fn failed_lost_since(&self, archive: &Tier, row: &LedgerRow) -> Result<WindowReport> {
-        self.failed_lost_from_stores(archive, row, LOST_SINCE).await
-    }
-
     /// Notes that the points of a window are gone before anything of it was archived, and reports it.
     pub(crate) async fn failed_lost(&self, archive: &Tier, row: &LedgerRow) -> Result<WindowReport> {
-        self.failed_lost_from_stores(archive, row, LOST).await
-    }
-
-    async fn failed_lost_from_stores(&self, archive: &Tier, row: &LedgerRow, what: &str) -> Result<WindowReport> {
         let stores: Vec<String> = self.tiers.stores().map(|tier| format!("`{}`", tier.name)).collect();
-        let mismatch = format!("{what}: nothing of it is in {}", stores.join(", "));
+        let mismatch = format!("{LOST}: nothing of it is in {}", stores.join(", "));
         let report = self.failed(archive, row, Fault::Store, vec![mismatch]).await?;
         Ok(WindowReport { way_on: Some(WayOn::BringBack), ..report })
     }

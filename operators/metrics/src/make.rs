@@ -123,7 +123,7 @@ impl Metrics {
             source: Figures::default(),
             made_from,
             touched: row.touched(),
-            ended: Some(row.ended),
+            begun: Some(row.begun),
             attempt: attempt.to_owned(),
             made_ms: planned_ms,
         };
@@ -190,7 +190,7 @@ impl Metrics {
                 source: archived.source,
                 made_from: archived.made_from,
                 touched: archived.touched,
-                ended: archived.ended,
+                begun: archived.begun,
                 ..standing
             };
             let confirm = self.ledger.confirm(&tier.name, window, &standing, &written.source);

@@ -202,8 +202,14 @@ impl Metrics {
             parts.filter(|_| !is_moving_out).map(|parts| parts.source.differing(&stored.parts).into_iter().collect());
         let archived = scan(&self.lake.storage, &standing.files, Selection::All);
         let mut both = SideBySide::new([store_batches(store, range, Selection::All), archived]);
-        let (mut changed, mut gone, mut more) = (Vec::new(), Vec::new(), 0);
+        let (mut changed, mut gone, mut more, mut held) = (Vec::new(), Vec::new(), 0, 0);
         while let Some((name, found)) = both.next().await? {
+            // Counted anew: points may have come since the scan before.
+            held += found
+                .iter()
+                .filter(|(source, _)| *source == 0)
+                .map(|(_, series)| series.points.len() as u64)
+                .sum::<u64>();
             if differing.as_ref().is_some_and(|parts| !parts.contains(&PartSums::of(&name))) {
                 continue;
             }
@@ -227,7 +233,7 @@ impl Metrics {
         }
         let mut wrong = if row.has_unfinished_write() { Vec::new() } else { changed };
         // Points that only the archive has since an earlier expiry are no loss of the store: it is one when fewer are there.
-        let present = stored.figures.count - more;
+        let present = held - more;
         if !is_moving_out && present < standing.source.count {
             let expected = standing.source.count;
             wrong.extend(gone);

@@ -106,9 +106,6 @@ struct Progress {
     /// How many files are left out, as their names begin with `.` or `_`.
     #[serde(default)]
     hidden: u64,
-    /// What else is in the folder and is no `.csv` file.
-    #[serde(default)]
-    others: Vec<String>,
 }
 
 impl TypedOperator for Replay {
@@ -133,7 +130,7 @@ is an error (exit code 3).
 Stores `metrics.last_replay`: `shards` and `rejected` (of a stream: the sequence numbers by shard, and how many records were kept apart), `files`, `series`, `rows`, `added`, `same` (times that had the value already), `changed` (times that \
 had another one), `places`, the list of what is not in order, and `left_out`, how many files were.
 
-A folder's `.csv` files are read, not those in folders below it; whatever else is there is named in a warning.";
+A folder's `.csv` files are read, not those in folders below it; what else is there, but for names that begin with `.` or `_`, is named in the log, and the first of it in a warning.";
     const EXAMPLE: &'static str = "\
 +replay:
   metrics.replay>: data/cloudwatch
@@ -163,7 +160,7 @@ A folder's `.csv` files are read, not those in folders below it; whatever else i
             return stream::replay(context, &opened, &params, stream).await;
         }
         let Some(mut progress) = state::read::<Progress>(context)? else {
-            let progress = Progress::begin(&context.work_dir, &params.command).at_param("_command")?;
+            let (progress, others) = Progress::begin(&context.work_dir, &params.command).at_param("_command")?;
             let bytes: u64 = progress.files.iter().map(|file| file.bytes).sum();
             context.host.log(&format!(
                 "replaying {} with {} into `{}`",
@@ -178,11 +175,14 @@ A folder's `.csv` files are read, not those in folders below it; whatever else i
                     params.command
                 ));
             }
-            if !progress.others.is_empty() {
+            for other in &others {
+                context.host.log(&format!("passed over `{other}`"));
+            }
+            if !others.is_empty() {
                 context.host.warn(&format!(
                     "passed over what is no `.csv` file in `{}`: {}; `metrics.write>` with `in` reads compressed files, and folders in folders",
                     params.command,
-                    csv::some(&progress.others)
+                    csv::some(&others)
                 ));
             }
             return state::wait(&progress, Duration::ZERO);
@@ -201,8 +201,8 @@ A folder's `.csv` files are read, not those in folders below it; whatever else i
 }
 
 impl Progress {
-    /// Lists the files.
-    fn begin(work_dir: &Path, folder: &str) -> Result<Self, TaskError> {
+    /// Lists the files; the names of what else is there come second.
+    fn begin(work_dir: &Path, folder: &str) -> Result<(Self, Vec<String>), TaskError> {
         let listed = csv::list(&work_dir.join(folder)).map_err(task_error)?;
         let files = listed.files.into_iter().map(|file| {
             let bytes = std::fs::metadata(&file.path).map_or(0, |found| found.len());
@@ -215,7 +215,7 @@ impl Progress {
             };
             File { path, name: file.name.as_str().to_owned(), bytes }
         });
-        Ok(Self {
+        let progress = Self {
             files: files.collect(),
             next: 0,
             rows: 0,
@@ -225,8 +225,8 @@ impl Progress {
             bytes: 0,
             places: Vec::new(),
             hidden: listed.hidden,
-            others: listed.others,
-        })
+        };
+        Ok((progress, listed.others))
     }
 
     /// Replays one file.

@@ -53,7 +53,7 @@ impl Ledger {
             .change(
                 sqlx::query(
                     "UPDATE metric_window SET state = ?1, expiring = ?2, dumped_touched = begun + ended, \
-                     standing = json_set(standing, '$.ended', ended) \
+                     standing = json_set(standing, '$.begun', begun) \
                      WHERE tier = ?3 AND start_ms = ?4 AND generation = ?5 AND begun + ended = ?6 AND state = ?7 \
                      AND (state = 'expired' OR dumped_touched = begun + ended)",
                 )

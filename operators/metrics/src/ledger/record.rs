@@ -87,10 +87,10 @@ pub struct Archived {
     pub made_from: Vec<MadeFrom>,
     /// How often the window had been touched when the dump began.
     pub touched: u64,
-    /// How many writes had ended when it was last compared with its stores: the points of later ones are in a store, or lost. None of
+    /// How many writes had begun when it was last compared with its stores: the points of later ones are in a store, or lost. None of
     /// those that were noted before this was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<u64>,
+    pub begun: Option<u64>,
     /// The attempt that made it.
     pub attempt: String,
     /// When, in milliseconds since 1970.

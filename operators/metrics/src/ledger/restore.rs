@@ -35,10 +35,10 @@ impl Ledger {
                 sqlx::query(
                     "INSERT INTO metric_window (tier, start_ms, end_ms, unit, state, generation, begun, ended, \
                      dumped_touched, standing, standing_target, standing_source) \
-                     VALUES (?1, ?2, ?3, ?4, ?10, ?5, ?9, ?9, 0, json_set(?6, '$.ended', ?9), ?7, ?8) \
+                     VALUES (?1, ?2, ?3, ?4, ?10, ?5, ?9, ?9, 0, json_set(?6, '$.begun', ?9), ?7, ?8) \
                      ON CONFLICT (tier, start_ms) DO UPDATE SET state = ?10, generation = max(generation, ?5), \
                      begun = begun + ?9, ended = ended + ?9, dumped_touched = begun + ended, \
-                     standing = json_set(?6, '$.ended', ended + ?9), \
+                     standing = json_set(?6, '$.begun', begun + ?9), \
                      standing_target = ?7, standing_source = ?8 WHERE standing IS NULL AND making IS NULL",
                 )
                 .bind(tier.as_str())
@@ -77,7 +77,7 @@ impl Ledger {
                 row.window,
                 sqlx::query(
                     "UPDATE metric_window SET state = ?4, generation = max(generation + 1, ?5), begun = begun + ?6, ended = ended + ?6, \
-                     dumped_touched = begun + ended, expiring = 0, standing = json_set(?7, '$.ended', ended + ?6), \
+                     dumped_touched = begun + ended, expiring = 0, standing = json_set(?7, '$.begun', begun + ?6), \
                      standing_target = ?8, standing_source = ?9 \
                      WHERE tier = ?1 AND start_ms = ?2 AND generation = ?3 AND making IS NULL",
                 )

@@ -87,11 +87,12 @@ impl LedgerRow {
         self.ended > 0
     }
 
-    /// Tells whether points came for sure since what stands was last compared with the stores. While points are being deleted that is
-    /// not known: those that came meanwhile are deleted, too, where the archive has them.
+    /// Tells whether points came for sure since what stands was last compared with the stores: more writes have ended than had begun by
+    /// then, so that one of them is later. What came with the others may be archived. While points are being deleted nothing is known:
+    /// those that came meanwhile are deleted, too, where the archive has them.
     pub fn had_points_since(&self) -> bool {
-        let seen = self.standing.as_ref().and_then(|standing| standing.ended);
-        !self.expiring && seen.is_some_and(|seen| self.ended > seen)
+        let begun = self.standing.as_ref().and_then(|standing| standing.begun);
+        !self.expiring && begun.is_some_and(|begun| self.ended > begun)
     }
 
     /// Tells whether points were written for it, and a dump found none of them in any store: nothing of it is archived.

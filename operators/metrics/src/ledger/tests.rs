@@ -14,7 +14,7 @@ fn archived(generation: u32, touched: u64) -> Archived {
         source: Figures::default(),
         made_from: Vec::new(),
         touched,
-        ended: None,
+        begun: None,
         attempt: "1".to_owned(),
         made_ms: 7,
     }

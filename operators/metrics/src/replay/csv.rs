@@ -55,7 +55,8 @@ pub fn list(path: &Path) -> Result<SeriesFiles> {
             let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             let is_hidden = name.is_empty() || name.starts_with(['.', '_']);
             let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-            if is_csv && path.is_file() {
+            let at = |error| Error::io("list files of series", &path, error);
+            if is_csv && (is_hidden || std::fs::metadata(&path).map_err(at)?.is_file()) {
                 if is_hidden {
                     hidden += 1;
                 } else {
@@ -87,7 +88,17 @@ pub fn list(path: &Path) -> Result<SeriesFiles> {
         let name = SeriesName::new(text).map_err(|error| error.with("file", path.display().to_string()))?;
         Ok(SeriesFile { path, name })
     };
-    Ok(SeriesFiles { files: paths.into_iter().map(file).collect::<Result<_>>()?, hidden, others })
+    let files: Vec<SeriesFile> = paths.into_iter().map(file).collect::<Result<_>>()?;
+    let mut by_name: BTreeMap<&str, &Path> = BTreeMap::new();
+    for file in &files {
+        if let Some(other) = by_name.insert(file.name.as_str(), &file.path) {
+            let message =
+                format!("`{}` and `{}` would be one series, `{}`", other.display(), file.path.display(), file.name);
+            return Err(Error::new(ErrorKind::InvalidData, "list files of series", message)
+                .help("the name of a file is that of its series: give one of both another name"));
+        }
+    }
+    Ok(SeriesFiles { files, hidden, others })
 }
 
 /// How many names are told of several.

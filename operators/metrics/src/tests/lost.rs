@@ -108,45 +108,42 @@ async fn expired() -> Dumped {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn late_points_of_an_archived_window_that_are_gone_are_told_until_it_is_accepted() {
+async fn late_points_of_an_archived_window_that_are_gone_are_told() {
     for is_expired in [true, false] {
         let dumped = if is_expired { expired().await } else { Dumped::new().await };
         dumped.write_late().await;
         empty(&dumped.metrics).await;
-        for is_known in [false, true] {
-            let report = dumped.dump().await;
-            assert_eq!((report.outcome, report.way_on), (Outcome::Failed, Some(WayOn::BringBack)));
-            assert_eq!(report.is_known, is_known);
-            let why = "points were written for it since it was archived, and no store holds any of them: nothing of it is in \
-                       `hot`, `warm`";
-            assert_eq!(report.mismatches, [why]);
-        }
-        let accepted = dumped.dump_again().await;
-        assert_eq!((accepted.outcome, accepted.figures.count), (Outcome::Unchanged, 4_000));
-        assert_eq!(accepted.given_up, ["all points that were written for it since it was archived"]);
-        let after = dumped.dump().await;
-        assert_eq!((after.outcome, after.given_up.len()), (Outcome::Unchanged, 0));
+        let report = dumped.dump().await;
+        assert_eq!((report.outcome, report.figures.count), (Outcome::Unchanged, 4_000));
+        assert_eq!(report.given_up, [crate::lost::SINCE]);
+        let again = dumped.dump().await;
+        assert_eq!((again.outcome, again.given_up.len()), (Outcome::Unchanged, 0));
+        // What is brought back is archived, and nothing is told of what came and went as it should.
+        dumped.write_late().await;
+        let report = dumped.dump().await;
+        assert_eq!((report.outcome, report.figures.count, report.given_up.len()), (Outcome::Made, 4_001, 0));
+        assert_eq!(dumped.verify().await.outcome, Outcome::Made);
+        assert_eq!(dumped.expire().await.outcome, Outcome::Made);
+        assert_eq!(dumped.dump().await.given_up.len(), 0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn late_points_that_are_brought_back_are_archived() {
+async fn nothing_is_told_of_a_slow_write_whose_points_are_archived_and_expired_before_it_ends() {
     let dumped = expired().await;
-    dumped.write_late().await;
-    empty(&dumped.metrics).await;
-    assert_eq!(dumped.dump().await.outcome, Outcome::Failed);
-    dumped.write_late().await;
-    let report = dumped.dump().await;
-    assert_eq!((report.outcome, report.figures.count), (Outcome::Made, 4_001));
+    let (cold, windows) = (tier("cold"), [day("2026-02-01")]);
+    let ledger = &dumped.metrics.ledger;
+    ledger.touch(&cold, &windows, Touch::Before).await.unwrap();
+    let store = dumped.metrics.store(&tier("warm")).await.unwrap();
+    let late = batch(&[("host00.cpu", &[(ms("2026-02-01T12:00:00Z"), 5.0)])]);
+    store.write(&late, DuplicateRule::Last).await.unwrap();
+    assert_eq!(dumped.dump().await.figures.count, 4_001);
     assert_eq!(dumped.verify().await.outcome, Outcome::Made);
-    // Nothing is told of what came, was archived and went as it should.
     assert_eq!(dumped.expire().await.outcome, Outcome::Made);
-    assert_eq!(dumped.dump().await.outcome, Outcome::Unchanged);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_write_into_an_archived_window_that_only_began_brought_nothing() {
-    let dumped = expired().await;
-    dumped.metrics.ledger.touch(&tier("cold"), &[day("2026-02-01")], Touch::Before).await.unwrap();
-    assert_eq!(dumped.dump().await.outcome, Outcome::Unchanged);
+    ledger.touch(&cold, &windows, Touch::After).await.unwrap();
+    assert_eq!(dumped.dump().await.given_up.len(), 0);
+    // Nor of one that only began.
+    ledger.touch(&cold, &windows, Touch::Before).await.unwrap();
+    let report = dumped.dump().await;
+    assert_eq!((report.outcome, report.given_up.len()), (Outcome::Unchanged, 0));
 }

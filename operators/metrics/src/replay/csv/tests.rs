@@ -147,5 +147,11 @@ fn what_else_is_in_a_folder_is_told() {
     let listed = list(folder.path()).unwrap();
     assert_eq!(listed.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["a"]);
     assert_eq!((listed.hidden, listed.others), (1, vec!["b.csv.gz".to_owned(), "more".to_owned()]));
+    make("a.csv");
+    let error = list(folder.path()).unwrap_err();
+    assert!(error.message.ends_with("/a.csv` would be one series, `a`"), "{error}");
+    std::fs::remove_file(folder.path().join("a.csv")).unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("z.csv")).unwrap();
+    assert_eq!(list(folder.path()).unwrap_err().kind, ErrorKind::NotFound);
     assert_eq!(some(&["a", "b", "c", "d", "e", "f", "g"].map(str::to_owned)), "`a`, `b`, `c`, `d`, `e` and 2 more");
 }
