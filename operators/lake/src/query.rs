@@ -22,7 +22,7 @@ use crate::sql::Type;
 pub use athena::AthenaEngine;
 pub(crate) use athena::{LONGEST_STATEMENT, written_below};
 pub use embedded::EmbeddedEngine;
-pub use same_value::{TypedPartitions, meaning, partition_of, written_otherwise};
+pub use same_value::{TypedPartitions, canonical, meaning, partition_of, written_otherwise};
 pub(crate) use table::{avro_rows, partition_meaning};
 pub use trino::{TrinoEngine, TrinoSettings};
 

@@ -13,6 +13,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use super::config::ColumnType;
+use super::guess::could_be;
 use super::number::{boolean, decimal, double, integer, real};
 use super::parse::json;
 use super::time_format::{TimeDefaults, TimeFormat};
@@ -29,6 +30,8 @@ pub(crate) struct ReadColumn {
     pub format: TimeFormat,
     /// What fills the gaps of times.
     pub defaults: TimeDefaults,
+    /// Whether the type was guessed: then a value that it would change is none of it.
+    pub is_guessed: bool,
 }
 
 /// Returns the Arrow schema of columns; every column may hold NULL.
@@ -114,6 +117,9 @@ impl ColumnBuilder {
     /// # Errors
     /// `BadCell` when the text is none of the type; nothing is added then.
     pub(crate) fn append_text(&mut self, text: &[u8]) -> Result<(), BadCell> {
+        if self.column.is_guessed && !could_be(self.column.column_type, text) {
+            return Err(BadCell);
+        }
         match &mut self.values {
             Values::Text { ends, bytes } => {
                 let fits = match self.column.column_type {
@@ -291,6 +297,7 @@ mod tests {
             column_type,
             format: TimeFormat::ISO,
             defaults: TimeDefaults::default(),
+            is_guessed: false,
         };
         let columns = [column("a", ColumnType::Varchar(None)), column("b", ColumnType::Bigint)];
         let mut builder = BatchBuilder::new(&columns, 1, 0);

@@ -46,7 +46,7 @@ pub(super) async fn is_published(lake: &Lake, plan: &Plan, written: &WrittenLoad
     );
     Err(match table.on_empty {
         None => error.help(
-            "say beside `mode` what an empty input means: `on_empty: publish` (the table becomes empty), `on_empty: skip` (it \
+            "say beside `mode` what an empty input means: `on_empty: publish` (what this load has in the table goes), `on_empty: skip` (it \
              stays as it is) or `on_empty: error`",
         ),
         Some(_) => error,

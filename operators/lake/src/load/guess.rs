@@ -57,14 +57,36 @@ impl Default for Guess {
     }
 }
 
+/// Tells whether a text is written as numbers are: without a plus, and without zeros before it, which ids have.
+fn is_plain_number(text: &[u8]) -> bool {
+    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+    let leading_zero = unsigned.len() > 1 && unsigned[0] == b'0' && unsigned[1] != b'.';
+    unsigned.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'.') && !leading_zero
+}
+
+fn is_truth(text: &[u8]) -> bool {
+    text.eq_ignore_ascii_case(b"true") || text.eq_ignore_ascii_case(b"false")
+}
+
+/// Tells whether a later value is one that a guessed type could have been guessed from: what it would change is no value of it.
+pub(crate) fn could_be(column_type: ColumnType, text: &[u8]) -> bool {
+    match column_type {
+        ColumnType::Boolean => is_truth(text),
+        ColumnType::Tinyint | ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint => is_plain_number(text),
+        ColumnType::Double => {
+            is_plain_number(text) && (text.len() <= 15 || double(text).is_some_and(|value| keeps_digits(value, text)))
+        }
+        _ => true,
+    }
+}
+
 impl Guess {
     fn see(&mut self, text: &[u8]) {
         let defaults = TimeDefaults::default();
         let unsigned = text.strip_prefix(b"-").unwrap_or(text);
-        let leading_zero = unsigned.len() > 1 && unsigned[0] == b'0' && unsigned[1] != b'.';
-        let is_number = unsigned.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'.') && !leading_zero;
+        let is_number = is_plain_number(text);
         self.is_empty = false;
-        self.boolean &= text.eq_ignore_ascii_case(b"true") || text.eq_ignore_ascii_case(b"false");
+        self.boolean &= is_truth(text);
         self.bigint &= is_number && integer(text).is_some();
         // A whole number that is too long for `bigint` is an id, whatever a `double` would keep of it.
         let is_long_id = unsigned.len() > 15 && unsigned.iter().all(u8::is_ascii_digit);
@@ -389,8 +411,8 @@ pub(crate) fn jsonl(_: &JsonlConfig, sample: &[u8], is_end: bool) -> Result<Opti
     let columns = names.into_iter().zip(keys).zip(&guesses).map(|((name, key), guess)| {
         let (column_type, format) = guess.decide();
         let format = format.map(str::to_owned);
-        let is_unknown = guess.is_unknown();
-        LayoutColumn { format, path: vec![key], is_unknown, ..LayoutColumn::new(name, column_type) }
+        let (is_unknown, fits_double) = (guess.is_unknown(), guess.numbers.double);
+        LayoutColumn { format, path: vec![key], is_unknown, fits_double, ..LayoutColumn::new(name, column_type) }
     });
     let columns = columns.collect();
     Ok(Some(Layout { columns, delimiter: String::new(), header: Header::default(), is_guessed: true }))
@@ -415,7 +437,8 @@ pub(crate) fn first_unreadable(parser: &ParserConfig, sample: &[u8]) -> Option<(
 fn column(name: String, guess: &Guess, path: Vec<String>) -> LayoutColumn {
     let (column_type, format) = guess.decide();
     let format = format.map(str::to_owned);
-    LayoutColumn { format, path, is_unknown: guess.is_empty, ..LayoutColumn::new(name, column_type) }
+    let (is_unknown, fits_double) = (guess.is_empty, guess.double);
+    LayoutColumn { format, path, is_unknown, fits_double, ..LayoutColumn::new(name, column_type) }
 }
 
 /// Names that more than one text becomes, with the places (from 1) and texts of each.

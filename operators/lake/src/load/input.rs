@@ -257,6 +257,11 @@ fn shown(path: &Path, base: &Path) -> String {
 fn folder_error(path: &Path, error: io::Error) -> Error {
     // Whatever else keeps a link from being followed (one that leads to itself) is a fault of the input.
     let is_link = || std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+    if error.kind() == io::ErrorKind::NotFound && is_link() {
+        let message = format!("the link `{}` leads nowhere", path.display());
+        return Error::new(ErrorKind::InvalidInput, "find input files", message)
+            .help("remove the link, or give it a name that begins with `.` or `_`");
+    }
     let kind = match error.kind() {
         io::ErrorKind::NotFound => ErrorKind::NotFound,
         io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,

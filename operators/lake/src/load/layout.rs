@@ -45,6 +45,9 @@ pub(crate) struct LayoutColumn {
     /// Whether its type was guessed from no value at all.
     #[serde(default)]
     pub is_unknown: bool,
+    /// Whether a double keeps every digit of the values that it was guessed from.
+    #[serde(default)]
+    pub fits_double: bool,
 }
 
 /// How many of the guessed columns are named.
@@ -52,7 +55,16 @@ const SAID_COLUMNS: usize = 20;
 
 impl LayoutColumn {
     pub(crate) fn new(name: String, column_type: ColumnType) -> Self {
-        Self { name, column_type, format: None, timezone: None, date: None, path: Vec::new(), is_unknown: false }
+        Self {
+            name,
+            column_type,
+            format: None,
+            timezone: None,
+            date: None,
+            path: Vec::new(),
+            is_unknown: false,
+            fits_double: false,
+        }
     }
 
     fn declared(column: &ColumnConfig) -> Self {
@@ -68,18 +80,18 @@ impl LayoutColumn {
             date: column.date.clone(),
             path,
             is_unknown: false,
+            fits_double: false,
         }
     }
 
     /// Tells whether all values that this type was guessed from are of the other type, too.
     fn gives_way_to(&self, other: ColumnType) -> bool {
-        use ColumnType::{
-            Bigint, Boolean, Date, Decimal, Double, Integer, Real, Smallint, Timestamp, Tinyint, Varchar,
-        };
+        use ColumnType::{Bigint, Boolean, Date, Decimal, Double, Integer, Smallint, Timestamp, Tinyint, Varchar};
         match self.column_type {
             _ if self.is_unknown => true,
-            Bigint => matches!(other, Tinyint | Smallint | Integer | Real | Double | Decimal(..) | Varchar(_)),
-            Double => matches!(other, Real | Decimal(..) | Varchar(_)),
+            Bigint if other == Double => self.fits_double,
+            Bigint => matches!(other, Tinyint | Smallint | Integer | Decimal(..) | Varchar(_)),
+            Double => matches!(other, Decimal(..) | Varchar(_)),
             Date => matches!(other, Timestamp | Varchar(_)),
             Boolean | Timestamp | Varchar(_) => matches!(other, Varchar(_)),
             _ => false,
@@ -204,7 +216,8 @@ impl Layout {
                     let days = parse_date(text.as_bytes()).ok_or_else(|| invalid(format!("`{text}` is no day")))?;
                     defaults.date = TimeDefaults::civil(days);
                 }
-                Ok(ReadColumn { name: column.name.clone(), column_type: column.column_type, format, defaults })
+                let (name, column_type, is_guessed) = (column.name.clone(), column.column_type, self.is_guessed);
+                Ok(ReadColumn { name, column_type, format, defaults, is_guessed })
             })
             .collect()
     }
@@ -254,6 +267,10 @@ mod tests {
         let mut layout = Layout::guessed(&parser, "a.csv", sample, true).unwrap();
         layout.follow(&other);
         assert_eq!(types(&layout), ["bigint", "double", "boolean", "date", "date", "varchar"]);
+        let sample = b"whole\n9007199254740993\n";
+        let mut exact = Layout::guessed(&parser, "a.csv", sample, true).unwrap();
+        exact.follow(&[Column::new("whole", "double")]);
+        assert_eq!(types(&exact), ["bigint"]);
         let mut header = Layout::guessed(&parser, "a.csv", b"whole,half,flag,day,none,text\n", true).unwrap();
         header.follow(&other);
         assert_eq!(types(&header), ["boolean", "bigint", "bigint", "bigint", "date", "bigint"]);

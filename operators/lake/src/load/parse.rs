@@ -183,6 +183,7 @@ pub(crate) mod tests {
             column_type: ColumnType::parse(column_type).unwrap(),
             format: TimeFormat::ISO,
             defaults: TimeDefaults::default(),
+            is_guessed: false,
         }
     }
 

@@ -298,10 +298,7 @@ impl TableDestination {
             (StreamKey::Rejected, _) => Ok(Some(vec![load_value(&self.inner.plan)])),
             (StreamKey::Rows(values), _) if values.is_empty() => Ok(None),
             (StreamKey::Rows(values), None) => Ok(Some(values.clone())),
-            (StreamKey::Rows(values), Some(typed)) => Ok(Some(match typed.find(values)? {
-                (true, known) => known,
-                (false, _) => values.clone(),
-            })),
+            (StreamKey::Rows(values), Some(typed)) => Ok(Some(typed.find(values)?.1)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::table::partition_meaning;
+use super::table::{partition_meaning, partition_text};
 use crate::catalog::{Catalog, Partition, PartitionValues, Table};
 use crate::error::{Error, Result};
 use crate::sql::Type;
@@ -14,6 +14,16 @@ use crate::sql::Type;
 pub fn meaning(table: &Table, values: &[String]) -> Result<Vec<String>> {
     let pairs = table.partition_keys.iter().zip(values);
     let one = pairs.map(|(key, value)| partition_meaning(&key.name, &Type::from_hive(&key.hive_type)?, value));
+    one.collect::<Result<_>>().map_err(|error: Error| error.with("table", table.name.to_string()))
+}
+
+/// Returns the values of a partition that is new as queries write them, so that whoever makes it gives it the same text.
+///
+/// # Errors
+/// As [`meaning`].
+pub fn canonical(table: &Table, values: &[String]) -> Result<PartitionValues> {
+    let pairs = table.partition_keys.iter().zip(values);
+    let one = pairs.map(|(key, value)| partition_text(&key.name, &Type::from_hive(&key.hive_type)?, value));
     one.collect::<Result<_>>().map_err(|error: Error| error.with("table", table.name.to_string()))
 }
 
@@ -47,7 +57,7 @@ pub async fn written_otherwise(catalog: &dyn Catalog, table: &Table, values: &[S
 
 /// Tells whether each text is a value of its own for all keys of a table.
 fn has_text_keys(table: &Table) -> bool {
-    let is_text = |hive_type: &str| matches!(Type::from_hive(hive_type), Ok(Type::Varchar(_) | Type::Char(_)) | Err(_));
+    let is_text = |hive_type: &str| matches!(Type::from_hive(hive_type), Ok(Type::Varchar(_)) | Err(_));
     table.partition_keys.iter().all(|key| is_text(&key.hive_type))
 }
 
@@ -79,7 +89,7 @@ impl TypedPartitions {
     }
 
     /// Returns what stands for these values, however they are written: the text that the catalog has of them, or, where it has
-    /// no such partition, one form for each value. Which of both is told first.
+    /// no such partition, the one that queries write. Which of both is told first.
     ///
     /// # Errors
     /// `InvalidData` for a text that is no value of its key's type.
@@ -92,9 +102,12 @@ impl TypedPartitions {
                 return if is_there { Ok((true, values.to_vec())) } else { Err(error) };
             }
         };
-        let Some(known) = self.by_meaning.get(&meaning) else { return Ok((false, meaning)) };
+        let known = self.by_meaning.get(&meaning).map(Vec::as_slice).unwrap_or_default();
         let exactly = known.iter().find(|known| *known == values);
-        Ok(exactly.or(known.first()).map_or((false, meaning), |known| (true, known.clone())))
+        match exactly.or(known.first()) {
+            Some(known) => Ok((true, known.clone())),
+            None => Ok((false, canonical(&self.table, values)?)),
+        }
     }
 }
 

@@ -49,7 +49,7 @@ use crate::sql::Type;
 use crate::storage::Storage;
 pub(crate) use avro::rows as avro_rows;
 use hidden::Hidden;
-pub(crate) use partition::{check_partition_value, partition_meaning};
+pub(crate) use partition::{check_partition_value, partition_meaning, partition_text};
 use projection::Projection;
 use stream::{ObjectForm, StreamSource};
 use unmarked::MarkingReaderFactory;

@@ -32,7 +32,7 @@ pub struct TableOutput {
     pub table: String,
     /// Partition keys and the SQL expression over the columns that gives each row's value, as
     /// `dt: date_format(time, '%Y-%m-%d')`. The order is the table's. Values are kept as text; in a table whose keys are of another
-    /// type, `8` is the partition `08` that is there. Times are rounded to milliseconds first, as queries read them.
+    /// type, `8` is the partition `08` that is there, and a new one has the text that a query writes. Times are rounded to milliseconds first, as queries read them.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     #[schemars(with = "std::collections::BTreeMap<String, String>")]
     pub partition_by: IndexMap<String, String>,

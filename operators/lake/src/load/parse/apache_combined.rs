@@ -39,6 +39,7 @@ pub(crate) fn columns() -> Vec<ReadColumn> {
             column_type: *column_type,
             format: TimeFormat::ISO,
             defaults: TimeDefaults::default(),
+            is_guessed: false,
         })
         .collect()
 }

@@ -37,7 +37,7 @@ async fn an_empty_input_takes_no_rows_away_unless_that_is_said() {
         assert_eq!(
             error.help.as_deref(),
             Some(
-                "say beside `mode` what an empty input means: `on_empty: publish` (the table becomes empty), `on_empty: skip` (it \
+                "say beside `mode` what an empty input means: `on_empty: publish` (what this load has in the table goes), `on_empty: skip` (it \
                  stays as it is) or `on_empty: error`"
             )
         );

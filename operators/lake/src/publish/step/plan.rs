@@ -15,7 +15,7 @@ use crate::publish::request::{Plan, PublishOptions, PublishRequest, PublishResul
 use crate::publish::text::TextForm;
 use crate::publish::version::version_root;
 use crate::publish::{Buckets, Format, Layout};
-use crate::query::{meaning, partition_of};
+use crate::query::{canonical, meaning, partition_of};
 
 impl Lake {
     /// Begins a publish: looks at what is there, and decides. Changes nothing.
@@ -58,8 +58,11 @@ impl Lake {
                 let wrong = |error| Error { kind: ErrorKind::InvalidInput, operation: "describe a table", ..error };
                 meaning(table, &values).map_err(wrong)?;
                 let current = partition_of(self.catalog.as_ref(), table, &values).await?;
-                // As it is registered, so that it is replaced.
-                let values = current.as_ref().map_or(values, |current| current.values.clone());
+                // As it is registered, so that it is replaced; a new one as everybody would write it.
+                let values = match &current {
+                    Some(current) => current.values.clone(),
+                    None => canonical(table, &values)?,
+                };
                 let current = self.put_right(name, &values, current).await?;
                 let record = current.as_ref().map(|current| Record::read(&current.parameters)).transpose()?.flatten();
                 let root = root_of(table)?;
