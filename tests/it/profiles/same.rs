@@ -181,6 +181,11 @@ pub(crate) fn plans(profile: Profile<'_>) {
     on.stop();
 }
 
+/// The statement of `docs/metric_tiers.md` for every window of points.
+const CHECKSUMS: &str = "SELECT dt, count(*) AS n, CAST(sum(CAST(from_big_endian_64(xxhash64(to_utf8(name) || \
+    to_big_endian_64(date_diff('millisecond', TIMESTAMP '1970-01-01 00:00:00', ts)) || to_ieee754_64(value))) \
+    AS decimal(38,0))) AS varchar) AS checksum FROM metrics.points_1m GROUP BY dt ORDER BY dt";
+
 /// Runs the third example on a profile, and compares what it prints and what its tables hold.
 pub(crate) fn metric_tiers(profile: Profile<'_>) {
     let example = root().join("examples/05_metric_tiers");
@@ -207,6 +212,16 @@ pub(crate) fn metric_tiers(profile: Profile<'_>) {
     ] {
         assert_eq!(on.succeed(arguments).stdout, local.succeed(arguments).stdout, "{arguments:?}");
     }
+    // Each window's checksum by SQL is the ledger's.
+    let by_sql = on.succeed(&["query", "--format", "csv", CHECKSUMS]).stdout;
+    let status = on.succeed(&["metrics", "status", "--json"]).stdout;
+    let windows = status.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let of_points = windows.filter(|window| window["tier"] == "cold");
+    let of_ledger = of_points.map(|window| {
+        let [label, checksum] = ["window", "checksum"].map(|key| window[key].as_str().unwrap().to_owned());
+        format!("{label},{},{checksum}\n", window["points"])
+    });
+    assert_eq!(by_sql, std::iter::once("dt,n,checksum\n".to_owned()).chain(of_ledger).collect::<String>());
     // The same again changes nothing.
     let before = lake_files(&project);
     on.succeed(&[&run[..], &["--rerun"]].concat());

@@ -52,7 +52,8 @@ pub fn operator(operator: Operator, operands: &[Type]) -> Result<Resolved, SqlEr
 
 /// Says that there is no such function, and which one is meant: what other databases call otherwise, or a name that is near.
 pub fn not_registered(name: &str) -> SqlError {
-    let listed = TABLE.iter().flat_map(|family| family.iter()).map(|function| function.name);
+    let names = TABLE.iter().flat_map(|family| family.iter()).map(|function| function.name);
+    let listed = names.filter(|name| !name.starts_with('$'));
     let hint = match foreign::instead_of(name) {
         Some(instead) => format!("; here it is `{instead}`"),
         None => nearest(name, listed).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default(),

@@ -105,6 +105,8 @@ fn page(figures: &BTreeMap<String, Figures>) -> String {
     let _ = writeln!(page, "| **all** | **{}** | **{}** | **{}** |", total.equal, total.refused, total.different);
     page.push_str("\n## Functions\n\nForms in Trino's words. Aggregations, window functions and special forms (`CASE`, `IF`, `COALESCE`, `NULLIF`, `TRY`, `CAST`, …) are listed below.\n\n| function | forms |\n|---|---|\n");
     let mut functions: Vec<_> = TABLE.iter().flat_map(|family| family.iter()).collect();
+    // Those of suiro's own statements are nobody else's to call.
+    functions.retain(|function| !function.name.starts_with('$'));
     functions.sort_by_key(|function| function.name);
     for function in functions {
         let forms: Vec<String> =
