@@ -117,7 +117,7 @@ impl Error {
     /// Makes the error of a failed system call on a file: a full disk and a refused access have their own kinds.
     #[must_use]
     pub fn io(operation: &'static str, path: &std::path::Path, error: std::io::Error) -> Self {
-        let is_full = io_kind(&error) == ErrorKind::ResourcesExhausted;
+        let is_full = matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
         let made = Self::new(io_kind(&error), operation, format!("cannot {operation}: {}", io_text(&error)))
             .with("path", path.display().to_string())
             .source(error);

@@ -57,13 +57,8 @@ pub(crate) fn known_file<C: Config>(
     }
 }
 
-/// Looks at the file of a config; `more` says what else is wrong, with paths in the config.
-pub(crate) fn in_file<C: Config>(
-    path: &str,
-    param: &str,
-    surroundings: &Surroundings<'_>,
-    more: &dyn Fn(&C) -> Vec<ParamProblem>,
-) -> Vec<ParamProblem> {
+/// Looks at the file of a config.
+pub(crate) fn in_file<C: Config>(path: &str, param: &str, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
     let known = match known_file::<C>(path, param, surroundings) {
         Ok(Some(known)) => known,
         Ok(None) => return Vec::new(),
@@ -77,12 +72,12 @@ pub(crate) fn in_file<C: Config>(
         problems.push(if diagnostic.help.is_empty() { problem } else { problem.help(diagnostic.help.join("; ")) });
     }
     let Some(value) = known.value() else { return problems };
-    problems.extend(all(&value, more).into_iter().map(|problem| known.at(problem, param)));
+    problems.extend(all::<C>(&value).into_iter().map(|problem| known.at(problem, param)));
     problems
 }
 
 /// Says everything that is wrong with a config, with paths in the config.
-fn all<C: Config>(value: &Value, more: &dyn Fn(&C) -> Vec<ParamProblem>) -> Vec<ParamProblem> {
+fn all<C: Config>(value: &Value) -> Vec<ParamProblem> {
     let Value::Object(params) = value else {
         let message = format!("expected {}, found {}", C::EXPECTED, describe(value));
         return vec![ParamProblem::new(ParamPath::default(), message)];
@@ -90,22 +85,19 @@ fn all<C: Config>(value: &Value, more: &dyn Fn(&C) -> Vec<ParamProblem>) -> Vec<
     let mut problems = Vec::new();
     expressions(value, &ParamPath::default(), &mut problems);
     problems.extend(check_params::<C>(C::WHAT, params));
-    problems.extend(meaning(value, more));
+    problems.extend(meaning::<C>(value));
     problems
 }
 
 /// Says what a schema cannot say of a config.
-pub(crate) fn meaning<C: Config>(value: &Value, more: &dyn Fn(&C) -> Vec<ParamProblem>) -> Vec<ParamProblem> {
+pub(crate) fn meaning<C: Config>(value: &Value) -> Vec<ParamProblem> {
     let mut problems = C::text_problems(value, &|text| constant(text).is_some());
     let Some(params) = value.as_object() else { return problems };
     if is_open(value) || !check_params::<C>(C::WHAT, params).is_empty() {
         return problems;
     }
     match read_params::<C>(C::WHAT, params) {
-        Ok(config) => {
-            add(&mut problems, config.problems());
-            add(&mut problems, more(&config));
-        }
+        Ok(config) => add(&mut problems, config.problems()),
         Err(found) if problems.is_empty() => problems = found,
         // What is wrong with a text is told above.
         Err(_) => {}

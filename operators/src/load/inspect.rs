@@ -14,11 +14,11 @@ use crate::error::classify;
 pub(super) fn config(params: &Params, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
     match params.get("_command") {
         Some(Value::String(path)) if !path.contains("${") => {
-            config::in_file::<LoadConfig>(path, "_command", surroundings, &|_| Vec::new())
+            config::in_file::<LoadConfig>(path, "_command", surroundings)
         }
         // Its keys and the types of its values were checked with the task's own.
         Some(inline @ Value::Object(_)) => {
-            config::meaning::<LoadConfig>(inline, &|_| Vec::new()).into_iter().map(below_command).collect()
+            config::meaning::<LoadConfig>(inline).into_iter().map(below_command).collect()
         }
         _ => Vec::new(),
     }

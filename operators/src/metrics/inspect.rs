@@ -27,7 +27,7 @@ pub(super) fn task(
     // What is wrong in the file is said once.
     let is_first = !surroundings.tasks_above().iter().any(|task| names_file(task, &file));
     if is_first {
-        problems.extend(config::in_file::<TiersConfig>(&file, "tiers", surroundings, &|_| Vec::new()));
+        problems.extend(config::in_file::<TiersConfig>(&file, "tiers", surroundings));
     }
     let Some(config) = known_config(&file, surroundings) else { return problems };
     if is_first {

@@ -62,7 +62,8 @@ pub async fn plan(config: &LoadConfig, lake: &Lake, token: LoadToken, base: &Pat
         Some(layout) => layout,
         None => guess(file.parser.clone(), files.clone(), lake).await?,
     };
-    if let OutputConfig::Table(table) = &config.out
+    if layout.is_guessed
+        && let OutputConfig::Table(table) = &config.out
         && let Some(table) = lake.catalog.table(&TableName::new(&table.database, &table.table)?).await?
     {
         layout.follow(&table.columns);

@@ -66,7 +66,7 @@ pub(super) fn inspect(params: &EngineParams, tiers: Option<&TiersConfig>) -> Vec
     let max_rejected = params.get("max_rejected").filter(|value| !value.is_null());
     let mut problems = Vec::new();
     if let Some(input) = params.get("in").filter(|value| !value.is_null()) {
-        problems.extend(config::meaning::<InputParams>(&config_of(input, max_rejected), &|_| Vec::new()));
+        problems.extend(config::meaning::<InputParams>(&config_of(input, max_rejected)));
     }
     if max_rejected.is_some() && tiers.is_some_and(|tiers| rejected_table(tiers).is_none()) {
         problems.push(nowhere_to_keep());
