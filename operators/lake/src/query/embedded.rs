@@ -5,9 +5,11 @@
 
 mod failure;
 mod information_schema;
+mod memory;
 mod pieces;
 mod plan;
 pub(in crate::query) mod result;
+mod sorted_joins;
 mod stop;
 mod threads;
 mod watched;
@@ -42,8 +44,11 @@ use crate::publish::partitioned::{PartitionedWriter, PartitionsTarget};
 use crate::sql::function::Session;
 use crate::storage::Storage;
 use crate::temporary::TemporaryFolder;
-use plan::{Planner, Prepared};
+use failure::is_out_of_memory;
+use memory::{Budget, QueryMemory};
+use plan::{Manner, Planner, Prepared};
 pub(in crate::query) use result::FetchedResult;
+use sorted_joins::has_sortable_join;
 use stop::Stop;
 use threads::ThreadPool;
 
@@ -125,7 +130,7 @@ impl EmbeddedEngine {
             .map_err(|error| failure::of("open the query engine", error))?;
         let url = Storage::object_store_url()?;
         runtime.register_object_store(url.as_ref(), storage.object_store());
-        let planner = Planner { storage: storage.clone(), catalog, runtime: Arc::clone(&runtime) };
+        let planner = Planner { storage: storage.clone(), catalog };
         Ok(Self {
             inner: Arc::new(Inner {
                 storage,
@@ -190,16 +195,59 @@ impl Inner {
             .await
             .map_err(|_| Error::new(ErrorKind::Canceled, OPERATION, "the query engine was closed"))?;
         running.state.send_replace(State::Running);
-        let query = &running.query;
         // Written rows must come in the same order each time, so that the same query writes the same bytes.
-        let parallelism = match query.destination {
+        let parallelism = match running.query.destination {
             Destination::Objects { .. } => Some(1),
             Destination::Fetch | Destination::Keep => self.parallelism,
         };
+        let memory = QueryMemory::of(&self.runtime);
+        let error = match self.attempt(id, running, &memory, parallelism, Budget::Ample).await {
+            Err(error) if is_out_of_memory(&error) => error,
+            ended => return ended,
+        };
+        // The plan goes here: it holds memory.
+        let has_sortable_join = running.plan().take().is_some_and(|plan| has_sortable_join(&plan));
+        if parallelism == Some(1) && !has_sortable_join {
+            return Err(error);
+        }
+        // Nothing was answered yet, and objects are there when all are written.
+        tracing::debug!(%error, "the query runs once more, in a way that needs less memory");
+        memory.given_back().await;
+        let memory = QueryMemory::of(&self.runtime);
+        self.attempt(id, running, &memory, Some(1), Budget::Scarce).await
+    }
+
+    /// Runs a query once.
+    async fn attempt(
+        &self,
+        id: &QueryId,
+        running: &Running,
+        memory: &Arc<QueryMemory>,
+        parallelism: Option<usize>,
+        budget: Budget,
+    ) -> Result<(QueryStats, Option<FetchedResult>)> {
+        let manner = Manner { parallelism, budget, runtime: memory.runtime(&self.runtime) };
+        tokio::select! {
+            biased;
+            () = memory.crowded() => {
+                Err(failure::out_of_memory(OPERATION, "rows on their way between partitions found no room"))
+            }
+            ended = self.carry_out(id, running, manner) => ended,
+        }
+    }
+
+    /// Runs a query from its plan to its end.
+    async fn carry_out(
+        &self,
+        id: &QueryId,
+        running: &Running,
+        manner: Manner,
+    ) -> Result<(QueryStats, Option<FetchedResult>)> {
+        let query = &running.query;
         let stop = Stop::default();
         let prepared = self
             .planner
-            .plan(query.sql.clone(), self.session(query.database.as_deref()), query.tables.clone(), parallelism, &stop)
+            .plan(query.sql.clone(), self.session(query.database.as_deref()), query.tables.clone(), manner, &stop)
             .await?;
         *running.plan() = Some(Arc::clone(&prepared.physical));
         let rows = self.threads.run(Arc::clone(&prepared.physical), prepared.context.task_ctx(), stop)?;
@@ -348,7 +396,13 @@ impl QueryEngine for EmbeddedEngine {
         let inner = &self.inner;
         let prepared = inner
             .planner
-            .plan(sql.to_owned(), inner.session(database), Vec::new(), inner.parallelism, &Stop::default())
+            .plan(
+                sql.to_owned(),
+                inner.session(database),
+                Vec::new(),
+                Manner { parallelism: inner.parallelism, budget: Budget::Ample, runtime: Arc::clone(&inner.runtime) },
+                &Stop::default(),
+            )
             .await?;
         Ok(Description {
             predicted_bytes: Some(plan::predicted_bytes(&prepared.physical)),

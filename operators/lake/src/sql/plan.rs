@@ -264,6 +264,9 @@ pub fn context(settings: &Settings) -> std::result::Result<SessionContext, SqlEr
     options.execution.parquet.pushdown_filters = false;
     options.execution.parquet.schema_force_view_types = false;
     options.optimizer.prefer_hash_join = true;
+    // What a sort keeps for merging what it spilled is a part of the limit, and `DataFusion`'s 10 MB at most.
+    let for_merges = &mut options.execution.sort_spill_reservation_bytes;
+    *for_merges = (*for_merges).min(settings.memory_bytes / 8);
     let disk = match &settings.spill_directory {
         Some(directory) => DiskManagerMode::Directories(vec![directory.clone()]),
         None => DiskManagerMode::OsTmpDirectory,

@@ -8,6 +8,19 @@ use crate::error::{Error, ErrorKind, io_kind, io_text};
 use crate::sql::error::UNSUPPORTED;
 use crate::sql::function::EvalError;
 
+/// What Trino calls the limit that is reached here.
+const OUT_OF_MEMORY: &str = "EXCEEDED_LOCAL_MEMORY_LIMIT";
+
+/// Makes the error of a query whose operators could have no more memory.
+pub(super) fn out_of_memory(operation: &'static str, why: &str) -> Error {
+    Error::new(ErrorKind::ResourcesExhausted, operation, format!("{OUT_OF_MEMORY}: {why}"))
+}
+
+/// Tells whether a query stopped because its operators could have no more memory.
+pub(super) fn is_out_of_memory(error: &Error) -> bool {
+    error.kind == ErrorKind::ResourcesExhausted && error.message.starts_with(OUT_OF_MEMORY)
+}
+
 /// Makes the error of a query that stopped.
 pub(super) fn of(operation: &'static str, error: DataFusionError) -> Error {
     match error {
@@ -83,11 +96,7 @@ fn known(operation: &'static str, error: &(dyn std::error::Error + 'static)) -> 
     }
     if let Some(error) = error.downcast_ref::<DataFusionError>() {
         return match error {
-            DataFusionError::ResourcesExhausted(text) => Some(Error::new(
-                ErrorKind::ResourcesExhausted,
-                operation,
-                format!("EXCEEDED_LOCAL_MEMORY_LIMIT: {text}"),
-            )),
+            DataFusionError::ResourcesExhausted(text) => Some(out_of_memory(operation, text)),
             DataFusionError::NotImplemented(text) => {
                 Some(Error::new(ErrorKind::UnsupportedSql, operation, format!("not supported yet: {text}")))
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
@@ -12,6 +13,7 @@ use datafusion::prelude::SessionContext;
 
 use super::failure;
 use super::information_schema;
+use super::memory::Budget;
 use super::stop::{self, Stop};
 use crate::catalog::{Catalog, View};
 use crate::error::{Error, ErrorKind, Result};
@@ -35,12 +37,21 @@ pub(super) struct Prepared {
     pub(super) views: Vec<TableName>,
 }
 
+/// How a statement is to run, whatever it says.
+#[derive(Debug, Clone)]
+pub(super) struct Manner {
+    /// Partitions that run at once; nothing takes the number of cores.
+    pub(super) parallelism: Option<usize>,
+    pub(super) budget: Budget,
+    /// The memory, and where the rest goes.
+    pub(super) runtime: Arc<RuntimeEnv>,
+}
+
 /// What a statement is planned with.
 #[derive(Debug, Clone)]
 pub(super) struct Planner {
     pub(super) storage: Storage,
     pub(super) catalog: Arc<dyn Catalog>,
-    pub(super) runtime: Arc<RuntimeEnv>,
 }
 
 impl Planner {
@@ -50,12 +61,12 @@ impl Planner {
         sql: String,
         session: Session,
         tables: Vec<QueryTable>,
-        parallelism: Option<usize>,
+        manner: Manner,
         stop: &Stop,
     ) -> Result<Prepared> {
         let planner = self.clone();
         let stop = stop.clone();
-        on_large_stack(async move { planner.plan_here(&sql, session, tables, parallelism, &stop).await }).await
+        on_large_stack(async move { planner.plan_here(&sql, session, tables, manner, &stop).await }).await
     }
 
     async fn plan_here(
@@ -63,19 +74,24 @@ impl Planner {
         sql: &str,
         session: Session,
         tables: Vec<QueryTable>,
-        parallelism: Option<usize>,
+        manner: Manner,
         stop: &Stop,
     ) -> Result<Prepared> {
         const OPERATION: &str = "plan a query";
+        let Manner { parallelism, budget, runtime } = manner;
         let (storage, catalog, now_us) = (self.storage.clone(), Arc::clone(&self.catalog), session.start_us);
         let resolver = CatalogResolver { storage, catalog, tables, now_us };
         // As Athena does, a `;` at the end is passed over.
         let sql = crate::sql::without_semicolon(sql);
         let planned = crate::sql::plan::plan(sql, &session, &resolver).await?;
-        let made = crate::sql::plan::context(&Settings { parallelism, ..Settings::default() })?;
+        let mut settings = Settings { parallelism, batch_rows: budget.batch_rows(), ..Settings::default() };
+        if let MemoryLimit::Finite(bytes) = runtime.memory_pool.memory_limit() {
+            settings.memory_bytes = bytes;
+        }
+        let made = crate::sql::plan::context(&settings)?;
         let state = SessionStateBuilder::new_from_existing(made.state())
-            .with_runtime_env(Arc::clone(&self.runtime))
-            .with_physical_optimizer_rules(stop::rules(stop))
+            .with_runtime_env(runtime)
+            .with_physical_optimizer_rules(stop::rules(budget, stop))
             .build();
         let context = SessionContext::new_with_state(state);
         let physical =

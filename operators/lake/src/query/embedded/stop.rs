@@ -27,7 +27,9 @@ use datafusion::physical_plan::joins::{
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::unnest::UnnestExec;
 
+use super::memory::Budget;
 use super::pieces::PiecesExec;
+use super::sorted_joins::SortJoins;
 use super::watched::WatchedExec;
 use crate::error::{Error, ErrorKind};
 use crate::query::table::external;
@@ -51,9 +53,13 @@ impl Stop {
     }
 }
 
-/// Returns the rules of a query's physical plan: `DataFusion`'s own, and the one that makes it stoppable.
-pub(super) fn rules(stop: &Stop) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+/// Returns the rules of a query's physical plan: `DataFusion`'s own, those of its budget, and the one that makes it stoppable.
+pub(super) fn rules(budget: Budget, stop: &Stop) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
+    if budget == Budget::Scarce {
+        let place = rules.iter().position(|rule| rule.name() == "join_selection").unwrap_or(0);
+        rules.insert(place, Arc::new(SortJoins));
+    }
     // Those behind it tie filters to the nodes of the plan, which must not change afterwards.
     let place = rules.iter().position(|rule| rule.name() == "EnsureCooperative").unwrap_or(rules.len());
     rules.insert(place, Arc::new(EnsureStoppable { stop: stop.clone() }));
@@ -106,6 +112,19 @@ impl EnsureStoppable {
         if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() {
             let Some(filter) = self.filter(join.filter(), *join.join_type()) else { return Ok(None) };
             let join = NestedLoopJoinExecBuilder::from(join).with_filter(Some(filter)).build()?;
+            return Ok(Some(Arc::new(join)));
+        }
+        if let Some(join) = node.downcast_ref::<SortMergeJoinExec>() {
+            let Some(filter) = join.filter().as_ref() else { return Ok(None) };
+            let join = SortMergeJoinExec::try_new(
+                Arc::clone(join.left()),
+                Arc::clone(join.right()),
+                join.on().to_vec(),
+                self.filter(Some(filter), join.join_type()),
+                join.join_type(),
+                join.sort_options().to_vec(),
+                join.null_equality(),
+            )?;
             return Ok(Some(Arc::new(join)));
         }
         if node.is::<UnnestExec>()

@@ -1,3 +1,5 @@
+mod memory;
+
 use std::path::Path;
 
 use super::*;
@@ -347,43 +349,6 @@ async fn a_large_result_goes_through_a_temporary_file() {
     let batches: Vec<datafusion::arrow::record_batch::RecordBatch> =
         futures::TryStreamExt::try_collect(stream).await.unwrap();
     assert_eq!(batches.iter().map(datafusion::arrow::record_batch::RecordBatch::num_rows).sum::<usize>(), 1_000_000);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_query_beyond_the_memory_limit_spills_and_ends_well() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = LakeSettings {
-        parallelism: Some(2),
-        memory_limit: 24 << 20,
-        ..LakeSettings::new(folder.path().join(".suiro"), folder.path().join("warehouse"))
-    };
-    let lake = Lake::open(settings).await.unwrap();
-    // A hundred thousand rows of some hundred bytes do not fit into 24 MiB.
-    let sql = format!(
-        "SELECT n, concat(CAST(n AS varchar), '-{}') AS text FROM ({}) AS t ORDER BY text",
-        "x".repeat(400),
-        numbers(5)
-    );
-    let stats = written(lake.engine.as_ref(), &sql, "s3://b/sorted/", "spill").await;
-    assert_eq!(stats.rows, 100_000);
-    drop(lake);
-    let left = std::fs::read_dir(folder.path().join(".suiro/tmp")).unwrap().count();
-    assert_eq!(left, 0, "temporary files are removed");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_query_that_cannot_spill_says_what_ran_out() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = LakeSettings {
-        parallelism: Some(2),
-        memory_limit: 1 << 16,
-        ..LakeSettings::new(folder.path().join(".suiro"), folder.path().join("warehouse"))
-    };
-    let lake = Lake::open(settings).await.unwrap();
-    let sql = format!("SELECT count(*) FROM ({0}) AS a JOIN ({0}) AS b ON a.n = b.n", numbers(4));
-    let error = rows(lake.engine.as_ref(), &sql).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::ResourcesExhausted, "{error}");
-    assert!(error.message.starts_with("EXCEEDED_LOCAL_MEMORY_LIMIT: "), "{error}");
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 use std::time::Duration;
 
-use super::super::plan::Prepared;
+use super::super::memory::Budget;
+use super::super::plan::{Manner, Prepared};
 use super::super::{EmbeddedEngine, Planner};
 use super::*;
 use crate::lake::{Lake, LakeSettings};
 use crate::sql::function::Session;
 use crate::temporary::TemporaryFolder;
+use datafusion::execution::runtime_env::RuntimeEnv;
 
 /// A million rows of one key; each statement pairs them with each other, a trillion times.
 const NUMBERS: &str = "WITH n AS (SELECT a * 1000 + b AS x, a * 0 AS k FROM UNNEST(sequence(1, 1000)) AS t (a) \
@@ -34,6 +36,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 
 struct Fixture {
     planner: Planner,
+    runtime: Arc<RuntimeEnv>,
     pool: Arc<ThreadPool>,
     _folder: tempfile::TempDir,
 }
@@ -46,12 +49,18 @@ impl Fixture {
         let temporary = TemporaryFolder::open(&folder.path().join("tmp")).unwrap();
         let settings = LakeSettings { parallelism: Some(2), ..settings };
         let engine = EmbeddedEngine::open(lake.storage, lake.catalog, temporary, &settings).unwrap();
-        Self { planner: engine.inner.planner.clone(), pool: Arc::clone(&engine.inner.threads), _folder: folder }
+        Self {
+            planner: engine.inner.planner.clone(),
+            runtime: engine.runtime(),
+            pool: Arc::clone(&engine.inner.threads),
+            _folder: folder,
+        }
     }
 
-    async fn plan(&self, sql: &str, parallelism: usize, stop: &Stop) -> Prepared {
+    async fn plan(&self, sql: &str, parallelism: usize, budget: Budget, stop: &Stop) -> Prepared {
         let session = Session { time_zone: "UTC".to_owned(), start_us: 0, database: None };
-        self.planner.plan(format!("{NUMBERS} {sql}"), session, Vec::new(), Some(parallelism), stop).await.unwrap()
+        let manner = Manner { parallelism: Some(parallelism), budget, runtime: Arc::clone(&self.runtime) };
+        self.planner.plan(format!("{NUMBERS} {sql}"), session, Vec::new(), manner, stop).await.unwrap()
     }
 }
 
@@ -72,15 +81,19 @@ fn is_busy(plan: &Arc<dyn ExecutionPlan>, operator: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_nobody_wants_any_more_stops_whatever_it_does() {
     let fixture = Fixture::new().await;
+    let sorted = ENDLESS.iter().filter(|(operator, _)| *operator == "HashJoinExec");
+    let sorted = sorted.map(|(_, sql)| ("SortMergeJoinExec", *sql, Budget::Scarce));
+    let statements: Vec<_> =
+        ENDLESS.iter().map(|(operator, sql)| (*operator, *sql, Budget::Ample)).chain(sorted).collect();
     // What writes objects has a plan of one thread.
-    for (parallelism, (operator, sql)) in
-        [2, 1].into_iter().flat_map(|number| ENDLESS.map(|statement| (number, statement)))
+    for (parallelism, (operator, sql, budget)) in
+        [2, 1].into_iter().flat_map(|number| statements.iter().map(move |statement| (number, *statement)))
     {
         let threads = Threads::start(2).unwrap();
         let tasks = threads.0.as_ref().unwrap().metrics();
         fixture.pool.idle().push(threads);
         let stop = Stop::default();
-        let prepared = fixture.plan(sql, parallelism, &stop).await;
+        let prepared = fixture.plan(sql, parallelism, budget, &stop).await;
         let operators = operators(&prepared.physical);
         assert!(operators.contains(&operator.to_owned()), "{sql}\n{operators:?}");
         let mut rows = fixture.pool.run(Arc::clone(&prepared.physical), prepared.context.task_ctx(), stop).unwrap();
@@ -111,7 +124,7 @@ async fn a_plan_that_nobody_wants_any_more_stops_whatever_it_does() {
 async fn threads_of_a_query_that_ended_well_are_used_again() {
     let fixture = Fixture::new().await;
     for _ in 0..3 {
-        let prepared = fixture.plan("SELECT count(*) FROM n", 2, &Stop::default()).await;
+        let prepared = fixture.plan("SELECT count(*) FROM n", 2, Budget::Ample, &Stop::default()).await;
         let rows = fixture.pool.run(prepared.physical, prepared.context.task_ctx(), Stop::default()).unwrap();
         let batches: Vec<DfResult<RecordBatch>> = rows.collect().await;
         assert_eq!(batches.iter().map(|batch| batch.as_ref().unwrap().num_rows()).sum::<usize>(), 1);

@@ -1,0 +1,100 @@
+//! Queries that need more memory than they may have.
+
+use super::*;
+
+/// How long a test waits for a query of less than a second, before it counts as stopped for good.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+async fn with_memory(folder: &Path, memory_limit: usize) -> Lake {
+    let settings = LakeSettings {
+        parallelism: Some(2),
+        memory_limit,
+        ..LakeSettings::new(folder.join(".suiro"), folder.join("warehouse"))
+    };
+    Lake::open(settings).await.unwrap()
+}
+
+/// Makes a table of a hundred thousand rows, which have 40 MB together.
+async fn with_a_table(folder: &Path) {
+    let lake = open(folder).await;
+    lake.catalog.create_database(&Database::new("web")).await.unwrap();
+    let columns = vec![Column::new("n", "bigint"), Column::new("text", "string")];
+    let (name, place) = (TableName::new("web", "big").unwrap(), Location::parse("s3://b/big/").unwrap());
+    let table = Table::new(name, columns, Vec::new(), place.clone(), TableFormat::Parquet);
+    lake.catalog.put_table(&table, Expect::Absent).await.unwrap();
+    let text = format!("concat(CAST(n AS varchar), '-{}')", "x".repeat(400));
+    let sql = format!("SELECT n, {text} AS text FROM ({}) AS t", numbers(5));
+    written(lake.engine.as_ref(), &sql, &place.to_string(), "big").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_that_need_more_memory_than_there_is_spill_whatever_they_do() {
+    let folder = tempfile::tempdir().unwrap();
+    with_a_table(folder.path()).await;
+    let lake = with_memory(folder.path(), 24 << 20).await;
+    for (sql, expected) in [
+        (
+            "SELECT count(*), sum(b.n) FROM web.big AS a JOIN web.big AS b ON a.n = b.n AND a.text <> concat(b.text, 'y')",
+            "100000|4999950000",
+        ),
+        ("SELECT count(*), count(b.n) FROM web.big AS a LEFT JOIN web.big AS b ON a.n = b.n AND b.n < 9", "100000|9"),
+        ("SELECT count(*), sum(a.n) FROM web.big AS a FULL JOIN web.big AS b ON a.text = b.text", "100000|4999950000"),
+        ("SELECT count(*) FROM web.big WHERE text IN (SELECT text FROM web.big WHERE n % 2 = 0)", "50000"),
+        (
+            "SELECT count(*) FROM web.big AS a WHERE NOT EXISTS (SELECT 1 FROM web.big AS b WHERE b.text = a.text AND b.n < 9)",
+            "99991",
+        ),
+        ("SELECT count(*), sum(c) FROM (SELECT text, count(*) AS c FROM web.big GROUP BY 1)", "100000|100000"),
+        ("SELECT count(*) FROM (SELECT DISTINCT text FROM web.big)", "100000"),
+        ("SELECT count(*) FROM (SELECT text FROM web.big UNION SELECT text FROM web.big)", "100000"),
+        ("SELECT max(r) FROM (SELECT row_number() OVER (PARTITION BY text ORDER BY n) AS r FROM web.big)", "1"),
+    ] {
+        assert_eq!(rows(lake.engine.as_ref(), sql).await.unwrap(), [expected], "{sql}");
+    }
+    // What is written has one partition from the first.
+    let sql = "SELECT a.n, b.text FROM web.big AS a JOIN web.big AS b ON a.text = b.text";
+    assert_eq!(written(lake.engine.as_ref(), sql, "s3://b/joined/", "joined").await.rows, 100_000);
+    drop(lake);
+    let left = std::fs::read_dir(folder.path().join(".suiro/tmp")).unwrap().count();
+    assert_eq!(left, 0, "temporary files are removed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_that_spill_never_wait_for_each_other_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    with_a_table(folder.path()).await;
+    // An exchange of rows that spills stopped one of ten for good.
+    for _ in 0..10 {
+        let lake = with_memory(folder.path(), 32 << 20).await;
+        let sql = "SELECT count(*) FROM (SELECT text, count(*) FROM web.big GROUP BY 1)";
+        let answer = tokio::time::timeout(PATIENCE, rows(lake.engine.as_ref(), sql)).await;
+        assert_eq!(answer.expect("it ends").unwrap(), ["100000"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_beyond_the_memory_limit_spills_and_ends_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = with_memory(folder.path(), 24 << 20).await;
+    // A hundred thousand rows of some hundred bytes do not fit into 24 MiB.
+    let sql = format!(
+        "SELECT n, concat(CAST(n AS varchar), '-{}') AS text FROM ({}) AS t ORDER BY text",
+        "x".repeat(400),
+        numbers(5)
+    );
+    let stats = written(lake.engine.as_ref(), &sql, "s3://b/sorted/", "spill").await;
+    assert_eq!(stats.rows, 100_000);
+    drop(lake);
+    let left = std::fs::read_dir(folder.path().join(".suiro/tmp")).unwrap().count();
+    assert_eq!(left, 0, "temporary files are removed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_cannot_spill_says_what_ran_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = with_memory(folder.path(), 1 << 16).await;
+    let sql = format!("SELECT cardinality(array_agg(n)) FROM ({}) AS t", numbers(5));
+    let error = rows(lake.engine.as_ref(), &sql).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::ResourcesExhausted, "{error}");
+    assert!(error.message.starts_with("EXCEEDED_LOCAL_MEMORY_LIMIT: "), "{error}");
+}
