@@ -20,11 +20,11 @@ pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
     let registry = registry(&Arc::new(door(&settings, base.listener())));
     let mut files = Vec::new();
     if command.files.is_empty() {
-        workflows_in(&settings.project, false, &mut files)?;
+        workflows_in(&settings.project, false, &mut Vec::new(), &mut files)?;
     }
     for file in &command.files {
         if file.is_dir() {
-            workflows_in(file, true, &mut files)?;
+            workflows_in(file, true, &mut Vec::new(), &mut files)?;
         } else {
             files.push(file.clone());
         }
@@ -80,11 +80,22 @@ pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
     if n_errors > 0 { Err(Failure::said(Exit::Usage)) } else { Ok(()) }
 }
 
-/// Finds the workflows of a folder in the order of their names; those of `.suiro` and hidden folders are passed over.
-fn workflows_in(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+/// Finds the workflows of a folder in the order of their names; those of `.suiro` and hidden folders are passed over. So is a link
+/// to a folder that it is in: `above` has those, without links.
+fn workflows_in(
+    folder: &Path,
+    recursive: bool,
+    above: &mut Vec<PathBuf>,
+    files: &mut Vec<PathBuf>,
+) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::of_code(code::UNREADABLE_FILE, format!("cannot read the folder `{}`: {error}", folder.display()))
     };
+    let real = std::fs::canonicalize(folder).map_err(failed)?;
+    if above.contains(&real) {
+        return Ok(());
+    }
+    above.push(real);
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         entries.push(entry.map_err(failed)?.path());
@@ -94,12 +105,13 @@ fn workflows_in(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> Res
         let hidden = entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if entry.is_dir() {
             if recursive && !hidden {
-                workflows_in(&entry, true, files)?;
+                workflows_in(&entry, true, above, files)?;
             }
         } else if is_workflow(&entry) {
             files.push(entry);
         }
     }
+    above.pop();
     Ok(())
 }
 

@@ -86,8 +86,25 @@ pub(crate) fn read_value<C: Config>(value: &Value) -> Result<C, Vec<ParamProblem
             if problems.is_empty() { Ok(config) } else { Err(problems) }
         }
         // What is wrong with a text is told above.
-        Err(_) if !problems.is_empty() => Err(problems),
+        Err(_) if !problems.is_empty() => {
+            let more = of_the_rest::<C>(params, &problems);
+            add(&mut problems, more);
+            Err(problems)
+        }
         Err(found) => Err(found),
+    }
+}
+
+/// Says what else is wrong with a config that cannot be read because of values at its top, as if these were not there; nothing
+/// when it cannot be read without them, either.
+pub(super) fn of_the_rest<C: Config>(params: &Params, wrong: &[ParamProblem]) -> Vec<ParamProblem> {
+    let mut rest = params.clone();
+    for problem in wrong {
+        rest.shift_remove(&problem.path.0);
+    }
+    match read_params::<C>(C::WHAT, &rest) {
+        Ok(config) => config.problems(),
+        Err(_) => Vec::new(),
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::Config;
 use super::document::{ConfigDocument, bytes};
-use super::file::add;
+use super::file::{add, of_the_rest};
 
 /// A config's file as it can be known before anything runs.
 #[derive(Debug)]
@@ -100,7 +100,10 @@ pub(crate) fn meaning<C: Config>(value: &Value) -> Vec<ParamProblem> {
         Ok(config) => add(&mut problems, config.problems()),
         Err(found) if problems.is_empty() => problems = found,
         // What is wrong with a text is told above.
-        Err(_) => {}
+        Err(_) => {
+            let more = of_the_rest::<C>(params, &problems);
+            add(&mut problems, more);
+        }
     }
     problems
 }

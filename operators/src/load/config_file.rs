@@ -127,6 +127,17 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_limit_does_not_hide_what_else_is_wrong() {
+        let message = read(
+            "in: {type: file, path: a.csv, parser: {type: csv, columns: [{name: a, type: long}]}}\nmax_rejected: 12 %%\n\
+             out: {type: table, database: web, table: t, partition_by: {dt: day}}\n",
+        )
+        .unwrap_err();
+        let places: Vec<&str> = message.lines().skip(1).filter_map(|line| line.trim().split(": ").next()).collect();
+        assert_eq!(places, ["access.yml:2:15", "access.yml:3:64"], "{message}");
+    }
+
+    #[test]
     fn what_a_schema_cannot_say_has_its_place_too() {
         let message = read(
             "in:\n  type: file\n  path: a.csv\n  parser:\n    type: csv\n    columns:\n      - {name: a, type: long}\n      \

@@ -384,7 +384,7 @@ mod tests {
         let (gzip, zstd) = (gzip(b"a\n"), zstd::encode_all(&b"a\n"[..], 1).unwrap());
         for (name, whole, beginning) in [("gzip", gzip, &[0x1F][..]), ("zstd", zstd, &[0x28, 0xB5, 0x2F])] {
             let end = whole.len();
-            for rest in [&b"x"[..], b"garbage", &[0; 512], beginning] {
+            for rest in [&b"x"[..], b"garbage", b"\0\0\0x", beginning] {
                 let error = read_all([&whole[..], rest].concat()).unwrap_err();
                 assert_eq!(error.kind, ErrorKind::InvalidData);
                 let expected = if rest == beginning {
@@ -403,6 +403,16 @@ mod tests {
                 assert_eq!(error.message, expected, "{name} {rest:?}");
             }
         }
+    }
+
+    #[test]
+    fn zeros_after_the_end_of_gzip_are_passed_over() {
+        for zeros in [1, 512, 1 << 20] {
+            assert_eq!(read_all([gzip(b"a\n"), gzip(b"b\n"), vec![0; zeros]].concat()).unwrap(), b"a\nb\n");
+        }
+        // Another member does not follow zeros.
+        let error = read_all([gzip(b"a\n"), vec![0; 9], gzip(b"b\n")].concat()).unwrap_err();
+        assert!(error.message.starts_with("broken gzip: its stream ends at byte "), "{error}");
     }
 
     #[test]

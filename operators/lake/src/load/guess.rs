@@ -1,7 +1,7 @@
 //! Guesses names and types of columns from the start of an input.
 //!
 //! What it looks at depends on the content alone: the first 10,000 records within the first 4 MiB of the first file that is
-//! not empty. A type is guessed only when every value that is not NULL is of it; in this order: `boolean` (`true`, `false`),
+//! not empty, or its first line, if that is longer. A type is guessed only when every value that is not NULL is of it; in this order: `boolean` (`true`, `false`),
 //! `bigint` (without leading zeros), `double` (which keeps every digit), `date` (`2024-02-29`), `timestamp` (ISO 8601, or one of the formats below),
 //! `varchar`. Nested JSON values are `json`. A column that holds nothing is `varchar`.
 

@@ -24,6 +24,7 @@ use tokio::runtime::Handle;
 use self::state::Stage;
 pub use self::state::{LoadControl, LoadState, LoadToken};
 pub(crate) use self::state::{Plan, WrittenLoad};
+use super::chunk::MAX_RECORD_BYTES;
 use super::config::{InputConfig, LoadConfig, OutputConfig, ParserConfig, StagedOutput, TableOutput};
 use super::empty;
 use super::file_output::{self, FolderDestination};
@@ -123,24 +124,37 @@ async fn guess(parser: ParserConfig, files: Vec<InputFile>, lake: &Lake) -> Resu
         for file in &files {
             name = &file.name;
             let mut input = file.open(&storage, &runtime)?;
-            sample.resize(SAMPLE_BYTES, 0);
-            let mut length = 0;
-            while length < SAMPLE_BYTES {
-                let read = input.read(&mut sample[length..])?;
-                if read == 0 {
+            sample.clear();
+            // A first line that is longer than the sample is read whole: there would be nothing to guess from.
+            while sample.is_empty() || (!is_end && sample.len() < MAX_RECORD_BYTES && !sample.contains(&b'\n')) {
+                let wanted = (2 * sample.len()).max(SAMPLE_BYTES);
+                is_end = fill(&mut sample, wanted, &mut |buffer| input.read(buffer))?;
+                if sample.is_empty() {
                     break;
                 }
-                length += read;
             }
-            is_end = length < SAMPLE_BYTES;
-            sample.truncate(length);
-            if length > 0 {
+            if !sample.is_empty() {
                 break;
             }
         }
         Layout::guessed(&parser, name, &sample, is_end)
     })
     .await
+}
+
+/// Reads until there are `wanted` bytes, and tells whether the input ended before.
+fn fill(sample: &mut Vec<u8>, wanted: usize, read: &mut dyn FnMut(&mut [u8]) -> Result<usize>) -> Result<bool> {
+    let mut length = sample.len();
+    sample.resize(wanted, 0);
+    while length < wanted {
+        let read = read(&mut sample[length..])?;
+        if read == 0 {
+            break;
+        }
+        length += read;
+    }
+    sample.truncate(length);
+    Ok(length < wanted)
 }
 
 /// Runs work that waits on a thread made for it.

@@ -1,4 +1,5 @@
-//! The members of a gzip file one after the other, and what may follow the last of them: nothing.
+//! The members of a gzip file one after the other, and what may follow the last of them: nothing but zeros, with which writers of
+//! whole blocks fill the last one (GNU gzip and Python's `gzip` pass them over, too).
 
 use std::io::{self, BufRead, Read};
 
@@ -27,15 +28,12 @@ impl<R: BufRead> Members<R> {
     fn next(&mut self) -> io::Result<()> {
         let Some(ended) = self.member.take() else { return Ok(()) };
         let mut raw = ended.into_inner();
-        let rest = loop {
-            match raw.fill_buf() {
-                Ok(rest) => break rest,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        };
+        let rest = available(&mut raw)?;
         if rest.is_empty() {
             return Ok(());
+        }
+        if rest.starts_with(&[0]) {
+            return padding(&mut raw);
         }
         // The rest may begin with the last byte of a buffer; then the header's reader judges the second.
         if !rest.iter().zip(MAGIC).all(|(found, expected)| *found == expected) {
@@ -43,6 +41,34 @@ impl<R: BufRead> Members<R> {
         }
         self.member = Some(GzDecoder::new(raw));
         Ok(())
+    }
+}
+
+/// Returns the bytes that are there, none at the end.
+fn available<R: BufRead>(raw: &mut R) -> io::Result<&[u8]> {
+    loop {
+        match raw.fill_buf() {
+            Ok(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // What is buffered is given again, and nothing is read.
+    raw.fill_buf()
+}
+
+/// Reads zeros to the end.
+fn padding<R: BufRead>(raw: &mut R) -> io::Result<()> {
+    loop {
+        let rest = available(raw)?;
+        if rest.is_empty() {
+            return Ok(());
+        }
+        if rest.iter().any(|byte| *byte != 0) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, FollowedBySomething));
+        }
+        let length = rest.len();
+        raw.consume(length);
     }
 }
 

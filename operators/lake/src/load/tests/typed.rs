@@ -52,6 +52,26 @@ async fn a_partition_is_written_under_the_text_that_the_catalog_has_of_it() {
 }
 
 #[tokio::test]
+async fn a_partition_that_was_registered_meanwhile_by_another_text_is_the_one() {
+    let fixture = Fixture::new();
+    let lake = fixture.lake().await;
+    let name = with_months(&lake).await;
+    fixture.write("in/a.csv", "7,1\n");
+    let mut state = plan(&read(&config("m", 0)), &lake, token("one"), fixture.base()).await.unwrap();
+    while state.written().is_none() {
+        state = advance(&lake, state, &LoadControl::default()).await.unwrap();
+    }
+    let values = vec!["07".to_owned()];
+    let sales = lake.catalog.table(&name).await.unwrap().unwrap();
+    let partition = sales.new_partition(values.clone(), sales.hive_location(&values).unwrap());
+    lake.catalog.put_partition(&name, &partition, Expect::Absent).await.unwrap();
+    while state.report().is_none() {
+        state = advance(&lake, state, &LoadControl::default()).await.unwrap();
+    }
+    assert_eq!(table(&lake, "shop", "sales").await, owned(&[("07", &["7|1"]), ("08", &[]), ("9", &[])]));
+}
+
+#[tokio::test]
 async fn one_partition_in_two_texts_is_refused_before_anything_is_written() {
     let fixture = Fixture::new();
     let lake = fixture.lake().await;
@@ -129,4 +149,20 @@ async fn guessed_columns_follow_the_table() {
         error.message,
         "the load does not fit table `web.t`: column `price` is double in the table, and date in the load"
     );
+}
+
+#[tokio::test]
+async fn a_first_line_that_is_longer_than_what_is_looked_at_is_guessed_from_whole() {
+    let fixture = Fixture::new();
+    let config = serde_json::json!({
+        "in": {"type": "file", "path": "in/*.jsonl", "parser": {"type": "jsonl"}},
+        "out": {"type": "table", "database": "web", "table": "t"},
+    });
+    fixture.write("in/a.jsonl", format!("{{\"text\": \"{}\", \"n\": 1}}\n{{\"n\": 2}}\n", "x".repeat(9 << 20)));
+    let report = fixture.run(&config, "one").await.unwrap();
+    assert_eq!((report.rows, report.rejected), (2, 0));
+    let columns =
+        fixture.lake().await.catalog.table(&TableName::new("web", "t").unwrap()).await.unwrap().unwrap().columns;
+    let columns: Vec<_> = columns.iter().map(|column| (column.name.as_str(), column.hive_type.as_str())).collect();
+    assert_eq!(columns, [("text", "string"), ("n", "bigint")]);
 }
