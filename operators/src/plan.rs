@@ -90,12 +90,16 @@ pub async fn plan(door: &LakeDoor, is_there: bool, project: &Path, task: &Planne
             None
         };
         let lake = lake.as_ref();
-        let before = if is_there { None } else { door.storage_before_lake().map_err(task_error)? };
-        let storage = lake.map(|lake| &lake.storage).or(before.as_ref());
         match operator {
             "load" => load_of_files(lake, project, task, &params, &mut plan).await,
             _ if operator.starts_with("metrics.") => metric_tiers(lake, project, task, operator, &mut plan).await,
-            _ => athena(lake, storage, project, task, &params, &mut plan).await,
+            _ => {
+                let reads_sql = matches!(operator, "athena.query" | "athena.apas" | "athena.ctas");
+                let before =
+                    if reads_sql && !is_there { door.storage_before_lake().map_err(task_error)? } else { None };
+                let storage = lake.map(|lake| &lake.storage).or(before.as_ref());
+                athena(lake, storage, project, task, &params, &mut plan).await
+            }
         }
     };
     if let Err(error) = filled.await {
@@ -377,7 +381,9 @@ async fn load_of_files(
             let keys: Vec<String> =
                 out.partition_by.iter().map(|(key, expression)| format!("{key} = {expression}")).collect();
             if !keys.is_empty() {
-                plan.lines.push(format!("partitions by {}", keys.join(", ")));
+                let there = partitions_that_are_there(lake, &out.database, &out.table).await?;
+                let there = there.map_or_else(String::new, |there| format!(", as its lines say: {there}"));
+                plan.lines.push(format!("partitions by {}{there}", keys.join(", ")));
             }
         }
         OutputConfig::File(out) => plan.lines.push(format!("writes files below {}", out.path)),
@@ -385,6 +391,31 @@ async fn load_of_files(
         OutputConfig::Staged(_) => {}
     }
     Ok(())
+}
+
+/// Says which partitions a load finds in its table: those it writes are known when its lines are read. None without the table.
+async fn partitions_that_are_there(
+    lake: Option<&Lake>,
+    database: &str,
+    table: &str,
+) -> Result<Option<String>, TaskError> {
+    let (Some(lake), false) = (lake, is_unknown(database) || is_unknown(table)) else { return Ok(None) };
+    let name = table_name(database, table)?;
+    let Some(table) = lake.catalog.table(&name).await.map_err(task_error)? else { return Ok(None) };
+    let partitions = lake.catalog.partitions(&name).await.map_err(task_error)?;
+    let named = |values: &[String]| {
+        let pairs = table.partition_keys.iter().zip(values).map(|(key, value)| format!("{}={value}", key.name));
+        pairs.collect::<Vec<_>>().join("/")
+    };
+    let mut names: Vec<String> = partitions.iter().map(|partition| named(&partition.values)).collect();
+    names.sort_unstable();
+    Ok(Some(match names.as_slice() {
+        [] => "none is there".to_owned(),
+        [only] => format!("{only} is there"),
+        [first, .., last] => {
+            format!("{} are there, {first} to {last}", words::figure(u64::try_from(names.len()).unwrap_or(u64::MAX)))
+        }
+    }))
 }
 
 /// Where the files of a task are.

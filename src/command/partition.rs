@@ -13,7 +13,7 @@ use operators::Purpose;
 use serde_json::json;
 
 use super::metrics::astray;
-use super::table::{find, name};
+use super::table::{find, name, stored_as};
 use crate::cli;
 use crate::compose::Base;
 use crate::failure::Failure;
@@ -166,6 +166,7 @@ async fn show(base: &Base, lake: &Lake, found: &catalog::Table, values: &[String
     }
     base.output.line(&format!("{} {name}", found.name))?;
     base.output.line(&format!("location {}", partition.location))?;
+    base.output.line(&stored_as(&partition.storage))?;
     if !partition.parameters.is_empty() {
         base.output.line("")?;
         let mut rows = table(&["parameter", "value"]);

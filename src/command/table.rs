@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use engine::diagnostic::code;
 use lake::Lake;
-use lake::catalog::{self, Partition};
+use lake::catalog::{self, Partition, TableFormat};
 use lake::name::TableName;
 use lake::publish::record::Record;
 use lake::words::{bytes, figure};
@@ -70,6 +70,22 @@ pub(crate) async fn find(lake: &Lake, name: &TableName) -> Result<catalog::Table
     })
 }
 
+/// Says in a line how a table or partition is stored: its format, and its buckets where it has some.
+pub(crate) fn stored_as(storage: &catalog::Storage) -> String {
+    let format = match TableFormat::of(storage) {
+        Some(format) => format.to_string(),
+        None if storage.serde.is_empty() => "not said".to_owned(),
+        None => storage.serde.clone(),
+    };
+    let detail = &storage.detail;
+    match detail.bucket_count.and_then(|count| u64::try_from(count).ok()) {
+        Some(count) if count > 0 => {
+            format!("format   {format}, {} by {}", counted(count, "bucket"), detail.bucket_columns.join(", "))
+        }
+        _ => format!("format   {format}"),
+    }
+}
+
 /// The rows and bytes of a partition, as its publish recorded them.
 fn figures(partition: &Partition) -> Result<(u64, u64), Failure> {
     let record = Record::read(&partition.parameters)?;
@@ -128,6 +144,7 @@ async fn show(base: &Base, lake: &Lake, name: &TableName) -> Result<(), Failure>
     base.output.line(&format!("{}  ({})", found.name, found.table_type.to_lowercase().replace('_', " ")))?;
     if let Some(location) = &found.location {
         base.output.line(&format!("location {location}"))?;
+        base.output.line(&stored_as(&found.storage))?;
     }
     base.output.line("")?;
     let mut rows = table(&["column", "type", "remark"]);

@@ -294,7 +294,7 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     async fn drop_table(&self, name: &TableName) -> Result<bool>;
     /// Returns a partition.
     async fn partition(&self, name: &TableName, values: &[String]) -> Result<Option<Partition>>;
-    /// Lists the partitions in the order of their values.
+    /// Lists the partitions in the order of their values; none of a table that is not there.
     async fn partitions(&self, name: &TableName) -> Result<Vec<Partition>>;
     /// Makes or replaces a partition; returns it as kept.
     ///

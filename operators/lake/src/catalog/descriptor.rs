@@ -34,6 +34,21 @@ pub enum TableFormat {
     Orc,
 }
 
+impl std::fmt::Display for TableFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Parquet => "Parquet",
+            Self::Delimited => "text with a delimiter",
+            Self::OpenCsv => "CSV",
+            Self::HiveJson | Self::OpenxJson => "JSON lines",
+            Self::Regex => "text by a regular expression",
+            Self::Grok => "text by a Grok pattern",
+            Self::Avro => "Avro",
+            Self::Orc => "ORC",
+        })
+    }
+}
+
 struct Classes {
     format: TableFormat,
     classification: &'static str,

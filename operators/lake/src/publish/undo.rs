@@ -43,9 +43,13 @@ pub struct OtherVersion {
     pub is_there: bool,
 }
 
-/// What a location is that is no version of a partition.
+/// What a location is that a publish replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NoVersion {
+enum Before {
+    /// A version in this ledger.
+    Version(VersionState),
+    /// It has the name of a version, and this ledger does not know it (any more).
+    Unknown,
     /// It belongs to the version of a whole table.
     Part,
     /// Somebody else wrote it.
@@ -198,26 +202,27 @@ impl Lake {
         let record = Record::read(&partition.parameters)?;
         let Some(location) = record.and_then(|record| record.previous_location) else { return Ok(None) };
         let direction = Direction::of(&partition.parameters);
-        if self.no_version_of_its_own(&location).await?.is_some() {
-            return Ok(None);
-        }
-        let is_there = match self.other(direction, &partition.parameters, &partition.location).await {
-            Ok(_) => true,
-            Err(error) if error.kind == ErrorKind::NotFound => false,
-            Err(error) => return Err(error),
+        let is_there = match self.before(&location).await? {
+            Before::Part | Before::Foreign => return Ok(None),
+            Before::Unknown => false,
+            Before::Version(state) => match self.kept_record(direction, state, &location).await {
+                Ok(_) => true,
+                Err(error) if error.kind == ErrorKind::NotFound => false,
+                Err(error) => return Err(error),
+            },
         };
         Ok(Some(OtherVersion { direction, location, is_there }))
     }
 
-    /// Says why a location that a publish replaced is none that an undo leads to; none for a version.
-    async fn no_version_of_its_own(&self, location: &Location) -> Result<Option<NoVersion>> {
-        if self.versions.version(location).await?.is_some() {
-            return Ok(None);
+    /// Says what a location is that a publish replaced.
+    async fn before(&self, location: &Location) -> Result<Before> {
+        if let Some(version) = self.versions.version(location).await? {
+            return Ok(Before::Version(version.state));
         }
         if self.part_of_version(location).await? {
-            return Ok(Some(NoVersion::Part));
+            return Ok(Before::Part);
         }
-        Ok((!crate::storage::is_version_name(location.file_name())).then_some(NoVersion::Foreign))
+        Ok(if crate::storage::is_version_name(location.file_name()) { Before::Unknown } else { Before::Foreign })
     }
 
     /// Tells whether a location is below a version.
@@ -256,34 +261,37 @@ impl Lake {
         let record = Record::read(parameters)?.ok_or_else(|| direction.no_version("it was not published by suiro"))?;
         let to = record.previous_location.clone();
         let to = to.ok_or_else(|| direction.no_version("there is no version before it"))?;
-        match self.no_version_of_its_own(&to).await? {
-            Some(NoVersion::Part) => return Err(gone(direction, "is a part of a table's version", &to)),
-            Some(NoVersion::Foreign) => {
+        let earlier = match self.before(&to).await? {
+            Before::Part => return Err(gone(direction, "is a part of a table's version", &to)),
+            Before::Foreign => {
                 return Err(gone(direction, "was not written by suiro, and stays where it is", &to)
                     .help("`athena.add_partition>` with its `location` points the partition to it again"));
             }
-            None => {}
+            Before::Unknown if self.storage.has_data(&to).await? => {
+                return Err(gone(direction, "is in another ledger of versions than this one", &to)
+                    .help("undo it with the project and the profile that published it"));
+            }
+            Before::Unknown => return Err(gone(direction, "is no longer kept", &to)),
+            Before::Version(state) => self.kept_record(direction, state, &to).await?,
+        };
+        Ok((Record { previous_location: Some(current.clone()), ..earlier }, to))
+    }
+
+    /// Returns what was recorded of a version, which is there whole.
+    async fn kept_record(&self, direction: Direction, state: VersionState, version: &Location) -> Result<Record> {
+        if !matches!(state, VersionState::Retired | VersionState::Published | VersionState::Lost) {
+            return Err(gone(direction, "is no longer kept", version));
         }
-        let kept = self.versions.version(&to).await?;
-        if kept.is_none() && self.storage.has_data(&to).await? {
-            return Err(gone(direction, "is in another ledger of versions than this one", &to)
-                .help("undo it with the project and the profile that published it"));
-        }
-        if !kept.is_some_and(|kept| {
-            matches!(kept.state, VersionState::Retired | VersionState::Published | VersionState::Lost)
-        }) {
-            return Err(gone(direction, "is no longer kept", &to));
-        }
-        let marker = self.storage.marker(&to).await?;
-        let earlier = marker
+        let marker = self.storage.marker(version).await?;
+        let record = marker
             .and_then(|marker| marker.record)
             .and_then(|value| serde_json::from_value::<Record>(value).ok())
-            .ok_or_else(|| gone(direction, "has lost its record", &to))?;
-        let bytes: u64 = self.storage.list_data(&to).await?.iter().map(|object| object.bytes).sum();
-        if bytes < earlier.bytes {
-            return Err(gone(direction, "has lost objects", &to));
+            .ok_or_else(|| gone(direction, "has lost its record", version))?;
+        let bytes: u64 = self.storage.list_data(version).await?.iter().map(|object| object.bytes).sum();
+        if bytes < record.bytes {
+            return Err(gone(direction, "has lost objects", version));
         }
-        Ok((Record { previous_location: Some(current.clone()), ..earlier }, to))
+        Ok(record)
     }
 }
 

@@ -78,12 +78,10 @@ impl TypedPartitions {
             return Ok(None);
         }
         let mut by_meaning: HashMap<Vec<String>, Vec<PartitionValues>> = HashMap::new();
-        if catalog.table(&table.name).await?.is_some() {
-            for partition in catalog.partitions(&table.name).await? {
-                // What nobody can read is found by its text alone.
-                let meaning = meaning(table, &partition.values).unwrap_or_else(|_| partition.values.clone());
-                by_meaning.entry(meaning).or_default().push(partition.values);
-            }
+        for partition in catalog.partitions(&table.name).await? {
+            // What nobody can read is found by its text alone.
+            let meaning = meaning(table, &partition.values).unwrap_or_else(|_| partition.values.clone());
+            by_meaning.entry(meaning).or_default().push(partition.values);
         }
         Ok(Some(Self { table: table.clone(), by_meaning }))
     }

@@ -34,6 +34,8 @@ mod url;
 use arrow::array::ArrayRef;
 
 use super::types::Type;
+/// The function by which INSERT fits texts into columns.
+pub use fitting::NAME as FIT;
 
 /// A function of the dialect.
 #[derive(Debug)]

@@ -93,15 +93,16 @@ impl Lake {
             layout: plan.layout(),
         };
         let register = request.options.register;
+        if register
+            && plan.replaces.is_none()
+            && let Some(values) = &plan.values
+        {
+            self.refuse_second_text(&table, values).await?;
+        }
         let (location, published) = match request.options.mode {
             PublishMode::Versioned if register => {
                 let published = match &plan.values {
-                    Some(values) => {
-                        if plan.replaces.is_none() {
-                            self.refuse_second_text(&table, values).await?;
-                        }
-                        self.publish_partition(&table, values, &new).await?
-                    }
+                    Some(values) => self.publish_partition(&table, values, &new).await?,
                     None => self.publish_whole(&table, &written.stats.objects, &new).await?,
                 };
                 (submitted.prefix.clone(), published)

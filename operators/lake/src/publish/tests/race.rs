@@ -119,6 +119,33 @@ async fn two_texts_of_one_value_are_one_partition_whoever_is_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_was_registered_meanwhile_by_another_text_is_the_one() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    let name = TableName::new("web", "monthly").unwrap();
+    let place = Location::parse("s3://warehouse/web/monthly/").unwrap();
+    let columns = vec![Column::new("k", "string"), Column::new("n", "bigint")];
+    let table = Table::new(name.clone(), columns, vec![Column::new("m", "int")], place, TableFormat::Parquet);
+    let table = lake.catalog.put_table(&table, Expect::Absent).await.unwrap();
+    for (mode, ours, theirs) in [(PublishMode::Versioned, "9", "09"), (PublishMode::InPlace, "7", "07")] {
+        let values = IndexMap::from([("m".to_owned(), ours.to_owned())]);
+        let mut request =
+            PublishRequest { target: Target::Partition { table: name.clone(), values }, ..request("d", ONE) };
+        request.options.mode = mode;
+        let Step::Next(planned) = lake.plan_publish(&request).await.unwrap() else { panic!("it proceeds") };
+        // Who registers a partition gives it the text that it has in its place.
+        let registered = vec![theirs.to_owned()];
+        let partition = table.new_partition(registered.clone(), table.hive_location(&registered).unwrap());
+        lake.catalog.put_partition(&name, &partition, Expect::Absent).await.unwrap();
+        let outcome = go_on(&lake, &request, &Mutex::new(Some(planned))).await.unwrap();
+        assert_eq!(outcome.partition, IndexMap::from([("m".to_owned(), theirs.to_owned())]), "{mode:?}");
+        assert_eq!(shown(&lake, &format!("SELECT k FROM web.monthly WHERE m = {ours}")).await, ["a"], "{mode:?}");
+    }
+    let partitions = lake.catalog.partitions(&name).await.unwrap();
+    assert_eq!(partitions.iter().map(|partition| partition.values.join("/")).collect::<Vec<_>>(), ["07", "09"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_writer_that_is_always_overtaken_gives_up() {
     let world = World::new().await;
     let lake = world.open(CrashPoints::default()).await;

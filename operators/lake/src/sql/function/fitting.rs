@@ -4,7 +4,7 @@ use super::kernel::{Evaluated, bad_cast, bigint, each, form, text};
 use super::{Argument, Call, Function};
 
 /// The name: no text of a user says it but in quotes.
-pub(super) const NAME: &str = "$fit";
+pub const NAME: &str = "$fit";
 
 /// The family: a text, how many characters fit, and what to say of one that has more. Blanks at the end may go.
 pub(super) static FAMILY: &[Function] =

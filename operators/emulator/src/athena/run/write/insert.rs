@@ -11,6 +11,7 @@ use lake::publish::{AvroCompression, Buckets, Compression, Format, OrcCompressio
 use lake::query::ResultColumn;
 use lake::sql::Type;
 use lake::sql::coerce::{can_coerce, common_super_type};
+use lake::sql::function::FIT;
 use lake::storage::{Marker, MarkerKind};
 use lake::{Error, ErrorKind, Result};
 
@@ -206,7 +207,7 @@ fn cast(source: &str, value: &Type, column: &Type) -> String {
             let message =
                 format!("Cannot truncate non-space characters when casting from {value} to {column} on INSERT");
             let message = literal(&message);
-            format!("CAST(\"$fit\"(CAST({source} AS varchar), {fits}, {message}) AS {column})")
+            format!("CAST(\"{FIT}\"(CAST({source} AS varchar), {fits}, {message}) AS {column})")
         }
         _ => format!("CAST({source} AS {column})"),
     }
