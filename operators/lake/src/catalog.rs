@@ -7,6 +7,7 @@ pub mod ddl;
 pub mod descriptor;
 pub mod detail;
 mod history;
+mod identity;
 mod sqlite;
 mod validate;
 pub mod view;
@@ -24,6 +25,7 @@ pub use aws::AwsCatalog;
 pub use descriptor::TableFormat;
 pub use detail::{PartitionDetail, StorageDetail, TableDetail};
 pub use history::{Archive, ColumnStatistics, GlueCatalog};
+pub use identity::CatalogIdentity;
 pub use sqlite::SqliteCatalog;
 pub use view::{ATHENA_CATALOG, View, ViewColumn};
 
@@ -258,6 +260,14 @@ impl Table {
 /// [`Catalog::replace_table`] takes several (see `catalog/aws/replace.rs`).
 #[async_trait]
 pub trait Catalog: Debug + Send + Sync + 'static {
+    /// Returns which catalog it is: the same for all who use it, from whatever machine and place, and another one for every other
+    /// catalog. None of one that was never asked to be known by anything: looking gives it no id.
+    async fn identity(&self) -> Result<Option<CatalogIdentity>>;
+    /// The same, of one that is known by its id from now on.
+    ///
+    /// # Errors
+    /// `PermissionDenied` where nothing can be written and there is none.
+    async fn make_identity(&self) -> Result<CatalogIdentity>;
     /// Lists the databases by name.
     async fn databases(&self) -> Result<Vec<Database>>;
     /// Returns a database.

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result, WHEN_FULL};
 pub(crate) use look::open_to_look;
 
 /// The form of the tables; a file with a higher number was written by a newer suiro.
-const FORM: i64 = 3;
+const FORM: i64 = 4;
 
 /// The name of the file below the state's folder.
 pub(crate) const FILE: &str = "catalog.sqlite";

@@ -53,6 +53,10 @@ pub struct AwsClients {
     pub glue: aws_sdk_glue::Client,
     /// Athena.
     pub athena: aws_sdk_athena::Client,
+    /// STS, which knows whose account it is.
+    pub(crate) sts: aws_sdk_sts::Client,
+    /// The address of Glue, when it is not that of AWS.
+    pub(crate) glue_endpoint: Option<String>,
     /// The address of S3, when it is not that of AWS.
     pub(crate) s3_endpoint: Option<String>,
     /// The address of Athena, when it is not that of AWS.
@@ -70,7 +74,8 @@ impl AwsClients {
     /// As [`AwsClients::open_heard`].
     pub async fn open(settings: &AwsSettings, clock: Arc<dyn Clock>) -> Result<Self> {
         let listener: Arc<dyn Listener> = Arc::new(Deaf);
-        Self::open_heard(settings, clock, &listener).await
+        // Finding credentials knows many ways, and all of them are in its future.
+        Box::pin(Self::open_heard(settings, clock, &listener)).await
     }
 
     /// Finds the region and the credentials, and makes the clients. Nothing is sent but what finding credentials needs (STS,
@@ -97,6 +102,10 @@ impl AwsClients {
         if let Some(endpoint) = endpoint(settings, settings.endpoints.athena.as_ref()) {
             athena = athena.endpoint_url(endpoint);
         }
+        let mut sts = aws_sdk_sts::config::Builder::from(&config);
+        if let Some(endpoint) = endpoint(settings, settings.endpoints.sts.as_ref()) {
+            sts = sts.endpoint_url(endpoint);
+        }
         let reach = |service, own| {
             let address = endpoint_of(service, &config, settings, own);
             let is_of_aws = || format!("its address in {region}");
@@ -105,11 +114,14 @@ impl AwsClients {
         let glue = glue.interceptor(reach("Glue", settings.endpoints.glue.as_ref())).retry_partition(own_tries());
         let athena =
             athena.interceptor(reach("Athena", settings.endpoints.athena.as_ref())).retry_partition(own_tries());
+        let sts = sts.interceptor(reach("STS", settings.endpoints.sts.as_ref())).retry_partition(own_tries());
         Ok(Self {
             settings: Arc::new(settings.clone()),
             region,
             glue: aws_sdk_glue::Client::from_conf(glue.build()),
             athena: aws_sdk_athena::Client::from_conf(athena.build()),
+            sts: aws_sdk_sts::Client::from_conf(sts.build()),
+            glue_endpoint: endpoint_of("Glue", &config, settings, settings.endpoints.glue.as_ref()),
             s3_endpoint: endpoint_of("S3", &config, settings, settings.endpoints.s3.as_ref()),
             athena_endpoint: endpoint_of("Athena", &config, settings, settings.endpoints.athena.as_ref()),
             listener: Arc::clone(listener),

@@ -11,12 +11,15 @@
 //!   our writes, and a hash of its content, which tells foreign ones. The parameter is not shown.
 //! - `replace_table` takes several calls, see there.
 //!
+//! Which catalog it is, is known by its account, which STS tells (see `identity.rs`).
+//!
 //! It needs the IAM actions `glue:GetDatabase`, `glue:GetDatabases`, `glue:GetTable`, `glue:GetTables`, `glue:GetPartition`,
 //! `glue:GetPartitions`, and for writing `glue:CreateDatabase`, `glue:DeleteDatabase`, `glue:CreateTable`, `glue:UpdateTable`,
 //! `glue:DeleteTable`, `glue:CreatePartition`, `glue:BatchCreatePartition`, `glue:UpdatePartition`,
 //! `glue:BatchUpdatePartition`, `glue:DeletePartition`, `glue:BatchDeletePartition`.
 
 mod convert;
+mod identity;
 mod locks;
 mod partition;
 mod replace;
@@ -29,13 +32,14 @@ use async_trait::async_trait;
 use aws_sdk_glue::Client;
 use aws_sdk_glue::types::DatabaseInput;
 
-use super::{Catalog, Database, Expect, Partition, Table, validate};
+use super::{Catalog, CatalogIdentity, Database, Expect, Partition, Table, validate};
 use crate::aws::error::of as failed;
 use crate::aws::{AwsClients, Call};
 use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::TableName;
+use identity::Identity;
 use locks::Locks;
 
 /// The catalog of an AWS account.
@@ -43,6 +47,7 @@ use locks::Locks;
 pub struct AwsCatalog {
     glue: Client,
     catalog_id: Option<String>,
+    identity: Identity,
     clock: Arc<dyn Clock>,
     locks: Locks,
     crash_points: CrashPoints,
@@ -54,6 +59,7 @@ impl AwsCatalog {
         Self {
             glue: clients.glue.clone(),
             catalog_id: clients.settings.catalog_id.clone(),
+            identity: Identity::of(clients),
             clock,
             locks: Locks::default(),
             crash_points,
@@ -82,6 +88,14 @@ fn missing(call: Call, what: &str) -> Error {
 
 #[async_trait]
 impl Catalog for AwsCatalog {
+    async fn identity(&self) -> Result<Option<CatalogIdentity>> {
+        self.identity.get().await.map(Some)
+    }
+
+    async fn make_identity(&self) -> Result<CatalogIdentity> {
+        self.identity.get().await
+    }
+
     async fn databases(&self) -> Result<Vec<Database>> {
         const CALL: Call = Call { operation: "list databases", action: "glue:GetDatabases" };
         let mut pages = self.glue.get_databases().set_catalog_id(self.catalog_id()).into_paginator().send();

@@ -1,6 +1,7 @@
 //! The embedded catalog: Glue's model in `SQLite`, one transaction a call.
 
 mod glue;
+mod identity;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -10,7 +11,7 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{Archive, Catalog, Column, Database, Expect, Partition, PartitionValues, Table, validate};
+use super::{Archive, Catalog, CatalogIdentity, Column, Database, Expect, Partition, PartitionValues, Table, validate};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::TableName;
@@ -203,6 +204,14 @@ impl SqliteCatalog {
 
 #[async_trait]
 impl Catalog for SqliteCatalog {
+    async fn identity(&self) -> Result<Option<CatalogIdentity>> {
+        self.read_identity().await
+    }
+
+    async fn make_identity(&self) -> Result<CatalogIdentity> {
+        self.put_identity().await
+    }
+
     async fn databases(&self) -> Result<Vec<Database>> {
         let rows = sqlx::query("SELECT name, body FROM catalog_database ORDER BY name")
             .fetch_all(&self.pool)

@@ -85,4 +85,11 @@ CREATE TABLE IF NOT EXISTS version_visible (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS version_prefix_table ON version_prefix (database_name, table_name);
 
-PRAGMA user_version = 3;
+-- Form 4: which catalog it is, once somebody has asked: an id by chance, and the folder that it was made in, for people.
+CREATE TABLE IF NOT EXISTS catalog_identity (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    id TEXT NOT NULL,
+    made_in TEXT
+) STRICT;
+
+PRAGMA user_version = 4;

@@ -67,7 +67,7 @@ async fn publishing_goes_on_with_a_file_of_the_second_form() {
     let form: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut now).await.unwrap();
     let roots: Vec<String> = sqlx::query_scalar("SELECT location FROM version_root").fetch_all(&mut now).await.unwrap();
     let visible: i64 = sqlx::query_scalar("SELECT count(*) FROM version_visible").fetch_one(&mut now).await.unwrap();
-    assert_eq!((form, roots.as_slice(), visible), (3, ["s3://b/web/daily--versions/".to_owned()].as_slice(), 0));
+    assert_eq!((form, roots.as_slice(), visible), (4, ["s3://b/web/daily--versions/".to_owned()].as_slice(), 0));
     now.close().await.unwrap();
     let lake = Lake::open(settings).await.unwrap();
     assert_eq!(shown(&lake, "SELECT k, n FROM web.daily").await, ["a|1"]);
