@@ -6,6 +6,7 @@ mod beside;
 mod collected;
 mod damage;
 mod hostile;
+mod lakes;
 mod meanwhile;
 mod older;
 mod recorded;

@@ -1,6 +1,7 @@
 //! Tiers of one name in two files are one store and the same windows: two files must not mean different things by it, from the
 //! first thing on that is kept by it.
 
+use lake::catalog::CatalogIdentity;
 use lake::{Error, ErrorKind, Result};
 
 use crate::ledger::Standing;
@@ -110,11 +111,26 @@ impl Metrics {
     /// As [`PointStore::claim`].
     pub(crate) async fn claim(&self, tier: &TierName, store: &dyn PointStore, how: Claiming) -> Result<()> {
         let table = standing_of(&self.tiers, self.tiers.tier(tier)?).table;
-        let owner = Owner { tier: tier.clone(), table };
+        let owner = Owner { tier: tier.clone(), table, lake: self.lake_of_claims(store, how).await? };
         let claim = store.claim(&owner, how);
         match how {
             Claiming::Look => claim.await,
             Claiming::Take => self.points().around("metrics: claim the place of a tier's points", claim).await,
+        }
+    }
+
+    /// Returns which lake claims a place; none where others cannot come to it, or nobody has asked for that before and nothing is to be
+    /// written.
+    async fn lake_of_claims(&self, store: &dyn PointStore, how: Claiming) -> Result<Option<CatalogIdentity>> {
+        let catalog = &self.lake.catalog;
+        let is_on_server = store.is_on_server();
+        match how {
+            Claiming::Look if is_on_server => catalog.identity().await,
+            Claiming::Look => Ok(None),
+            Claiming::Take => {
+                let make = async { if is_on_server { catalog.make_identity().await.map(Some) } else { Ok(None) } };
+                self.points().around("metrics: give the lake an id", make).await
+            }
         }
     }
 

@@ -132,6 +132,11 @@ pub trait PointStore: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Tells whether tiers of other lakes can come to its points, because they are on a server.
+    fn is_on_server(&self) -> bool {
+        false
+    }
+
     /// Refuses a place whose points are another tier's, as the place itself says: two addresses may lead to it. One that nobody
     /// has is taken for the owner, or stays as it is. A store that no other tier can come to has nothing to say.
     ///

@@ -16,5 +16,6 @@ mod path;
 mod read_step;
 mod sabotage;
 mod salvage;
+mod two_lakes;
 mod undone;
 pub(crate) mod world;

@@ -14,7 +14,7 @@
 //! wrote meanwhile, and is not used. A new item begins with a revision by chance: one that was deleted and made again is not taken
 //! for the one that was read. Attributes that others add stay.
 //!
-//! An item without points says which tier the items of a step belong to.
+//! An item without points says which tier of which lake the items of a step belong to.
 //!
 //! Items past their time to live that are still returned are points like others. `DynamoDB` takes items of 400 KB: about 23,000 points
 //! in one span are an error before anything of the item is written.
@@ -24,7 +24,7 @@ mod claim;
 mod client;
 mod item;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -355,6 +355,10 @@ impl PointStore for DynamoDbStore {
             })
             .await?;
         Ok(days)
+    }
+
+    fn is_on_server(&self) -> bool {
+        true
     }
 
     async fn claim(&self, owner: &Owner, how: Claiming) -> Result<()> {

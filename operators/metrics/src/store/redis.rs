@@ -10,7 +10,7 @@
 //! nothing to each other. Scripts of a thousand points are sent one behind the other without waiting; each stops the server
 //! for about a millisecond. Keys get no time to live: points go when `delete_exact` takes them.
 //!
-//! The hash `suiro:tiers` of the database says which tier has which keys: another one that comes to them is refused, whatever the
+//! The hash `suiro:tiers` of the database says which tier of which lake has which keys: another one that comes to them is refused, whatever the
 //! address by which it comes.
 //!
 //! One server holds all keys of a tier; a node of a cluster is refused. What Redis has answered survives its restart as far as
@@ -335,6 +335,10 @@ impl PointStore for RedisStore {
 
     async fn thrown_away(&self) -> Result<Option<ThrownAway>> {
         self.evicted().await
+    }
+
+    fn is_on_server(&self) -> bool {
+        true
     }
 
     async fn claim(&self, owner: &Owner, how: Claiming) -> Result<()> {

@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use lake::aws::{AwsKeys, Call};
+use lake::catalog::CatalogIdentity;
 use lake::clock::SystemClock;
 use lake::pause::Patience;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::store::claim::tests::lake;
 use crate::store::conformance::http::Busy;
 use crate::store::conformance::proxy::Proxy;
 use crate::store::conformance::{Fixture, batch, everything, keeps_its_promises, keeps_its_promises_with_few_points};
@@ -21,7 +23,7 @@ const TEST: Call = Call { operation: "test", action: "dynamodb:Test" };
 const PATIENCE: Patience = Patience { tries: 12, first: Duration::from_millis(1), longest: Duration::from_millis(50) };
 
 /// Returns the address of `DynamoDB` Local; none when nobody has started it.
-fn server() -> Option<String> {
+pub(crate) fn server() -> Option<String> {
     let url = std::env::var_os("SUIRO_TEST_DYNAMODB").and_then(|url| url.into_string().ok());
     if url.is_none() {
         println!("skipped: no SUIRO_TEST_DYNAMODB (`./test` sets it)");
@@ -70,6 +72,11 @@ async fn store(url: &str) -> DynamoDbStore {
         )
         .await;
     store
+}
+
+/// Makes a new table for tests of others, and returns what it is opened with.
+pub(crate) async fn table(url: &str) -> DynamoDbSettings {
+    settings(url, &store(url).await.table.name)
 }
 
 impl DynamoDbStore {
@@ -242,11 +249,98 @@ async fn a_table_that_is_not_there_or_has_other_keys_says_how_it_is_made() {
     assert!(!format!("{missing:?}").contains("hunter2"));
 }
 
+fn owner(id: &str, tier: &str) -> Owner {
+    Owner { tier: crate::TierName::new(tier).unwrap(), table: "m.a".to_owned(), lake: Some(lake(id)) }
+}
+
+/// The item that says whose points a table holds, without its keys.
+async fn claim_of(store: &DynamoDbStore) -> Value {
+    let mut item = store.item("sha256:tiers", "0:tiers:1m").await;
+    if let Some(item) = item.as_object_mut() {
+        item.retain(|attribute, _| !["series", "epoch"].contains(&attribute.as_str()));
+    }
+    item
+}
+
+#[tokio::test]
+async fn items_belong_to_one_lake() {
+    let Some(url) = server() else { return };
+    let store = store(&url).await;
+    let nobody = Owner { lake: None, ..owner("1", "hot") };
+    store.claim(&nobody, Claiming::Look).await.unwrap();
+    assert_eq!(claim_of(&store).await, Value::Null, "looking claims nothing");
+    let moved = Owner { lake: Some(CatalogIdentity { made_in: None, ..lake("1") }), ..owner("1", "hot") };
+    for own in [owner("1", "hot"), moved] {
+        for how in [Claiming::Take, Claiming::Look] {
+            store.claim(&own, how).await.unwrap();
+            assert_eq!(claim_of(&store).await, json!({"tier": {"S": "hot of m.a"}, "lake": {"S": "1 (/srv/1)"}}));
+        }
+    }
+    for (other, named) in [(owner("2", "hot"), "the lake 2 (/srv/2)"), (nobody, "this lake")] {
+        for how in [Claiming::Look, Claiming::Take] {
+            let error = store.claim(&other, how).await.unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "expected a place of its own for the points of the tier `hot of m.a` in {named}, found one that the tier `hot of m.a` in \
+                     the lake 1 (/srv/1) has: the items of the step 1m of the table `{}` of DynamoDB. Each would take the other's points \
+                     for its own, and delete them",
+                    store.table.name
+                )
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_claim_of_an_earlier_version_is_the_first_writers() {
+    let Some(url) = server() else { return };
+    let store = store(&url).await;
+    let key = json!({"series": {"S": "sha256:tiers"}, "epoch": {"S": "0:tiers:1m"}});
+    let mut item = key.clone();
+    item["tier"] = json!({"S": "hot of m.a"});
+    store.asked("PutItem", json!({ "Item": item })).await;
+    for id in ["1", "2"] {
+        store.claim(&owner(id, "hot"), Claiming::Look).await.unwrap();
+    }
+    assert_eq!(claim_of(&store).await, json!({"tier": {"S": "hot of m.a"}}), "looking leaves it");
+    store.claim(&owner("2", "hot"), Claiming::Take).await.unwrap();
+    assert_eq!(claim_of(&store).await, json!({"tier": {"S": "hot of m.a"}, "lake": {"S": "2 (/srv/2)"}}));
+    assert!(store.claim(&owner("1", "hot"), Claiming::Look).await.is_err());
+    // What is removed by hand is claimed again.
+    store.asked("DeleteItem", json!({ "Key": key })).await;
+    store.claim(&owner("1", "hot"), Claiming::Take).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_lakes_that_come_at_once_one_is_first() {
+    let Some(url) = server() else { return };
+    for is_claimed_before in [false, true] {
+        let table = store(&url).await;
+        if is_claimed_before {
+            let item =
+                json!({"series": {"S": "sha256:tiers"}, "epoch": {"S": "0:tiers:1m"}, "tier": {"S": "hot of m.a"}});
+            table.asked("PutItem", json!({ "Item": item })).await;
+        }
+        let mut tries = Vec::new();
+        for number in 0..8 {
+            let store = opened(&settings(&url, &table.table.name)).await;
+            let owner = owner(&number.to_string(), "hot");
+            tries.push(tokio::spawn(async move { store.claim(&owner, Claiming::Take).await.is_ok() }));
+        }
+        let mut taken = 0;
+        for tried in tries {
+            taken += usize::from(tried.await.unwrap());
+        }
+        assert_eq!(taken, 1, "{is_claimed_before}");
+    }
+}
+
 #[tokio::test]
 async fn items_belong_to_one_tier_whatever_the_address_is() {
     let Some(url) = server() else { return };
     let store = store(&url).await;
-    let owner = |tier: &str| Owner { tier: crate::TierName::new(tier).unwrap(), table: "m.a".to_owned() };
+    let owner = |tier: &str| owner("1", tier);
     // Looking claims nothing.
     store.claim(&owner("warm"), Claiming::Look).await.unwrap();
     for _ in 0..2 {

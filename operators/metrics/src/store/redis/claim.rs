@@ -1,4 +1,7 @@
-//! Which tier the keys of a store belong to: a hash of the database says it, whatever address leads to it.
+//! Which tier of which lake the keys of a store belong to: a hash of the database says it, whatever address leads to it.
+
+#[cfg(test)]
+mod tests;
 
 use lake::{Error, ErrorKind, Result};
 use redis::Value;
@@ -6,9 +9,10 @@ use redis::Value;
 use super::connection::ScriptCall;
 use super::{RedisStore, text_of};
 use crate::point::PointBatch;
-use crate::store::claim::{CLAIM, Claiming, Owner, claimed};
+use crate::store::claim::{CLAIM, Claim, Claiming, Owner, Place, claimed};
 
-/// The key of the hash of claims: the tiers by their patterns of keys.
+/// The key of the hash of claims: the tiers by their patterns of keys, and the lakes that they are of. Earlier versions pass over the
+/// lakes.
 pub(super) const CLAIMS: &str = "suiro:tiers";
 
 impl RedisStore {
@@ -22,13 +26,16 @@ impl RedisStore {
             }
         };
         let (prefix, suffix) = self.keys.around();
-        let arguments = [prefix, suffix, owner.tier.as_str(), &owner.table, word].map(ToOwned::to_owned).to_vec();
-        let call = ScriptCall { keys: vec![CLAIMS.into()], arguments };
+        let id = owner.lake.as_ref().map(|lake| lake.id.as_str()).unwrap_or_default();
+        let lake = owner.lake.as_ref().map(ToString::to_string).unwrap_or_default();
+        let arguments = [prefix, suffix, owner.tier.as_str(), &owner.table, id, &lake, word];
+        let call = ScriptCall { keys: vec![CLAIMS.into()], arguments: arguments.map(ToOwned::to_owned).to_vec() };
         let answer = self.connection.evaluate(CLAIM, &self.claim, &call).await?;
-        let [pattern, kept] = &answer[..] else { return Ok(()) };
-        let (pattern, kept) = (text_of(pattern).unwrap_or_default(), text_of(kept).unwrap_or_default());
+        let [pattern, name, lake] = &answer[..] else { return Ok(()) };
+        let text = |value| text_of(value).unwrap_or_default();
+        let (pattern, lake) = (text(pattern), Some(text(lake)).filter(|lake| !lake.is_empty()));
         let own = self.keys.to_string();
-        let place = if pattern == own {
+        let shared = if pattern == own {
             format!("the keys `{own}` of one database of Redis")
         } else {
             format!("keys `{own}` may be keys `{pattern}` in one database of Redis")
@@ -37,7 +44,8 @@ impl RedisStore {
             "give each tier keys that begin or end differently (`key: \"{}:{{step}}:{{name}}\"`), or another database",
             owner.tier
         );
-        Err(claimed(owner, &kept, &place, &apart, &format!("HDEL {CLAIMS} \"{pattern}\"")))
+        let remove = format!("HDEL {CLAIMS} \"{pattern}\" \"{}\"", pattern.replacen("{name}", "{lake}", 1));
+        Err(claimed(owner, &Claim { name: text(name), lake }, &Place { shared, apart, remove: &remove }))
     }
 
     /// Refuses the series whose key is that of the claims.

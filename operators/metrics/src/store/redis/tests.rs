@@ -20,17 +20,17 @@ fn settings(uri: &str, step: &str) -> RedisSettings {
     RedisSettings { uri: Secret::new(uri), key, ca_file: None }
 }
 
-fn store(uri: &str) -> RedisStore {
+pub(super) fn store(uri: &str) -> RedisStore {
     RedisStore::open(&settings(uri, "1m")).unwrap()
 }
 
 /// Asks a server something as another program would.
-async fn asked(uri: &str, command: &Cmd) -> redis::Value {
+pub(super) async fn asked(uri: &str, command: &Cmd) -> redis::Value {
     let connection = Connection::new(&Secret::new(uri), None).unwrap();
     connection.ask("ask", command).await.unwrap()
 }
 
-fn words(command: &[&str]) -> Cmd {
+pub(super) fn words(command: &[&str]) -> Cmd {
     let mut made = redis::cmd(command[0]);
     made.arg(&command[1..]);
     made
@@ -241,71 +241,6 @@ async fn a_server_that_hangs_is_waited_for_ten_seconds_or_so() {
     assert_eq!(error.kind, ErrorKind::External);
     let took = begun.elapsed().as_secs();
     assert!((8..16).contains(&took), "{took} s: {error}");
-}
-
-fn owner(tier: &str, table: &str) -> Owner {
-    Owner { tier: crate::TierName::new(tier).unwrap(), table: table.to_owned() }
-}
-
-#[tokio::test]
-async fn keys_belong_to_one_tier_whatever_the_address_is() {
-    let Some(server) = RedisServer::start(&[]) else { return };
-    let uri = server.uri();
-    let with_key = |uri: &str, key: &str| {
-        let key = KeyTemplate::parse(key, "1m").unwrap();
-        RedisStore::open(&RedisSettings { uri: Secret::new(uri), key, ca_file: None }).unwrap()
-    };
-    let other_uri = format!("redis://localhost:{}/0", server.port);
-    let other_database = format!("redis://127.0.0.1:{}/1", server.port);
-    let (hot, warm) = (owner("hot", "m.a"), owner("warm", "m.a"));
-    // Looking claims nothing.
-    with_key(&uri, "{step}:{name}").claim(&warm, Claiming::Look).await.unwrap();
-    for _ in 0..2 {
-        with_key(&uri, "{step}:{name}").claim(&hot, Claiming::Take).await.unwrap();
-    }
-    with_key(&other_uri, "1m:{name}").claim(&owner("hot", ""), Claiming::Take).await.unwrap();
-    with_key(&other_database, "1m:{name}").claim(&warm, Claiming::Take).await.unwrap();
-    with_key(&uri, "w:{step}:{name}").claim(&warm, Claiming::Take).await.unwrap();
-    for how in [Claiming::Look, Claiming::Take] {
-        let error = with_key(&other_uri, "1m:{name}").claim(&warm, how).await.unwrap_err();
-        assert_eq!(error.kind, ErrorKind::InvalidInput);
-        assert_eq!(
-            error.to_string(),
-            "expected a place of its own for the points of the tier `warm of m.a`, found one that the tier `hot of m.a` has: the keys \
-             `1m:{name}` of one database of Redis. Each would take the other's points for its own, and delete them"
-        );
-        assert!(error.help.unwrap().contains("HDEL suiro:tiers \"1m:{name}\""));
-        // The same tier of another project.
-        assert!(with_key(&uri, "1m:{name}").claim(&owner("hot", "m.b"), how).await.is_err());
-        for overlapping in ["{name}", "1m:x:{name}", "{name}:x", "1{name}"] {
-            let error = with_key(&uri, overlapping).claim(&warm, how).await.unwrap_err();
-            let keys = format!("keys `{overlapping}` may be keys `1m:{{name}}` in one database of Redis");
-            assert!(error.to_string().contains(&keys), "{error}");
-        }
-    }
-    // What was thrown away, or removed by hand, is claimed again.
-    asked(&uri, &words(&["HDEL", "suiro:tiers", "1m:{name}"])).await;
-    with_key(&uri, "1m:{name}").claim(&warm, Claiming::Take).await.unwrap();
-    assert!(with_key(&uri, "1m:{name}").claim(&hot, Claiming::Take).await.is_err());
-}
-
-#[tokio::test]
-async fn claims_are_no_series() {
-    let Some(server) = RedisServer::start(&[]) else { return };
-    let key = KeyTemplate::parse("{name}", "1m").unwrap();
-    let store = RedisStore::open(&RedisSettings { uri: Secret::new(server.uri()), key, ca_file: None }).unwrap();
-    store.claim(&owner("hot", ""), Claiming::Take).await.unwrap();
-    assert!(everything(&store).await.is_empty());
-    assert!(store.summaries(Selection::All).await.unwrap().is_empty());
-    let names = [SeriesName::new("suiro:tiers").unwrap()];
-    assert!(store.summaries(Selection::Names(&names)).await.unwrap().is_empty());
-    let error = store.write(&batch([("suiro:tiers", vec![(START, 1.0)])]), DuplicateRule::Last).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "expected a series with a key of its own, found `suiro:tiers`, whose key `suiro:tiers` says which tiers there are"
-    );
-    store.write(&batch([("a", vec![(START, 1.0)])]), DuplicateRule::Last).await.unwrap();
-    assert_eq!(everything(&store).await.count(), 1);
 }
 
 #[tokio::test]
