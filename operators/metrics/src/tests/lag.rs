@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use lake::catalog::Expect;
 use lake::crash::CrashPoints;
-use lake::name::TableName;
+use lake::name::{Location, TableName};
 use lake::{ErrorKind, Lake};
 
 use super::drop::{NOW, archive, expire, give_up, points, roll_up};
@@ -76,18 +77,42 @@ async fn what_another_machine_archived_is_taken_in() {
     assert_eq!(second.catch_up().await.unwrap().len(), 2, "the hours and the days of the month");
 }
 
+/// What the ledger knows of what stands of a day.
+async fn standing(metrics: &Metrics, label: &str) -> (Location, u64) {
+    let row = metrics.ledger.row(&tier("cold"), day(label)).await.unwrap().unwrap();
+    let standing = row.standing.unwrap();
+    (standing.prefix, standing.figures.count)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undo_is_no_later_generation() {
     let world = World::new();
-    let metrics = world.open().await;
-    metrics.write(&tier("warm"), &points(), at(NOW)).await.unwrap();
-    archive(&metrics).await.unwrap();
-    let late = batch(&[("a", &[(ms("2026-02-01T05:00:00Z"), 3.0)])]);
-    metrics.write(&tier("warm"), &late, at(NOW)).await.unwrap();
-    archive(&metrics).await.unwrap();
-    undo(&metrics, "cold", "1m", "2026-02-01").await;
-    assert_eq!(metrics.catch_up().await.unwrap(), []);
-    assert!(metrics.status(at(NOW)).await.unwrap().iter().any(|status| status.astray.is_some()));
+    let lake = world.lake(CrashPoints::default()).await;
+    let first = machine(&world, &lake, "first").await;
+    let (table, values) = (TableName::new("metrics", "cold").unwrap(), ["1m".to_owned(), "2026-02-01".to_owned()]);
+    first.write(&tier("warm"), &points(), at(NOW)).await.unwrap();
+    archive(&first).await.unwrap();
+    // One that knows the first of three generations.
+    let second = machine(&world, &lake, "second").await;
+    second.catch_up().await.unwrap();
+    let known = standing(&second, "2026-02-01").await;
+    let oldest = lake.catalog.partition(&table, &values).await.unwrap().unwrap();
+    for hour in ["2026-02-01T05:00:00Z", "2026-02-01T06:00:00Z"] {
+        world.clock.advance(std::time::Duration::from_secs(1));
+        first.write(&tier("warm"), &batch(&[("a", &[(ms(hour), 3.0)])]), at(NOW)).await.unwrap();
+        archive(&first).await.unwrap();
+    }
+    let newest = standing(&first, "2026-02-01").await;
+    // The partition tells of the third one, and points to the objects of the second.
+    undo(&first, "cold", "1m", "2026-02-01").await;
+    assert_eq!(first.catch_up().await.unwrap(), []);
+    assert_eq!(second.catch_up().await.unwrap(), []);
+    assert_eq!(standing(&second, "2026-02-01").await, known);
+    // Another program puts the first one back as it was.
+    lake.catalog.put_partition(&table, &oldest, Expect::Any).await.unwrap();
+    assert_eq!(first.catch_up().await.unwrap(), []);
+    assert_eq!(standing(&first, "2026-02-01").await, newest);
+    assert!(first.status(at(NOW)).await.unwrap().iter().any(|status| status.astray.is_some()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
