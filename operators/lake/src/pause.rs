@@ -38,6 +38,11 @@ impl Pauses {
         is_left
     }
 
+    /// Returns how long the pause before the next try is at most; nothing when there is none.
+    pub(crate) fn longest_next(&self) -> Duration {
+        if self.left > 0 { self.next } else { Duration::ZERO }
+    }
+
     /// Returns the pause before the next try.
     fn step(&mut self) -> Duration {
         self.left = self.left.saturating_sub(1);

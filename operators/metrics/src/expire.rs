@@ -127,9 +127,9 @@ impl Metrics {
 
     /// Tells whether no store holds a point of a window.
     pub(crate) async fn is_out_of_all_stores(&self, window: Window) -> Result<bool> {
-        for tier in self.tiers.stores() {
-            let store = self.store(&tier.name).await?;
-            if self.holds(store.as_ref(), window.range()).await? {
+        // From the top down, as points move.
+        for (_, _, store) in self.stores().await {
+            if self.holds(store?.as_ref(), window.range()).await? {
                 return Ok(false);
             }
         }

@@ -112,8 +112,8 @@ impl Metrics {
         let range = Window::widened(unit, &TimeRange::new(first.range().start_ms, last.range().end_ms));
         let mut stores = Vec::new();
         let mut names: BTreeSet<SeriesName> = BTreeSet::new();
-        for tier in self.tiers.stores() {
-            let store = self.store(&tier.name).await?;
+        for (_, _, store) in self.stores().await {
+            let store = store?;
             let series = store.summaries(selection).await?.into_iter();
             let within = series.filter(|of| of.oldest_ms < range.end_ms && of.newest_ms >= range.start_ms);
             names.extend(within.map(|of| of.name));

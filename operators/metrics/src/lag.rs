@@ -50,6 +50,8 @@ impl Metrics {
         let is_raw = self.tiers.archive().is_some_and(|archive| archive.name == tier.name);
         let step = tier.step.to_string();
         let (mut windows, mut listed) = (Vec::new(), Listed::default());
+        // One that cannot be reached is waited for once, however many windows ask for it.
+        let mut can_be_read = true;
         for partition in self.lake.catalog.partitions(table).await? {
             let [of, label] = partition.values.as_slice() else { continue };
             let Ok(window) = Window::parse(*unit, label) else { continue };
@@ -58,8 +60,8 @@ impl Metrics {
             }
             let row = rows.binary_search_by_key(&window, |row| row.window).ok().map(|at| &rows[at]);
             if let Some(row) = row.filter(|row| is_as_known(row, &partition.location)) {
-                if is_raw {
-                    self.catch_up_expiry(tier, row, &partition).await?;
+                if is_raw && can_be_read {
+                    can_be_read = self.catch_up_expiry(tier, row, &partition).await?;
                 }
                 continue;
             }
@@ -86,21 +88,23 @@ impl Metrics {
         Ok(windows)
     }
 
-    /// Notes that another machine emptied the stores of a window that is known: else these would seem to have lost its points.
-    async fn catch_up_expiry(&self, tier: &Tier, row: &LedgerRow, partition: &Partition) -> Result<()> {
+    /// Notes that another machine emptied the stores of a window that is known: else these would seem to have lost its points. Returns
+    /// whether the stores can be read, as far as they were asked.
+    async fn catch_up_expiry(&self, tier: &Tier, row: &LedgerRow, partition: &Partition) -> Result<bool> {
         let may_be_behind = matches!(row.state, WindowState::Written | WindowState::Verified)
             && row.making.is_none()
             && !row.expiring
             && !row.is_late();
         if !may_be_behind || state_of(partition) != WindowState::Expired {
-            return Ok(());
+            return Ok(true);
         }
         // Stores of this machine alone are not those that were emptied; of one that cannot be reached that is asked another time.
-        if let Ok(true) = self.is_out_of_all_stores(row.window).await {
+        let Ok(is_out) = self.is_out_of_all_stores(row.window).await else { return Ok(false) };
+        if is_out {
             let expired = self.ledger.expired_elsewhere(&tier.name, row);
             self.points().around("metrics: note that another machine emptied the stores", expired).await?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::StreamExt as _;
+use futures::future::join_all;
 use lake::crash::CrashPoints;
 use lake::name::Location;
 use lake::{Error, ErrorKind, Lake, Result};
@@ -138,6 +139,13 @@ impl Metrics {
         };
         let opened = cell.get_or_try_init(|| open).await;
         opened.map(Arc::clone).map_err(|error| error.with("tier", name.as_str()))
+    }
+
+    /// Returns the stores of all tiers, upper ones first, each with the place of its tier among all. They are opened at once: of several
+    /// that cannot be reached the wait is the longest one, and not one after the other.
+    pub(crate) async fn stores(&self) -> Vec<(usize, &Tier, Result<Arc<dyn PointStore>>)> {
+        let tiers = self.tiers.all().iter().enumerate().filter(|(_, tier)| tier.is_store());
+        join_all(tiers.map(|(number, tier)| async move { (number, tier, self.store(&tier.name).await) })).await
     }
 
     /// Finds a store and the archive of its points.

@@ -171,6 +171,8 @@ struct Terms {
 struct Told {
     gaps: Vec<Gap>,
     instead: Vec<Instead>,
+    /// Whether a store could not be read.
+    lacks_store: bool,
 }
 
 impl Metrics {

@@ -1,5 +1,6 @@
 mod crash;
 mod damage;
+mod down;
 mod drop;
 mod drop_kept;
 mod dumped;

@@ -52,7 +52,8 @@ impl StoreOpener for ConfiguredStores {
             Some(TierConfig::Dynamodb(dynamodb)) => {
                 let settings = of_dynamodb(&self.lake, dynamodb, tier);
                 let clock = Arc::clone(&self.lake.settings.clock);
-                Ok(Arc::new(Box::pin(DynamoDbStore::open(&settings, clock)).await?))
+                let store = Box::pin(DynamoDbStore::open(&settings, clock)).await?;
+                Ok(Arc::new(store.with_listener(Arc::clone(&self.lake.settings.listener))))
             }
             Some(TierConfig::Parquet(_)) | None => {
                 let message = format!("expected a store, found the tier `{name}`");

@@ -15,10 +15,12 @@ use serde_json::Value;
 
 use super::clients::{Account, endpoint_of};
 use super::credentials::KeptCredentials;
-use super::error::{Call, answered, of_credentials, unreachable_service};
+use super::error::{Call, answered, of_credentials, root_cause, unreachable_service};
+use super::reach::{Reach, Tries};
 use super::settings::AwsSettings;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result, Retryable};
+use crate::notice::{Deaf, Listener};
 use crate::pause::Patience;
 
 /// As the SDK clients are: see `clients.rs`.
@@ -69,6 +71,7 @@ pub struct JsonApi {
     credentials: KeptCredentials,
     clock: Arc<dyn Clock>,
     patience: Patience,
+    reach: Reach,
 }
 
 /// Why a call gave no answer.
@@ -78,6 +81,8 @@ pub struct Refusal {
     pub code: Option<String>,
     /// The error.
     pub error: Error,
+    /// Why there was no connection, or no answer over one.
+    unreached: Option<String>,
 }
 
 impl Refusal {
@@ -122,7 +127,15 @@ impl JsonApi {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| wrong(&error))?;
-        Ok(Self { http, service, address: url, region, credentials, clock, patience: PATIENCE })
+        let reach = Reach::of(service.id, &address, Arc::new(Deaf));
+        Ok(Self { http, service, address: url, region, credentials, clock, patience: PATIENCE, reach })
+    }
+
+    /// Sets who is told when the service cannot be reached and is tried again.
+    #[must_use]
+    pub fn with_listener(mut self, listener: Arc<dyn Listener>) -> Self {
+        self.reach = Reach::of(self.service.id, self.address.as_str(), listener);
+        self
     }
 
     /// Sets how often a call is tried that was refused for now, or that nobody answered.
@@ -133,18 +146,33 @@ impl JsonApi {
     }
 
     /// Calls `name` until it is answered; throttling, failures of the service and of the network are waited out. A call whose
-    /// answer was lost is sent again: it may have been done.
+    /// answer was lost is sent again: it may have been done. A service that nobody answers for is tried as long as [`Reach`] says.
     ///
     /// # Errors
     /// What the service answers, and what is said of the last try.
     pub async fn call(&self, call: Call, name: &str, body: &Value) -> Result<Value, Refusal> {
         let body = Bytes::from(body.to_string());
-        let mut pauses = self.patience.begin();
+        let (mut pauses, mut tries) = (self.patience.begin(), Tries::begin());
         loop {
             let refusal = match self.once(call, name, &body).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    self.reach.answered();
+                    return Ok(answer);
+                }
                 Err(refusal) => refusal,
             };
+            if let Some(cause) = &refusal.unreached {
+                if let Err(unreachable) = self.reach.failed(&mut tries, pauses.longest_next(), cause) {
+                    let error = unreachable_service(call.operation, &unreachable).source(unreachable);
+                    return Err(Refusal { error, ..refusal });
+                }
+            } else {
+                if refusal.code.is_some() {
+                    self.reach.answered();
+                }
+                // What it was busy with before is no time in which it could not be reached.
+                tries = Tries::begin();
+            }
             if refusal.error.retryable == Retryable::No || !pauses.wait().await {
                 return Err(refusal);
             }
@@ -153,11 +181,13 @@ impl JsonApi {
     }
 
     async fn once(&self, call: Call, name: &str, body: &Bytes) -> Result<Value, Refusal> {
-        let unanswered = |error: Error| Refusal { code: None, error };
+        let unanswered = |error: Error| Refusal { code: None, error, unreached: None };
         let request = self.signed(call, name, body).await.map_err(unanswered)?;
         let lost = |error: reqwest::Error| {
             let error = error.without_url();
-            unanswered(unreachable_service(call.operation, &error).source(error))
+            let unreached = (error.is_connect() || error.is_timeout()).then(|| root_cause(&error));
+            let error = unreachable_service(call.operation, &error).source(error);
+            Refusal { code: None, error, unreached }
         };
         let response = self.http.execute(request).await.map_err(lost)?;
         let status = response.status();
@@ -184,7 +214,7 @@ impl JsonApi {
         if let Some(request_id) = request_id {
             error = error.with("request id", request_id);
         }
-        Err(Refusal { code, error })
+        Err(Refusal { code, error, unreached: None })
     }
 
     async fn signed(&self, call: Call, name: &str, body: &Bytes) -> Result<reqwest::Request> {
@@ -231,7 +261,52 @@ fn unreadable(call: Call) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+    use crate::aws::AwsKeys;
+    use crate::clock::SystemClock;
+
+    #[derive(Debug, Default)]
+    struct Heard(Mutex<Vec<String>>);
+
+    impl Listener for Heard {
+        fn hear(&self, line: &str) {
+            self.0.lock().unwrap().push(line.to_owned());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_that_refuses_connections_is_not_waited_for_as_one_that_is_busy() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let settings = AwsSettings {
+            region: Some("eu-west-1".to_owned()),
+            keys: Some(AwsKeys { id: "AKIDEXAMPLE".to_owned(), secret: "secret".to_owned() }),
+            ..AwsSettings::default()
+        };
+        let (heard, clock) = (Arc::new(Heard::default()), Arc::new(SystemClock));
+        let api = JsonApi::open(JsonService::DYNAMODB, &settings, Some(&address), clock).await.unwrap();
+        let api = api.with_listener(Arc::clone(&heard) as Arc<dyn Listener>);
+        let call = async |tries, first| {
+            let longest = first;
+            let api = api.clone().with_patience(Patience { tries, first, longest });
+            let call = Call { operation: "read points", action: "dynamodb:Query" };
+            api.call(call, "Query", &Value::Null).await.unwrap_err().error
+        };
+        // The next try would come when it is given up.
+        let error = call(100, Duration::from_secs(11)).await;
+        let expected = format!("cannot read points: DynamoDB cannot be reached at {address} (tried 1 times): ");
+        assert!(error.message.starts_with(&expected), "{error}");
+        assert!(error.help.unwrap().starts_with("does the service run there? Look at `endpoint` of the tier"));
+        assert!(heard.0.lock().unwrap().is_empty());
+        let error = call(2, Duration::from_millis(1)).await;
+        assert!(error.message.starts_with("cannot read points: AWS cannot be reached: "), "{error}");
+        let heard = heard.0.lock().unwrap();
+        assert!(heard[0].starts_with(&format!("DynamoDB cannot be reached at {address}: ")), "{heard:?}");
+        assert!(heard[0].ends_with("; it is tried again (try 2) for up to 10 s"), "{heard:?}");
+    }
 
     #[test]
     fn services_have_their_addresses() {

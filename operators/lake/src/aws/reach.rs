@@ -24,6 +24,9 @@ const PATIENCE_AT_FIRST: Duration = Duration::from_secs(10);
 /// How long one is tried that has answered before.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// The services for which the local endpoint answers.
+const EMULATED: [&str; 4] = ["Athena", "Glue", "S3", "STS"];
+
 /// How often it is told that a service is still tried.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 
@@ -90,7 +93,9 @@ impl std::error::Error for Unreachable {}
 impl Unreachable {
     /// Says what to do about it.
     pub(crate) fn help(&self) -> &'static str {
-        if is_this_machine(&self.address) {
+        if is_this_machine(&self.address) && !EMULATED.contains(&self.service) {
+            "does the service run there? Look at `endpoint` of the tier, and at `AWS_ENDPOINT_URL` with and without the name of the service"
+        } else if is_this_machine(&self.address) {
             "does `suiro emulate` run there? Look at `endpoint` of the profile and at `AWS_ENDPOINT_URL`"
         } else {
             "look at the network, at the region, and at the endpoint if one is set"

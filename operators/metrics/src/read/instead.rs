@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lake::{Error, ErrorKind, Result};
 
 use super::owned::Owned;
-use super::raw::{note_gap, why};
+use super::raw::{layer_of, note_gap, why};
 use super::{Instead, Terms, Told};
 use crate::ledger::{Fault, LedgerRow, WindowState};
 use crate::metrics::Metrics;
@@ -33,6 +33,7 @@ impl Metrics {
         }
         if is_damage(&error)
             && is_held_by_stores(row)
+            && !told.lacks_store
             && let Ok(held) = self.held(names, wanted).await
             // Points leave their stores after this note alone.
             && self.ledger.row(&tier.name, row.window).await?.as_ref().is_some_and(is_held_by_stores)
@@ -48,8 +49,8 @@ impl Metrics {
     async fn held(&self, names: &[SeriesName], ranges: &[TimeRange]) -> Result<BTreeMap<SeriesName, Owned>> {
         let mut layers = Vec::new();
         // From the top down, as points move.
-        for (number, store) in self.tiers.all().iter().enumerate().filter(|(_, tier)| tier.is_store()) {
-            layers.push((number, self.read_store(store, names, ranges).await?));
+        for (number, _, store) in self.stores().await {
+            layers.push((number, layer_of(store, names, ranges).await?));
         }
         let mut owned: BTreeMap<SeriesName, Owned> = BTreeMap::new();
         for (number, layer) in layers.into_iter().rev() {

@@ -1,6 +1,7 @@
 //! Reading raw points: the stores from the top down, then the archive.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use lake::{Error, Result};
@@ -10,7 +11,7 @@ use super::{Gap, OnGap, Terms, Told};
 use crate::ledger::LedgerRow;
 use crate::metrics::Metrics;
 use crate::point::{Points, SeriesName, SeriesPoints};
-use crate::store::Selection;
+use crate::store::{PointStore, Selection};
 use crate::tiers::Tier;
 use crate::time::TimeRange;
 
@@ -38,10 +39,13 @@ impl Metrics {
             before.iter().filter(|row| row.is_settled()).map(|row| row.window.range()).collect();
         let stored: Vec<TimeRange> = ranges.iter().flat_map(|range| without(*range, &settled)).collect();
         let (mut layers, mut told) = (Vec::new(), Told::default());
-        for (number, tier) in self.tiers.all().iter().enumerate().filter(|(_, tier)| tier.is_store()) {
-            match self.read_store(tier, names, &stored).await {
+        // What is settled needs no store, and waits for none.
+        let stores = if stored.is_empty() { Vec::new() } else { self.stores().await };
+        for (number, tier, store) in stores {
+            match layer_of(store, names, &stored).await {
                 Ok(layer) => layers.push((number, layer)),
                 Err(error) => {
+                    told.lacks_store = true;
                     note_gap(&mut told.gaps, terms.on_gap, tier, &stored, error)?;
                 }
             }
@@ -85,35 +89,18 @@ impl Metrics {
         terms: Terms,
         told: &mut Told,
     ) -> Result<()> {
-        for row in rows.iter().filter(|row| row.is_lost()) {
+        // A store that cannot be read may hold them: that is told already, and it is not waited for once more.
+        for row in rows.iter().filter(|row| row.is_lost() && !told.lacks_store) {
             let window = row.window.range();
             let lost: Vec<TimeRange> =
                 ranges.iter().map(|range| range.intersection(&window)).filter(|range| !range.is_empty()).collect();
-            // A store that cannot be reached is told of already; points may have come back.
+            // Points may have come back.
             if lost.is_empty() || !self.is_out_of_all_stores(row.window).await.unwrap_or(false) {
                 continue;
             }
             note_gap(&mut told.gaps, terms.on_gap, archive, &lost, crate::lost::error(row.window))?;
         }
         Ok(())
-    }
-
-    pub(super) async fn read_store(&self, tier: &Tier, names: &[SeriesName], ranges: &[TimeRange]) -> Result<Layer> {
-        let mut layer = Layer::new();
-        if ranges.is_empty() {
-            return Ok(layer);
-        }
-        let store = self.store(&tier.name).await?;
-        for range in ranges {
-            let mut batches = store.scan(*range, Selection::Names(names));
-            while let Some(batch) = batches.try_next().await? {
-                for SeriesPoints { name, points } in batch.into_series() {
-                    // Spans ascend.
-                    layer.entry(name).or_default().append(points);
-                }
-            }
-        }
-        Ok(layer)
     }
 
     async fn read_archive(
@@ -160,6 +147,25 @@ impl Metrics {
         }
         Ok(owned)
     }
+}
+
+/// Reads spans from a store that was opened.
+pub(super) async fn layer_of(
+    store: Result<Arc<dyn PointStore>>,
+    names: &[SeriesName],
+    ranges: &[TimeRange],
+) -> Result<Layer> {
+    let (store, mut layer) = (store?, Layer::new());
+    for range in ranges {
+        let mut batches = store.scan(*range, Selection::Names(names));
+        while let Some(batch) = batches.try_next().await? {
+            for SeriesPoints { name, points } in batch.into_series() {
+                // Spans ascend.
+                layer.entry(name).or_default().append(points);
+            }
+        }
+    }
+    Ok(layer)
 }
 
 /// Names what could not be read, or fails.

@@ -35,6 +35,7 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use lake::aws::AwsSettings;
 use lake::clock::Clock;
+use lake::notice::Listener;
 use lake::{Error, ErrorKind, Result};
 
 use self::client::Table;
@@ -117,6 +118,13 @@ impl DynamoDbStore {
         let items =
             Items { span_ms, step: settings.step.clone(), ttl_attr: settings.ttl_attr.clone(), keep: settings.keep };
         Ok(Self { table: Table::open(settings, items.clone(), clock).await?, items })
+    }
+
+    /// Sets who is told when the service cannot be reached and is tried again.
+    #[must_use]
+    pub fn with_listener(mut self, listener: Arc<dyn Listener>) -> Self {
+        self.table.api = self.table.api.with_listener(listener);
+        self
     }
 
     /// Changes the items of a batch's points.

@@ -19,7 +19,7 @@ pub(super) const OF_LAGS: [&str; 2] =
     ["metrics: note that a roll-up alone is left of a window", "metrics: note that another machine emptied the stores"];
 
 /// One of several machines: its ledger is its own, the stores are those of all.
-async fn machine(world: &World, lake: &Lake, ledger: &str) -> Metrics {
+pub(super) async fn machine(world: &World, lake: &Lake, ledger: &str) -> Metrics {
     machine_with(world, lake, ledger, CrashPoints::default()).await
 }
 
