@@ -272,7 +272,7 @@ impl Connection {
         let said = said(error);
         let made = |kind, message: String| Error::new(kind, operation, message).with("server", &self.address);
         // What a command in a script says stands in the script's own error on old servers.
-        let within = ["OOM", "WRONGTYPE"].into_iter().find(|code| said.contains(code));
+        let within = ["OOM", "WRONGTYPE", "MISCONF"].into_iter().find(|code| said.contains(code));
         let code = within.or(error.code()).unwrap_or_default();
         if error.kind() == redis::ErrorKind::AuthenticationFailed || matches!(code, "NOAUTH" | "WRONGPASS") {
             return made(ErrorKind::PermissionDenied, format!("Redis does not let us in: {said}")).help(
@@ -293,8 +293,9 @@ impl Connection {
             }
             "MISCONF" => made(
                 ErrorKind::ResourcesExhausted,
-                format!("Redis takes no writes, because it cannot save them: {said}"),
-            ),
+                "Redis takes no writes, because it cannot save what it has on its disk: nothing more is written".to_owned(),
+            )
+            .help("look at the room and the rights on its disk, and at its log; it takes writes again when it has saved (`BGSAVE`)"),
             "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" => {
                 made(ErrorKind::InvalidInput, "this Redis is a node of a cluster, which a tier cannot be on".to_owned())
                     .help("name a server that has all of the tier's keys")
@@ -324,7 +325,8 @@ fn said(error: &RedisError) -> String {
         (_, Some(detail)) => detail.to_owned(),
         _ => error.to_string(),
     };
-    said.trim_end_matches('.').to_owned()
+    // Where a script of ours said it: `… script: HASH, on @user_script:7.`
+    said.split(" script: ").next().unwrap_or(&said).trim_end_matches('.').to_owned()
 }
 
 /// Tells whether the connection that an error came by is of no use any more.

@@ -181,6 +181,36 @@ async fn of_many_lakes_that_come_at_once_one_is_first() {
 }
 
 #[tokio::test]
+async fn a_server_that_cannot_save_takes_no_claim_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().display().to_string();
+    let Some(server) = RedisServer::start(&["--save", "900 1", "--appendonly", "no", "--dir", &path]) else { return };
+    let uri = server.uri();
+    asked(&uri, &words(&["PING"])).await;
+    drop(folder);
+    asked(&uri, &words(&["SET", "other", "x"])).await;
+    asked(&uri, &words(&["BGSAVE"])).await;
+    let connection = Connection::new(&Secret::new(uri.as_str()), None).unwrap();
+    let write = words(&["SET", "other", "y"]);
+    let mut refused = None;
+    for _ in 0..100_000 {
+        // It saves beside what it answers.
+        if let Err(error) = connection.ask("write", &write).await {
+            refused = Some(error);
+            break;
+        }
+    }
+    let error = store(&uri).claim(&owner("hot", "m.a"), Claiming::Take).await.unwrap_err();
+    for error in [refused.unwrap(), error] {
+        assert_eq!(error.kind, ErrorKind::ResourcesExhausted, "{error}");
+        let message =
+            "Redis takes no writes, because it cannot save what it has on its disk: nothing more is written\n";
+        assert!(error.to_string().starts_with(message), "{error}");
+        assert!(error.help.unwrap().starts_with("look at the room and the rights on its disk"));
+    }
+}
+
+#[tokio::test]
 async fn a_full_memory_takes_no_claim_and_says_so() {
     let Some(server) = RedisServer::start(&["--maxmemory", "4mb", "--maxmemory-policy", "noeviction"]) else { return };
     let uri = server.uri();
