@@ -50,6 +50,14 @@ impl Base {
         Ok(door(settings, self.listener()).lake().await?.clone())
     }
 
+    /// Opens the lake of a project to serve it: its buckets are those that were made.
+    pub(crate) async fn served_lake(&self, settings: &Settings) -> Result<Lake, Failure> {
+        state_is_a_folder(settings)?;
+        let bucket_names = Some(emulator::bucket_names(&settings.state_dir));
+        let settings = LakeSettings { bucket_names, listener: self.listener(), ..lake_settings(settings) };
+        Ok(LakeDoor::with_purpose(settings, Purpose::Work).lake().await?.clone())
+    }
+
     /// Opens the lake of a project; none when the project has none yet. None is made.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ pub(crate) async fn run(base: &Base, command: &cli::Emulate) -> Result<(), Failu
     };
     let warehouse = command.warehouse.clone().unwrap_or_else(|| own.clone());
     settings.place = Place::Folder { warehouse: warehouse.clone() };
-    let lake = base.lake(&settings).await?;
+    let lake = base.served_lake(&settings).await?;
     let listener = listen(command).await?;
     let address = listener.local_addr()?;
     let secret_is_known = credentials.is_some();

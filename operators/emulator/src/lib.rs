@@ -14,6 +14,7 @@ mod s3;
 mod server;
 mod sts;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lake::Lake;
@@ -41,6 +42,12 @@ pub struct EmulatorSettings {
     pub quotas: Quotas,
     /// How often calls may be made; as often as one likes unless given.
     pub call_quotas: CallQuotas,
+}
+
+/// Returns where the endpoint keeps the names of buckets, for [`lake::LakeSettings::bucket_names`]: with them a query fails whose table
+/// is in a bucket that nobody made.
+pub fn bucket_names(state_dir: &Path) -> PathBuf {
+    s3::bucket_names(state_dir)
 }
 
 /// The services over one lake.

@@ -21,7 +21,7 @@ mod tests;
 mod upload;
 pub(crate) mod xml;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hyper::http::request::Parts;
@@ -43,6 +43,11 @@ use upload::Payload;
 
 /// Below the folder of the state: what the endpoint keeps beside the lake.
 const FOLDER: &str = "emulate";
+
+/// Returns where the names of buckets are that stay when their last object goes, below the folder of the state.
+pub(crate) fn bucket_names(state_dir: &Path) -> PathBuf {
+    state_dir.join(FOLDER).join("buckets")
+}
 
 /// The service.
 #[derive(Debug)]
@@ -73,6 +78,7 @@ impl S3 {
     /// Opens the service of a lake.
     pub(crate) async fn open(lake: Lake, region: String) -> lake::Result<Self> {
         let folder = lake.settings.state_dir.join(FOLDER);
+        let names = bucket_names(&lake.settings.state_dir);
         let files = lake.storage.folder().cloned().ok_or_else(|| {
             let message = "only a lake in a folder can be served: this one is on AWS";
             lake::Error::new(ErrorKind::InvalidInput, "serve a lake", message)
@@ -80,7 +86,7 @@ impl S3 {
         let uploads = folder.join("uploads");
         multipart::open(&uploads).await?;
         Ok(Self {
-            buckets: Arc::new(Buckets::open(lake.storage.clone(), files.clone(), folder.join("buckets")).await?),
+            buckets: Arc::new(Buckets::open(lake.storage.clone(), files.clone(), names).await?),
             notes: Notes::open(folder.join("objects")).await?,
             uploads,
             storage: lake.storage,

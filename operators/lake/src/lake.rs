@@ -63,6 +63,9 @@ pub struct LakeSettings {
     pub parallelism: Option<usize>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// The names of buckets of a folder that stay when their last object goes, a file each: then a table in a bucket that is
+    /// neither here nor in the folder cannot be read. None: a bucket is made by its first object, and one that is missing is empty.
+    pub bucket_names: Option<PathBuf>,
     /// Where tests stop the process.
     pub crash_points: CrashPoints,
     /// Who is told why something takes longer than it should; nobody by default.
@@ -91,6 +94,7 @@ impl LakeSettings {
             result_retention: DEFAULT_RESULT_RETENTION,
             max_partitions: PARTITIONS,
             parallelism: None,
+            bucket_names: None,
             clock: Arc::new(SystemClock),
             crash_points: CrashPoints::default(),
             listener: Arc::new(Deaf),
@@ -141,6 +145,7 @@ impl Lake {
         match &settings.place {
             Place::Folder { warehouse } => {
                 let storage = points.around("lake: make the warehouse", Storage::open(warehouse)).await?;
+                let storage = storage.with_bucket_names(settings.bucket_names.clone());
                 let pool = open_pool().await?;
                 let opened = SqliteCatalog::open(pool.clone(), Arc::clone(&settings.clock));
                 let catalog = Arc::new(points.around("lake: make the default database", opened).await?);

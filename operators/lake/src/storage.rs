@@ -109,10 +109,18 @@ impl Storage {
         }
     }
 
+    /// Takes the folder of the names of buckets that stay without objects: from here on a bucket may be missing.
+    pub(crate) fn with_bucket_names(mut self, names: Option<PathBuf>) -> Self {
+        if let Place::Folder(folder) = &mut self.place {
+            folder.bucket_names = names;
+        }
+        self
+    }
+
     fn at(root: PathBuf) -> Result<Self> {
         let store = staged::StagedFileSystem::open(&root)
             .map_err(|error| error::of("open the warehouse", None, &root, error))?;
-        Ok(Self { place: Place::Folder(Folder { root }), store: Arc::new(store) })
+        Ok(Self { place: Place::Folder(Folder { root, bucket_names: None }), store: Arc::new(store) })
     }
 
     /// Opens the buckets of S3; nothing is sent. Kept results of queries go below `results`. It must be called on the
@@ -236,6 +244,24 @@ impl Storage {
         let mut objects = self.list(prefix).await?;
         objects.retain(|object| !object.hidden);
         Ok(objects)
+    }
+
+    /// Refuses a place without objects whose bucket is not there; S3 itself refuses to list one.
+    ///
+    /// # Errors
+    /// `NotFound` in words like those of Trino, which Athena is, and of S3; `External`.
+    pub(crate) async fn require_bucket(&self, prefix: &Location) -> Result<()> {
+        let Place::Folder(folder) = &self.place else { return Ok(()) };
+        let is_there = folder.has_bucket(prefix).await;
+        if is_there.map_err(|error| Error::folder("look for a bucket", folder.root(), error))? {
+            return Ok(());
+        }
+        let message = format!(
+            "HIVE_FILESYSTEM_ERROR: Failed to list directory: {prefix}: The specified bucket does not exist (Service: S3, Status \
+             Code: 404, Error Code: NoSuchBucket)"
+        );
+        let help = format!("make the bucket `{}`, or change the location to a bucket that is there", prefix.bucket());
+        Err(Error::new(ErrorKind::NotFound, "list objects", message).help(help))
     }
 
     /// Tells whether readers of a table see an object below a prefix: of a long list only the beginning is asked for.

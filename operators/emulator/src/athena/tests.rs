@@ -20,8 +20,12 @@ struct Fixture {
 }
 
 async fn open(folder: &Path, quotas: Quotas) -> Athena {
-    let settings =
-        LakeSettings { parallelism: Some(2), ..LakeSettings::new(folder.join(".suiro"), folder.join("warehouse")) };
+    let state = folder.join(".suiro");
+    let settings = LakeSettings {
+        parallelism: Some(2),
+        bucket_names: Some(crate::bucket_names(&state)),
+        ..LakeSettings::new(state, folder.join("warehouse"))
+    };
     let faults = Arc::new(Faults::new(crate::FaultPlan::default()));
     let lake = Lake::open(settings).await.unwrap();
     let buckets = S3::open(lake.clone(), "us-east-1".to_owned()).await.unwrap().buckets();

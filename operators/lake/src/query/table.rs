@@ -183,6 +183,9 @@ impl CatalogTable {
         let listed: Vec<Part> = futures::stream::iter(places)
             .map(|Place { location, descriptor, values, texts, rows }| async move {
                 let objects = self.storage.list_data(&location).await?;
+                if objects.is_empty() {
+                    self.storage.require_bucket(&location).await?;
+                }
                 let pairs: Vec<(&str, &str)> = texts.iter().flat_map(|texts| self.table.pairs(texts)).collect();
                 let files = objects
                     .into_iter()

@@ -11,6 +11,8 @@ use crate::name::Location;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
     pub(super) root: PathBuf,
+    /// A file for each bucket that stays when its folder goes with its last object; none where buckets are made by the first object.
+    pub(super) bucket_names: Option<PathBuf>,
 }
 
 impl Folder {
@@ -23,6 +25,13 @@ impl Folder {
     pub fn file(&self, location: &Location) -> PathBuf {
         // INVARIANT: a `Location` has no empty, `.` or `..` part, so this stays below the root.
         self.root.join(location.bucket()).join(location.key())
+    }
+
+    /// Tells whether the bucket of a location is there. Where buckets are made by their first object, each of them is.
+    pub(super) async fn has_bucket(&self, location: &Location) -> std::io::Result<bool> {
+        let Some(names) = &self.bucket_names else { return Ok(true) };
+        let bucket = location.bucket();
+        Ok(tokio::fs::try_exists(self.root.join(bucket)).await? || tokio::fs::try_exists(names.join(bucket)).await?)
     }
 
     /// Reads a whole object by one step of a blocking thread: the store's way takes two, and whoever reads hundreds of small

@@ -197,3 +197,34 @@ async fn information_schema_describes_the_catalog() {
         "NOT_SUPPORTED: line 1:34: not supported yet: information_schema.roles"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_in_a_bucket_that_is_not_there_is_an_error_and_one_without_objects_is_empty() {
+    let fixture = fixture().await;
+    fixture.run("CREATE DATABASE web").await;
+    let create = |name: &str, keys: &str, location: &str| {
+        format!("CREATE EXTERNAL TABLE web.{name} (n int) {keys} STORED AS PARQUET LOCATION '{location}'")
+    };
+    fixture.run(&create("gone", "", "s3://nobody/t/")).await;
+    let why = fixture.fails("SELECT * FROM web.gone").await;
+    assert!(
+        why.starts_with(
+            "HIVE_FILESYSTEM_ERROR: Failed to list directory: s3://nobody/t/: The specified bucket does not exist"
+        ),
+        "{why}"
+    );
+    fixture.run(&create("bare", "", "s3://b/bare/")).await;
+    assert_eq!(fixture.rows("SELECT count(*) FROM web.bare").await, ["0"]);
+
+    // Of a partitioned table the partitions count that are read.
+    fixture.run(&create("parts", "PARTITIONED BY (dt string)", "s3://nobody/parts/")).await;
+    assert_eq!(fixture.rows("SELECT count(*) FROM web.parts").await, ["0"]);
+    fixture.run("ALTER TABLE web.parts ADD PARTITION (dt = 'a') LOCATION 's3://b/a/' PARTITION (dt = 'b')").await;
+    assert_eq!(fixture.rows("SELECT count(*) FROM web.parts WHERE dt = 'a'").await, ["0"]);
+    let why = fixture.fails("SELECT count(*) FROM web.parts").await;
+    assert!(why.starts_with("HIVE_FILESYSTEM_ERROR: "), "{why}");
+
+    // A bucket stays when its folder goes with its last object.
+    std::fs::remove_dir_all(fixture.folder.path().join("warehouse/s3/b")).unwrap();
+    assert_eq!(fixture.rows("SELECT count(*) FROM web.bare").await, ["0"]);
+}
