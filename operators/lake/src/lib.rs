@@ -9,6 +9,7 @@ pub mod crash;
 pub mod error;
 mod held;
 mod lake;
+mod lines;
 pub mod load;
 mod look;
 pub mod name;

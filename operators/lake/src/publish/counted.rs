@@ -7,6 +7,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::validate::READ;
 use crate::error::{Error, ErrorKind, Result};
+use crate::lines::count_lines;
 use crate::name::Location;
 use crate::orc::{OrcFile, Ranges as _, StoredObject};
 use crate::query::avro_rows;
@@ -65,25 +66,15 @@ fn rows_of(mut object: StoredObject) -> io::Result<Option<u64>> {
 
 fn lines_of(mut object: StoredObject) -> io::Result<u64> {
     let begin = object.read(0..object.bytes.min(4))?;
-    let bytes = BufReader::with_capacity(1 << 16, Windows { object, at: 0, ready: Bytes::new() });
+    let mut bytes = BufReader::with_capacity(1 << 16, Windows { object, at: 0, ready: Bytes::new() });
     // No text in UTF-8 begins as these do.
-    let mut decoded: Box<dyn Read> = if begin.starts_with(&[0x1f, 0x8b]) {
-        Box::new(MultiGzDecoder::new(bytes))
+    if begin.starts_with(&[0x1f, 0x8b]) {
+        count_lines(&mut BufReader::with_capacity(1 << 16, MultiGzDecoder::new(bytes)))
     } else if begin.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        Box::new(zstd::stream::read::Decoder::with_buffer(bytes)?)
+        count_lines(&mut BufReader::with_capacity(1 << 16, zstd::stream::read::Decoder::with_buffer(bytes)?))
     } else {
-        Box::new(bytes)
-    };
-    let (mut lines, mut last) = (0_u64, b'\n');
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let read = decoded.read(&mut buffer)?;
-        let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
-        lines += piece.iter().map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
-        last = piece.last().copied().unwrap_or(last);
+        count_lines(&mut bytes)
     }
-    // The last one may have no end.
-    Ok(lines + u64::from(last != b'\n'))
 }
 
 /// An object from its first byte to its last.

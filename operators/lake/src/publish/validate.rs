@@ -111,8 +111,12 @@ pub async fn validate(
                     problems.push(format!("`{}` {is_what}: {}", object.location, error.message));
                 }
                 Ok(rows) if rows != object.rows => {
+                    let why = match rows_are {
+                        RowsAre::Lines if rows > object.rows => ": a text with a line end in it is read as two rows",
+                        _ => "",
+                    };
                     problems.push(format!(
-                        "`{}` has {}, {} were written",
+                        "`{}` has {}, {} were written{why}",
                         object.location,
                         counted(rows, "row"),
                         object.rows
@@ -214,6 +218,33 @@ mod tests {
             "has 3 rows, 4 were written",
         ] {
             assert!(error.message.contains(part), "{part}: {}", error.message);
+        }
+    }
+
+    /// Athena and Trino write a text as it is, whatever ends lines in it.
+    #[tokio::test]
+    async fn rows_of_text_are_what_its_readers_see() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open(folder.path()).await.unwrap();
+        let prefix = Location::parse("s3://b/v/").unwrap();
+        for (name, text, rows, is_right) in [
+            ("plain", "1,a\n2,b\n", 2, true),
+            ("both", "1,a\r\n2,b", 2, true),
+            ("return", "1,a\rb\n", 1, false),
+            ("feed", "1,a\nb\n", 1, false),
+        ] {
+            let prefix = prefix.join(&format!("{name}/")).unwrap();
+            let location = prefix.join("x.txt").unwrap();
+            storage.put(&location, Bytes::from(text), Put::Create).await.unwrap();
+            let bytes = text.len() as u64;
+            let written = [WrittenObject { location, bytes, rows, partition: Vec::new() }];
+            match validate(&storage, &[prefix], &written, RowsAre::Lines).await {
+                Ok(found) => assert_eq!((found.rows, is_right), (rows, true), "{name}"),
+                Err(error) => {
+                    let why = "has 2 rows, 1 were written: a text with a line end in it is read as two rows";
+                    assert!(!is_right && error.message.ends_with(why), "{name}: {}", error.message);
+                }
+            }
         }
     }
 }

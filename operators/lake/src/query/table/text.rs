@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use super::line::LineForm;
 use super::stream::{Asked, Batches};
 use crate::error::Result;
+use crate::lines::next_line;
 
 /// A line longer than this is no record of a table: a limit for memory, Athena's own is 32 MB for a JSON record.
 const LINE_BYTES: usize = 32 << 20;
@@ -53,34 +54,6 @@ fn compression(magic: &[u8]) -> Option<&'static str> {
     COMPRESSIONS.iter().find(|(start, _)| magic.starts_with(start)).map(|(_, name)| *name)
 }
 
-/// Reads a line without its end, which is `\n`, `\r\n` or, as in Hive, `\r` alone; false when there is none. One that is too long is
-/// left in its middle.
-fn next_line(bytes: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
-    line.clear();
-    let mut has_begun = false;
-    while line.len() <= LINE_BYTES {
-        let found = bytes.fill_buf()?;
-        if found.is_empty() {
-            return Ok(has_begun);
-        }
-        has_begun = true;
-        let Some(end) = memchr::memchr2(b'\n', b'\r', found) else {
-            let all = found.len();
-            line.extend_from_slice(found);
-            bytes.consume(all);
-            continue;
-        };
-        line.extend_from_slice(&found[..end]);
-        let is_return = found[end] == b'\r';
-        bytes.consume(end + 1);
-        if is_return && bytes.fill_buf()?.first() == Some(&b'\n') {
-            bytes.consume(1);
-        }
-        return Ok(true);
-    }
-    Ok(true)
-}
-
 fn lines(asked: &Asked, form: &LineForm, mut bytes: impl BufRead, batches: &Batches) -> Result<()> {
     let mut lines = Vec::with_capacity(asked.batch_rows);
     let mut number: u64 = 0;
@@ -88,7 +61,7 @@ fn lines(asked: &Asked, form: &LineForm, mut bytes: impl BufRead, batches: &Batc
     // Lines that are records only when as many follow as an object's footer has.
     let mut held = VecDeque::with_capacity(form.footer.min(asked.batch_rows));
     let mut line = Vec::new();
-    while next_line(&mut bytes, &mut line).map_err(|error| asked.failed(&error))? {
+    while next_line(&mut bytes, &mut line, LINE_BYTES).map_err(|error| asked.failed(&error))? {
         number += 1;
         if line.len() > LINE_BYTES {
             return Err(asked.broken(&format!("line {number} is longer than {LINE_BYTES} bytes")));
