@@ -48,8 +48,10 @@ mod window;
 pub use aggregate::KNOWN as AGGREGATIONS;
 pub use dialect::identifier;
 pub use error::{SqlError, SqlResult, from_execution};
+pub(crate) use function::EvalError;
 pub use function::Session;
 pub(crate) use function::regexp_pattern::WholeLine;
+pub(crate) use function::time_pattern::{Match, TimePattern};
 pub use parse::{constants, parse_expression, parse_one, refuse_what_writes};
 pub use plan::{
     Planned, ResolvedRelation, ResolvedTable, ResolvedView, Settings, TableResolver, context, examine, plan,

@@ -16,6 +16,7 @@ mod pattern;
 mod projection;
 mod stream;
 mod text;
+mod time_formats;
 mod typed_text;
 mod unmarked;
 

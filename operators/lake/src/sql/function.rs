@@ -29,6 +29,7 @@ mod string_more;
 mod string_split;
 #[cfg(test)]
 mod testing;
+pub(crate) mod time_pattern;
 mod url;
 
 use arrow::array::ArrayRef;

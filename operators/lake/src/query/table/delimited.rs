@@ -9,7 +9,8 @@ use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 
 use super::line::cast_failed;
-use super::typed_text::{Kept, Rules, distinct, typed};
+use super::time_formats::TimeFormats;
+use super::typed_text::{Kept, Rules, distinct, typed_by};
 use crate::error::Result;
 use crate::sql::Type;
 
@@ -23,6 +24,9 @@ pub(super) struct Delimited {
     separators: [char; LEVELS],
     escape: Option<char>,
     null: String,
+    /// Whether what stands behind the last column's separator is of the column, as in each row within one.
+    last_takes_rest: bool,
+    times: TimeFormats,
 }
 
 impl Delimited {
@@ -46,7 +50,19 @@ impl Delimited {
             ],
             escape,
             null: null.unwrap_or("\\N").to_owned(),
+            last_takes_rest: false,
+            times: TimeFormats::default(),
         }
+    }
+
+    /// Lets the last column have the rest of its line, `true` by the word of the parameter.
+    pub(super) fn with_rest(self, word: Option<&str>) -> Self {
+        Self { last_takes_rest: word.is_some_and(|word| word.eq_ignore_ascii_case("true")), ..self }
+    }
+
+    /// Takes the formats of times.
+    pub(super) fn with_times(self, times: TimeFormats) -> Self {
+        Self { times, ..self }
     }
 
     /// Turns lines into the wanted columns (by index among all of the table's); what does not fit its type is NULL.
@@ -56,7 +72,7 @@ impl Delimited {
         columns: &[(String, Type)],
         wanted: &[usize],
     ) -> Result<Vec<ArrayRef>> {
-        let rows: Vec<Vec<&str>> = lines.iter().map(|line| self.split(line, 0)).collect();
+        let rows: Vec<Vec<&str>> = lines.iter().map(|line| self.fields(line, 0, columns.len())).collect();
         wanted
             .iter()
             .filter_map(|index| columns.get(*index).map(|column| (*index, column)))
@@ -68,14 +84,23 @@ impl Delimited {
             .collect()
     }
 
-    /// Splits at the separator of a level; what an escape stands before is none.
-    fn split<'t>(&self, text: &'t str, level: usize) -> Vec<&'t str> {
+    /// Splits what has so many fields. The last one takes the rest only behind a separator: one alone ends at the first, as in Trino.
+    fn fields<'t>(&self, text: &'t str, level: usize, count: usize) -> Vec<&'t str> {
+        let most = if self.last_takes_rest && count > 1 { count } else { usize::MAX };
+        self.split(text, level, most)
+    }
+
+    /// Splits at the separator of a level into so many parts at most; what an escape stands before is none.
+    fn split<'t>(&self, text: &'t str, level: usize, most: usize) -> Vec<&'t str> {
         let Some(separator) = self.separators.get(level).copied() else { return vec![text] };
-        let Some(escape) = self.escape else { return text.split(separator).collect() };
+        let Some(escape) = self.escape else { return text.splitn(most, separator).collect() };
         let mut parts = Vec::new();
         let mut start = 0;
         let mut characters = text.char_indices();
         while let Some((at, character)) = characters.next() {
+            if parts.len() + 1 == most {
+                break;
+            }
             if character == escape {
                 characters.next();
             } else if character == separator {
@@ -90,7 +115,7 @@ impl Delimited {
     /// Splits an entry of a map at the first separator of a level: what stands behind it is the value, whatever it holds.
     fn key_and_value<'t>(&self, entry: &'t str, level: usize) -> (&'t str, Option<&'t str>) {
         let Some(separator) = self.separators.get(level) else { return (entry, None) };
-        let key = self.split(entry, level).first().copied().unwrap_or_default();
+        let key = self.split(entry, level, 2).first().copied().unwrap_or_default();
         (key, entry.get(key.len() + separator.len_utf8()..))
     }
 
@@ -98,7 +123,15 @@ impl Delimited {
     fn parts<'t>(&self, text: Option<&'t str>, level: usize) -> Vec<&'t str> {
         match text {
             Some("") | None => Vec::new(),
-            Some(text) => self.split(text, level),
+            Some(text) => self.split(text, level, usize::MAX),
+        }
+    }
+
+    /// Splits a row that has so many fields.
+    fn row_fields<'t>(&self, text: Option<&'t str>, level: usize, count: usize) -> Vec<&'t str> {
+        match text {
+            Some("") | None => Vec::new(),
+            Some(text) => self.fields(text, level, count),
         }
     }
 
@@ -111,7 +144,8 @@ impl Delimited {
         let mut characters = text.chars();
         while let Some(character) = characters.next() {
             if Some(character) == self.escape {
-                plain.extend(characters.next());
+                // At the end it has nothing to take the meaning of, and stands for itself.
+                plain.push(characters.next().unwrap_or(character));
             } else {
                 plain.push(character);
             }
@@ -156,7 +190,8 @@ impl Delimited {
                 Ok(Arc::new(map.map_err(failed)?))
             }
             Type::Row(fields) => {
-                let rows: Vec<Vec<&str>> = values.iter().map(|text| self.parts(*text, level)).collect();
+                let rows: Vec<Vec<&str>> =
+                    values.iter().map(|text| self.row_fields(*text, level, fields.len())).collect();
                 let columns = fields
                     .iter()
                     .enumerate()
@@ -180,9 +215,9 @@ impl Delimited {
                 let texts: Vec<Option<String>> =
                     values.iter().map(|text| text.map(|text| self.unescaped(text))).collect();
                 let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
-                typed(name, &texts, data_type, Rules::Lazy)
+                typed_by(name, &texts, data_type, Rules::Lazy, &self.times)
             }
-            _ => typed(name, values, data_type, Rules::Lazy),
+            _ => typed_by(name, values, data_type, Rules::Lazy, &self.times),
         }
     }
 }
@@ -255,5 +290,68 @@ mod tests {
         let form = Delimited::new(Some(','), Some(';'), None, Some('\\'), None);
         let columns = [("s", Type::Varchar(None)), ("l", Type::Array(Arc::new(Type::Varchar(None))))];
         assert_eq!(shown(&form, &[r"a\,b,x\;y;z\\"], &columns), [r"a,b|[x;y, z\]"]);
+    }
+
+    /// What Trino 476 answers.
+    #[test]
+    fn the_last_column_takes_the_rest_where_the_table_says_so() {
+        let form = |escape| Delimited::new(Some(','), Some(';'), Some(':'), escape, None).with_rest(Some("TRUE"));
+        let text = || Type::Varchar(None);
+        let row = |names: &[(&str, Type)]| {
+            Type::Row(names.iter().map(|(name, of)| (Some((*name).to_owned()), of.clone())).collect())
+        };
+        let lines = ["1,2,3,4", "1", "1,", ",,", "\\N,\\N,x", "\\N,\\N"];
+        assert_eq!(
+            shown(&form(None), &lines, &[("a", text()), ("b", text())]),
+            ["1|2,3,4", "1|NULL", "1|", "|,", "NULL|\\N,x", "NULL|NULL"]
+        );
+        assert_eq!(shown(&form(None), &["1,2,3"], &[("a", text()), ("b", Type::Integer)]), ["1|NULL"]);
+        assert_eq!(shown(&form(None), &["1,2,3"], &[("a", text())]), ["1"], "one column has no rest");
+        let escaped = form(Some('\\'));
+        assert_eq!(shown(&escaped, &["1\\,2,3\\,4,5\\n,6\\"], &[("a", text()), ("b", text())]), ["1,2|3,4,5n,6\\"]);
+        // In each row within a column, too.
+        let pair = row(&[("x", text()), ("y", row(&[("p", text()), ("q", text())]))]);
+        assert_eq!(
+            shown(&form(None), &["2;3:4:5:6;7,5;6,7"], &[("r", pair), ("b", text())]),
+            ["{x=2, y={p=3, q=4:5:6;7}}|5;6,7"]
+        );
+        let list = Type::Array(Arc::new(row(&[("x", text()), ("y", text())])));
+        assert_eq!(
+            shown(&form(None), &["2:3:4;5,5;6,7"], &[("l", list), ("b", text())]),
+            ["[{x=2, y=3:4}, {x=5, y=null}]|5;6,7"]
+        );
+        let other = Delimited::new(Some(','), None, None, None, None).with_rest(Some("yes"));
+        assert_eq!(shown(&other, &["1,2,3"], &[("a", text()), ("b", text())]), ["1|2"]);
+    }
+
+    /// What Trino 476 answers.
+    #[test]
+    fn an_escape_at_the_end_stands_for_itself() {
+        let form = Delimited::new(Some(','), None, None, Some('\\'), None);
+        let columns = [("a", Type::Varchar(None)), ("b", Type::Varchar(None))];
+        assert_eq!(shown(&form, &["1,x\\", "y\\,2"], &columns), ["1|x\\", "y,2|NULL"]);
+    }
+
+    /// What Trino 476 answers.
+    #[test]
+    fn times_have_the_formats_of_their_table() {
+        let form = Delimited::new(Some(','), None, None, None, None)
+            .with_times(TimeFormats::new(Some("dd/MM/yyyy HH:mm,HH:mm")));
+        let times = [("t", Type::Timestamp(3)), ("l", Type::Array(Arc::new(Type::Timestamp(3))))];
+        assert_eq!(
+            shown(&form, &["01/02/2020 03:04,01/02/2020 03:04", "2020-01-02 03:04:05,x", "13:14,"], &times),
+            [
+                "2020-02-01 03:04:00.000|[2020-02-01 03:04:00.000]",
+                "2020-01-02 03:04:05.000|[null]",
+                // Shorter than any of Hive's.
+                "NULL|[]"
+            ]
+        );
+        // Who asks for no time does not need them.
+        let wrong = Delimited::new(Some(','), None, None, None, None).with_times(TimeFormats::new(Some("dd/MM/yy")));
+        assert_eq!(shown(&wrong, &["a"], &[("s", Type::Varchar(None))]), ["a"]);
+        let lines = ["a".to_owned()];
+        let error = wrong.columns(&lines, &[("t".to_owned(), Type::Timestamp(3))], &[0]).unwrap_err();
+        assert!(error.message.starts_with("NOT_SUPPORTED: `timestamp.formats` (`dd/MM/yy`) of the table"), "{error}");
     }
 }

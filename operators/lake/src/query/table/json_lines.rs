@@ -17,7 +17,8 @@ use keys::Keys;
 
 use super::line::{bad_value, cast_failed};
 use super::number;
-use super::typed_text::{Kept, Rules, distinct, typed};
+use super::time_formats::TimeFormats;
+use super::typed_text::{Kept, Rules, distinct, typed, typed_by};
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::parse::json::{self, Kind, Value};
 use crate::sql::Type;
@@ -26,9 +27,9 @@ use crate::sql::Type;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum JsonLines {
     /// Hive's `SerDe`: what is not as it should be is an error.
-    Hive,
-    /// openx's: much is taken for NULL.
-    Openx(Openx),
+    Hive(TimeFormats),
+    /// openx's: much is taken for NULL. Its formats of times are of another language.
+    Openx(Openx, TimeFormats),
 }
 
 /// The parameters of openx's `SerDe`.
@@ -88,7 +89,7 @@ impl JsonLines {
 
     /// Reads the fields of a line; one that has none is a row of NULLs.
     fn row<'l>(&self, line: &'l str, keys: &Keys) -> Result<Vec<Option<Value<'l>>>> {
-        let Self::Openx(openx) = self else {
+        let Self::Openx(openx, _) = self else {
             return match json::read_value(line.as_bytes()) {
                 Ok(value) if value.kind == Kind::Object => Ok(Self::fields(value, keys)),
                 Ok(_) => Err(bad_line(line, "it is no JSON object")),
@@ -132,7 +133,7 @@ impl JsonLines {
     }
 
     fn is_openx(&self) -> bool {
-        matches!(self, Self::Openx(_))
+        matches!(self, Self::Openx(..))
     }
 
     /// Turns the values of a column, or of what is nested in one, into its type.
@@ -201,7 +202,7 @@ impl JsonLines {
         }
         let keys: Vec<Option<&str>> = keys.iter().map(Option::as_deref).collect();
         let rules = if self.is_openx() { Rules::OpenxJson } else { Rules::HiveJsonKey };
-        let keys = typed(name, &keys, key_type, rules)?;
+        let keys = self.typed(name, &keys, key_type, rules)?;
         let items = self.column(name, &items, value_type)?;
         let (keys, items, lengths) = distinct(name, &keys, &items, &lengths, Kept::Last)?;
         let entries = StructArray::try_new(
@@ -270,7 +271,19 @@ impl JsonLines {
             })
             .collect::<Result<Vec<Option<Cow<'_, str>>>>>()?;
         let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
-        typed(name, &texts, data_type, if self.is_openx() { Rules::OpenxJson } else { Rules::HiveJson })
+        self.typed(name, &texts, data_type, if self.is_openx() { Rules::OpenxJson } else { Rules::HiveJson })
+    }
+
+    fn typed(&self, name: &str, texts: &[Option<&str>], data_type: &Type, rules: Rules) -> Result<ArrayRef> {
+        match self {
+            Self::Hive(times) => typed_by(name, texts, data_type, rules, times),
+            Self::Openx(_, times) => {
+                if matches!(data_type, Type::Timestamp(_)) {
+                    times.refuse("openx's JsonSerDe")?;
+                }
+                typed(name, texts, data_type, rules)
+            }
+        }
     }
 
     /// Returns the text of a value that a column of no nested type holds.

@@ -13,6 +13,7 @@ use indexmap::IndexMap;
 use super::delimited::Delimited;
 use super::json_lines::{JsonLines, Openx};
 use super::pattern::PatternLines;
+use super::time_formats::{self, TimeFormats};
 use super::typed_text::{Rules, typed};
 use crate::catalog::{Storage as Descriptor, TableFormat, descriptor};
 use crate::error::{Error, ErrorKind, Result};
@@ -55,22 +56,23 @@ impl LineForm {
         if let Some(text) = parameter("line.delim").filter(|text| *text != "\n") {
             return Err(wrong("line.delim", text, "a line feed, the one that is supported"));
         }
+        let times = TimeFormats::new(parameter(time_formats::PARAMETER));
         let kind = match format {
             TableFormat::OpenCsv => Kind::Csv {
                 separator: one(parameter("separatorChar"), "separatorChar")?.unwrap_or(','),
                 quote: one(parameter("quoteChar"), "quoteChar")?.unwrap_or('"'),
                 escape: one(parameter("escapeChar"), "escapeChar")?.unwrap_or('\\'),
             },
-            TableFormat::HiveJson => Kind::Json(JsonLines::Hive),
+            TableFormat::HiveJson => Kind::Json(JsonLines::Hive(times)),
             TableFormat::OpenxJson => {
                 let parameters = storage.serde_parameters.iter().chain(table);
                 let parameters = parameters.map(|(key, value)| (key.as_str(), value.as_str()));
-                Kind::Json(JsonLines::Openx(Openx::new(&parameters)))
+                Kind::Json(JsonLines::Openx(Openx::new(&parameters), times))
             }
             TableFormat::Regex => Kind::Pattern(PatternLines::regex(&parameter)?),
             TableFormat::Grok => Kind::Pattern(PatternLines::grok(&parameter)?),
             TableFormat::Delimited | TableFormat::Parquet | TableFormat::Avro | TableFormat::Orc => {
-                Kind::Delimited(Delimited::new(
+                let delimited = Delimited::new(
                     match parameter("field.delim") {
                         Some(text) => one(Some(text), "field.delim")?,
                         None => serialization_format(parameter("serialization.format"))?,
@@ -80,7 +82,9 @@ impl LineForm {
                     one(parameter("mapkey.delim"), "mapkey.delim")?,
                     one(parameter("escape.delim"), "escape.delim")?,
                     parameter("serialization.null.format"),
-                ))
+                );
+                let rest = parameter("serialization.last.column.takes.rest");
+                Kind::Delimited(delimited.with_rest(rest).with_times(times))
             }
         };
         Ok(Self { kind, header, footer })

@@ -12,6 +12,7 @@ use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::row::{RowConverter, SortField};
 
 use super::line::{bad_value, cast_failed};
+use super::time_formats::{Formats, TimeFormats};
 use super::{civil, number};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Type;
@@ -23,6 +24,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
+
+/// How long the shortest text is that Hive's `LazySimpleSerDe` takes for a time.
+const LEAST_TIME_BYTES: usize = 8;
 
 /// Whose rules texts are read by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +70,18 @@ impl Rules {
         })
     }
 
+    /// Reads a time by a table's formats, and as all tables do.
+    fn time(self, text: &str, formats: &Formats) -> Result<Option<(i64, u32)>> {
+        if formats.is_empty() {
+            return Ok(self.timestamp(text));
+        }
+        // Hive's shortest time, also where a format has a shorter one.
+        if self == Self::Lazy && text.len() < LEAST_TIME_BYTES {
+            return Ok(None);
+        }
+        formats.time(text)
+    }
+
     fn timestamp(self, text: &str) -> Option<(i64, u32)> {
         if self != Self::OpenxJson {
             return civil::timestamp(text);
@@ -91,6 +107,20 @@ impl Rules {
 /// `InvalidData` for a text that is no value of the type, where the reader does not take it for NULL; `UnsupportedSql` for a type
 /// that no text is.
 pub(super) fn typed(name: &str, values: &[Option<&str>], data_type: &Type, rules: Rules) -> Result<ArrayRef> {
+    typed_by(name, values, data_type, rules, &TimeFormats::default())
+}
+
+/// Turns the texts of a column into its type, times by a table's formats.
+///
+/// # Errors
+/// As [`typed`], and of formats that are none or not supported.
+pub(super) fn typed_by(
+    name: &str,
+    values: &[Option<&str>],
+    data_type: &Type,
+    rules: Rules,
+    formats: &TimeFormats,
+) -> Result<ArrayRef> {
     let column = Column { name, values, data_type, is_strict: rules.is_strict() };
     Ok(match data_type {
         Type::Boolean => Arc::new(BooleanArray::from(column.read(|text| rules.boolean(text))?)),
@@ -113,19 +143,21 @@ pub(super) fn typed(name: &str, values: &[Option<&str>], data_type: &Type, rules
         Type::Date => Arc::new(Date32Array::from(column.read(|text| rules.date(text))?)),
         Type::Timestamp(precision @ 7..) => {
             let step = 10_i64.pow(9_u32.saturating_sub(u32::from(*precision)));
-            let nanos = |text: &str| {
-                let (seconds, nanos) = rules.timestamp(text)?;
+            let nanos = |(seconds, nanos): (i64, u32)| {
                 seconds.checked_mul(1_000_000_000)?.checked_add(rounded(i64::from(nanos), step))
             };
-            Arc::new(TimestampNanosecondArray::from(column.read(nanos)?))
+            let formats = formats.read()?;
+            let times = column.try_read(|text| Ok(rules.time(text, &formats)?.and_then(nanos)))?;
+            Arc::new(TimestampNanosecondArray::from(times))
         }
         Type::Timestamp(precision) => {
             let step = 10_i64.pow(9 - u32::from(*precision));
-            let micros = |text: &str| {
-                let (seconds, nanos) = rules.timestamp(text)?;
+            let micros = |(seconds, nanos): (i64, u32)| {
                 seconds.checked_mul(1_000_000)?.checked_add(rounded(i64::from(nanos), step) / 1000)
             };
-            Arc::new(TimestampMicrosecondArray::from(column.read(micros)?))
+            let formats = formats.read()?;
+            let times = column.try_read(|text| Ok(rules.time(text, &formats)?.and_then(micros)))?;
+            Arc::new(TimestampMicrosecondArray::from(times))
         }
         Type::Varbinary if rules.is_strict() => {
             Arc::new(values.iter().map(|text| text.map(str::as_bytes)).collect::<BinaryArray>())
@@ -155,11 +187,15 @@ struct Column<'a> {
 
 impl Column<'_> {
     fn read<T>(&self, read: impl Fn(&str) -> Option<T>) -> Result<Vec<Option<T>>> {
+        self.try_read(|text| Ok(read(text)))
+    }
+
+    fn try_read<T>(&self, read: impl Fn(&str) -> Result<Option<T>>) -> Result<Vec<Option<T>>> {
         self.values
             .iter()
             .map(|value| {
                 let Some(text) = value else { return Ok(None) };
-                match read(text) {
+                match read(text)? {
                     None if self.is_strict => Err(bad_value(self.name, text, self.data_type)),
                     read => Ok(read),
                 }

@@ -59,6 +59,8 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+/// The year of a text that says none, a leap year.
+const DEFAULT_YEAR: i64 = 2_000;
 /// How many letters short names have.
 const SHORT: usize = 3;
 
@@ -208,12 +210,12 @@ fn format_datetime(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
 
 /// What was read from a text.
 #[derive(Default)]
-struct Found {
+pub(super) struct Found {
     /// Fields and their values; the last of a field counts.
     fields: Vec<(Field, i64)>,
     halfday: Option<i64>,
     millis: Option<i64>,
-    zone: Option<Zone>,
+    pub(super) zone: Option<Zone>,
 }
 
 /// Reads a text by tokens.
@@ -310,28 +312,65 @@ impl Reading<'_> {
                 found.millis = Some(fraction(&self.rest[..digits]));
                 self.take(digits);
             }
-            Token::Offset { .. } | Token::Zone => {
+            Token::Offset { .. } => found.zone = Some(self.offset()?),
+            Token::Zone => {
                 let length = self
                     .rest
                     .find(|next: char| !next.is_ascii_alphanumeric() && !matches!(next, '+' | '-' | ':' | '/' | '_'))
                     .unwrap_or(self.rest.len());
-                let name = &self.rest[..length];
-                let is_offset = name.starts_with(['+', '-']) && matches!(name.len(), 5 | 6);
-                let known = match token {
-                    Token::Zone => name.starts_with(|first: char| first.is_ascii_alphabetic()),
-                    _ => name == "Z" || is_offset,
-                };
-                let zone = if known { Zone::parse(name).ok() } else { None };
-                found.zone = Some(zone.ok_or_else(|| unsupported(format!("reading the zone of \"{}\"", self.whole)))?);
+                let name = self.rest.get(..length).unwrap_or_default();
+                let is_named = name.starts_with(|first: char| first.is_ascii_alphabetic());
+                let zone = if is_named { Zone::parse(name).ok() } else { None };
+                found.zone = Some(zone.ok_or_else(|| self.unknown_zone())?);
                 self.take(length);
             }
         }
         Ok(())
     }
+
+    fn unknown_zone(&self) -> EvalError {
+        unsupported(format!("reading the zone of \"{}\"", self.whole))
+    }
+
+    /// Takes `Z`, or an offset of hours, minutes and seconds with or without colons: whatever the pattern says, as Joda-Time does.
+    fn offset(&mut self) -> Result<Zone, EvalError> {
+        if self.take_text("Z") {
+            return Ok(Zone::utc());
+        }
+        let sign = match self.rest.bytes().next() {
+            Some(b'+') => 1,
+            Some(b'-') => -1,
+            _ => return Err(self.malformed()),
+        };
+        self.take(1);
+        let hours = self.two_digits(23)?;
+        let has_colons = self.rest.starts_with(':');
+        let mut parts = [0, 0];
+        for part in &mut parts {
+            let digits = self.rest.bytes().skip(usize::from(has_colons)).take_while(u8::is_ascii_digit).count();
+            let goes_on = if has_colons { self.rest.starts_with(':') } else { digits > 0 };
+            if !goes_on {
+                break;
+            }
+            self.take(usize::from(has_colons));
+            *part = self.two_digits(59)?;
+        }
+        let [minutes, seconds] = parts;
+        let zone = if seconds == 0 { Zone::fixed(sign * (hours * 60 + minutes)).ok() } else { None };
+        zone.ok_or_else(|| self.unknown_zone())
+    }
+
+    fn two_digits(&mut self, most: i64) -> Result<i64, EvalError> {
+        if self.rest.bytes().take(2).filter(u8::is_ascii_digit).count() < 2 {
+            return Err(self.malformed());
+        }
+        let number = self.number(2, false)?;
+        if number > most { Err(self.malformed()) } else { Ok(number) }
+    }
 }
 
 /// Reads a text by a pattern.
-fn read(whole: &str, tokens: &[Token]) -> Result<Found, EvalError> {
+pub(super) fn read(whole: &str, tokens: &[Token]) -> Result<Found, EvalError> {
     let mut reading = Reading { whole, rest: whole };
     let mut found = Found::default();
     for token in tokens {
@@ -352,13 +391,13 @@ impl Found {
         }
     }
 
-    /// The civil time in milliseconds since 1970.
-    fn millis(&self, whole: &str) -> Result<i64, EvalError> {
+    /// The civil time in milliseconds since 1970; a text that says a month or a day but no year is of the default year.
+    fn millis(&self, whole: &str, default_year: i64) -> Result<i64, EvalError> {
         const YEARS: i64 = 292_278_993;
         let has = |wanted: &[Field]| self.fields.iter().any(|(field, _)| wanted.contains(field));
         let years = has(&[Field::Year, Field::Weekyear]);
         let calendar = has(&[Field::Month, Field::Week, Field::DayOfYear, Field::DayOfMonth, Field::DayOfWeek]);
-        let mut days = if calendar && !years { days_from_civil(2_000, 1, 1) } else { 0 };
+        let mut days = if calendar && !years { days_from_civil(default_year, 1, 1) } else { 0 };
         if let Some(year) = self.get(whole, Field::Year, "year", -YEARS, YEARS)? {
             days = days_from_civil(year, 1, 1);
         }
@@ -416,15 +455,15 @@ impl Found {
     }
 
     /// The civil time in microseconds since 1970.
-    fn micros(&self, whole: &str) -> Result<i64, EvalError> {
-        self.millis(whole)?.checked_mul(MICROS_PER_MILLI).ok_or_else(|| invalid("long overflow"))
+    pub(super) fn micros(&self, whole: &str, default_year: i64) -> Result<i64, EvalError> {
+        self.millis(whole, default_year)?.checked_mul(MICROS_PER_MILLI).ok_or_else(|| invalid("long overflow"))
     }
 }
 
 fn date_parse(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
     let mut patterns = Prepared::new();
     each(call, (text(arguments, 0)?, text(arguments, 1)?)).primitive::<TimestampMicrosecondType>(|(text, pattern)| {
-        read(text, patterns.get(pattern, mysql)?)?.micros(text)
+        read(text, patterns.get(pattern, mysql)?)?.micros(text, DEFAULT_YEAR)
     })
 }
 
@@ -442,7 +481,7 @@ fn parse_datetime(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
         let found = read(text, tokens)?;
         let zone = found.zone.as_ref().unwrap_or(&session);
         names.append_value(zone.id());
-        strict_instant(zone, found.micros(text)?)
+        strict_instant(zone, found.micros(text, DEFAULT_YEAR)?)
     })
 }
 
@@ -524,6 +563,13 @@ mod tests {
             "{instant: 2024-03-05T11:07:00Z, zone: America/New_York}"
         );
         assert_eq!(of("Tue Mar 05 2024", "EEE MMM dd yyyy"), "{instant: 2024-03-05T00:00:00Z, zone: UTC}");
+        for (written, zone) in [("06+01", "+01:00"), ("06+01:00", "+01:00"), ("06-0130", "-01:30"), ("06z", "UTC")] {
+            assert!(of(written, "HHZ").ends_with(&format!("zone: {zone}}}")), "{written}");
+        }
+        for written in ["06UTC", "06+1", "06+01:0010", "06+24", "06+01:"] {
+            let failed = error("parse_datetime", 0, Type::TimestampTz(3), &[text(written), text("HHZ")]);
+            assert!(failed.starts_with("INVALID_FUNCTION_ARGUMENT: Invalid format"), "{written}: {failed}");
+        }
         assert_eq!(
             error("parse_datetime", 0, Type::TimestampTz(3), &[text("2024-13-05"), text("yyyy-MM-dd")]),
             "INVALID_FUNCTION_ARGUMENT: Cannot parse \"2024-13-05\": Value 13 for monthOfYear must be in the range [1,12]"

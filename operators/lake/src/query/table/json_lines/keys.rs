@@ -21,8 +21,8 @@ impl Keys {
     /// Prepares for the columns, each with its place; one without a name has no key.
     pub(super) fn new(form: &JsonLines, columns: &[(usize, Option<&str>)]) -> Self {
         let openx = match form {
-            JsonLines::Hive => None,
-            JsonLines::Openx(openx) => Some(openx),
+            JsonLines::Hive(_) => None,
+            JsonLines::Openx(openx, _) => Some(openx),
         };
         let mut keys = Self {
             places: columns.iter().map(|(place, _)| *place).collect(),

@@ -4,7 +4,11 @@ use crate::sql::text::display;
 const TEXT: Type = Type::Varchar(None);
 
 fn openx(parameters: &[(&str, &str)]) -> JsonLines {
-    JsonLines::Openx(Openx::new(&parameters.iter().copied()))
+    JsonLines::Openx(Openx::new(&parameters.iter().copied()), TimeFormats::default())
+}
+
+fn strict() -> JsonLines {
+    JsonLines::Hive(TimeFormats::default())
 }
 
 fn shown(form: &JsonLines, lines: &[&str], columns: &[(&str, Type)]) -> Result<Vec<String>> {
@@ -26,7 +30,7 @@ fn no_digit_is_lost() {
     ];
     let columns = [("d", Type::Decimal(38, 6)), ("s", TEXT), ("b", Type::Bigint)];
     assert_eq!(
-        shown(&JsonLines::Hive, &lines, &columns).unwrap(),
+        shown(&strict(), &lines, &columns).unwrap(),
         [
             "12345678901234.567890|99999999999999999.99999|9007199254740993",
             "0.000001|12345678901234567890.5|9223372036854775807",
@@ -46,7 +50,7 @@ fn no_digit_is_lost() {
         shown(&openx(&[]), &nested, &[("s", TEXT)]).unwrap(),
         [r#"{"a":[1.10,99999999999999999.99999],"b\n":null}"#]
     );
-    let error = shown(&JsonLines::Hive, &nested, &[("s", TEXT)]).unwrap_err();
+    let error = shown(&strict(), &nested, &[("s", TEXT)]).unwrap_err();
     assert!(error.message.starts_with("HIVE_BAD_DATA: the value `{"), "{error}");
 }
 
@@ -70,7 +74,7 @@ fn values_that_do_not_fit_are_errors_for_one_and_null_for_the_other() {
         (r#"{"c":null}"#, Type::Integer, Some("NULL"), "NULL"),
     ] {
         let columns = [("c", data_type)];
-        let found = shown(&JsonLines::Hive, &[line], &columns);
+        let found = shown(&strict(), &[line], &columns);
         match hive {
             Some(expected) => assert_eq!(found.unwrap(), [expected], "{line}"),
             None => assert!(found.unwrap_err().message.starts_with("HIVE_BAD_DATA: "), "{line}"),
@@ -104,13 +108,13 @@ fn nested_values_are_read_in_any_case() {
     let row = Type::Row(Arc::from([(Some("x".to_owned()), Type::Bigint)]));
     let columns = [("l", Type::Array(Arc::new(TEXT))), ("m", map), ("r", row)];
     let lines = [r#"{"L":["a",null],"m":{"1":"a","2":null,"1":"b"},"r":{"X":2}}"#, r#"{"m":null,"r":null}"#];
-    for form in [JsonLines::Hive, openx(&[])] {
+    for form in [strict(), openx(&[])] {
         assert_eq!(shown(&form, &lines, &columns).unwrap(), ["[a, null]|{2=null, 1=b}|{x=2}", "NULL|NULL|NULL"]);
     }
     let lines = [r#"{"l":"a","m":" ","r":[5]}"#];
     assert_eq!(shown(&openx(&[]), &lines, &columns).unwrap(), ["[a]|NULL|{x=5}"]);
     for line in [r#"{"l":"a"}"#, r#"{"m":" "}"#, r#"{"r":[5]}"#] {
-        assert!(shown(&JsonLines::Hive, &[line], &columns).is_err(), "{line}");
+        assert!(shown(&strict(), &[line], &columns).is_err(), "{line}");
     }
 }
 
@@ -126,4 +130,29 @@ fn half_a_character_is_a_question_mark() {
     }
     let lines = [r#"{"a":"hi \ud83d"}"#];
     assert_eq!(shown(&openx(&[]), &lines, &[("a", TEXT)]).unwrap(), ["hi ?"]);
+}
+
+/// What Trino 476 answers; openx's formats are of another language, and refused.
+#[test]
+fn times_have_the_formats_of_their_table() {
+    let formats = || TimeFormats::new(Some("dd/MM/yyyy HH:mm,HH:mm,millis"));
+    let form = JsonLines::Hive(formats());
+    let map = Type::Map(Arc::new(Type::Timestamp(3)), Arc::new(Type::Integer));
+    let columns = [("t", Type::Timestamp(3)), ("m", map)];
+    for (line, expected) in [
+        (
+            r#"{"t":"01/02/2020 03:04","m":{"01/02/2020 03:04":1}}"#,
+            "2020-02-01 03:04:00.000|{2020-02-01 03:04:00.000=1}",
+        ),
+        (r#"{"t":"13:14"}"#, "1970-01-01 13:14:00.000|NULL"),
+        (r#"{"t":"2020-01-02 03:04:05"}"#, "2020-01-02 03:04:05.000|NULL"),
+        (r#"{"t":1577934245678}"#, "2020-01-02 03:04:05.678|NULL"),
+    ] {
+        assert_eq!(shown(&form, &[line], &columns).unwrap(), [expected], "{line}");
+    }
+    assert!(shown(&form, &[r#"{"t":"x"}"#], &columns).is_err());
+    let openx = JsonLines::Openx(Openx::new(&std::iter::empty()), formats());
+    assert_eq!(shown(&openx, &[r#"{"s":"x"}"#], &[("s", TEXT)]).unwrap(), ["x"]);
+    let error = shown(&openx, &[r#"{"t":"13:14"}"#], &columns).unwrap_err();
+    assert!(error.message.starts_with("NOT_SUPPORTED: `timestamp.formats` of openx's JsonSerDe"), "{error}");
 }
