@@ -183,9 +183,21 @@ async fn objects_are_read_as_the_catalogs_types() {
     );
     assert_eq!(fixture.rows("SELECT s FROM web.t").await, ["ab"]);
     assert_eq!(fixture.rows("SELECT count(*) FROM web.t WHERE at >= TIMESTAMP '2026-01-02 03:04:05.679'").await, ["0"]);
-    fixture.table("t", &[("s", "bigint")], &[], TableFormat::Parquet).await;
-    let error = fixture.fails("SELECT s FROM web.t").await;
-    assert_eq!(error.message, "column `s` of table `web.t` is bigint, and the object holds `Utf8`");
+    for (name, hive_type, found) in [
+        ("s", "bigint", "BINARY (STRING)"),
+        ("n", "string", "INT32"),
+        ("n", "double", "INT32"),
+        ("n", "struct<a:int>", "INT32"),
+    ] {
+        fixture.table("t", &[(name, hive_type)], &[], TableFormat::Parquet).await;
+        let error = fixture.fails(&format!("SELECT {name} FROM web.t")).await;
+        assert_eq!(
+            error.message,
+            format!(
+                "HIVE_BAD_DATA: Field {name}'s type {found} in parquet is incompatible with type {hive_type} defined in table schema"
+            )
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! From the types of a Parquet object to those of the catalog, by Trino's rules: columns by name in any case, a missing
 //! column is NULL, numbers widen, timestamps are rounded to what the catalog's type holds.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -96,12 +97,15 @@ impl TypeAdapter {
             return Err(Error::new(
                 ErrorKind::InvalidData,
                 "read Parquet",
+                // Athena's words; Trino itself reads some of these, as numbers into text.
                 format!(
-                    "column `{name}` of table `{}` is {data_type}, and the object holds `{}`",
-                    self.table,
-                    found.data_type()
+                    "HIVE_BAD_DATA: Field {name}'s type {} in parquet is incompatible with type {} defined in table schema",
+                    parquet_name(found.data_type()),
+                    data_type.to_hive().unwrap_or_else(|| data_type.to_string()),
                 ),
-            ));
+            )
+            .with("table", self.table.clone())
+            .help("let the column have the type of the objects, and cast it in queries"));
         }
         if is_plain_cast(found.data_type(), &target) {
             // A form that the pruning by statistics sees through.
@@ -113,6 +117,21 @@ impl TypeAdapter {
         }
         Ok(Arc::new(CastExpr::new(adapted, target, Some(STRICT))))
     }
+}
+
+/// Returns what Parquet calls the type of values that are read as this one.
+fn parquet_name(found: &DataType) -> Cow<'static, str> {
+    Cow::Borrowed(match found {
+        DataType::Boolean => "BOOLEAN",
+        DataType::Int64 | DataType::UInt64 => "INT64",
+        integer if integer.is_integer() => "INT32",
+        DataType::Float32 => "FLOAT",
+        DataType::Float64 => "DOUBLE",
+        DataType::Date32 => "INT32 (DATE)",
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "BINARY (STRING)",
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "BINARY",
+        other => return Cow::Owned(other.to_string()),
+    })
 }
 
 /// Tells whether values need no change.
@@ -357,41 +376,4 @@ impl PhysicalExpr for AdaptedColumn {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use datafusion::arrow::array::{Int64Array, StringArray, TimestampMicrosecondArray, TimestampNanosecondArray};
-
-    #[test]
-    fn timestamps_round_to_milliseconds() {
-        let micros: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![1_499, 1_500, -1_500, -1_501]));
-        let adapted = adapt(&micros, &Type::Timestamp(3)).unwrap();
-        assert_eq!(adapted.as_primitive::<TimestampMicrosecondType>().values(), &[1_000, 2_000, -1_000, -2_000]);
-        let nanos: ArrayRef =
-            Arc::new(TimestampNanosecondArray::from(vec![1_499_999, 1_500_000]).with_timezone("+09:00"));
-        let adapted = adapt(&nanos, &Type::Timestamp(3)).unwrap();
-        assert_eq!(adapted.as_primitive::<TimestampMicrosecondType>().values(), &[1_000, 2_000]);
-    }
-
-    #[test]
-    fn values_out_of_range_are_errors() {
-        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, i64::MAX]));
-        assert!(adapt(&numbers, &Type::Integer).is_err());
-        assert!(adapt(&numbers, &Type::Bigint).is_ok());
-    }
-
-    #[test]
-    fn text_is_cut_by_characters() {
-        let text: ArrayRef = Arc::new(StringArray::from(vec!["äöü", "a  "]));
-        let cut = adapt(&text, &Type::Varchar(Some(2))).unwrap();
-        assert_eq!(cut.as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["äö", "a "]);
-        let cut = adapt(&text, &Type::Char(3)).unwrap();
-        assert_eq!(cut.as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["äöü", "a"]);
-    }
-
-    #[test]
-    fn types_that_do_not_fit_are_told_apart() {
-        assert!(fits(&DataType::Int32, &Type::Bigint));
-        assert!(!fits(&DataType::Utf8, &Type::Bigint));
-        assert!(!fits(&DataType::Float64, &Type::Real));
-    }
-}
+mod tests;
