@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Tag,
     /// The rows of an `INSERT` on their way to their places.
     Insertion,
+    /// The table of a `CREATE TABLE … AS` on its way into the catalog.
+    Creation,
 }
 
 impl Kind {
@@ -43,6 +45,7 @@ impl Kind {
             Self::PreparedStatement => "prepared_statement",
             Self::Tag => "tag",
             Self::Insertion => "insertion",
+            Self::Creation => "creation",
         }
     }
 }
@@ -127,7 +130,7 @@ impl Store {
         sent_before(&self.pool, token, request).await
     }
 
-    /// Keeps how a query ended; one that succeeded has nothing on its way any more.
+    /// Keeps how a query ended: nothing is on its way any more, but what an `INSERT` that failed placed and must take away.
     pub(super) async fn end(&self, execution: &Execution) -> ApiResult<()> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         sqlx::query("UPDATE execution SET ended = 1, body = ? WHERE id = ? AND ended = 0")
@@ -136,9 +139,10 @@ impl Store {
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;
-        if execution.state == State::Succeeded {
+        let insertion = Some(Kind::Insertion).filter(|_| execution.state == State::Succeeded);
+        for kind in insertion.into_iter().chain([Kind::Creation]) {
             sqlx::query("DELETE FROM thing WHERE kind = ? AND scope = '' AND name = ?")
-                .bind(Kind::Insertion.name())
+                .bind(kind.name())
                 .bind(&execution.id)
                 .execute(&mut *transaction)
                 .await
@@ -169,6 +173,21 @@ impl Store {
         .await
         .map_err(failed)?;
         bodies.iter().map(|body| decode(body)).collect()
+    }
+
+    /// Drops the queries of a workgroup that goes, so that none comes back with another one of its name. One that has not ended
+    /// stays by its id until it has, and what it writes can be finished; no workgroup lists it.
+    pub(super) async fn forget_executions(&self, workgroup: &str) -> ApiResult<()> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        for statement in [
+            "DELETE FROM token WHERE execution_id IN (SELECT id FROM execution WHERE workgroup = ? AND ended = 1)",
+            "DELETE FROM execution WHERE workgroup = ? AND ended = 1",
+            // No workgroup has this name.
+            "UPDATE execution SET workgroup = '' WHERE workgroup = ?",
+        ] {
+            sqlx::query(statement).bind(workgroup).execute(&mut *transaction).await.map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)
     }
 
     /// Returns the queries that have not ended: those of an endpoint that stopped.

@@ -43,6 +43,15 @@ impl Athena {
         Ok(())
     }
 
+    /// Drops the tags of a resource that goes.
+    pub(super) async fn forget_tags(&self, resource: &str) -> ApiResult<()> {
+        let tags: Vec<(String, Tag)> = self.inner.store.list(Kind::Tag, resource).await?;
+        for (key, _) in tags {
+            self.inner.store.delete(Kind::Tag, resource, &key).await?;
+        }
+        Ok(())
+    }
+
     pub(in crate::athena) async fn tag_resource(&self, body: Value) -> ApiResult<Value> {
         let Resource { resource, tags, .. } = input(body)?;
         self.put_tags(&resource, &tags).await?;

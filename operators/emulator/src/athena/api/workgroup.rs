@@ -286,6 +286,8 @@ impl Athena {
         for (statement, _) in prepared {
             store.delete(Kind::PreparedStatement, &name.work_group, &statement).await?;
         }
+        self.forget_tags(&self.arn(&format!("workgroup/{}", name.work_group))).await?;
+        store.forget_executions(&name.work_group).await?;
         store.delete(Kind::WorkGroup, "", &name.work_group).await?;
         Ok(json!({}))
     }

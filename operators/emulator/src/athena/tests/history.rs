@@ -140,6 +140,45 @@ async fn workgroups_say_where_results_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_workgroup_that_is_made_again_has_nothing_of_the_one_before() {
+    let fixture = fixture().await;
+    let group = json!({ "Name": "team", "Tags": [{ "Key": "owner", "Value": "web" }] });
+    fixture.call("CreateWorkGroup", group).await;
+    let start = |sql: &str| {
+        json!({
+            "QueryString": sql,
+            "WorkGroup": "team",
+            "ClientRequestToken": format!("{:x<40}", &sql[..8]),
+            "ResultConfiguration": { "OutputLocation": "s3://results/q/" },
+        })
+    };
+    let id = async |sql: &str| {
+        let started = fixture.call("StartQueryExecution", start(sql)).await;
+        started["QueryExecutionId"].as_str().unwrap().to_owned()
+    };
+    let ended = id("SELECT 1").await;
+    fixture.ended(&ended).await;
+    let endless = endless();
+    let running = id(&endless).await;
+    fixture.call("DeleteWorkGroup", json!({ "WorkGroup": "team", "RecursiveDeleteOption": true })).await;
+    fixture.call("CreateWorkGroup", json!({ "Name": "team" })).await;
+    let list = json!({ "WorkGroup": "team" });
+    assert_eq!(fixture.call("ListQueryExecutions", list.clone()).await["QueryExecutionIds"], json!([]));
+    let (code, _) = fixture.refused("GetQueryExecution", json!({ "QueryExecutionId": ended })).await;
+    assert_eq!(code, "InvalidRequestException");
+    let tags = json!({ "ResourceARN": "arn:aws:athena:us-east-1:000000000000:workgroup/team" });
+    assert_eq!(fixture.call("ListTagsForResource", tags).await["Tags"], json!([]));
+    // One that runs goes on, and is known by its id alone.
+    fixture.call("StopQueryExecution", json!({ "QueryExecutionId": running })).await;
+    assert_eq!(fixture.ended(&running).await["Status"]["State"], "CANCELLED");
+    assert_eq!(fixture.call("ListQueryExecutions", list.clone()).await["QueryExecutionIds"], json!([]));
+    // The token is free, too.
+    let anew = id("SELECT 1").await;
+    assert_ne!(anew, ended);
+    assert_eq!(fixture.call("ListQueryExecutions", list).await["QueryExecutionIds"], json!([anew]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn results_go_to_a_bucket_that_is_there() {
     let fixture = fixture().await;
     let start = |place: Option<&str>| {
