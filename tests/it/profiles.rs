@@ -8,9 +8,11 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use regex::Regex;
+use serde_json::json;
 
 use self::same::Profile;
 use crate::endpoint::{Endpoint, alone};
+use crate::endpoint_crash::call_json;
 use crate::support::{Outcome, Project, files_below, root};
 
 /// The bucket of Athena's results.
@@ -100,6 +102,30 @@ fn a_bucket_that_is_not_there_is_named_with_what_to_do() {
     on_aws(&endpoint, &mut command);
     let outcome = Outcome::of(&project, &command.output().unwrap());
     assert_eq!(outcome.exit, Some(0), "{outcome}");
+    assert_eq!(endpoint.stop(), Some(0));
+}
+
+#[test]
+fn a_query_tells_the_workgroup_that_it_ran_in_wherever_that_was_named() {
+    let project = Project::new();
+    make_buckets(&project);
+    let query = |name: &str, more: &str| {
+        format!(
+            "+{name}:\n  athena.query>: SELECT 1 AS n\n  database: default\n{more}\
+             +{name}_told:\n  sh>: echo {name} ${{athena.last_query.workgroup}} >> told.txt\n"
+        )
+    };
+    project.write("main.dig", query("profile", "") + &query("task", "  workgroup: primary\n"));
+    let endpoint = Endpoint::start(&project, &[], &[]);
+    let group = json!({ "Name": "team", "Configuration": { "EnforceWorkGroupConfiguration": false } });
+    call_json(endpoint.url(), "AmazonAthena.CreateWorkGroup", &group).unwrap();
+    prepare(&project, endpoint.url(), "    workgroup: team\n");
+    let mut command = project.command(&["run", "main.dig"]);
+    on_aws(&endpoint, &mut command);
+    let outcome = Outcome::of(&project, &command.output().unwrap());
+    assert_eq!(outcome.exit, Some(0), "{outcome}");
+    let told = std::fs::read_to_string(project.path().join("told.txt")).unwrap();
+    assert_eq!(told, "profile team\ntask primary\n");
     assert_eq!(endpoint.stop(), Some(0));
 }
 

@@ -217,6 +217,9 @@ pub struct QueryStats {
     /// Where the result is kept; none when it is kept nowhere, or was written to objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Location>,
+    /// The workgroup that it ran in; none where there are no workgroups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workgroup: Option<String>,
     /// The objects written.
     pub objects: Vec<WrittenObject>,
 }

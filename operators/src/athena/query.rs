@@ -98,7 +98,7 @@ impl TypedOperator for Query {
     const DETAILS: &'static str = "\
 What looks like a file is a file: a missing `daily.sql` is an error, never a query.
 
-Stores `athena.last_query`: `id`, `database`, `workgroup`, `query` (the text), `output` (where the result is kept), `scan_bytes`, \
+Stores `athena.last_query`: `id`, `database`, `workgroup` (the one it ran in), `query` (the text), `output` (where the result is kept), `scan_bytes`, \
 `billed_bytes`, `cost_usd`, `exec_millis`, `state`, `state_change_reason`, `submitted_at`, `completed_at` (seconds since 1970).
 
 A query that fails in a way that may go well the next time, as Athena says of it, is run again by a new one, up to four times.
@@ -243,7 +243,7 @@ fn done(
     let last_query = json!({
         "id": query.0,
         "database": params.database,
-        "workgroup": params.query.workgroup,
+        "workgroup": stats.workgroup.as_ref().or(params.query.workgroup.as_ref()),
         "query": progress.sql,
         "output": stats.output.as_ref().map(ToString::to_string),
         "scan_bytes": stats.scanned_bytes,

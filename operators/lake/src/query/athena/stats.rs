@@ -18,6 +18,7 @@ pub(super) fn of(execution: &QueryExecution, settings: &AthenaSettings) -> Query
         cost_micro_usd: settings.cost_micro_usd(billed_bytes),
         elapsed_ms: number(figures.and_then(|figures| figures.total_execution_time_in_millis)),
         output: super::result::output(execution),
+        workgroup: execution.work_group.clone(),
         ..QueryStats::default()
     }
 }
@@ -70,6 +71,12 @@ mod tests {
                 "{kind} {scanned}"
             );
         }
+    }
+
+    #[test]
+    fn the_workgroup_is_the_one_that_athena_names() {
+        let ran = QueryExecution::builder().work_group("etl").build();
+        assert_eq!(of(&ran, &AthenaSettings::default()).workgroup.as_deref(), Some("etl"));
     }
 
     #[test]
