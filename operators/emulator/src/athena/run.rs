@@ -69,11 +69,14 @@ impl Order {
 
 impl Athena {
     /// Ends the queries of an endpoint that stopped before they ended: an `INSERT` whose rows were on their way to their
-    /// places is finished, all others have failed.
+    /// places and a `CREATE TABLE … AS` whose table was on its way into the catalog are finished, all others have failed.
     pub(super) async fn recover(&self) -> Result<()> {
         for mut execution in self.inner.store.unfinished().await.map_err(history)? {
             let job = Job::new(execution.clone(), None);
-            let finished = self.finish_insertion(&job).await;
+            let finished = match self.finish_insertion(&job).await {
+                None => self.finish_creation(&job).await,
+                finished => finished,
+            };
             self.clear_staging(&execution.id).await?;
             if let Some(ended) = finished {
                 self.end(&job, Some(ended)).await;

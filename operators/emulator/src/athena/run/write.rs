@@ -4,6 +4,7 @@ mod create;
 mod form;
 mod insert;
 mod place;
+mod register;
 
 use lake::name::Location;
 use lake::publish::Layout;

@@ -1,7 +1,7 @@
-//! `CREATE TABLE … AS`: objects first, then the table with its partitions in one call of the catalog.
+//! `CREATE TABLE … AS`: objects first, then the table with its partitions in one call of the catalog (`register`).
 
 use indexmap::IndexSet;
-use lake::catalog::{Column, Expect, Partition, Table, TableFormat};
+use lake::catalog::{Column, Partition, Table, TableFormat};
 use lake::name::{Location, TableName};
 use lake::publish::Layout;
 use lake::publish::dml::identifier;
@@ -9,6 +9,7 @@ use lake::query::{QueryStats, ResultColumn};
 use lake::{Error, ErrorKind, Result};
 
 use super::form::{Options, keys_are_last};
+use super::register::Creation;
 use super::{OPERATION, Target};
 use crate::athena::Athena;
 use crate::athena::run::outcome::Outcome;
@@ -72,18 +73,13 @@ impl Athena {
         table.storage = layout.storage(&table.columns);
         table.parameters.insert("classification".to_owned(), options.format.table_format().classification().to_owned());
         let partitions = partitions(&table, &stats)?;
-        match catalog.replace_table(&table, &partitions, Expect::Absent).await {
-            Ok(_kept) => {}
-            Err(error) if error.kind == ErrorKind::AlreadyExists => return Err(exists(&name)),
-            Err(error) => return Err(error),
-        }
-        let mut outcome = Outcome::written("CREATE TABLE", stats);
-        outcome.manifest = Some(self.write_manifest(job, &outcome.stats).await?);
-        Ok(outcome)
+        let creation = Creation { table, partitions, stats };
+        self.register(job, &creation).await?;
+        self.created(job, creation.stats).await
     }
 }
 
-fn exists(name: &TableName) -> Error {
+pub(super) fn exists(name: &TableName) -> Error {
     Error::new(
         ErrorKind::AlreadyExists,
         OPERATION,
