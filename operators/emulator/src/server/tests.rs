@@ -253,6 +253,22 @@ async fn with_keys_nobody_calls_without_a_signature() {
     for target in ["AWSGlue.GetDatabases", "AmazonAthena.ListWorkGroups"] {
         assert!(place.json(target, "{}").await.contains("MissingAuthenticationTokenException"), "{target}");
     }
+    // A signature of version 2 is none, whoever makes it and wherever it stands.
+    let by_url = "AWSAccessKeyId=id&Signature=vjbyPxybdZaNmGa%2ByT272YEAiv4%3D&Expires=4102444800";
+    let by_header = "authorization: AWS id:vjbyPxybdZaNmGa+yT272YEAiv4=\r\n";
+    for (method, query, header) in [
+        ("GET", by_url, ""),
+        ("PUT", by_url, ""),
+        ("DELETE", by_url, ""),
+        ("GET", "", by_header),
+        ("PUT", "", by_header),
+    ] {
+        let head = format!("{method} /lake/k?{query} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{header}");
+        let answer = place.send(&format!("{head}content-length: 0\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{method} {query}: {answer}");
+        assert!(answer.contains("<Code>InvalidRequest</Code>"), "{method} {query}: {answer}");
+        assert!(answer.contains("is not supported. Please use AWS4-HMAC-SHA256"), "{method} {query}: {answer}");
+    }
     place.end().await;
 }
 
