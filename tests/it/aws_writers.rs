@@ -1,8 +1,9 @@
 //! Many writers and many queries at once: what several engines publish to one table is all there in the end, what an outsider
 //! writes between is met and not written over unseen, and quotas of the account show as nothing but time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use indexmap::IndexMap;
@@ -10,7 +11,7 @@ use lake::aws::{AthenaSettings, AwsClients, AwsSettings, CallRate, CallRates};
 use lake::clock::SystemClock;
 use lake::crash::CrashPoints;
 use lake::name::TableName;
-use lake::publish::{PublishRequest, PublishState, Step, Target};
+use lake::publish::{OnMissingColumn, OnSchemaChange, PublishOptions, PublishRequest, PublishState, Step, Target};
 use lake::query::Query;
 use lake::{Lake, LakeSettings};
 use serde_json::{Value, json};
@@ -23,8 +24,15 @@ use crate::support::Project;
 /// How often each of the two engines publishes to the partition that both write, and to its own.
 const EACH: usize = 30;
 
-/// How often the outsider writes its partition: with the engines' four times `EACH`, 200 commits.
-const OUTSIDE: usize = 80;
+/// How often the outsider writes its partition.
+const OUTSIDE: usize = 50;
+
+/// How often the outsider changes the table that the engines publish to, at least: with the engines' four times `EACH` and
+/// `OUTSIDE`, 200 commits.
+const OF_TABLE: usize = 30;
+
+/// Every so many turns an engine adds a column to the table.
+const COLUMN_EVERY: usize = 5;
 
 /// A publish that adds one to what is in a partition.
 fn one_more(value: &str, attempt: &str) -> PublishRequest {
@@ -35,12 +43,63 @@ fn one_more(value: &str, attempt: &str) -> PublishRequest {
         },
         attempt: attempt.to_owned(),
         token: format!("+{value}"),
+        // Of the columns that another one added.
+        options: PublishOptions { on_missing_column: OnMissingColumn::NullFill, ..PublishOptions::default() },
         ..partition(&format!("SELECT coalesce(max(n), 0) + 1 AS n FROM web.daily WHERE dt = '{value}'"))
     }
 }
 
+/// A publish that also adds a column to the table.
+fn with_column(request: &PublishRequest, name: &str) -> PublishRequest {
+    let options = PublishOptions { on_schema_change: OnSchemaChange::Append, ..request.options.clone() };
+    PublishRequest { sql: format!("SELECT n, 1 AS {name} FROM ({}) AS t", request.sql), options, ..request.clone() }
+}
+
 fn glue(server: &Emulated, operation: &str, body: &Value) -> Value {
-    call_json(&format!("http://{}", server.address()), &format!("AWSGlue.{operation}"), body).unwrap()
+    glue_at(server.address(), operation, body)
+}
+
+fn glue_at(address: &str, operation: &str, body: &Value) -> Value {
+    call_json(&format!("http://{address}"), &format!("AWSGlue.{operation}"), body).unwrap()
+}
+
+/// Adds one to a property of the table as another program does: to what it has read, guarded by Glue's own version.
+fn count_in_table(address: &str) {
+    loop {
+        let read = glue_at(address, "GetTable", &json!({ "DatabaseName": "web", "Name": "daily" }));
+        let table = &read["Table"];
+        let mut input = json!({});
+        for key in ["Name", "TableType", "StorageDescriptor", "PartitionKeys", "Parameters"] {
+            input[key] = table[key].clone();
+        }
+        let count = table["Parameters"]["outside"].as_str().map_or(0, |count| count.parse::<usize>().unwrap());
+        input["Parameters"]["outside"] = json!((count + 1).to_string());
+        let body = json!({ "DatabaseName": "web", "TableInput": input, "VersionId": table["VersionId"] });
+        let answer = glue_at(address, "UpdateTable", &body);
+        match answer.get("__type").and_then(Value::as_str) {
+            None => return,
+            Some(refused) => assert_eq!(refused, "ConcurrentModificationException", "{answer}"),
+        }
+    }
+}
+
+/// Lets the outsider change the table at the moments where an engine has read it and is about to write.
+fn meets(address: &str, commits: &Arc<AtomicUsize>) -> CrashPoints {
+    let (address, commits) = (address.to_owned(), Arc::clone(commits));
+    let (columns, calls) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    CrashPoints::new(Arc::new(move |point| {
+        let is_met = match point {
+            // Each write that it makes stale is tried again, and goes through.
+            "before publish: add columns" => columns.fetch_add(1, Ordering::SeqCst) % 2 == 0,
+            "before publish: the catalog call" => calls.fetch_add(1, Ordering::SeqCst) % 3 == 0,
+            _ => false,
+        };
+        if is_met {
+            count_in_table(&address);
+            commits.fetch_add(1, Ordering::SeqCst);
+        }
+        true
+    }))
 }
 
 /// Reads a partition as Glue has it.
@@ -71,11 +130,16 @@ async fn two_engines_and_an_outsider_lose_no_update() {
     let state = tempfile::tempdir().unwrap();
     let first = world(&server, state.path()).await;
     publish(&first, &one_more("shared", "0")).await;
+    let commits = Arc::new(AtomicUsize::new(0));
     let engine = async |name: &str| {
-        let lake = open(&server, &state.path().join(name), CrashPoints::default()).await;
+        let lake = open(&server, &state.path().join(name), meets(server.address(), &commits)).await;
         for turn in 0..EACH {
             publish(&lake, &one_more("shared", &format!("{name}/{turn}"))).await;
-            publish(&lake, &one_more(name, &format!("{name}/{turn}"))).await;
+            let mut own = one_more(name, &format!("{name}/{turn}"));
+            if turn % COLUMN_EVERY == 0 {
+                own = with_column(&own, &format!("{name}_{turn}"));
+            }
+            publish(&lake, &own).await;
         }
     };
     let outsider = async {
@@ -91,6 +155,17 @@ async fn two_engines_and_an_outsider_lose_no_update() {
     let all = rows(&first, "SELECT dt, max(n) FROM web.daily WHERE dt <> 'outside' GROUP BY dt").await;
     assert_eq!(all, [format!("one|{EACH}"), format!("shared|{}", 2 * EACH + 1), format!("two|{EACH}")]);
     assert_eq!(partition_of(&server, "outside")["Parameters"]["turn"], (OUTSIDE - 1).to_string());
+    let table = glue(&server, "GetTable", &json!({ "DatabaseName": "web", "Name": "daily" }))["Table"].take();
+    let commits = commits.load(Ordering::SeqCst);
+    assert!(commits >= OF_TABLE, "{commits}");
+    assert_eq!(table["Parameters"]["outside"], commits.to_string(), "what the outsider wrote is all there");
+    let columns = table["StorageDescriptor"]["Columns"].as_array().unwrap();
+    let columns: BTreeSet<&str> = columns.iter().map(|column| column["Name"].as_str().unwrap()).collect();
+    let mut expected = BTreeSet::from(["n".to_owned()]);
+    for turn in (0..EACH).step_by(COLUMN_EVERY) {
+        expected.extend(["one", "two"].map(|name| format!("{name}_{turn}")));
+    }
+    assert_eq!(columns, expected.iter().map(String::as_str).collect(), "and so are the columns of both engines");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! The last step of a publish: the database and the table stand, and the catalog points to the version.
 
 use super::{TABLE_ROOT, keyed_table, skipped};
-use crate::catalog::{Database, Expect, Table};
+use crate::catalog::{Column, Database, Expect, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::TableName;
@@ -73,7 +73,7 @@ impl Lake {
         if plan.creates_table {
             table = self.make_table(request, &submitted.probed).await?;
         } else if plan.values.is_some() {
-            table = self.add_columns(plan, &submitted.probed, table).await?;
+            table = self.add_columns(plan, &submitted.probed, name).await?;
         }
         let new = NewVersion {
             record: Record {
@@ -172,25 +172,29 @@ impl Lake {
         }
     }
 
-    /// Adds columns to the table of a partition, unless they are there; refuses when the columns changed meanwhile.
-    async fn add_columns(&self, plan: &Plan, probed: &Probed, future: Table) -> Result<Table> {
-        let current = self.existing(&future.name).await?;
-        if current.columns == future.columns {
-            let before = current.columns.len().saturating_sub(probed.schema.added.len());
-            let planned = current.columns.get(..before).unwrap_or_default();
-            let unchanged = Some(schema_hash(&current.columns)) == plan.schema_hash
-                || Some(schema_hash(planned)) == plan.schema_hash;
-            if unchanged {
+    /// Adds columns to the table of a partition, unless they are there; refuses when the columns changed meanwhile. What else
+    /// somebody changed of the table stays: the columns go into the table as it is now, and the write is guarded by its version.
+    async fn add_columns(&self, plan: &Plan, probed: &Probed, name: &TableName) -> Result<Table> {
+        let current = self.existing(name).await?;
+        let added = &probed.schema.added;
+        let is_there = |column: &Column| current.columns.iter().any(|known| known.name == column.name);
+        let absent: Vec<Column> = added.iter().filter(|column| !is_there(column)).cloned().collect();
+        let is_planned = |columns: &[Column]| Some(schema_hash(columns)) == plan.schema_hash;
+        let before = current.columns.len().saturating_sub(added.len());
+        if absent.is_empty() {
+            if is_planned(&current.columns) || is_planned(current.columns.get(..before).unwrap_or_default()) {
                 return Ok(current);
             }
-        } else if Some(schema_hash(&current.columns)) == plan.schema_hash {
-            let put = self.catalog.put_table(&future, Expect::Version(current.version));
+        } else if is_planned(&current.columns) {
+            let mut wider = current.clone();
+            wider.columns.extend(absent);
+            let put = self.catalog.put_table(&wider, Expect::Version(current.version));
             return self.settings.crash_points.around("publish: add columns", put).await;
         }
         Err(Error::new(
             ErrorKind::Conflict,
             "publish a version",
-            format!("the columns of table `{}` were changed since the query was planned", future.name),
+            format!("the columns of table `{name}` were changed since the query was planned"),
         ))
     }
 
