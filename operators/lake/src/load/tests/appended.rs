@@ -13,9 +13,9 @@ async fn what_was_appended_is_replaced_wherever_it_lies() {
         let told = Arc::clone(&notices);
         let notice = Arc::new(move |notice: &Notice| told.lock().unwrap().push(notice.to_string()));
         let control = LoadControl { notice, ..LoadControl::default() };
-        run(&read(&csv_to_table("append")), &fixture.lake().await, token(scope), fixture.base(), &control)
-            .await
-            .unwrap();
+        let (config, lake) = (read(&csv_to_table("append")), fixture.lake().await);
+        Box::pin(run(&config, &lake, token(scope), fixture.base(), &control)).await.unwrap();
+        drop(lake);
         let said = notices.lock().unwrap().clone();
         (said, table(&fixture.lake().await, "shop", "sales").await)
     };
