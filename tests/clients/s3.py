@@ -93,21 +93,6 @@ url = s3.generate_presigned_url("put_object", Params={"Bucket": "boto", "Key": "
 urllib.request.urlopen(urllib.request.Request(url, data=b"by url", method="PUT"))
 assert s3.get_object(Bucket="boto", Key="presigned")["Body"].read() == b"by url"
 
-# Signatures of version 2, in a URL and in a header: refused by what is wrong, and nothing is done.
-outdated = boto3.client("s3", config=Config(signature_version="s3"))
-for operation, method, body in [("get_object", "GET", None), ("put_object", "PUT", b"old"), ("delete_object", "DELETE", None)]:
-    url = outdated.generate_presigned_url(operation, Params={"Bucket": "boto", "Key": "presigned"})
-    assert "AWSAccessKeyId=" in url and "X-Amz-" not in url, url
-    try:
-        urllib.request.urlopen(urllib.request.Request(url, data=body, method=method))
-        raise AssertionError(f"{method} of a URL of version 2 was let in")
-    except urllib.error.HTTPError as error:
-        said = error.read().decode()
-        assert error.code == 400 and "<Code>InvalidRequest</Code>" in said, said
-        assert "Please use AWS4-HMAC-SHA256" in said, said
-fails("InvalidRequest", outdated.put_object, Bucket="boto", Key="presigned", Body=b"old")
-assert s3.get_object(Bucket="boto", Key="presigned")["Body"].read() == b"by url"
-
 fails("BucketNotEmpty", s3.delete_bucket, Bucket="boto")
 everything = [{"Key": entry["Key"]} for entry in s3.list_objects_v2(Bucket="boto")["Contents"]]
 deleted = s3.delete_objects(Bucket="boto", Delete={"Objects": everything + [{"Key": "absent"}]})

@@ -25,6 +25,7 @@ fn boto3_calls_with_keys() {
     let endpoint = Endpoint::start(&project, &["--access-key", "AKIDEXAMPLE"], &secret);
     let known = [("AWS_SECRET_ACCESS_KEY", "a secret/with+signs")];
     assert_eq!(endpoint.script(&python, "s3.py", &known), "s3: ok\n");
+    assert_eq!(endpoint.script(&python, "s3_outdated.py", &known), "s3 outdated: ok\n");
     assert_eq!(endpoint.script(&python, "glue.py", &known), "glue: ok\n");
     let refused = "import boto3, botocore.exceptions as e\n\
         for name, call in [('s3', 'list_buckets'), ('glue', 'get_databases'), ('athena', 'list_work_groups'), \
