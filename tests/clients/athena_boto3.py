@@ -76,6 +76,15 @@ failed = run("SELECT * FROM nope", state="FAILED")
 assert failed["Status"]["StateChangeReason"].startswith("TABLE_NOT_FOUND: line 1:15"), failed["Status"]
 refused(athena.get_query_results, "InvalidRequestException", QueryExecutionId=failed["QueryExecutionId"])
 refused(athena.start_query_execution, "InvalidRequestException", QueryString="SELEC 1")
+# A table in a bucket that nobody made is not an empty one; a place without objects in one that is there is.
+run("CREATE EXTERNAL TABLE astray (n int) STORED AS PARQUET LOCATION 's3://athena-boto3-nowhere/astray/'")
+astray = run("SELECT count(*) FROM astray", state="FAILED")["Status"]
+assert astray["StateChangeReason"].startswith("HIVE_FILESYSTEM_ERROR: "), astray
+assert "The specified bucket does not exist" in astray["StateChangeReason"], astray
+run(f"CREATE EXTERNAL TABLE bare (n int) STORED AS PARQUET LOCATION 's3://{BUCKET}/bare/'")
+assert rows(run("SELECT count(*) FROM bare"))[1] == ("0",)
+run("DROP TABLE astray")
+run("DROP TABLE bare")
 
 group = athena.get_work_group(WorkGroup="primary")["WorkGroup"]
 assert group["Configuration"]["EnforceWorkGroupConfiguration"] is False, group

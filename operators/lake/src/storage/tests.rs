@@ -154,3 +154,20 @@ async fn what_stands_in_the_place_of_the_warehouse_is_named() {
         assert_eq!(error.help.unwrap(), format!("move `{}` away, or name another folder", at.display()));
     }
 }
+
+#[tokio::test]
+async fn a_bucket_is_missing_only_where_buckets_are_kept_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open(folder.path()).await.unwrap();
+    storage.require_bucket(&at("s3://absent/t/")).await.unwrap();
+    let names = folder.path().join("names");
+    let storage = storage.with_bucket_names(Some(names.clone()));
+    let error = storage.require_bucket(&at("s3://absent/t/")).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
+    assert!(error.message.starts_with("HIVE_FILESYSTEM_ERROR: "), "{error}");
+    put(&storage, "s3://there/t/a").await;
+    storage.require_bucket(&at("s3://there/other/")).await.unwrap();
+    std::fs::create_dir(&names).unwrap();
+    std::fs::write(names.join("absent"), []).unwrap();
+    storage.require_bucket(&at("s3://absent/t/")).await.unwrap();
+}
