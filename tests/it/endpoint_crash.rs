@@ -67,6 +67,11 @@ fn is_made(sql: &str, stop: &str, known: bool) {
     assert_eq!(execution["Status"]["State"], expected, "stopped {stop}: {execution}");
     let listed = execution["Statistics"]["DataManifestLocation"].as_str();
     assert_eq!(listed.is_some(), known, "stopped {stop}: {execution}");
+    if let Some(location) = listed {
+        let objects = project.path().join(".suiro/warehouse/s3");
+        let list = std::fs::read_to_string(objects.join(location.trim_start_matches("s3://"))).unwrap();
+        assert!(list.lines().count() == 1 && list.contains("/dt=a/"), "stopped {stop}: {list}");
+    }
     let asked = json!({ "DatabaseName": "web", "Name": "made" });
     let found = call_json(endpoint.url(), "AWSGlue.GetTable", &asked).unwrap();
     assert_eq!(found.get("Table").is_some(), known, "stopped {stop}: {found}");

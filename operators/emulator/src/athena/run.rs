@@ -171,7 +171,7 @@ impl Athena {
                 return self.select(job, order, sql).await;
             }
             Statement::Explain(sql) => self.explain(job, sql).await?,
-            Statement::CreateTableAs(create) => self.create_table_as(job, order, create).await?,
+            Statement::CreateTableAs(create) => return self.create_table_as(job, order, create).await,
             Statement::Insert(insert) => self.insert(job, order, insert).await?,
             Statement::Unload(unload) => self.unload(job, order, unload).await?,
             other => {

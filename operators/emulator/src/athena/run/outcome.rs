@@ -171,7 +171,7 @@ impl Athena {
 
     /// Writes the list of the objects that a statement wrote, and returns its place.
     pub(super) async fn write_manifest(&self, job: &Job, stats: &QueryStats) -> Result<Location> {
-        let location = Location::parse(&format!("{}-manifest.csv", job.output_location()))?;
+        let location = manifest_place(job)?;
         let mut lines = String::new();
         for object in &stats.objects {
             lines.push_str(&object.location.to_string());
@@ -180,4 +180,9 @@ impl Athena {
         self.inner.lake.storage.put(&location, Bytes::from(lines), Put::Replace).await?;
         Ok(location)
     }
+}
+
+/// Returns where the list of what a statement wrote is.
+pub(super) fn manifest_place(job: &Job) -> Result<Location> {
+    Location::parse(&format!("{}-manifest.csv", job.output_location()))
 }

@@ -310,3 +310,21 @@ async fn more_than_a_hundred_partitions_are_refused() {
     assert!(reason.starts_with("HIVE_TOO_MANY_OPEN_PARTITIONS: "), "{reason}");
     assert_eq!(fixture.run("SHOW TABLES").await.rows, Vec::<String>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_not_there_when_its_statement_could_not_end() {
+    let fixture = fixture().await;
+    fixture.run("CREATE DATABASE web").await;
+    // Nothing can be written below what is an object.
+    fixture.put("s3://results/taken", "x").await;
+    let start = json!({
+        "QueryString": "CREATE TABLE web.t WITH (external_location = 's3://b/t/') AS SELECT 1 AS n",
+        "ClientRequestToken": "t".repeat(32),
+        "ResultConfiguration": { "OutputLocation": "s3://results/taken/" },
+    });
+    let started = fixture.call("StartQueryExecution", start).await;
+    let execution = fixture.ended(started["QueryExecutionId"].as_str().unwrap()).await;
+    assert_eq!(execution["Status"]["State"], "FAILED", "{execution}");
+    let name = lake::name::TableName::new("web", "t").unwrap();
+    assert_eq!(fixture.athena.inner.lake.catalog.table(&name).await.unwrap(), None);
+}

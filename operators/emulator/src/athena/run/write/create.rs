@@ -42,7 +42,7 @@ impl Athena {
         }
         if catalog.table(&name).await?.is_some() {
             if create.if_not_exists {
-                return Ok(Outcome::written("CREATE TABLE", QueryStats::default()));
+                return self.deliver(job, Outcome::written("CREATE TABLE", QueryStats::default())).await;
             }
             return Err(exists(&name));
         }
@@ -74,8 +74,11 @@ impl Athena {
         table.parameters.insert("classification".to_owned(), options.format.table_format().classification().to_owned());
         let partitions = partitions(&table, &stats)?;
         let creation = Creation { table, partitions, stats };
+        // Whatever else may fail comes before the table is there.
+        self.write_manifest(job, &creation.stats).await?;
+        let outcome = self.deliver(job, creation.outcome(job)?).await?;
         self.register(job, &creation).await?;
-        self.created(job, creation.stats).await
+        Ok(outcome)
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::create::exists;
 use crate::athena::Athena;
-use crate::athena::run::outcome::Outcome;
+use crate::athena::run::outcome::{Outcome, manifest_place};
 use crate::athena::run::{Job, history};
 use crate::athena::store::Kind;
 
@@ -20,6 +20,14 @@ pub(in crate::athena::run) struct Creation {
     pub(super) table: Table,
     pub(super) partitions: Vec<Partition>,
     pub(super) stats: QueryStats,
+}
+
+impl Creation {
+    /// Returns what the statement gives; the list of what it wrote, and what describes its result, are there before the table is.
+    pub(super) fn outcome(&self, job: &Job) -> Result<Outcome> {
+        let manifest = Some(manifest_place(job)?);
+        Ok(Outcome { manifest, ..Outcome::written("CREATE TABLE", self.stats.clone()) })
+    }
 }
 
 impl Athena {
@@ -36,13 +44,6 @@ impl Athena {
         }
     }
 
-    /// Returns what a statement gave whose table is in the catalog.
-    pub(super) async fn created(&self, job: &Job, stats: QueryStats) -> Result<Outcome> {
-        let mut outcome = Outcome::written("CREATE TABLE", stats);
-        outcome.manifest = Some(self.write_manifest(job, &outcome.stats).await?);
-        Ok(outcome)
-    }
-
     /// Finishes the statement of an endpoint that stopped; none when nothing was to be registered yet.
     pub(in crate::athena::run) async fn finish_creation(&self, job: &Job) -> Option<Result<Outcome>> {
         let creation: Creation = match self.inner.store.get(Kind::Creation, "", &job.id()).await {
@@ -55,7 +56,7 @@ impl Athena {
                 Err(error) if error.kind == ErrorKind::AlreadyExists && self.is_registered(&creation).await? => {}
                 registered => registered?,
             }
-            self.deliver(job, self.created(job, creation.stats.clone()).await?).await
+            creation.outcome(job)
         };
         Some(finished.await)
     }
