@@ -72,7 +72,7 @@ impl QueryMemory {
 }
 
 impl MemoryPool for QueryMemory {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "query"
     }
 
