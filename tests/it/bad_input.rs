@@ -154,6 +154,17 @@ fn what_stands_in_the_place_of_the_state_is_said() {
 }
 
 #[test]
+fn a_folder_with_a_link_to_itself_is_checked_once() {
+    let project = Project::new();
+    project.write("a/main.dig", "+a: {echo>: a}\n");
+    project.write("b/other.dig", "+b: {echo>: b}\n");
+    project.shell("ln -s . a/self; ln -s ../a b/a; ln -s ../b a/b; ln -s .. a/up");
+    let outcome = project.succeed(&["check", "b"]);
+    // `b/a` is looked at, and of what it leads to only that which it is not in.
+    assert_eq!(outcome.stderr, "2 workflows with 2 tasks: no errors\n");
+}
+
+#[test]
 fn what_stands_in_the_place_of_a_part_of_the_state_is_said() {
     let project = with_in_the_way("mkdir -p .suiro/state.db");
     for command in ["run", "plan"] {
