@@ -15,6 +15,7 @@ mod expression;
 pub mod function;
 mod grouping;
 mod in_list;
+mod join_key;
 pub mod json;
 mod lazy;
 pub mod literal;
@@ -34,6 +35,8 @@ mod select;
 mod semicolon;
 mod subquery;
 pub mod temporal;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod types;
 mod udf;

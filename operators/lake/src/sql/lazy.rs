@@ -112,9 +112,18 @@ pub(super) fn opaque(branches: Vec<(Expr, Expr)>, default: Expr) -> Expr {
 const TERMS_APART: usize = 8;
 
 /// The terms of a WHERE or ON: those that may fail are computed for the rows that the others, and the ones before, keep. What
-/// cannot fail stays a term of its own, by which files and partitions are passed over and joins find their keys.
-pub(super) fn filter(terms: Vec<Expr>) -> Option<Expr> {
-    let (mut risky, safe): (Vec<Expr>, Vec<Expr>) = terms.into_iter().partition(may_fail);
+/// cannot fail stays a term of its own, by which files and partitions are passed over and joins find their keys; so does what
+/// `join_key` makes a key of, given a term and those that cannot fail.
+pub(super) fn filter(terms: Vec<Expr>, join_key: impl Fn(&Expr, &[Expr]) -> Option<Expr>) -> Option<Expr> {
+    let (may_fail, mut safe): (Vec<Expr>, Vec<Expr>) = terms.into_iter().partition(may_fail);
+    let (mut keys, mut risky) = (Vec::new(), Vec::new());
+    for term in may_fail {
+        match join_key(&term, &safe) {
+            Some(key) => keys.push(key),
+            None => risky.push(term),
+        }
+    }
+    safe.extend(keys);
     let behind = risky.split_off(risky.len().min(TERMS_APART));
     risky.extend((!behind.is_empty()).then(|| logical(behind, true)));
     let mut guard = joined(safe, Expr::and);
@@ -137,27 +146,7 @@ pub(super) fn filter(terms: Vec<Expr>) -> Option<Expr> {
 mod tests {
     use std::collections::HashMap;
 
-    use async_trait::async_trait;
-    use datafusion::physical_plan::displayable;
-
-    use crate::sql::plan::{ResolvedRelation, Settings, TableResolver, context, plan};
-    use crate::sql::{Session, SqlResult};
-
-    struct NoTables;
-
-    #[async_trait]
-    impl TableResolver for NoTables {
-        async fn resolve(&self, _database: &str, _table: &str) -> crate::error::Result<Option<ResolvedRelation>> {
-            Ok(None)
-        }
-    }
-
-    async fn physical(sql: &str) -> SqlResult<String> {
-        let session = Session { time_zone: "UTC".to_owned(), start_us: 0, database: None };
-        let planned = plan(sql, &session, &NoTables).await.unwrap();
-        let plan = context(&Settings::default())?.state().create_physical_plan(&planned.plan).await?;
-        Ok(displayable(plan.as_ref()).indent(false).to_string())
-    }
+    use crate::sql::testing::physical;
 
     #[tokio::test]
     async fn keys_of_a_join_are_found_beside_a_term_that_may_fail() {

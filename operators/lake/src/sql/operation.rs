@@ -8,10 +8,11 @@ use super::analyze::null;
 use super::coerce::common_super_type;
 use super::error::{SqlError, SqlResult};
 use super::expression::{Context, compares_natively, native_binary, negated};
+use super::join_key;
 use super::lazy;
 use super::operator::{self, Operator};
 use super::resolve;
-use super::scope::Typed;
+use super::scope::{ScopeColumn, Typed};
 use super::types::Type;
 use super::values;
 
@@ -109,14 +110,15 @@ impl Context<'_> {
         }
     }
 
-    /// Types a condition that rows or pairs of rows must meet, where NULL is no better than false.
-    pub(super) fn filter(&self, sql: &Sql, what: &str) -> SqlResult<Option<Expr>> {
+    /// Types a condition that rows or pairs of rows must meet, where NULL is no better than false. `kept` are the columns of an outer
+    /// join's sides whose rows stay without a pair.
+    pub(super) fn filter(&self, sql: &Sql, what: &str, kept: &[ScopeColumn]) -> SqlResult<Option<Expr>> {
         let mut conditions = Vec::new();
         for term in terms(sql, &BinaryOperator::And) {
             let what = if std::ptr::eq(term, sql) { what } else { "Logical expression term of AND" };
             conditions.push(self.condition(term, what)?.expr);
         }
-        Ok(lazy::filter(conditions))
+        Ok(lazy::filter(conditions, |term, safe| join_key::of(term, safe, self.scope.columns, kept)))
     }
 
     pub(super) fn arithmetic(&self, op: &BinaryOperator, left: Typed, right: Typed) -> SqlResult<Typed> {

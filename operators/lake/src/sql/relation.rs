@@ -355,7 +355,13 @@ impl Analyzer<'_> {
                     let scope = Scope::new(&columns, around.outer);
                     let (collected, windows) = (RefCell::new(Collected::default()), NamedWindows::default());
                     let context = self.context(&scope, around.ctes, Clause::Join, &collected, &windows);
-                    let condition = context.filter(condition, "JOIN ON clause")?.unwrap_or_else(|| lit(true));
+                    let kept: &[ScopeColumn] = match join_type {
+                        JoinType::Left => &left.columns,
+                        JoinType::Right => &right.columns,
+                        JoinType::Full => &columns,
+                        _ => &[],
+                    };
+                    let condition = context.filter(condition, "JOIN ON clause", kept)?.unwrap_or_else(|| lit(true));
                     if around.used() != used {
                         return Err(SqlError::unsupported("a correlated condition of a join"));
                     }
