@@ -48,7 +48,6 @@ use failure::is_out_of_memory;
 use memory::{Budget, QueryMemory};
 use plan::{Manner, Planner, Prepared};
 pub(in crate::query) use result::FetchedResult;
-use sorted_joins::has_sortable_join;
 use stop::Stop;
 use threads::ThreadPool;
 
@@ -205,13 +204,15 @@ impl Inner {
             Err(error) if is_out_of_memory(&error) => error,
             ended => return ended,
         };
-        // The plan goes here: it holds memory.
-        let has_sortable_join = running.plan().take().is_some_and(|plan| has_sortable_join(&plan));
-        if parallelism == Some(1) && !has_sortable_join {
+        // Nothing was answered yet. Of a large result some objects may be there: their rows would be written twice.
+        if let Destination::Objects { prefix, .. } = &running.query.destination
+            && !self.storage.is_empty(prefix).await?
+        {
             return Err(error);
         }
-        // Nothing was answered yet, and objects are there when all are written.
         tracing::debug!(%error, "the query runs once more, in a way that needs less memory");
+        // The plan holds memory, too.
+        running.plan().take();
         memory.given_back().await;
         let memory = QueryMemory::of(&self.runtime);
         self.attempt(id, running, &memory, Some(1), Budget::Scarce).await

@@ -6,7 +6,7 @@ use datafusion::arrow::compute::SortOptions;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result as DfResult;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult as _, TreeNode as _, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TransformedResult as _, TreeNode as _};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::{HashJoinExec, SortMergeJoinExec};
@@ -41,16 +41,6 @@ impl PhysicalOptimizerRule for SortJoins {
     fn schema_check(&self) -> bool {
         true
     }
-}
-
-/// Tells whether a plan has a hash join that sorted rows answer as well.
-pub(super) fn has_sortable_join(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    let mut found = false;
-    let visited = plan.apply(|node| {
-        found |= node.downcast_ref::<HashJoinExec>().is_some_and(is_sortable);
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    });
-    visited.is_ok() && found
 }
 
 /// `NOT IN` knows nulls by its hash table alone. Doubles are left out because a sort has -0 before 0, which are equal; the other
