@@ -57,15 +57,12 @@ fn origins<'c>(expr: &Expr, columns: &'c [ScopeColumn]) -> Option<BTreeSet<Origi
             | Expr::SetComparison(_) => None,
             _ => return Ok(TreeNodeRecursion::Continue),
         };
-        match (origin, &mut found) {
-            (Some(origin), Some(found)) => {
-                found.insert(origin);
-                Ok(TreeNodeRecursion::Continue)
-            }
-            _ => {
-                found = None;
-                Ok(TreeNodeRecursion::Stop)
-            }
+        if let (Some(origin), Some(found)) = (origin, &mut found) {
+            found.insert(origin);
+            Ok(TreeNodeRecursion::Continue)
+        } else {
+            found = None;
+            Ok(TreeNodeRecursion::Stop)
         }
     });
     visited.ok().and(found)

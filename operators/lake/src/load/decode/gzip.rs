@@ -1,5 +1,5 @@
-//! The members of a gzip file one after the other, and what may follow the last of them: nothing but zeros, with which writers of
-//! whole blocks fill the last one (GNU gzip and Python's `gzip` pass them over, too).
+//! The members of a gzip file one after the other, and what may follow each of them: nothing but zeros, with which writers of whole
+//! blocks fill the last one (Python's `gzip` passes them over, too).
 
 use std::io::{self, BufRead, Read};
 
@@ -28,12 +28,9 @@ impl<R: BufRead> Members<R> {
     fn next(&mut self) -> io::Result<()> {
         let Some(ended) = self.member.take() else { return Ok(()) };
         let mut raw = ended.into_inner();
-        let rest = available(&mut raw)?;
+        let rest = behind_zeros(&mut raw)?;
         if rest.is_empty() {
             return Ok(());
-        }
-        if rest.starts_with(&[0]) {
-            return padding(&mut raw);
         }
         // The rest may begin with the last byte of a buffer; then the header's reader judges the second.
         if !rest.iter().zip(MAGIC).all(|(found, expected)| *found == expected) {
@@ -57,19 +54,17 @@ fn available<R: BufRead>(raw: &mut R) -> io::Result<&[u8]> {
     raw.fill_buf()
 }
 
-/// Reads zeros to the end.
-fn padding<R: BufRead>(raw: &mut R) -> io::Result<()> {
+/// Reads zeros, and returns the bytes that are there behind them, none at the end.
+fn behind_zeros<R: BufRead>(raw: &mut R) -> io::Result<&[u8]> {
     loop {
         let rest = available(raw)?;
-        if rest.is_empty() {
-            return Ok(());
+        let zeros = rest.iter().take_while(|byte| **byte == 0).count();
+        if zeros == 0 {
+            break;
         }
-        if rest.iter().any(|byte| *byte != 0) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, FollowedBySomething));
-        }
-        let length = rest.len();
-        raw.consume(length);
+        raw.consume(zeros);
     }
+    available(raw)
 }
 
 impl<R: BufRead> Read for Members<R> {

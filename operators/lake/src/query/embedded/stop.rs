@@ -114,19 +114,6 @@ impl EnsureStoppable {
             let join = NestedLoopJoinExecBuilder::from(join).with_filter(Some(filter)).build()?;
             return Ok(Some(Arc::new(join)));
         }
-        if let Some(join) = node.downcast_ref::<SortMergeJoinExec>() {
-            let Some(filter) = join.filter().as_ref() else { return Ok(None) };
-            let join = SortMergeJoinExec::try_new(
-                Arc::clone(join.left()),
-                Arc::clone(join.right()),
-                join.on().to_vec(),
-                self.filter(Some(filter), join.join_type()),
-                join.join_type(),
-                join.sort_options().to_vec(),
-                join.null_equality(),
-            )?;
-            return Ok(Some(Arc::new(join)));
-        }
         if node.is::<UnnestExec>()
             && let [input] = node.children().as_slice()
             && let Some(input) = in_pieces(input)?

@@ -38,6 +38,13 @@ async fn queries_that_need_more_memory_than_there_is_spill_whatever_they_do() {
             "100000|4999950000",
         ),
         ("SELECT count(*), count(b.n) FROM web.big AS a LEFT JOIN web.big AS b ON a.n = b.n AND b.n < 9", "100000|9"),
+        // A condition of pairs keeps its columns, whichever the statement shows.
+        (
+            "SELECT count(x), count(y), sum(k) FROM (SELECT a.text AS x, a.n AS k, b.n AS l, b.text AS y \
+             FROM (SELECT n, text, 0 * n AS p, n * 7919 % 100000 AS q FROM web.big) AS a \
+             JOIN (SELECT n, text, n % 2 AS p, n - n - 1 AS q FROM web.big) AS b ON a.n = b.n AND a.p < b.p)",
+            "50000|50000|2500000000",
+        ),
         ("SELECT count(*), sum(a.n) FROM web.big AS a FULL JOIN web.big AS b ON a.text = b.text", "100000|4999950000"),
         ("SELECT count(*) FROM web.big WHERE text IN (SELECT text FROM web.big WHERE n % 2 = 0)", "50000"),
         (
