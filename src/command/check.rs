@@ -18,17 +18,19 @@ use crate::settings::{self, find_project};
 pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
     let settings = base.settings(command.files.first().map(PathBuf::as_path))?;
     let registry = registry(&Arc::new(door(&settings, base.listener())));
-    let mut files = Vec::new();
+    let (mut named, mut found) = (Vec::new(), Vec::new());
     if command.files.is_empty() {
-        workflows_in(&settings.project, false, &mut Vec::new(), &mut files)?;
+        workflows_in(&settings.project, false, &mut Vec::new(), &mut found)?;
     }
     for file in &command.files {
         if file.is_dir() {
-            workflows_in(file, true, &mut Vec::new(), &mut files)?;
+            workflows_in(file, true, &mut Vec::new(), &mut found)?;
         } else {
-            files.push(file.clone());
+            named.push(file.clone());
         }
     }
+    let n_named = named.len();
+    let files: Vec<PathBuf> = named.into_iter().chain(found).collect();
     if files.is_empty() {
         return Err(Failure::usage(
             "there are no workflows to check: no `.dig` file, and no `.yml` or `.yaml` with a task",
@@ -36,8 +38,8 @@ pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
     }
     let (mut n_tasks, mut n_errors) = (0, 0);
     let mut all = Vec::new();
-    let mut called = HashSet::new();
-    for file in &files {
+    let (mut called, mut included) = (HashSet::new(), HashSet::new());
+    for (index, file) in files.iter().enumerate() {
         // Files of several projects may be named at once.
         let project = match &base.global.project {
             Some(_) => settings.project.clone(),
@@ -46,10 +48,18 @@ pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
         let path = in_project(&settings::Settings { project: project.clone(), ..settings.clone() }, file)?;
         let loaded = workflow::load_given(&project, &path.to_string_lossy(), &registry, &[]);
         called.extend(loaded.called.iter().map(|called| project.join(called.as_str())));
-        all.push((project, path, loaded));
+        let parts = loaded.sources.iter().map(|source| project.join(&source.path));
+        included.extend(parts.filter(|part| *part != project.join(&path)));
+        all.push((index < n_named, project, path, loaded));
     }
+    // What is only a part of another file was looked at there, and need be no workflow of its own.
+    all.retain(|(is_named, project, path, loaded)| {
+        let file = project.join(path);
+        *is_named || loaded.workflow.is_some() || called.contains(&file) || !included.contains(&file)
+    });
     let mut printed = Ok(());
-    for (project, path, loaded) in all {
+    let n_files = all.len();
+    for (_, project, path, loaded) in all {
         // What a called workflow's tasks lack may come from the one that calls it.
         let loaded = if called.contains(&project.join(&path)) {
             workflow::load(&project, &path.to_string_lossy(), &registry)
@@ -68,7 +78,6 @@ pub(crate) fn run(base: &Base, command: &cli::Check) -> Result<(), Failure> {
             }
         }
     }
-    let n_files = files.len();
     if base.output.json {
         let counts = json!({"files": n_files, "tasks": n_tasks, "errors": n_errors});
         read_or_not(printed.and_then(|()| base.output.json_line(&counts)))?;

@@ -154,6 +154,22 @@ fn what_stands_in_the_place_of_the_state_is_said() {
 }
 
 #[test]
+fn a_part_of_a_workflow_is_no_workflow_of_its_own() {
+    let project = Project::new();
+    project.write("main.dig", "_export:\n  mysql:\n    !include : config/mysql.dig\n+a: {echo>: \"${mysql.user}\"}\n");
+    project.write("config/mysql.dig", "user: x\n");
+    for arguments in [&["check", "."][..], &["check"]] {
+        assert_eq!(project.succeed(arguments).stderr, "1 workflow with 1 task: no errors\n");
+    }
+    // Who names it asks for it.
+    let outcome = project.suiro(&["check", "config/mysql.dig"]);
+    assert_eq!(outcome.exit, Some(2), "{outcome}");
+    // What nothing includes may be meant as one.
+    project.write("config/other.dig", "user: x\n");
+    assert_eq!(project.suiro(&["check", "."]).exit, Some(2));
+}
+
+#[test]
 fn a_folder_with_a_link_to_itself_is_checked_once() {
     let project = Project::new();
     project.write("a/main.dig", "+a: {echo>: a}\n");
