@@ -123,6 +123,14 @@ pub(super) fn filter(terms: Vec<Expr>, join_key: impl Fn(&Expr, &[Expr]) -> Opti
             None => risky.push(term),
         }
     }
+    for term in &mut safe {
+        // A native equality is a key as it is.
+        if matches!(term, Expr::ScalarFunction(_))
+            && let Some(key) = join_key(term, &[])
+        {
+            *term = key;
+        }
+    }
     safe.extend(keys);
     let behind = risky.split_off(risky.len().min(TERMS_APART));
     risky.extend((!behind.is_empty()).then(|| logical(behind, true)));

@@ -375,6 +375,15 @@ async fn a_key_of_a_join_is_computed_for_the_rows_that_its_side_keeps() {
         let sql = format!("SELECT a.k, b.k FROM {from} ORDER BY 1, 2");
         assert_eq!(fixture.rows(&sql).await, expected, "{sql}");
     }
+    // No NaN is another one, and both zeros are one.
+    let numbers = "(VALUES (1, DOUBLE '0.0'), (2, nan()), (3, DOUBLE '1.5'), (4, NULL))";
+    let sql = |join: &str| {
+        format!(
+            "SELECT a.k, b.k FROM {numbers} a(k, x) {join} (SELECT k, abs(x) * -1 AS x FROM {numbers} n(k, x)) b ON a.x = b.x ORDER BY 1, 2"
+        )
+    };
+    assert_eq!(fixture.rows(&sql("JOIN")).await, ["1|1"]);
+    assert_eq!(fixture.rows(&sql("LEFT JOIN")).await, ["1|1", "2|NULL", "3|NULL", "4|NULL"]);
     // A term about the other side keeps nobody from computing it, and a row that stays without a pair has a key, too. So says Trino.
     for from in [
         format!("{left} JOIN {right} ON 10 / b.y = a.k AND a.x < 100"),
