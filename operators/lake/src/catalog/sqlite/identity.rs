@@ -13,6 +13,8 @@ use crate::sqlite::failed;
 
 const OPERATION: &str = "look which catalog it is";
 
+const MAKE: &str = "give the catalog an id";
+
 impl SqliteCatalog {
     /// Returns the id; none where nobody has made one.
     pub(super) async fn read_identity(&self) -> Result<Option<CatalogIdentity>> {
@@ -26,16 +28,17 @@ impl SqliteCatalog {
         if let Some(found) = self.read_identity().await? {
             return Ok(found);
         }
-        // The change of a row to what it is has it returned as it stands.
-        let row = sqlx::query(
-            "INSERT INTO catalog_identity (one, id, made_in) VALUES (1, ?, ?) \
-             ON CONFLICT (one) DO UPDATE SET one = one RETURNING id, made_in",
+        let made = sqlx::query(
+            "INSERT INTO catalog_identity (one, id, made_in) VALUES (1, ?, ?) ON CONFLICT (one) DO NOTHING",
         )
         .bind(uuid::Uuid::new_v4().simple().to_string())
         .bind(folder_of(self.pool.connect_options().get_filename()))
-        .fetch_one(&self.pool)
+        .execute(&self.pool)
         .await;
-        row.map(|row| identity(&row)).map_err(|error| failed("give the catalog an id", error))
+        made.map_err(|error| failed(MAKE, error))?;
+        // Of a statement with RETURNING the row would come before the commit, which may find no room on the disk.
+        let row = sqlx::query("SELECT id, made_in FROM catalog_identity").fetch_one(&self.pool).await;
+        row.map(|row| identity(&row)).map_err(|error| failed(MAKE, error))
     }
 }
 
