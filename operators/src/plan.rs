@@ -17,6 +17,7 @@ use engine::params::scope::{Layer, Scope};
 use engine::params::template::TemplateSettings;
 use engine::run::plan::{PlannedTask, Unknown};
 use engine::schedule;
+use lake::catalog::Table;
 use lake::load;
 use lake::load::config::{InputConfig, OutputConfig};
 use lake::publish::{PublishOptions, Target, publishable};
@@ -290,27 +291,27 @@ fn partition_kv(params: &Params) -> PartitionKv {
     pairs.iter().map(|(key, value)| (key.clone(), plain_text(value))).collect()
 }
 
-/// Says which table or partition a task names, and whether it is there.
+/// Says which table or partition a task names, and whether it is there. Returns the table that is there.
 async fn target(
     lake: Option<&Lake>,
     database: &str,
     table: &str,
     params: &Params,
     plan: &mut LakePlan,
-) -> Result<(), TaskError> {
+) -> Result<Option<Table>, TaskError> {
     let written = partition_kv(params);
     let pairs = in_lower_case(&written);
     let partition: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let named = format!("{}.{} {}", database.to_lowercase(), table.to_lowercase(), partition.join("/"));
     plan.target = Some(named.trim_end().to_owned());
     if [database, table].into_iter().chain(pairs.values().map(String::as_str)).any(is_unknown) {
-        return Ok(());
+        return Ok(None);
     }
     let name = table_name(database, table)?;
     let Some(lake) = lake else {
         check_values(None, &written, Use::Find)?;
         plan.exists = Some(false);
-        return Ok(());
+        return Ok(None);
     };
     let found = lake.catalog.table(&name).await.map_err(task_error)?;
     check_values(found.as_ref(), &written, Use::Find)?;
@@ -321,7 +322,7 @@ async fn target(
         }
         found => found.is_some(),
     });
-    Ok(())
+    Ok(found)
 }
 
 async fn load_of_files(
@@ -377,12 +378,14 @@ async fn load_of_files(
     }
     match &config.out {
         OutputConfig::Table(out) => {
-            target(lake, &out.database, &out.table, &Params::new(), plan).await?;
+            let table = target(lake, &out.database, &out.table, &Params::new(), plan).await?;
             let keys: Vec<String> =
                 out.partition_by.iter().map(|(key, expression)| format!("{key} = {expression}")).collect();
             if !keys.is_empty() {
-                let there = partitions_that_are_there(lake, &out.database, &out.table).await?;
-                let there = there.map_or_else(String::new, |there| format!(", as its lines say: {there}"));
+                let there = match (lake, &table) {
+                    (Some(lake), Some(table)) => partitions_that_are_there(lake, table).await?,
+                    _ => String::new(),
+                };
                 plan.lines.push(format!("partitions by {}{there}", keys.join(", ")));
             }
         }
@@ -393,29 +396,23 @@ async fn load_of_files(
     Ok(())
 }
 
-/// Says which partitions a load finds in its table: those it writes are known when its lines are read. None without the table.
-async fn partitions_that_are_there(
-    lake: Option<&Lake>,
-    database: &str,
-    table: &str,
-) -> Result<Option<String>, TaskError> {
-    let (Some(lake), false) = (lake, is_unknown(database) || is_unknown(table)) else { return Ok(None) };
-    let name = table_name(database, table)?;
-    let Some(table) = lake.catalog.table(&name).await.map_err(task_error)? else { return Ok(None) };
-    let partitions = lake.catalog.partitions(&name).await.map_err(task_error)?;
+/// Says which partitions a load finds in its table: those it writes are known when its lines are read.
+async fn partitions_that_are_there(lake: &Lake, table: &Table) -> Result<String, TaskError> {
+    let partitions = lake.catalog.partitions(&table.name).await.map_err(task_error)?;
     let named = |values: &[String]| {
         let pairs = table.partition_keys.iter().zip(values).map(|(key, value)| format!("{}={value}", key.name));
         pairs.collect::<Vec<_>>().join("/")
     };
     let mut names: Vec<String> = partitions.iter().map(|partition| named(&partition.values)).collect();
     names.sort_unstable();
-    Ok(Some(match names.as_slice() {
+    let there = match names.as_slice() {
         [] => "none is there".to_owned(),
         [only] => format!("{only} is there"),
         [first, .., last] => {
             format!("{} are there, {first} to {last}", words::figure(u64::try_from(names.len()).unwrap_or(u64::MAX)))
         }
-    }))
+    };
+    Ok(format!(", as its lines say: {there}"))
 }
 
 /// Where the files of a task are.

@@ -327,6 +327,8 @@ impl<'s> Schema<'s> {
             problem = problem.help(help);
         } else if is_task && path.0.is_empty() && name == "_parallel" {
             problem = problem.help("`_parallel` belongs to a group or a loop");
+        } else if is_task && path.0.is_empty() && suggest::nearest(name, ["_parallel"]).is_some() {
+            problem = problem.help("did you mean `_parallel`? It belongs to a group or a loop");
         } else if known.is_empty() {
             problem = problem.help("it takes no parameters besides its value");
         } else {

@@ -46,6 +46,14 @@ pub enum EngineError {
         /// Why.
         source: std::io::Error,
     },
+    /// The directory of the state is there and cannot be written to.
+    #[error("cannot write to the directory `{}`: {source}", path.display())]
+    UnwritableStateDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The directory of the state cannot be read.
     #[error("cannot read the directory `{}`: {source}", path.display())]
     UnreadableStateDir {
@@ -65,11 +73,12 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Makes the error of a directory of the state that cannot be made.
+    /// Makes the error of a directory of the state that cannot be made, or written to.
     pub(super) fn state_dir(path: &Path, source: std::io::Error) -> Self {
         let path = path.to_owned();
         match Obstacle::to(&path) {
             Some(by) => Self::StateDirTaken { path, by },
+            None if path.is_dir() => Self::UnwritableStateDir { path, source },
             None => Self::StateDir { path, source },
         }
     }
@@ -77,7 +86,9 @@ impl EngineError {
     /// Says whether whoever runs suiro may not use what it needs: somebody else may.
     pub fn is_refused(&self) -> bool {
         let trouble = match self {
-            Self::StateDir { source, .. } | Self::UnreadableStateDir { source, .. } => Some(Trouble::of_io(source)),
+            Self::StateDir { source, .. }
+            | Self::UnwritableStateDir { source, .. }
+            | Self::UnreadableStateDir { source, .. } => Some(Trouble::of_io(source)),
             Self::Store(error) => error.trouble(),
             _ => None,
         };
@@ -92,9 +103,10 @@ impl EngineError {
             Self::Graph(_) => code::TOO_MANY_TASKS,
             Self::TimeZone(_) => code::TIME_ZONE,
             Self::NoSuchTask { .. } => code::NO_SUCH_TASK,
-            Self::StateDir { .. } | Self::UnreadableStateDir { .. } | Self::StateDirTaken { .. } => {
-                code::STORE_UNAVAILABLE
-            }
+            Self::StateDir { .. }
+            | Self::UnwritableStateDir { .. }
+            | Self::UnreadableStateDir { .. }
+            | Self::StateDirTaken { .. } => code::STORE_UNAVAILABLE,
         }
     }
 
@@ -111,7 +123,9 @@ impl EngineError {
                     candidates.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ")
                 )]
             }
-            Self::StateDir { source, .. } => vec![Trouble::of_io(source).help().to_owned()],
+            Self::StateDir { source, .. } | Self::UnwritableStateDir { source, .. } => {
+                vec![Trouble::of_io(source).help().to_owned()]
+            }
             Self::UnreadableStateDir { .. } => vec!["let whoever runs suiro read the directory".to_owned()],
             Self::StateDirTaken { by, .. } => vec![by.help()],
             Self::Store(error) => error.trouble().map(|trouble| trouble.help().to_owned()).into_iter().collect(),

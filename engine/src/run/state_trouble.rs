@@ -37,7 +37,7 @@ fn refused(dir: &Path) -> Option<EngineError> {
 
     let nearest = dir.ancestors().find(|path| path.is_dir())?;
     let source = OpenOptions::new().write(true).custom_flags(nix::libc::O_TMPFILE).open(nearest).err()?;
-    let error = EngineError::StateDir { path: dir.to_owned(), source };
+    let error = EngineError::state_dir(dir, source);
     error.is_refused().then_some(error)
 }
 

@@ -99,7 +99,7 @@ async fn answer(statement: &Statement, tables: &Tables) -> Answer {
         Err(error) => return failed(&error),
     };
     let settings = Settings { parallelism: Some(2), ..Settings::default() };
-    let context = sql::context(&settings).expect("a session");
+    let context = sql::context(&settings);
     let run = async {
         let frame = context.execute_logical_plan(planned.plan).await?;
         frame.collect().await

@@ -101,7 +101,7 @@ pub async fn validate(
             (None, _) => problems.push(format!("`{}` is missing", object.location)),
             (Some(0), _) => problems.push(format!("`{}` is empty", object.location)),
             (Some(bytes), None) => {
-                problems.push(format!("`{}` has {bytes} bytes, {} were written", object.location, object.bytes));
+                problems.push(format!("`{}` has {bytes} bytes, the query wrote {}", object.location, object.bytes));
             }
             (Some(bytes), Some(count)) => match count {
                 // It says nothing of the object that it could not be read just now.
@@ -115,12 +115,8 @@ pub async fn validate(
                         RowsAre::Lines if rows > object.rows => ": a text with a line end in it is read as two rows",
                         _ => "",
                     };
-                    problems.push(format!(
-                        "`{}` has {}, {} were written{why}",
-                        object.location,
-                        counted(rows, "row"),
-                        object.rows
-                    ));
+                    let (found, wrote) = (counted(rows, "row"), counted(object.rows, "row"));
+                    problems.push(format!("`{}` has {found}, the query wrote {wrote}{why}", object.location));
                 }
                 Ok(rows) => {
                     validated.rows += rows;
@@ -215,7 +211,7 @@ mod tests {
             "`s3://b/v/absent` is missing",
             "`s3://b/v/empty` is empty",
             "`s3://b/v/cut` is no Parquet file",
-            "has 3 rows, 4 were written",
+            "has 3 rows, the query wrote 4 rows",
         ] {
             assert!(error.message.contains(part), "{part}: {}", error.message);
         }
@@ -241,7 +237,7 @@ mod tests {
             match validate(&storage, &[prefix], &written, RowsAre::Lines).await {
                 Ok(found) => assert_eq!((found.rows, is_right), (rows, true), "{name}"),
                 Err(error) => {
-                    let why = "has 2 rows, 1 were written: a text with a line end in it is read as two rows";
+                    let why = "has 2 rows, the query wrote 1 row: a text with a line end in it is read as two rows";
                     assert!(!is_right && error.message.ends_with(why), "{name}: {}", error.message);
                 }
             }

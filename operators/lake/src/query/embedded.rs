@@ -15,6 +15,7 @@ mod threads;
 mod watched;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -95,6 +96,8 @@ struct Running {
     started_ms: i64,
     cancellation: CancellationToken,
     plan: Mutex<Option<Arc<dyn ExecutionPlan>>>,
+    /// Bytes that a try read which found no memory.
+    read_in_vain: AtomicU64,
     /// Which limit it went over.
     over_limit: Mutex<Option<Arc<Error>>>,
     state: watch::Sender<State>,
@@ -210,9 +213,9 @@ impl Inner {
         {
             return Err(error);
         }
-        tracing::debug!(%error, "the query runs once more, in a way that needs less memory");
+        tracing::info!(%error, id = id.0, "the query runs once more, in a way that needs less memory");
         // The plan holds memory, too.
-        running.plan().take();
+        running.give_up_plan();
         memory.given_back().await;
         let memory = QueryMemory::of(&self.runtime);
         self.attempt(id, running, &memory, Some(1), Budget::Scarce).await
@@ -335,7 +338,7 @@ impl Inner {
     fn stats(&self, running: &Running) -> QueryStats {
         let elapsed = self.clock.now().as_millisecond().saturating_sub(running.started_ms);
         QueryStats {
-            scanned_bytes: running.plan().as_ref().map_or(0, plan::scanned_bytes),
+            scanned_bytes: running.scanned_bytes(),
             elapsed_ms: u64::try_from(elapsed).unwrap_or(0),
             ..QueryStats::default()
         }
@@ -345,6 +348,21 @@ impl Inner {
 impl Running {
     fn plan(&self) -> MutexGuard<'_, Option<Arc<dyn ExecutionPlan>>> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes that all tries have read.
+    fn scanned_bytes(&self) -> u64 {
+        let plan = self.plan();
+        let of_plan = plan.as_ref().map_or(0, plan::scanned_bytes);
+        self.read_in_vain.load(Ordering::Relaxed).saturating_add(of_plan)
+    }
+
+    /// Lets the plan of a try go, and keeps what it read.
+    fn give_up_plan(&self) {
+        let mut plan = self.plan();
+        if let Some(given_up) = plan.take() {
+            self.read_in_vain.fetch_add(plan::scanned_bytes(&given_up), Ordering::Relaxed);
+        }
     }
 
     fn over_limit(&self) -> MutexGuard<'_, Option<Arc<Error>>> {
@@ -441,6 +459,7 @@ impl QueryEngine for EmbeddedEngine {
                 started_ms: self.inner.clock.now().as_millisecond(),
                 cancellation: CancellationToken::new(),
                 plan: Mutex::new(None),
+                read_in_vain: AtomicU64::new(0),
                 over_limit: Mutex::new(None),
                 state: watch::Sender::new(State::Queued),
             });

@@ -9,6 +9,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::{Case, Expr, cast as native_cast, lit};
 
+use super::join_key::Sides;
 use super::udf::KernelUdf;
 
 /// The functions that give a value, or NULL, for every argument.
@@ -112,29 +113,21 @@ pub(super) fn opaque(branches: Vec<(Expr, Expr)>, default: Expr) -> Expr {
 const TERMS_APART: usize = 8;
 
 /// The terms of a WHERE or ON: those that may fail are computed for the rows that the others, and the ones before, keep. What
-/// cannot fail stays a term of its own, by which files and partitions are passed over and joins find their keys; so does what
-/// `join_key` makes a key of, given a term and those that cannot fail.
-pub(super) fn filter(terms: Vec<Expr>, join_key: impl Fn(&Expr, &[Expr]) -> Option<Expr>) -> Option<Expr> {
-    let (may_fail, mut safe): (Vec<Expr>, Vec<Expr>) = terms.into_iter().partition(may_fail);
-    let (mut keys, mut risky) = (Vec::new(), Vec::new());
-    for term in may_fail {
-        match join_key(&term, &safe) {
-            Some(key) => keys.push(key),
-            None => risky.push(term),
+/// cannot fail stays a term of its own, by which files and partitions are passed over and joins find their keys; so does what is a
+/// key of a join between `sides`.
+pub(super) fn filter(terms: Vec<Expr>, sides: &Sides<'_>) -> Option<Expr> {
+    let (may_fail, safe): (Vec<Expr>, Vec<Expr>) = terms.into_iter().partition(may_fail);
+    let (mut sure, mut risky) = (Vec::new(), Vec::new());
+    for (term, fails) in safe.iter().map(|term| (term, false)).chain(may_fail.iter().map(|term| (term, true))) {
+        match sides.key(term, &safe) {
+            Some(key) => sure.push(key),
+            None if fails => risky.push(term.clone()),
+            None => sure.push(term.clone()),
         }
     }
-    for term in &mut safe {
-        // A native equality is a key as it is.
-        if matches!(term, Expr::ScalarFunction(_))
-            && let Some(key) = join_key(term, &[])
-        {
-            *term = key;
-        }
-    }
-    safe.extend(keys);
     let behind = risky.split_off(risky.len().min(TERMS_APART));
     risky.extend((!behind.is_empty()).then(|| logical(behind, true)));
-    let mut guard = joined(safe, Expr::and);
+    let mut guard = joined(sure, Expr::and);
     let mut kept = guard.clone();
     for term in risky {
         let guarded = match guard {

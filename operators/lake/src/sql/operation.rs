@@ -8,7 +8,7 @@ use super::analyze::null;
 use super::coerce::common_super_type;
 use super::error::{SqlError, SqlResult};
 use super::expression::{Context, compares_natively, native_binary, negated};
-use super::join_key;
+use super::join_key::Sides;
 use super::lazy;
 use super::operator::{self, Operator};
 use super::resolve;
@@ -118,7 +118,7 @@ impl Context<'_> {
             let what = if std::ptr::eq(term, sql) { what } else { "Logical expression term of AND" };
             conditions.push(self.condition(term, what)?.expr);
         }
-        Ok(lazy::filter(conditions, |term, safe| join_key::of(term, safe, self.scope.columns, kept)))
+        Ok(lazy::filter(conditions, &Sides::of(self.scope.columns, kept)))
     }
 
     pub(super) fn arithmetic(&self, op: &BinaryOperator, left: Typed, right: Typed) -> SqlResult<Typed> {

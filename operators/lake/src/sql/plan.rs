@@ -7,9 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::FairSpillPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::memory_pool::MemoryLimit;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::{Optimizer, OptimizerRule};
@@ -204,7 +203,7 @@ fn steps(plan: &LogicalPlan, known: &mut HashMap<usize, u64>) -> u64 {
 
 /// Refuses a correlated subquery that `DataFusion` cannot turn into a join.
 fn check_decorrelated(plan: &LogicalPlan) -> std::result::Result<(), SqlError> {
-    let context = context(&Settings::default())?;
+    let context = context(&Settings::default());
     let optimized = context.state().optimize(plan)?;
     let mut left = false;
     optimized.apply_with_subqueries(|node| {
@@ -220,13 +219,11 @@ fn check_decorrelated(plan: &LogicalPlan) -> std::result::Result<(), SqlError> {
     if left { Err(SqlError::unsupported("this form of correlated subquery")) } else { Ok(()) }
 }
 
-/// Limits of a session that runs plans.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a session runs plans with.
+#[derive(Debug, Clone)]
 pub struct Settings {
-    /// Bytes of memory that one query's operators may hold before they spill.
-    pub memory_bytes: usize,
-    /// Where they spill to; nothing makes a folder in the system's temporary one.
-    pub spill_directory: Option<std::path::PathBuf>,
+    /// The memory that operators may hold before they spill, and where they spill to.
+    pub runtime: Arc<RuntimeEnv>,
     /// Rows of a batch.
     pub batch_rows: usize,
     /// Partitions that run at once; nothing takes the number of cores.
@@ -234,9 +231,9 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// 1 GiB, batches of 8,192 rows (`DataFusion`'s default), as many partitions as cores.
+    /// `DataFusion`'s: memory without a limit, batches of 8,192 rows, as many partitions as cores.
     fn default() -> Self {
-        Self { memory_bytes: 1 << 30, spill_directory: None, batch_rows: 8192, parallelism: None }
+        Self { runtime: Arc::default(), batch_rows: 8192, parallelism: None }
     }
 }
 
@@ -249,10 +246,8 @@ fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 }
 
 /// Makes a session for plans of [`plan`]: no functions by name, no rule that guesses types, nulls last, a memory limit.
-///
-/// # Errors
-/// Unsupported, with the reason, when the limits cannot be set up.
-pub fn context(settings: &Settings) -> std::result::Result<SessionContext, SqlError> {
+#[must_use]
+pub fn context(settings: &Settings) -> SessionContext {
     let mut config = SessionConfig::new()
         .with_batch_size(settings.batch_rows)
         .with_information_schema(false)
@@ -264,20 +259,14 @@ pub fn context(settings: &Settings) -> std::result::Result<SessionContext, SqlEr
     options.execution.parquet.pushdown_filters = false;
     options.execution.parquet.schema_force_view_types = false;
     options.optimizer.prefer_hash_join = true;
-    // What a sort keeps for merging what it spilled is a part of the limit, and `DataFusion`'s 10 MB at most.
-    let for_merges = &mut options.execution.sort_spill_reservation_bytes;
-    *for_merges = (*for_merges).min(settings.memory_bytes / 8);
-    let disk = match &settings.spill_directory {
-        Some(directory) => DiskManagerMode::Directories(vec![directory.clone()]),
-        None => DiskManagerMode::OsTmpDirectory,
-    };
-    let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(settings.memory_bytes)))
-        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
-        .build_arc()?;
+    if let MemoryLimit::Finite(bytes) = settings.runtime.memory_pool.memory_limit() {
+        // What a sort keeps for merging what it spilled is a part of the limit, and `DataFusion`'s 10 MB at most.
+        let for_merges = &mut options.execution.sort_spill_reservation_bytes;
+        *for_merges = (*for_merges).min(bytes / 8);
+    }
     let state = SessionStateBuilder::new()
         .with_config(config)
-        .with_runtime_env(runtime)
+        .with_runtime_env(Arc::clone(&settings.runtime))
         .with_default_features()
         .with_scalar_functions(Vec::new())
         .with_aggregate_functions(Vec::new())
@@ -286,5 +275,5 @@ pub fn context(settings: &Settings) -> std::result::Result<SessionContext, SqlEr
         .with_analyzer_rules(Vec::new())
         .with_optimizer_rules(optimizer_rules())
         .build();
-    Ok(SessionContext::new_with_state(state))
+    SessionContext::new_with_state(state)
 }

@@ -17,7 +17,7 @@ use super::analyze::Analyzer;
 use super::error::{SqlError, SqlResult};
 use super::expression::{Clause, Collected, Context, check_identifier};
 use super::grouping::Grouping;
-use super::join_key;
+use super::join_key::Sides;
 use super::lazy;
 use super::operation::terms;
 use super::query::{Order, groups_by_key, groups_natively, ordinal, sort_of};
@@ -159,7 +159,7 @@ impl Analyzer<'_> {
             }
         }
         plan = self.attached(plan, collected.into_inner().before)?;
-        if let Some(condition) = lazy::filter(conditions, |term, safe| join_key::of(term, safe, columns, &[])) {
+        if let Some(condition) = lazy::filter(conditions, &Sides::of(columns, &[])) {
             plan = self.filter(plan, condition)?;
         }
         for SemiJoin { keys, set } in members {

@@ -19,6 +19,6 @@ impl TableResolver for NoTables {
 pub(super) async fn physical(sql: &str) -> SqlResult<String> {
     let session = Session { time_zone: "UTC".to_owned(), start_us: 0, database: None };
     let planned = plan(sql, &session, &NoTables).await.unwrap();
-    let plan = context(&Settings::default())?.state().create_physical_plan(&planned.plan).await?;
+    let plan = context(&Settings::default()).state().create_physical_plan(&planned.plan).await?;
     Ok(displayable(plan.as_ref()).indent(false).to_string())
 }

@@ -238,7 +238,7 @@ mod tests {
     async fn run(sql: &str, views: bool) -> (String, String) {
         let session = Session { time_zone: "UTC".to_owned(), start_us: 0, database: Some("web".to_owned()) };
         let planned = plan(sql, &session, &OneTable { views }).await.unwrap();
-        let context = context(&Settings { parallelism: Some(1), ..Settings::default() }).unwrap();
+        let context = context(&Settings { parallelism: Some(1), ..Settings::default() });
         let optimized = context.state().optimize(&planned.plan).unwrap();
         let batches = context.execute_logical_plan(planned.plan).await.unwrap().collect().await.unwrap();
         for column in batches.iter().flat_map(RecordBatch::columns) {

@@ -91,7 +91,7 @@ mod tests {
             Ok(TreeNodeRecursion::Continue)
         });
         walked.unwrap();
-        let context = context(&Settings { parallelism: Some(1), ..Settings::default() }).unwrap();
+        let context = context(&Settings { parallelism: Some(1), ..Settings::default() });
         let batches = context.execute_logical_plan(planned.plan).await.unwrap().collect().await.unwrap();
         let rows = pretty_format_batches(&batches).unwrap().to_string();
         // The names of the plan's columns differ, and with them the widths.

@@ -98,15 +98,20 @@ async fn writers_of_a_new_table_at_once_all_publish() {
     assert_eq!(shown(&lake, "SELECT count(*) FROM fresh.made").await, ["1"]);
 }
 
+/// Makes a table whose key is a number: a value has more than one text.
+async fn with_a_table_of_months(lake: &Lake) -> Table {
+    let name = TableName::new("web", "monthly").unwrap();
+    let place = Location::parse("s3://warehouse/web/monthly/").unwrap();
+    let columns = vec![Column::new("k", "string"), Column::new("n", "bigint")];
+    let table = Table::new(name, columns, vec![Column::new("m", "int")], place, TableFormat::Parquet);
+    lake.catalog.put_table(&table, Expect::Absent).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_texts_of_one_value_are_one_partition_whoever_is_first() {
     let world = World::new().await;
     let lake = world.open(CrashPoints::default()).await;
-    let name = TableName::new("web", "monthly").unwrap();
-    let place = Location::parse("s3://warehouse/web/monthly/").unwrap();
-    let columns = vec![Column::new("k", "string"), Column::new("n", "bigint")];
-    let table = Table::new(name.clone(), columns, vec![Column::new("m", "int")], place, TableFormat::Parquet);
-    lake.catalog.put_table(&table, Expect::Absent).await.unwrap();
+    let name = with_a_table_of_months(&lake).await.name;
     let of_month = |month: &str, sql: &str| {
         let values = IndexMap::from([("m".to_owned(), month.to_owned())]);
         PublishRequest { target: Target::Partition { table: name.clone(), values }, ..request("d", sql) }
@@ -122,11 +127,8 @@ async fn two_texts_of_one_value_are_one_partition_whoever_is_first() {
 async fn a_partition_that_was_registered_meanwhile_by_another_text_is_the_one() {
     let world = World::new().await;
     let lake = world.open(CrashPoints::default()).await;
-    let name = TableName::new("web", "monthly").unwrap();
-    let place = Location::parse("s3://warehouse/web/monthly/").unwrap();
-    let columns = vec![Column::new("k", "string"), Column::new("n", "bigint")];
-    let table = Table::new(name.clone(), columns, vec![Column::new("m", "int")], place, TableFormat::Parquet);
-    let table = lake.catalog.put_table(&table, Expect::Absent).await.unwrap();
+    let table = with_a_table_of_months(&lake).await;
+    let name = table.name.clone();
     for (mode, ours, theirs) in [(PublishMode::Versioned, "9", "09"), (PublishMode::InPlace, "7", "07")] {
         let values = IndexMap::from([("m".to_owned(), ours.to_owned())]);
         let mut request =

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
@@ -84,13 +83,8 @@ impl Planner {
         // As Athena does, a `;` at the end is passed over.
         let sql = crate::sql::without_semicolon(sql);
         let planned = crate::sql::plan::plan(sql, &session, &resolver).await?;
-        let mut settings = Settings { parallelism, batch_rows: budget.batch_rows(), ..Settings::default() };
-        if let MemoryLimit::Finite(bytes) = runtime.memory_pool.memory_limit() {
-            settings.memory_bytes = bytes;
-        }
-        let made = crate::sql::plan::context(&settings)?;
-        let state = SessionStateBuilder::new_from_existing(made.state())
-            .with_runtime_env(runtime)
+        let settings = Settings { runtime, batch_rows: budget.batch_rows(), parallelism };
+        let state = SessionStateBuilder::new_from_existing(crate::sql::plan::context(&settings).state())
             .with_physical_optimizer_rules(stop::rules(budget, stop))
             .build();
         let context = SessionContext::new_with_state(state);

@@ -1,5 +1,10 @@
 //! Queries that need more memory than they may have.
 
+use datafusion::common::{DataFusionError, Result as DfResult};
+use datafusion::execution::memory_pool::{MemoryPool, MemoryReservation, UnboundedMemoryPool};
+use datafusion::physical_plan::ExecutionPlan as _;
+use datafusion::physical_plan::repartition::RepartitionExec;
+
 use super::*;
 
 /// How long a test waits for a query of less than a second, before it counts as stopped for good.
@@ -64,6 +69,79 @@ async fn queries_that_need_more_memory_than_there_is_spill_whatever_they_do() {
     drop(lake);
     let left = std::fs::read_dir(folder.path().join(".suiro/tmp")).unwrap().count();
     assert_eq!(left, 0, "temporary files are removed");
+}
+
+/// Memory for everything but rows on their way between partitions.
+#[derive(Debug, Default)]
+struct NoRoomForExchanges(UnboundedMemoryPool);
+
+impl std::fmt::Display for NoRoomForExchanges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl MemoryPool for NoRoomForExchanges {
+    fn name(&self) -> &'static str {
+        "no room for exchanges"
+    }
+
+    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
+        self.0.grow(reservation, additional);
+    }
+
+    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
+        self.0.shrink(reservation, shrink);
+    }
+
+    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> DfResult<()> {
+        if reservation.consumer().name().starts_with(RepartitionExec::static_name()) {
+            return Err(DataFusionError::ResourcesExhausted("no room".to_owned()));
+        }
+        self.0.try_grow(reservation, additional)
+    }
+
+    fn reserved(&self) -> usize {
+        self.0.reserved()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_whose_exchange_finds_no_room_runs_once_more_without_one() {
+    const SQL: &str = "SELECT count(*) FROM (SELECT text, count(*) FROM web.big GROUP BY 1)";
+    let folder = tempfile::tempdir().unwrap();
+    with_a_table(folder.path()).await;
+    let lake = open(folder.path()).await;
+    let engine = |pool: Option<Arc<dyn MemoryPool>>| {
+        let settings = LakeSettings {
+            parallelism: Some(2),
+            ..LakeSettings::new(folder.path().join(".suiro"), folder.path().join("warehouse"))
+        };
+        let temporary = TemporaryFolder::open(&folder.path().join("tmp")).unwrap();
+        let made = EmbeddedEngine::open(lake.storage.clone(), Arc::clone(&lake.catalog), temporary, &settings);
+        let mut engine = made.unwrap();
+        let inner = Arc::get_mut(&mut engine.inner).unwrap();
+        if let Some(memory_pool) = pool {
+            inner.runtime = Arc::new(RuntimeEnv { memory_pool, ..inner.runtime.as_ref().clone() });
+        }
+        engine
+    };
+    let scanned = async |engine: &EmbeddedEngine| {
+        let id = engine.start(&Query::new(SQL, None, "scanned")).await.unwrap();
+        let QueryStatus::Succeeded(stats) = ended(engine, &id).await else { panic!("it ends well") };
+        (id, stats.scanned_bytes)
+    };
+    let (_, once) = scanned(&engine(None)).await;
+    let crowded = engine(Some(Arc::new(NoRoomForExchanges::default())));
+    let (id, in_all) = scanned(&crowded).await;
+    assert!(in_all > once, "what the first try read counts: {in_all} and {once}");
+    assert_eq!(rows(&crowded, SQL).await.unwrap(), ["100000"]);
+
+    // The first try is given up, and does not spill.
+    let memory = QueryMemory::of(&crowded.inner.runtime);
+    let running = crowded.running(&id).unwrap();
+    let error = crowded.inner.attempt(&id, &running, &memory, Some(2), Budget::Ample).await.unwrap_err();
+    assert_eq!(error.message, "EXCEEDED_LOCAL_MEMORY_LIMIT: rows on their way between partitions found no room");
 }
 
 #[tokio::test(flavor = "multi_thread")]
