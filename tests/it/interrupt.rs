@@ -293,7 +293,11 @@ fn an_unwritable_state_is_said_and_then_continued() {
     assert_eq!(outcome.exit, Some(2), "{outcome}");
     assert!(outcome.stderr.contains("error[S0105]: cannot make the directory `[PROJECT]/.suiro`"), "{outcome}");
     assert!(outcome.stderr.contains("make the directory writable"), "{outcome}");
-    project.shell("chmod 755 .");
+    project.shell("chmod 755 .; mkdir -m 555 .suiro; chown --reference=. .suiro");
+    let outcome = run().unwrap();
+    assert_eq!(outcome.exit, Some(2), "{outcome}");
+    assert!(outcome.stderr.contains("error[S0105]: cannot write to the directory `[PROJECT]/.suiro`"), "{outcome}");
+    project.shell("chmod 755 .suiro");
     let outcome = run().unwrap();
     assert_eq!(outcome.exit, Some(1), "the second task fails\n{outcome}");
     project.write("go", "");

@@ -650,7 +650,7 @@ mod tests {
             Stage::Check,
             &json!({
                 "limit": -1, "strict": "yes", "ratio": "x", "mode": "repalce", "keys": "a", "labels": {"a": [1]},
-                "partition": {"kye": 1, "values": [1, "b", "3"]}, "tables": 1, "stritc": true, "rejected": true,
+                "partition": {"kye": 1, "values": [1, "b", "3"]}, "tables": 1, "stritc": true, "_paralel": 2, "rejected": true,
                 "format": {"type": "csv", "compression": "zstd"}, "quote": "ab",
             }),
         );
@@ -668,6 +668,7 @@ mod tests {
                 "E0303 partition.key: the parameter `partition.key` is missing: expected a text",
                 "E0302 tables: `copy>` has no parameter `tables` (did you mean `labels`?)",
                 "E0302 stritc: `copy>` has no parameter `stritc` (did you mean `strict`?)",
+                "E0302 _paralel: `copy>` has no parameter `_paralel` (did you mean `_parallel`? It belongs to a group or a loop)",
                 "E0302 format.compression: there is no key `compression` in `format` (it takes `type`, `delimiter`)",
                 "E0301 quote: expected one character for `quote`, found the string `ab`",
                 "E0303 _command: expected a text after `copy>:`, found nothing",

@@ -130,11 +130,9 @@ pub enum Destination {
     Objects {
         /// The prefix; must be empty.
         prefix: Location,
-        /// The format and its compression.
-        format: crate::publish::Format,
-        /// The buckets that rows are dealt out to, by columns that are in the objects.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        buckets: Option<crate::publish::Buckets>,
+        /// How rows are laid out in them.
+        #[serde(flatten)]
+        layout: crate::publish::Layout,
         /// The last columns of the result, which become partition keys: objects go to `key=value/…` below the prefix and do
         /// not hold these columns. None of them for objects right below the prefix.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -4,7 +4,7 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt as _;
 use lake::catalog::{Column, Database, Expect, Table, TableFormat};
 use lake::name::{Location, TableName};
-use lake::publish::Format;
+use lake::publish::Layout;
 use lake::query::{Destination, Query, QueryEngine, QueryId, QueryOptions, QueryStats, QueryStatus, QueryTable};
 use lake::{Error, ErrorKind, Lake, Result};
 
@@ -54,8 +54,7 @@ fn objects(sql: &str, prefix: &str, token: &str, partition_by: &[&str]) -> Query
     Query {
         destination: Destination::Objects {
             prefix: Location::parse(prefix).unwrap(),
-            format: Format::default(),
-            buckets: None,
+            layout: Layout::default(),
             partition_by: partition_by.iter().map(|key| (*key).to_owned()).collect(),
         },
         ..Query::new(sql, None, token)

@@ -10,7 +10,7 @@ use futures::TryStreamExt as _;
 use lake::aws::{AwsSettings, EngineKind};
 use lake::crash::CrashPoints;
 use lake::name::Location;
-use lake::publish::Format;
+use lake::publish::Layout;
 use lake::query::{Destination, Query, QueryId, QueryStatus, TrinoSettings};
 use lake::{Lake, LakeSettings, Result};
 use regex::Regex;
@@ -59,8 +59,7 @@ fn write(sql: &str, prefix: &str, token: String) -> Query {
     Query {
         destination: Destination::Objects {
             prefix: Location::parse(prefix).unwrap(),
-            format: Format::default(),
-            buckets: None,
+            layout: Layout::default(),
             partition_by: Vec::new(),
         },
         ..Query::new(sql, None, token)

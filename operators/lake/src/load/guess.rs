@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 
 use super::chunk::{Header, HeaderRecord};
 use super::config::{ColumnType, CsvConfig, JsonlConfig, ParserConfig};
-use super::layout::{Layout, LayoutColumn};
+use super::layout::{InputLayout, LayoutColumn};
 use super::number::{double, integer, keeps_digits};
 use super::parse::csv::{CsvParser, Field, Scanned, line_ends, no_header};
 use super::parse::json::{self, Kind};
@@ -181,7 +181,7 @@ impl From<NamedAlike> for NoNames {
 ///
 /// # Errors
 /// When a header is no text, or gives two columns the same name.
-pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Result<Option<Layout>, NoNames> {
+pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Result<Option<InputLayout>, NoNames> {
     let whole = sample;
     let mut start = if sample.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
     for _ in 0..config.skip_header_lines.unwrap_or(0) {
@@ -242,7 +242,7 @@ pub(crate) fn csv(config: &CsvConfig, sample: &[u8], is_end: bool) -> Result<Opt
     } else {
         (0..first.len()).map(|index| format!("c{index}")).collect()
     };
-    Ok(Some(Layout {
+    Ok(Some(InputLayout {
         columns: names.into_iter().zip(&columns).map(|(name, guess)| column(name, guess, Vec::new())).collect(),
         delimiter,
         header: Header {
@@ -364,7 +364,7 @@ impl JsonGuess {
 ///
 /// # Errors
 /// When two keys would be columns of the same name.
-pub(crate) fn jsonl(_: &JsonlConfig, sample: &[u8], is_end: bool) -> Result<Option<Layout>, NoNames> {
+pub(crate) fn jsonl(_: &JsonlConfig, sample: &[u8], is_end: bool) -> Result<Option<InputLayout>, NoNames> {
     let whole = if is_end { sample.len() } else { memchr::memrchr(b'\n', sample).map_or(0, |at| at + 1) };
     let sample = sample.strip_prefix(b"\xEF\xBB\xBF").map_or(&sample[..whole], |rest| &rest[..whole.saturating_sub(3)]);
     let mut keys: Vec<String> = Vec::new();
@@ -415,7 +415,7 @@ pub(crate) fn jsonl(_: &JsonlConfig, sample: &[u8], is_end: bool) -> Result<Opti
         LayoutColumn { format, path: vec![key], is_unknown, fits_double, ..LayoutColumn::new(name, column_type) }
     });
     let columns = columns.collect();
-    Ok(Some(Layout { columns, delimiter: String::new(), header: Header::default(), is_guessed: true }))
+    Ok(Some(InputLayout { columns, delimiter: String::new(), header: Header::default(), is_guessed: true }))
 }
 
 /// Returns the first line of a sample that cannot be read, from 1, and why not: where nothing could be, that tells the reason.
@@ -475,7 +475,7 @@ fn names_of(texts: &[String]) -> Result<Vec<String>, Alike> {
 mod tests {
     use super::*;
 
-    fn shown(layout: &Layout) -> String {
+    fn shown(layout: &InputLayout) -> String {
         let columns: Vec<String> = layout
             .columns
             .iter()

@@ -30,7 +30,7 @@ use super::empty;
 use super::file_output::{self, FolderDestination};
 use super::guess::SAMPLE_BYTES;
 use super::input::{self, InputFile};
-use super::layout::Layout;
+use super::layout::InputLayout;
 use super::leftover;
 use super::notice::Notice;
 use super::partition::PartitionKeys;
@@ -59,7 +59,7 @@ pub async fn plan(config: &LoadConfig, lake: &Lake, token: LoadToken, base: &Pat
     }
     let InputConfig::File(file) = &config.input;
     let files = input::find(file, base, &lake.storage).await?;
-    let mut layout = match Layout::declared(&file.parser) {
+    let mut layout = match InputLayout::declared(&file.parser) {
         Some(layout) => layout,
         None => guess(file.parser.clone(), files.clone(), lake).await?,
     };
@@ -92,7 +92,7 @@ pub async fn plan(config: &LoadConfig, lake: &Lake, token: LoadToken, base: &Pat
 }
 
 /// Looks whether a guessed column has the name of a partition key; declared ones were looked at with the config.
-fn apart(table: &TableOutput, layout: &Layout) -> Result<()> {
+fn apart(table: &TableOutput, layout: &InputLayout) -> Result<()> {
     let is_column = |key: &str| layout.columns.iter().any(|column| column.name.eq_ignore_ascii_case(key));
     let Some(key) = table.partition_by.keys().find(|key| is_column(key)) else { return Ok(()) };
     let message = format!("`{key}` is a column of the input and a key of `partition_by`: a table has each name once");
@@ -116,7 +116,7 @@ pub async fn input_bytes(config: &LoadConfig, base: &Path, storage: Option<&Stor
 }
 
 /// Guesses the layout from the first file that is not empty.
-async fn guess(parser: ParserConfig, files: Vec<InputFile>, lake: &Lake) -> Result<Layout> {
+async fn guess(parser: ParserConfig, files: Vec<InputFile>, lake: &Lake) -> Result<InputLayout> {
     let (storage, runtime) = (lake.storage.clone(), Handle::current());
     blocking("guess columns", move || {
         let (mut sample, mut name) = (Vec::new(), "");
@@ -137,7 +137,7 @@ async fn guess(parser: ParserConfig, files: Vec<InputFile>, lake: &Lake) -> Resu
                 break;
             }
         }
-        Layout::guessed(&parser, name, &sample, is_end)
+        InputLayout::guessed(&parser, name, &sample, is_end)
     })
     .await
 }

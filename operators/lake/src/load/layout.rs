@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// What an input's columns are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Layout {
+pub(crate) struct InputLayout {
     /// The columns in order.
     pub columns: Vec<LayoutColumn>,
     /// The delimiter of delimited text.
@@ -99,7 +99,7 @@ impl LayoutColumn {
     }
 }
 
-impl Layout {
+impl InputLayout {
     /// Returns the layout that the config declares; none when it must be guessed.
     pub(crate) fn declared(parser: &ParserConfig) -> Option<Self> {
         let columns = match parser {
@@ -251,9 +251,10 @@ mod tests {
     fn a_guess_follows_the_table_where_its_values_fit() {
         let sample = b"whole,half,flag,day,none,text\n1,1.5,true,2024-02-29,,x\n";
         let parser = ParserConfig::Csv(CsvConfig::default());
-        let mut layout = Layout::guessed(&parser, "a.csv", sample, true).unwrap();
-        let types =
-            |layout: &Layout| layout.columns.iter().map(|column| column.column_type.to_string()).collect::<Vec<_>>();
+        let mut layout = InputLayout::guessed(&parser, "a.csv", sample, true).unwrap();
+        let types = |layout: &InputLayout| {
+            layout.columns.iter().map(|column| column.column_type.to_string()).collect::<Vec<_>>()
+        };
         assert_eq!(types(&layout), ["bigint", "double", "boolean", "date", "varchar", "varchar"]);
         let table = |types: [&str; 6]| {
             layout.columns.iter().zip(types).map(|(column, kind)| Column::new(&column.name, kind)).collect::<Vec<_>>()
@@ -264,14 +265,14 @@ mod tests {
         );
         layout.follow(&wider);
         assert_eq!(types(&layout), ["double", "decimal(9,2)", "varchar", "timestamp", "bigint", "varchar"]);
-        let mut layout = Layout::guessed(&parser, "a.csv", sample, true).unwrap();
+        let mut layout = InputLayout::guessed(&parser, "a.csv", sample, true).unwrap();
         layout.follow(&other);
         assert_eq!(types(&layout), ["bigint", "double", "boolean", "date", "date", "varchar"]);
         let sample = b"whole\n9007199254740993\n";
-        let mut exact = Layout::guessed(&parser, "a.csv", sample, true).unwrap();
+        let mut exact = InputLayout::guessed(&parser, "a.csv", sample, true).unwrap();
         exact.follow(&[Column::new("whole", "double")]);
         assert_eq!(types(&exact), ["bigint"]);
-        let mut header = Layout::guessed(&parser, "a.csv", b"whole,half,flag,day,none,text\n", true).unwrap();
+        let mut header = InputLayout::guessed(&parser, "a.csv", b"whole,half,flag,day,none,text\n", true).unwrap();
         header.follow(&other);
         assert_eq!(types(&header), ["boolean", "bigint", "bigint", "bigint", "date", "bigint"]);
     }

@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 
 use super::column::ReadColumn;
 use super::config::{ColumnType, InputConfig, LoadConfig, OutputConfig};
-use super::layout::Layout;
+use super::layout::InputLayout;
 use super::parse::{Chunk, Parsed};
 use super::reject::{Reason, Rejected};
 use crate::error::{Error, ErrorKind, Result};
@@ -224,7 +224,7 @@ impl Key {
 pub fn examine_partition_keys(config: &LoadConfig) -> Vec<(String, Error)> {
     let InputConfig::File(file) = &config.input;
     let OutputConfig::Table(table) = &config.out else { return Vec::new() };
-    let columns = Layout::declared(&file.parser).and_then(|layout| layout.read_columns(&file.parser).ok());
+    let columns = InputLayout::declared(&file.parser).and_then(|layout| layout.read_columns(&file.parser).ok());
     let session = Session { time_zone: "UTC".to_owned(), start_us: 0, database: None };
     let wrong = |(key, expression): (&String, &String)| {
         let expression = expression.trim();

@@ -21,7 +21,7 @@ use super::chunk::{CHUNK_BYTES, ChunkReader};
 use super::column::ReadColumn;
 use super::encode::{ColumnEncoder, ColumnPlace};
 use super::input::InputFile;
-use super::layout::Layout;
+use super::layout::InputLayout;
 use super::parse::{Chunk, Parser};
 use super::partition::{Part, PartitionKeys};
 use super::pool::{Permit, Permits, Queue};
@@ -38,7 +38,7 @@ pub(crate) struct Pipeline<'a> {
     /// The files in order.
     pub files: &'a [InputFile],
     /// What stands where in them.
-    pub layout: &'a Layout,
+    pub layout: &'a InputLayout,
     /// Reads records.
     pub parser: Parser,
     /// The columns.

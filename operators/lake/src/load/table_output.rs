@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use super::appended;
 use super::config::{Mode, OutputConfig, TableOutput};
 use super::job::Plan;
-use super::layout::Layout;
+use super::layout::InputLayout;
 use super::report::PublishedPart;
 use super::sink::{Sink, WrittenFile};
 use super::stream::{Destination, StreamKey, Written};
@@ -65,7 +65,7 @@ impl NewPart {
 }
 
 /// Returns the columns in the catalog's words.
-pub(crate) fn columns(layout: &Layout) -> Vec<Column> {
+pub(crate) fn columns(layout: &InputLayout) -> Vec<Column> {
     layout.columns.iter().map(|column| Column::new(&column.name, &column.column_type.to_hive())).collect()
 }
 

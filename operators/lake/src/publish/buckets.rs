@@ -26,11 +26,12 @@ pub struct Buckets {
 }
 
 /// How the rows of a version are laid out in objects.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Layout {
-    /// The format of the objects.
+    /// The format of the objects and its compression.
     pub format: Format,
-    /// The buckets, where there are some.
+    /// The buckets that rows are dealt out to, by columns that are in the objects; none without such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buckets: Option<Buckets>,
 }
 

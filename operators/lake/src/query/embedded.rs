@@ -38,7 +38,6 @@ use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::LakeSettings;
-use crate::publish::Layout;
 use crate::publish::objects::ObjectsWriter;
 use crate::publish::parquet::StoredColumn;
 use crate::publish::partitioned::{PartitionedWriter, PartitionsTarget};
@@ -270,7 +269,7 @@ impl Inner {
                 points.around("query: complete the result", kept).await?;
                 Ok((stats, None))
             }
-            Destination::Objects { prefix, format, buckets, partition_by } => {
+            Destination::Objects { prefix, layout, partition_by } => {
                 if !self.storage.is_empty(prefix).await? {
                     return Err(Error::new(
                         ErrorKind::AlreadyExists,
@@ -279,8 +278,8 @@ impl Inner {
                     ));
                 }
                 let columns = storable(&prepared)?;
-                if partition_by.is_empty() && buckets.is_none() {
-                    let writer = ObjectsWriter::new(&self.storage, prefix, &columns, *format)?;
+                if partition_by.is_empty() && layout.buckets.is_none() {
+                    let writer = ObjectsWriter::new(&self.storage, prefix, &columns, layout.format)?;
                     return Ok((self.write(running, writer, rows).await?, None));
                 }
                 let session = self.session(query.database.as_deref());
@@ -288,7 +287,7 @@ impl Inner {
                     prefix: prefix.as_prefix(),
                     columns,
                     keys: partition_by.clone(),
-                    layout: Layout { format: *format, buckets: buckets.clone() },
+                    layout: layout.clone(),
                     most: self.max_partitions,
                 };
                 let writer = PartitionedWriter::new(&self.storage, target, session)?;

@@ -5,7 +5,7 @@ use futures::TryStreamExt as _;
 use super::{Destination, Query, QueryEngine, QueryId, QueryStats, QueryStatus};
 use crate::error::Result;
 use crate::name::Location;
-use crate::publish::Format;
+use crate::publish::Layout;
 
 /// Waits for the end of a query.
 pub(crate) async fn ended(engine: &dyn QueryEngine, id: &QueryId) -> QueryStatus {
@@ -47,8 +47,7 @@ pub(crate) async fn written(engine: &dyn QueryEngine, sql: &str, prefix: &str, t
     let query = Query {
         destination: Destination::Objects {
             prefix: Location::parse(prefix).unwrap(),
-            format: Format::default(),
-            buckets: None,
+            layout: Layout::default(),
             partition_by: Vec::new(),
         },
         ..Query::new(sql, None, token)

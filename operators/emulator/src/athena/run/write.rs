@@ -47,8 +47,7 @@ impl Athena {
     async fn write_rows(&self, job: &Job, order: &Order, sql: &str, target: &Target<'_>) -> Result<QueryStats> {
         let destination = Destination::Objects {
             prefix: target.prefix.clone(),
-            format: target.layout.format,
-            buckets: target.layout.buckets.clone(),
+            layout: target.layout.clone(),
             partition_by: target.partitioned_by.to_vec(),
         };
         let (_id, stats) = self.run_query(job, order, sql, destination).await?;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::load::config::{InputConfig, LoadConfig, OutputConfig, ParserConfig};
 use crate::load::input::InputFile;
-use crate::load::layout::Layout;
+use crate::load::layout::InputLayout;
 use crate::load::notice::Notice;
 use crate::load::report::{LoadReport, Progress};
 use crate::load::row_check::RowCheck;
@@ -56,7 +56,7 @@ pub(crate) struct Plan {
     /// The files to read.
     pub files: Vec<InputFile>,
     /// What stands in them.
-    pub layout: Layout,
+    pub layout: InputLayout,
     /// The types of the partition keys of the table, in Hive's words; empty where the load makes it.
     #[serde(default)]
     pub key_types: Vec<String>,

@@ -27,8 +27,7 @@ impl Lake {
             token: request.query_token(&probed.plan, "write the rows aside"),
             destination: Destination::Objects {
                 prefix: batch::aside(&prefix)?,
-                format: batch::aside_format(&probed.plan),
-                buckets: None,
+                layout: batch::aside_format(&probed.plan).into(),
                 partition_by: Vec::new(),
             },
             tables: Vec::new(),
@@ -124,8 +123,7 @@ impl Lake {
             token: request.query_token(&probed.plan, &step),
             destination: Destination::Objects {
                 prefix: batch::prefix(prefix, number, batching.try_number)?,
-                format: probed.plan.format.unwrap_or_default(),
-                buckets: probed.plan.buckets.clone(),
+                layout: probed.plan.layout(),
                 partition_by: keys(probed),
             },
             tables: vec![batch::aside_table(request, probed, prefix)?],

@@ -57,8 +57,7 @@ impl Lake {
             token: request.query_token(plan, "write"),
             destination: Destination::Objects {
                 prefix: prefix.clone(),
-                format: plan.format.unwrap_or_default(),
-                buckets: plan.buckets.clone(),
+                layout: plan.layout(),
                 partition_by: probed.schema.keys.iter().map(|key| key.name.clone()).collect(),
             },
             tables: Vec::new(),

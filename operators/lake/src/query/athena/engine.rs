@@ -23,6 +23,7 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::error::{Error, ErrorKind, Result};
+use crate::publish::Layout;
 use crate::publish::version::hex;
 use crate::query::{Destination, EmbeddedEngine, Left, Query, QueryId, QueryStats};
 use crate::sql::without_semicolon;
@@ -133,10 +134,10 @@ impl Inner {
         let mut temporary = with.names();
         let statement = match &query.destination {
             Destination::Fetch | Destination::Keep => without_semicolon(sql).to_owned(),
-            Destination::Objects { prefix, format, buckets: None, partition_by } => {
+            Destination::Objects { prefix, layout: Layout { format, buckets: None }, partition_by } => {
                 unload(sql, prefix, *format, partition_by)
             }
-            Destination::Objects { prefix, format, buckets: Some(buckets), partition_by } => {
+            Destination::Objects { prefix, layout: Layout { format, buckets: Some(buckets) }, partition_by } => {
                 let database = query.database.as_deref().unwrap_or(DEFAULT_DATABASE);
                 let through = temporary::written_through(database, &query.token)?;
                 let statement = create_table(&through, sql, prefix, (*format, buckets), partition_by);
@@ -163,7 +164,7 @@ impl Inner {
         };
         let place = self.places.take(class).await?;
         self.temporary.make(&with).await?;
-        if let Destination::Objects { buckets: Some(_), .. } = &query.destination {
+        if let Destination::Objects { layout: Layout { buckets: Some(_), .. }, .. } = &query.destination {
             self.temporary.make_databases(&temporary).await?;
         }
         let sent = self.crash_points.around("aws: start the query", self.api.start(&start)).await;

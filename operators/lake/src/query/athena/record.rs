@@ -45,8 +45,8 @@ impl StatementRecord {
     /// Makes the record of a query.
     pub(super) fn of(query: &Query, temporary: Vec<TableName>) -> Self {
         let (unload, partition_by, rows_are) = match &query.destination {
-            Destination::Objects { prefix, partition_by, format, .. } => {
-                (Some(prefix.as_prefix()), partition_by.clone(), RowsAre::from(*format))
+            Destination::Objects { prefix, partition_by, layout } => {
+                (Some(prefix.as_prefix()), partition_by.clone(), RowsAre::from(layout.format))
             }
             Destination::Fetch | Destination::Keep => (None, Vec::new(), RowsAre::Described),
         };

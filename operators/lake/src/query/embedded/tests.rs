@@ -286,8 +286,7 @@ async fn a_query_is_cancelled_promptly() {
             Destination::Keep,
             Destination::Objects {
                 prefix: Location::parse(&format!("s3://b/{}/", name.replace(' ', "_"))).unwrap(),
-                format: crate::publish::Format::default(),
-                buckets: None,
+                layout: crate::publish::Layout::default(),
                 partition_by: Vec::new(),
             },
         ] {

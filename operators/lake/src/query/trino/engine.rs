@@ -82,7 +82,7 @@ impl Inner {
         let sql = &with.rewritten.sql;
         let mut session = Vec::new();
         let text = match (&query.destination, &record.writes) {
-            (Destination::Objects { format, buckets, .. }, Some(Writes { prefix, partition_by, through, .. })) => {
+            (Destination::Objects { layout, .. }, Some(Writes { prefix, partition_by, through, .. })) => {
                 if !self.storage.is_empty(prefix).await? {
                     let message =
                         format!("HIVE_PATH_ALREADY_EXISTS: expected an empty prefix, found objects below `{prefix}`");
@@ -92,8 +92,8 @@ impl Inner {
                     return Ok(self.queries().add(Arc::new(running)));
                 }
                 self.make_scratch_database().await?;
-                session.push(statement::compression(&settings.catalog, *format));
-                statement::write(&settings.catalog, through, sql, prefix, (*format, buckets.as_ref()), partition_by)
+                session.push(statement::compression(&settings.catalog, layout.format));
+                statement::write(&settings.catalog, through, sql, prefix, layout, partition_by)
             }
             _ => without_semicolon(sql).to_owned(),
         };
@@ -129,10 +129,10 @@ impl Inner {
     fn record(&self, query: &Query, temporary: Vec<TableName>) -> Result<TrinoRecord> {
         let token = stand_in(&query.token);
         let writes = match &query.destination {
-            Destination::Objects { prefix, partition_by, format, .. } => Some(Writes {
+            Destination::Objects { prefix, partition_by, layout } => Some(Writes {
                 prefix: prefix.as_prefix(),
                 partition_by: partition_by.clone(),
-                rows_are: RowsAre::from(*format),
+                rows_are: RowsAre::from(layout.format),
                 through: TableName::new(
                     &self.client.settings().scratch_database,
                     &format!("{TEMPORARY}{token}_written"),

@@ -3,7 +3,7 @@
 use crate::name::{Location, TableName};
 use crate::publish::dml::{identifier, literal};
 use crate::publish::text::{TextCompression, TextForm};
-use crate::publish::{AvroCompression, Buckets, Compression, Format, OrcCompression};
+use crate::publish::{AvroCompression, Buckets, Compression, Format, Layout, OrcCompression};
 use crate::sql::without_semicolon;
 
 /// How many lines stand before the query in a statement that writes, or that asks for columns.
@@ -16,10 +16,11 @@ pub(super) fn write(
     through: &TableName,
     sql: &str,
     prefix: &Location,
-    (format, buckets): (Format, Option<&Buckets>),
+    layout: &Layout,
     partition_by: &[String],
 ) -> String {
-    let buckets = buckets.map_or_else(String::new, |Buckets { columns, count }| {
+    let Layout { format, buckets } = layout;
+    let buckets = buckets.as_ref().map_or_else(String::new, |Buckets { columns, count }| {
         let columns: Vec<String> = columns.iter().map(|name| literal(name)).collect();
         format!(", bucketed_by = ARRAY[{}], bucket_count = {count}", columns.join(", "))
     });
@@ -89,24 +90,27 @@ mod tests {
         let table = TableName::new("default", "suiro_temporary_0").unwrap();
         let prefix = Location::parse("s3://b/it's/v").unwrap();
         assert_eq!(
-            write("lake", &table, "SELECT 1 AS a -- one;\n;", &prefix, (Format::default(), None), &[]),
+            write("lake", &table, "SELECT 1 AS a -- one;\n;", &prefix, &Layout::default(), &[]),
             "CREATE TABLE \"lake\".\"default\".\"suiro_temporary_0\" WITH (external_location = 's3://b/it''s/v/', \
              format = 'PARQUET') AS\nSELECT 1 AS a -- one;\n"
         );
         let keys = ["Dt".to_owned(), "o'clock".to_owned()];
         assert!(
-            write("lake", &table, "SELECT 1", &prefix, (Format::default(), None), &keys)
+            write("lake", &table, "SELECT 1", &prefix, &Layout::default(), &keys)
                 .contains(", partitioned_by = ARRAY['dt', 'o''clock']) AS\nSELECT 1")
         );
         assert_eq!(compression("lake", Format::default()), ("lake.compression_codec".to_owned(), "ZSTD".to_owned()));
         let orc = Format::Orc(OrcCompression::Zlib);
-        assert!(write("lake", &table, "SELECT 1", &prefix, (orc, None), &[]).contains("format = 'ORC')"));
+        assert!(write("lake", &table, "SELECT 1", &prefix, &orc.into(), &[]).contains("format = 'ORC')"));
         assert_eq!(compression("lake", orc).1, "GZIP");
         let text = Format::Text(TextForm::Delimited(';'), TextCompression::default());
         let buckets = Buckets { columns: vec!["a".to_owned()], count: 4 };
         let with =
             ", format = 'TEXTFILE', textfile_field_separator = ';', bucketed_by = ARRAY['a'], bucket_count = 4) AS";
-        assert!(write("lake", &table, "SELECT 1", &prefix, (text, Some(&buckets)), &[]).contains(with));
+        assert!(
+            write("lake", &table, "SELECT 1", &prefix, &Layout { format: text, buckets: Some(buckets) }, &[])
+                .contains(with)
+        );
         assert_eq!(columns("SELECT 1;"), "SELECT * FROM (\nSELECT 1\n) AS query LIMIT 0");
     }
 }
