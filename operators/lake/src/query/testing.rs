@@ -1,5 +1,6 @@
 //! Queries in tests. What every query engine does is tested by the suite in `tests/it/conformance`.
 
+use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt as _;
 
 use super::{Destination, Query, QueryEngine, QueryId, QueryStats, QueryStatus};
@@ -25,6 +26,11 @@ pub(crate) async fn rows(engine: &dyn QueryEngine, sql: &str) -> Result<Vec<Stri
 
 async fn fetched(engine: &dyn QueryEngine, id: &QueryId) -> Result<Vec<String>> {
     let (_, stream) = engine.fetch(id).await?;
+    Ok(texts(stream).await)
+}
+
+/// Returns rows as text.
+pub(crate) async fn texts(stream: SendableRecordBatchStream) -> Vec<String> {
     let batches: Vec<_> = stream.try_collect().await.unwrap();
     let options = datafusion::arrow::util::display::FormatOptions::default().with_null("NULL");
     let mut rows = Vec::new();
@@ -39,7 +45,7 @@ async fn fetched(engine: &dyn QueryEngine, id: &QueryId) -> Result<Vec<String>> 
             rows.push(cells.join("|"));
         }
     }
-    Ok(rows)
+    rows
 }
 
 /// Runs a statement into objects and returns what was written.

@@ -7,7 +7,7 @@ use crate::catalog::{Column, Database, Expect, Table, TableFormat};
 use crate::lake::{Lake, LakeSettings};
 use crate::name::{Location, TableName};
 use crate::query::QueryTable;
-use crate::query::testing::{ended, rows, written};
+use crate::query::testing::{ended, rows, texts, written};
 use crate::storage::Put;
 use bytes::Bytes;
 

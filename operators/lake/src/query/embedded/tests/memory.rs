@@ -45,10 +45,10 @@ async fn queries_that_need_more_memory_than_there_is_spill_whatever_they_do() {
         ("SELECT count(*), count(b.n) FROM web.big AS a LEFT JOIN web.big AS b ON a.n = b.n AND b.n < 9", "100000|9"),
         // A condition of pairs keeps its columns, whichever the statement shows.
         (
-            "SELECT count(x), count(y), sum(k) FROM (SELECT a.text AS x, a.n AS k, b.n AS l, b.text AS y \
+            "SELECT count(x), count(y), sum(k), sum(l) FROM (SELECT a.text AS x, a.n AS k, b.n AS l, b.text AS y \
              FROM (SELECT n, text, 0 * n AS p, n * 7919 % 100000 AS q FROM web.big) AS a \
              JOIN (SELECT n, text, n % 2 AS p, n - n - 1 AS q FROM web.big) AS b ON a.n = b.n AND a.p < b.p)",
-            "50000|50000|2500000000",
+            "50000|50000|2500000000|2500000000",
         ),
         ("SELECT count(*), sum(a.n) FROM web.big AS a FULL JOIN web.big AS b ON a.text = b.text", "100000|4999950000"),
         ("SELECT count(*) FROM web.big WHERE text IN (SELECT text FROM web.big WHERE n % 2 = 0)", "50000"),
@@ -142,6 +142,53 @@ async fn a_query_whose_exchange_finds_no_room_runs_once_more_without_one() {
     let running = crowded.running(&id).unwrap();
     let error = crowded.inner.attempt(&id, &running, &memory, Some(2), Budget::Ample).await.unwrap_err();
     assert_eq!(error.message, "EXCEEDED_LOCAL_MEMORY_LIMIT: rows on their way between partitions found no room");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn joins_of_sorted_rows_answer_what_hash_joins_do() {
+    const LEFT: &str = "(VALUES (1, 'a', 5, 7), (1, 'b', 9, 2), (2, 'c', NULL, 3), (3, 'd', 4, 4), (NULL, 'e', 1, 1)) AS a (n, t, p, q)";
+    const RIGHT: &str = "(VALUES (1, 'z', 6, 8), (1, 'y', 3, 3), (2, 'x', 7, NULL), (4, 'w', 4, 4), (NULL, 'v', 1, 1)) AS b (n, t, p, q)";
+    let fixture = fixture().await;
+    let settings = LakeSettings::new(fixture.folder.path().join(".suiro"), fixture.folder.path().join("warehouse"));
+    let temporary = TemporaryFolder::open(&fixture.folder.path().join("tmp")).unwrap();
+    let engine =
+        EmbeddedEngine::open(fixture.lake.storage.clone(), Arc::clone(&fixture.lake.catalog), temporary, &settings)
+            .unwrap();
+    for kind in ["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"] {
+        for condition in
+            ["", " AND a.p < b.p", " AND a.q <> b.q", " AND a.p + b.q > 9", " AND a.t = b.t", " AND b.p > 3"]
+        {
+            for shown in [
+                "*",
+                "a.t, b.t",
+                "b.t, a.t",
+                "b.q, a.t, a.n",
+                "a.q, b.n",
+                "b.t",
+                "a.n, a.t",
+                "a.n, a.t, b.n, b.t",
+                "a.t, a.n, b.n, b.q",
+            ] {
+                let sql = format!("SELECT {shown} FROM {LEFT} {kind} {RIGHT} ON a.n = b.n{condition}");
+                let mut answers = Vec::new();
+                for (number, budget) in [Budget::Ample, Budget::Scarce].into_iter().enumerate() {
+                    let id = engine.start(&Query::new(&sql, None, format!("{number} {sql}"))).await.unwrap();
+                    let running = engine.running(&id).unwrap();
+                    running.ended().await;
+                    let memory = QueryMemory::of(&engine.inner.runtime);
+                    let (_, result) = engine.inner.attempt(&id, &running, &memory, Some(1), budget).await.unwrap();
+                    let plan = displayable(running.plan().as_ref().unwrap().as_ref()).indent(false).to_string();
+                    let is_sorted = plan.contains("SortMergeJoinExec");
+                    let can_be = kind == "JOIN" || condition.is_empty() || condition == " AND a.t = b.t";
+                    assert!(is_sorted == (budget == Budget::Scarce && can_be) || !can_be, "{sql}:\n{plan}");
+                    let mut rows = texts(result.unwrap().open().unwrap().1).await;
+                    rows.sort_unstable();
+                    answers.push(rows);
+                }
+                assert_eq!(answers[0], answers[1], "{sql}");
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
