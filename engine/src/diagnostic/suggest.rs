@@ -13,7 +13,8 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             let folded = fold(candidate);
             (strsim::damerau_levenshtein(&wanted, &folded), candidate)
         })
-        .filter(|(distance, _)| *distance <= allowed)
+        // A name of which every letter is wrong is another one.
+        .filter(|(distance, _)| *distance <= allowed && *distance < wanted.chars().count())
         .min_by_key(|(distance, candidate)| (*distance, candidate.len()))
         .map(|(_, candidate)| candidate)
 }
@@ -40,5 +41,7 @@ mod tests {
         assert_eq!(nearest("databsae", keys), Some("database"));
         assert_eq!(nearest("table", keys), None);
         assert_eq!(nearest("database", keys), None);
+        assert_eq!(nearest("B", ["*", "a"]), None);
+        assert_eq!(nearest("B", ["*", "b"]), Some("b"));
     }
 }

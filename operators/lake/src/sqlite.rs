@@ -27,6 +27,7 @@ const CATALOG: FileKind = FileKind {
     form: FORM,
     tables: include_str!("sqlite/tables.sql"),
     page_bytes: None,
+    without_copy: MADE_ANEW,
 };
 
 /// How long a call waits for another process's write.
@@ -48,7 +49,12 @@ pub struct FileKind {
     pub tables: &'static str,
     /// The bytes of a page in a new file; none for `SQLite`'s own 4,096.
     pub page_bytes: Option<u32>,
+    /// What to do about a damaged file of which there is no copy.
+    pub without_copy: &'static str,
 }
+
+/// What to do about a file that tells of what lies elsewhere, and of which there is no copy.
+pub const MADE_ANEW: &str = "move it away and run the workflows again: they make anew what it told of";
 
 impl FileKind {
     /// Opens (or makes) a file of this kind, in WAL mode with `synchronous=FULL`.
@@ -108,16 +114,16 @@ impl FileKind {
             Some(5 | 6) => (ErrorKind::External, true, format!("the {name} is busy: another process is writing")),
             Some(13) => (ErrorKind::ResourcesExhausted, false, "the disk is full".to_owned()),
             Some(3 | 8 | 23) => (ErrorKind::PermissionDenied, false, format!("the {name} cannot be written")),
-            Some(14) => (ErrorKind::PermissionDenied, false, format!("the {name}'s file cannot be opened")),
-            Some(11 | 26) => (ErrorKind::InvalidData, false, format!("the {name}'s file is damaged or no SQLite file")),
+            Some(14) => (ErrorKind::PermissionDenied, false, format!("the file of the {name} cannot be opened")),
+            Some(11 | 26) => {
+                (ErrorKind::InvalidData, false, format!("the file of the {name} is damaged or no SQLite file"))
+            }
             _ => (ErrorKind::External, false, format!("the {name} failed")),
         };
         let is_damaged = kind == ErrorKind::InvalidData;
         let mut made = Error::new(kind, operation, format!("cannot {operation}: {text} ({error})")).source(error);
         if is_damaged {
-            made = made.help(
-                "put a copy of the file back; without one move it away and run the workflows again: they make anew what it told of",
-            );
+            made = made.help(format!("put a copy of the file back; without one {}", self.without_copy));
         }
         if kind == ErrorKind::ResourcesExhausted {
             made = made.help(WHEN_FULL);

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use lake::Result;
 
 use crate::archive::{Form, partition_of};
+use crate::config::Period;
 use crate::ledger::{LedgerRow, MadeFrom, WindowState};
 use crate::make::Settled;
 use crate::metrics::{Metrics, invalid};
@@ -41,7 +42,8 @@ impl Metrics {
     /// [`Metrics::drop_window`].
     ///
     /// # Errors
-    /// Those of the ledger; `InvalidInput` for a store.
+    /// Those of the ledger; `InvalidInput` for a store, and for the last tier when `older_than_ms` is less than it keeps its windows:
+    /// what it gives up is nowhere else.
     pub async fn due_drops(
         &self,
         tier: &TierName,
@@ -50,6 +52,12 @@ impl Metrics {
         now: Timestamp,
     ) -> Result<Vec<Window>> {
         let tier = self.dropping_tier(tier)?;
+        if let Some(keep_ms) = tier.keep_ms.filter(|keep_ms| self.coarser(tier).is_none() && older_than_ms < *keep_ms) {
+            let [asked, keep] = [older_than_ms, keep_ms].map(|ms| Period::from_seconds(ms / 1000));
+            let message =
+                format!("`{}` keeps its windows for {keep}, and those older than {asked} were to go", tier.name);
+            return Err(invalid(message).help("what the last tier gives up is nowhere else: make its `keep` smaller"));
+        }
         // Whoever asks begins anew.
         *self.seen_whole.lock().await = None;
         let rows = self.windows(&tier.name, window).await?;

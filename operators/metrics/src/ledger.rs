@@ -16,7 +16,7 @@ mod stream;
 
 use std::path::Path;
 
-use lake::sqlite::FileKind;
+use lake::sqlite::{FileKind, MADE_ANEW};
 use lake::{Error, ErrorKind, Result};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Sqlite, Transaction};
@@ -45,6 +45,7 @@ const LEDGER: FileKind = FileKind {
     form: 5,
     tables: include_str!("ledger/tables.sql"),
     page_bytes: None,
+    without_copy: MADE_ANEW,
 };
 
 const READ: &str = "read the ledger of metrics";

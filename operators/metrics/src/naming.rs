@@ -98,7 +98,10 @@ impl Metrics {
 pub fn contradiction(first: &Tiers, second: &Tiers) -> Option<(TierName, String, String)> {
     second.all().iter().find_map(|tier| {
         let other = first.all().iter().find(|other| other.name == tier.name)?;
-        let (there, here) = difference(&standing_of(first, other), &standing_of(second, tier))?;
+        let (of_other, of_tier) = (standing_of(first, other), standing_of(second, tier));
+        // Whichever is first: the other one is refused from then on, or the next time.
+        let (there, here) = difference(&of_other, &of_tier)
+            .or_else(|| difference(&of_tier, &of_other).map(|(here, there)| (there, here)))?;
         Some((tier.name.clone(), there, here))
     })
 }
@@ -164,7 +167,9 @@ fn difference(noted: &Standing, here: &Standing) -> Option<(String, String)> {
             (false, table) => format!("{is} `{table}`"),
         }
     };
-    let has_other_table = noted.table != here.table && !noted.table.is_empty() && !here.table.is_empty();
+    // A store may be archived from some day on. From then on a file without the archive would not see what is in it, and points that are
+    // written by it would reopen no window of it.
+    let has_other_table = noted.table != here.table && !noted.table.is_empty();
     if noted.is_store != here.is_store || has_other_table {
         return Some((kind(noted), kind(here)));
     }

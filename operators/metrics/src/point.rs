@@ -194,6 +194,13 @@ impl Points {
         Self { times_ms: self.times_ms[from..to].to_vec(), values: self.values[from..to].to_vec() }
     }
 
+    /// Tells whether a point is in a span of time.
+    #[must_use]
+    pub fn has_any_in(&self, range: &crate::TimeRange) -> bool {
+        let from = self.times_ms.partition_point(|time| *time < range.start_ms);
+        self.times_ms.get(from).is_some_and(|time| *time < range.end_ms)
+    }
+
     /// Returns the points at some places.
     #[must_use]
     pub fn slice(&self, places: std::ops::Range<usize>) -> Self {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::civil::{Date, DateTime};
 use jiff::fmt::temporal::Pieces;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Zoned};
 use lake::{Error, ErrorKind, Result};
 
 /// The first time that a point may have: 1970-01-01T00:00:00Z. Whoever sends an earlier one has a broken clock.
@@ -22,8 +22,12 @@ pub fn whole_ms(time: Timestamp) -> Option<i64> {
 }
 
 /// Reads a time with a zone (ISO 8601), in milliseconds since 1970, and tells whether it is not finer. A leap second is the last
-/// second of its minute.
+/// second of its minute. A zone by its name in brackets (RFC 9557) must be known, and an offset before it the zone's.
 pub(crate) fn instant(text: &str) -> Option<(i64, bool)> {
+    if is_annotated(text) {
+        let time = text.parse::<Zoned>().ok()?.timestamp();
+        return Some((time.as_millisecond(), whole_ms(time).is_some()));
+    }
     if let Ok(time) = text.parse::<Timestamp>() {
         return Some((time.as_millisecond(), whole_ms(time).is_some()));
     }
@@ -31,6 +35,17 @@ pub(crate) fn instant(text: &str) -> Option<(i64, bool)> {
     let pieces = Pieces::parse(text).ok()?;
     let offset = pieces.to_numeric_offset()?;
     civil(pieces.date().to_datetime(pieces.time()?), offset.seconds())
+}
+
+/// Reads a date and time without a zone as one in UTC, as [`instant`].
+pub(crate) fn civil_utc(text: &str) -> Option<(i64, bool)> {
+    // The library passes over what stands in brackets.
+    if is_annotated(text) { None } else { civil(text.parse::<DateTime>().ok()?, 0) }
+}
+
+/// Tells whether a zone or a calendar stands in brackets behind a time.
+fn is_annotated(text: &str) -> bool {
+    text.contains('[')
 }
 
 /// Reads a date and time of a calendar that is so many seconds before UTC, as [`instant`].

@@ -73,7 +73,8 @@ deleted, each by its time and value: one that is written in that moment stays.
 Of a `parquet` tier the partitions go whose time is over; their objects are deleted by the next collection. What is deleted lives \
 on in the next roll-up alone: a window goes only when no store and no tier of a smaller step holds its time any more, and a \
 verified window of that roll-up is made of exactly it. Its age is that of the roll-up's window, so that all of that go together, \
-and it is never made again from what is left. Points that come to such a time later stay in their store, and `metrics.dump>` says so.
+and it is never made again from what is left. Points that come to such a time later stay in their store, and `metrics.dump>` says so. \
+What the last tier gives up is nowhere else: its windows go after its `keep`, and no earlier `older_than` is taken.
 
 A window that was not verified, or of which something was found wrong since, is never deleted, whatever its age.
 

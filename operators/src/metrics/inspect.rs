@@ -53,6 +53,7 @@ pub(super) fn task(
                 let here = surroundings.task();
                 let before = above().filter(|task| here.is_none_or(|here| task.is_done_before(here)));
                 problems.extend((!calls).then(|| unverified(tier, before)).flatten());
+                problems.extend(expired_early(&config, params, tier));
             }
             (Work::Flush, [(_, from), _]) => problems.extend(flushed_late(&config, params, from)),
             (Work::Verify, [(path, from), (_, to)]) => problems.extend(dumped_from_another((path, from), to, above())),
@@ -120,7 +121,7 @@ fn unverified<'a>(tier: &str, mut above: impl Iterator<Item = &'a WrittenTask>) 
     }
     let message =
         format!("`{tier}` is expired, and no `metrics.verify>` above has looked whether its points are archived");
-    let help = format!("add a task above: `+verify: {{metrics.verify>: [{tier}, …]}}`");
+    let help = format!("add a task above in this file: `+verify: {{metrics.verify>: [{tier}, …]}}`");
     Some(ParamProblem::new("_command".into(), message).code(code::POINTS_LOST).help(help))
 }
 
@@ -216,6 +217,17 @@ fn other_meaning(file: &str, config: &TiersConfig, surroundings: &Surroundings<'
         let help = "points and windows are kept by the names of their tiers: give the tiers of one of both files names of their own";
         Some(ParamProblem::new("tiers".into(), message).code(code::TWO_WRITERS).help(help))
     })
+}
+
+/// Says that windows of the last tier, which live on nowhere, are to go before their time is over.
+fn expired_early(config: &TiersConfig, params: &Params, tier: &str) -> Option<ParamProblem> {
+    let older_than = Period::parse(&constant(params.get("older_than")?.as_str()?)?)?;
+    let (last, found) = config.tiers.last()?;
+    let keep = found.keep();
+    let is_early = last == tier && found.as_parquet().is_some() && older_than < keep;
+    let message = format!("`{tier}` keeps its windows for {keep}, and those older than {older_than} were to go");
+    let problem = ParamProblem::new("older_than".into(), message).code(code::POINTS_LOST);
+    is_early.then(|| problem.help("what the last tier gives up is nowhere else: make its `keep` smaller"))
 }
 
 /// Says that points leave a store when it has given them up already, by the task's own age.

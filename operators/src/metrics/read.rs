@@ -359,7 +359,12 @@ async fn write(context: &TaskContext, to: &str, answer: &ReadAnswer) -> Result<(
         tokio::fs::write(&unfinished, text).await?;
         tokio::fs::rename(&unfinished, &file).await
     };
-    written.await.map_err(|error| TaskError::failed(code::STORAGE, format!("cannot write `{to}`: {error}")))
+    let written = written.await;
+    if written.is_err() {
+        // What keeps it from going is said with the error of the write.
+        let _stays = tokio::fs::remove_file(&unfinished).await;
+    }
+    written.map_err(|error| TaskError::failed(code::STORAGE, format!("cannot write `{to}`: {error}")))
 }
 
 /// Tells what was read.

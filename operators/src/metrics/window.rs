@@ -40,10 +40,25 @@ impl WrittenWindow {
         match window {
             // Counted from what?
             Self { start: End::After(_), .. } => Err(wrong()),
-            Self { start: End::At(start), end: End::At(end) } if start >= end => {
+            window if window.is_empty() => {
                 Err(format!("expected a window that ends after it starts, found `{}`", text.escape_debug()))
             }
             window => Ok(window),
+        }
+    }
+
+    /// Tells whether it ends before it starts, whenever the session is.
+    fn is_empty(&self) -> bool {
+        let before_session_ms = |end: End| match end {
+            End::Now => Some(0),
+            End::Before(period) => Some(period.as_millis()),
+            End::After(_) | End::At(_) => None,
+        };
+        match (self.start, self.end) {
+            (End::At(start), End::At(end)) => start >= end,
+            (start, end) => before_session_ms(start)
+                .zip(before_session_ms(end))
+                .is_some_and(|(start_ms, end_ms)| start_ms <= end_ms),
         }
     }
 

@@ -23,6 +23,8 @@
   const normalize = (name) => (typeof name === 'string' ? units.get(name) ?? units.get(name.toLowerCase()) : undefined);
 
   const utc = (year, month, day, hour = 0, minute = 0, second = 0, ms = 0) => {
+    // A date of NaN that is given a year becomes one.
+    if (Number.isNaN(year + month + day)) return NaN;
     // `Date.UTC` reads the years 0 to 99 as 1900 to 1999.
     const date = new Native(0);
     date.setUTCFullYear(year, month, day);

@@ -56,7 +56,7 @@
   text('toLocaleTimeString', (wall) => usTime(wall));
 
   const LOCAL = /^\s*(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,3})\d*)?)?\s*$/;
-  const HAS_ZONE = /:\d\d.*?(?:Z|UTC|GMT|[ECMP][SD]T|[+-]\d\d:?\d\d)\s*(?:\([^)]*\))?\s*$/i;
+  const HAS_ZONE = /(?::\d\d.*?(?:Z|UTC|GMT|[ECMP][SD]T|[+-]\d\d:?\d\d)\s*(?:\([^)]*\))?|\d (?:UTC|GMT))\s*$/i;
   const ISO_DATE = /^\s*[+-]?\d{4,6}(?:-\d\d(?:-\d\d)?)?\s*$/;
   const parse = (source) => {
     const text = String(source);

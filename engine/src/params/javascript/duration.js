@@ -10,10 +10,12 @@
 
   const CLOCK = /^(-|\+)?(?:(\d+)[. ])?(\d+):(\d+)(?::(\d+)([.,]\d+)?)?$/;
   const ISO = /^(-|\+)?P(?:([-+]?\d+(?:[.,]\d+)?)Y)?(?:([-+]?\d+(?:[.,]\d+)?)M)?(?:([-+]?\d+(?:[.,]\d+)?)W)?(?:([-+]?\d+(?:[.,]\d+)?)D)?(?:T(?:([-+]?\d+(?:[.,]\d+)?)H)?(?:([-+]?\d+(?:[.,]\d+)?)M)?(?:([-+]?\d+(?:[.,]\d+)?)S)?)?$/;
+  // The units that a duration has: others are passed over.
+  const PARTS = ['year', 'quarter', 'month', 'week', 'day', 'hour', 'minute', 'second', 'millisecond'];
   const readParts = (input, unit) => {
     if (input === null || input === undefined) return {};
     if (typeof input === 'number' || (typeof input === 'string' && input.trim() !== '' && !Number.isNaN(Number(input)))) {
-      return unit === undefined ? { millisecond: Number(input) } : { [normalize(unit) ?? 'unknown']: Number(input) };
+      return unit === undefined ? { millisecond: Number(input) } : { [normalize(unit)]: Number(input) };
     }
     if (typeof input === 'string') {
       const clock = CLOCK.exec(input);
@@ -36,7 +38,7 @@
         return { month: months, millisecond: milliseconds };
       }
       const parts = {};
-      for (const [name, value] of Object.entries(input)) parts[normalize(name) ?? 'unknown'] = Number(value);
+      for (const [name, value] of Object.entries(input)) parts[normalize(name)] = Number(value);
       return parts;
     }
     return {};
@@ -146,12 +148,11 @@
   const duration = (input, unit) => {
     if (input instanceof Duration) return input.clone();
     const parts = readParts(input, unit);
-    if ('unknown' in parts) return new Duration(0, 0, 0);
-    const { year, quarter, month, week, isoWeek, day, date, hour, minute, second, millisecond } = parts;
+    const [year, quarter, month, week, day, hour, minute, second, millisecond] = PARTS.map((name) => number(parts[name]));
     return new Duration(
-      number(month) + number(quarter) * 3 + number(year) * 12,
-      number(day) + number(date) + (number(week) + number(isoWeek)) * 7,
-      number(millisecond) + number(second) * SECOND + number(minute) * MINUTE + number(hour) * HOUR,
+      month + quarter * 3 + year * 12,
+      day + week * 7,
+      millisecond + second * SECOND + minute * MINUTE + hour * HOUR,
     );
   };
 

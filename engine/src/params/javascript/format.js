@@ -15,8 +15,8 @@
     'DDDo', 'DDD', 'DD', 'Do', 'D', 'dddd', 'ddd', 'dd', 'do', 'd', 'ww', 'wo', 'w', 'WW', 'Wo', 'W', 'e', 'E', 'a', 'A', 'Hmmss', 'Hmm', 'HH',
     'H', 'hmmss', 'hmm', 'hh', 'h', 'kk', 'k', 'mm', 'm', 'ss', 's', 'S{1,9}', 'x', 'X', 'zz', 'z', 'ZZ', 'Z',
   ];
-  const PIECE = new RegExp(`\\[([^\\[\\]]*)\\]|\\\\(${TOKENS.join('|')}|[\\s\\S])|(${TOKENS.join('|')})|([\\s\\S])`, 'g');
-  const LONG_PIECE = /\[[^\[\]]*\]|\\[\s\S]|LTS|LT|LL?L?L?|l{1,4}/g;
+  const PIECE = new RegExp(`\\[([^\\[]*)\\]|\\\\(${TOKENS.join('|')}|[\\s\\S])|(${TOKENS.join('|')})|([\\s\\S])`, 'g');
+  const LONG_PIECE = /\[[^\[]*\]|\\[\s\S]|LTS|LT|LL?L?L?|l{1,4}/g;
 
   const expand = (format) => format.replace(LONG_PIECE, (piece) => LONG[piece] ?? piece);
   // A format as pieces: {literal} or {token}.

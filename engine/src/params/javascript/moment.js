@@ -172,7 +172,12 @@
     }
     toJSON() { return this.toISOString(); }
     toString() { return this.format('ddd MMM DD YYYY HH:mm:ss [GMT]ZZ'); }
-    inspect() { return this.isValid() ? `moment("${this.format('YYYY-MM-DDTHH:mm:ss.SSS')}")` : 'moment.invalid(/* NaN */)'; }
+    inspect() {
+      if (!this.isValid()) return 'moment.invalid(/* NaN */)';
+      const [maker, zone] = this.isLocal() ? ['moment', ''] : [this.utcOffset() === 0 ? 'moment.utc' : 'moment.parseZone', 'Z'];
+      const year = this.year() >= 0 && this.year() <= 9999 ? 'YYYY' : 'YYYYYY';
+      return `${maker}("${this.format(`${year}-MM-DD[T]HH:mm:ss.SSS${zone}`)}")`;
+    }
     toArray() {
       const f = fields(this._wall());
       return [f.year, f.month, f.date, f.hour, f.minute, f.second, f.millisecond];
@@ -212,8 +217,8 @@
       return this.isValid() ? daysInMonth(f.year, f.month) : NaN;
     }
     isLeapYear() { return lib.civil.isLeap(this.year()); }
-    weeksInYear() { return weeksInYear(this.year(), US); }
-    isoWeeksInYear() { return weeksInYear(this.year(), ISO); }
+    weeksInYear() { return this.isValid() ? weeksInYear(this.year(), US) : NaN; }
+    isoWeeksInYear() { return this.isValid() ? weeksInYear(this.year(), ISO) : NaN; }
     get(unit) {
       const name = normalize(unit);
       return name === undefined ? this : this[name]();
@@ -299,6 +304,8 @@
     return zone;
   };
   const fromWall = (wall, look) => {
+    // The host knows whole milliseconds only, and no NaN.
+    if (Number.isNaN(wall)) return NaN;
     if (typeof look === 'number') return wall - look * MINUTE;
     return look === 'UTC' ? wall : host.instant(look, wall);
   };
@@ -399,7 +406,9 @@
     if (typeof input === 'number') return new Moment(Number.isFinite(input) ? Math.trunc(input) : NaN, look);
     if (typeof input === 'string') {
       const parts = lib.parseIso(input);
-      return new Moment(parts === null ? lib.Date.parse(input) : instantOf(parts, look), look);
+      // What is no ISO 8601 is read as `Date` reads it, in UTC for `moment.utc`.
+      const ms = parts === null ? lib.Date.parse(look === 'UTC' ? input + ' UTC' : input) : instantOf(parts, look);
+      return new Moment(ms, look);
     }
     if (Array.isArray(input)) {
       if (input.length === 0) return new Moment(lib.now(), look);

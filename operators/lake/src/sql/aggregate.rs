@@ -4,6 +4,7 @@
 //! `max_by` is the first value in an order, `map_agg` and `approx_percentile` collect and then compute.
 
 mod collect;
+mod extreme;
 mod moments;
 pub(super) mod single;
 mod sum;
@@ -16,7 +17,8 @@ use datafusion::functions_aggregate as df;
 use datafusion::logical_expr::expr::{NullTreatment, Sort};
 use datafusion::logical_expr::{AggregateUDF, Case, Expr, lit};
 
-use self::moments::{FrameMoment, Moment};
+use self::extreme::DoubleExtreme;
+use self::moments::{Moment, MomentAggregate};
 use self::sum::ExactSum;
 use self::sum_double::DoubleSum;
 use super::error::{SqlError, SqlResult};
@@ -249,13 +251,8 @@ impl Builder<'_, '_> {
                     analyzer.coerce(value, &Type::Double)
                 };
                 let (y, x) = (number(y).map_err(|_| not_found())?, number(x).map_err(|_| not_found())?);
-                let function = self.over_frame(name).unwrap_or_else(|| match name {
-                    "corr" => df::correlation::corr_udaf(),
-                    "covar_samp" => df::covariance::covar_samp_udaf(),
-                    "covar_pop" => df::covariance::covar_pop_udaf(),
-                    "regr_slope" => df::regr::regr_slope_udaf(),
-                    _ => df::regr::regr_intercept_udaf(),
-                });
+                let moment = Moment::of(name).ok_or_else(not_found)?;
+                let function = Arc::new(AggregateUDF::new_from_impl(MomentAggregate::new(moment)));
                 let result = self.raw(function, vec![y.expr, x.expr], Type::Double)?;
                 if real { analyzer.cast(result, &Type::Real, false) } else { Ok(result) }
             }
@@ -329,7 +326,7 @@ impl Builder<'_, '_> {
     /// What computes a moment over the frame of a window.
     fn over_frame(&self, name: &str) -> Option<Arc<AggregateUDF>> {
         let moment = Moment::of(name).filter(|_| self.context.clause == Clause::WindowArgument)?;
-        Some(Arc::new(AggregateUDF::new_from_impl(FrameMoment::new(moment))))
+        Some(Arc::new(AggregateUDF::new_from_impl(MomentAggregate::new(moment))))
     }
 
     fn sum(&mut self, value: Typed) -> Option<SqlResult<Typed>> {
@@ -401,6 +398,13 @@ impl Builder<'_, '_> {
         let function = || if name == "max" { df::min_max::max_udaf() } else { df::min_max::min_udaf() };
         if super::expression::compares_natively(&value.data_type) || value.data_type == Type::IntervalYearToMonth {
             return self.raw(function(), vec![value.expr], value.data_type);
+        }
+        if matches!(value.data_type, Type::Real | Type::Double) && self.context.clause != Clause::WindowArgument {
+            let data_type = value.data_type.clone();
+            let value = self.context.analyzer.coerce(value, &Type::Double)?;
+            let function = Arc::new(AggregateUDF::new_from_impl(DoubleExtreme::new(name == "max")));
+            let found = self.raw(function, vec![value.expr], Type::Double)?;
+            return self.context.analyzer.cast(found, &data_type, false);
         }
         if matches!(value.data_type, Type::Real | Type::Double) {
             // NaN only where there is nothing else.

@@ -6,17 +6,20 @@
 //!
 //! Floating-point numbers, `char` and times with zones are compared by a function of ours, in which no join finds a key, either: beside
 //! it stands an equality of what they are grouped by, which is one for equal values.
+//!
+//! `a IS NOT DISTINCT FROM b` becomes two equalities, of whether the values are NULL and of the values, so that no join has to take NULL
+//! for equal to NULL: in `DataFusion` 55.2.0 that holds for all keys of a join or for none, and rules that add a key to a join, or
+//! make one of two (`extract_equijoin_predicate`, `eliminate_cross_join`), do not ask which.
 
 use std::any::Any;
 use std::collections::{BTreeSet, HashMap};
 
 use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
-use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator, ScalarUDF};
+use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator, ScalarUDF, lit};
+use datafusion::scalar::ScalarValue;
 
 use super::lazy;
 use super::operator;
-use super::operator::compare;
 use super::scope::{Qualifier, ScopeColumn, Typed};
 use super::types::Type;
 use super::udf::KernelUdf;
@@ -47,24 +50,32 @@ impl<'c> Sides<'c> {
     /// Returns an equality of the values of two relations as one that a join finds; none for other terms. `safe` are the terms beside
     /// it that cannot fail.
     pub(super) fn key(&self, term: &Expr, safe: &[Expr]) -> Option<Expr> {
-        let (left, right, by_function) = match term {
-            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => (left.as_ref(), right.as_ref(), None),
-            Expr::ScalarFunction(function) => match (equality(function), function.args.as_slice()) {
-                (Some(equality), [left, right]) => (left, right, Some(equality)),
-                _ => return None,
-            },
-            _ => return None,
-        };
+        let (left, right, comparison) = comparison(term)?;
         let (of_left, of_right) = (self.origins(left)?, self.origins(right)?);
         if of_left.is_empty() || of_right.is_empty() || !of_left.is_disjoint(&of_right) {
             return None;
         }
         let (left, right) = (self.before_join(left, &of_left, safe), self.before_join(right, &of_right, safe));
-        let Some(equality) = by_function else { return Some(left.eq(right)) };
-        let key = |value: &Expr| {
-            values::key(Typed::new(value.clone(), equality.arguments[0].clone()), &equality.session).expr
+        let key = |value: &Expr, function: &KernelUdf| {
+            values::key(Typed::new(value.clone(), function.arguments[0].clone()), &function.session)
         };
-        Some(key(&left).eq(key(&right)).and(ScalarUDF::new_from_impl(equality.clone()).call(vec![left, right])))
+        match comparison {
+            Comparison::Native => Some(left.eq(right)),
+            Comparison::Equality(equality) => {
+                let keys = key(&left, equality).expr.eq(key(&right, equality).expr);
+                Some(keys.and(ScalarUDF::new_from_impl(equality.clone()).call(vec![left, right])))
+            }
+            Comparison::Sameness(distinct) => {
+                let filled = |value: &Expr| {
+                    let key = key(value, distinct);
+                    let default = ScalarValue::new_default(&key.data_type.to_arrow()).ok()?;
+                    let is_null = Box::new(value.clone().is_null());
+                    Some(Expr::Case(Case::new(None, vec![(is_null, Box::new(lit(default)))], Some(Box::new(key.expr)))))
+                };
+                let values = filled(&left)?.eq(filled(&right)?);
+                Some(left.is_null().eq(right.is_null()).and(values))
+            }
+        }
     }
 
     /// A value of a key, for the rows of its own side that a join asks for it.
@@ -111,15 +122,46 @@ fn origin(relation: &Qualifier) -> Origin<'_> {
     (relation.database.as_deref(), &relation.table)
 }
 
-/// Returns the function when it is the equality of two single values that are grouped by a key. Arrays, maps and rows are not: a
-/// merge of sorted rows has no order of them.
-fn equality(function: &ScalarFunction) -> Option<&KernelUdf> {
+/// How a term says that two values are one.
+#[derive(Debug, Clone, Copy)]
+enum Comparison<'e> {
+    /// By `=` of `DataFusion`.
+    Native,
+    /// By `=`, a function of ours.
+    Equality(&'e KernelUdf),
+    /// By `IS NOT DISTINCT FROM`, whose opposite is the function.
+    Sameness(&'e KernelUdf),
+}
+
+/// Returns two values and how a term says that they are one; none for other terms.
+fn comparison(term: &Expr) -> Option<(&Expr, &Expr, Comparison<'_>)> {
+    let (function, is_negated) = match term {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            return Some((left, right, Comparison::Native));
+        }
+        Expr::ScalarFunction(function) => (function, false),
+        Expr::Not(negated) => match negated.as_ref() {
+            Expr::ScalarFunction(function) => (function, true),
+            _ => return None,
+        },
+        _ => return None,
+    };
     let inner: &dyn Any = function.func.inner().as_ref();
     let kernel = inner.downcast_ref::<KernelUdf>()?;
-    let [left, right] = kernel.arguments.as_slice() else { return None };
-    let is_single = !matches!(left, Type::Array(_) | Type::Map(..) | Type::Row(_));
-    let is_equality = kernel.name == operator::Operator::Equal.symbol() && left == right;
-    (is_equality && is_single && compare::needs_key(left)).then_some(kernel)
+    let ([left, right], [of_left, of_right]) = (function.args.as_slice(), kernel.arguments.as_slice()) else {
+        return None;
+    };
+    // A merge of sorted rows has no order of the others.
+    let is_single = !matches!(of_left, Type::Array(_) | Type::Map(..) | Type::Row(_));
+    if !is_single || of_left != of_right {
+        return None;
+    }
+    let is_called = |operator: operator::Operator| kernel.name == operator.symbol();
+    match is_negated {
+        false if is_called(operator::Operator::Equal) => Some((left, right, Comparison::Equality(kernel))),
+        true if is_called(operator::Operator::IsDistinctFrom) => Some((left, right, Comparison::Sameness(kernel))),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -139,6 +181,8 @@ mod tests {
             "CAST(a.k AS double) = CAST(b.k AS double)",
             "CAST(a.k AS double) = b.k / DOUBLE '1.0' AND b.y > 0",
             "CAST(a.k AS real) = CAST(b.k AS real)",
+            "a.k IS NOT DISTINCT FROM b.k",
+            "a.k IS NOT DISTINCT FROM b.k AND a.x IS NOT DISTINCT FROM b.y AND CAST(a.k AS double) IS NOT DISTINCT FROM CAST(b.y AS double)",
             "CAST(CAST(a.k AS varchar) AS char(3)) = CAST(CAST(b.k AS varchar) AS char(3)) AND a.x > b.y",
             "from_unixtime(a.k) = from_unixtime(b.k)",
             "CAST(from_unixtime(a.k) AS time with time zone) = CAST(from_unixtime(b.k) AS time with time zone)",

@@ -200,9 +200,7 @@ impl Context<'_> {
         }
         let left = self.analyzer.coerce(left, &common)?;
         let right = self.analyzer.coerce(right, &common)?;
-        if compares_natively(&common) {
-            return Ok(native_binary(left.expr, Native::IsDistinctFrom, right.expr, Type::Boolean));
-        }
+        // Never natively: what that makes of a join see `join_key`.
         self.operator(Operator::IsDistinctFrom, vec![left, right])
     }
 
@@ -232,7 +230,28 @@ impl Context<'_> {
             _ => return Err(SqlError::trino("SYNTAX_ERROR", format!("Invalid EXTRACT field: {field}"))),
         };
         let value = self.expr(value)?;
+        if !has_field(&value.data_type, function) {
+            return Err(SqlError::type_mismatch(format!(
+                "Cannot extract {} from {}",
+                function.to_uppercase(),
+                value.data_type
+            )));
+        }
         self.scalar(function, vec![value])
+    }
+}
+
+/// Tells whether values of a type have a field of their own: EXTRACT takes no other, while the function of its name may.
+fn has_field(data_type: &Type, field: &str) -> bool {
+    match field {
+        "hour" | "minute" | "second" => matches!(
+            data_type,
+            Type::Time(_) | Type::TimeTz(_) | Type::Timestamp(_) | Type::TimestampTz(_) | Type::IntervalDayToSecond
+        ),
+        "timezone_hour" | "timezone_minute" => matches!(data_type, Type::TimeTz(_) | Type::TimestampTz(_)),
+        "year" | "month" if *data_type == Type::IntervalYearToMonth => true,
+        "day" if *data_type == Type::IntervalDayToSecond => true,
+        _ => matches!(data_type, Type::Date | Type::Timestamp(_) | Type::TimestampTz(_)),
     }
 }
 

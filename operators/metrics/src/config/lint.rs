@@ -177,11 +177,8 @@ impl TiersConfig {
                     format!("it is {pass} `{next_name}` by the whole {noun}, {} after the {noun}'s end", self.lateness);
                 (longest(unit).plus(self.lateness), why)
             } else {
-                let Some(age) = tier.flush().and_then(|flush| flush.age) else { continue };
-                (
-                    age.plus(self.lateness),
-                    format!("it is flushed to `{next_name}` with an age of {age}, and may come {} late", self.lateness),
-                )
+                let Some(needed) = self.needed_by_flush(tier, next_name) else { continue };
+                needed
             };
             if tier.keep() < needed {
                 let message =
@@ -193,6 +190,24 @@ impl TiersConfig {
                 );
             }
         }
+    }
+}
+
+impl TiersConfig {
+    /// Returns how long a store needs its oldest point that writing moves on to the store `next_name`, and why.
+    fn needed_by_flush(&self, tier: &TierConfig, next_name: &str) -> Option<(Period, String)> {
+        let lateness = self.lateness;
+        if let Some(age) = tier.flush()?.age {
+            let why = format!("it is flushed to `{next_name}` with an age of {age}, and may come {lateness} late");
+            return Some((age.plus(lateness), why));
+        }
+        let (archive, unit) = self.tiers.iter().find_map(|(name, tier)| Some((name, tier.as_parquet()?.unit())))?;
+        let noun = unit.noun();
+        let why = format!(
+            "without an `age` of `flush` a series below its `count` is flushed to `{next_name}` when the {noun} is due for `{archive}`, \
+             {lateness} after the {noun}'s end"
+        );
+        Some((longest(unit).plus(lateness), why))
     }
 }
 
@@ -329,6 +344,18 @@ mod tests {
             "cold": {"store": "parquet", "table": "m.a", "step": "1m", "keep": "31d"},
             "hourly": {"store": "parquet", "table": "m.b", "step": "1h", "keep": "10y"},
         }));
+        let count_alone = problems(&serde_json::json!({
+            "hot": {"store": "embedded", "step": "1m", "keep": "25h", "flush": {"count": 60}},
+            "warm": {"store": "embedded", "step": "1m", "keep": "26h"},
+            "cold": {"store": "parquet", "table": "m.a", "step": "1m", "keep": "460d"},
+        }));
+        assert_eq!(
+            count_alone,
+            [
+                "tiers.hot.keep: `hot` keeps points for 1d 1h, and the oldest is needed for 1d 2h: without an `age` of `flush` a series \
+              below its `count` is flushed to `warm` when the day is due for `cold`, 2h after the day's end"
+            ]
+        );
         assert_eq!(
             found,
             [

@@ -14,6 +14,7 @@ use crate::point::{Points, SeriesName, SeriesPoints};
 use crate::store::{PointStore, Selection};
 use crate::tiers::Tier;
 use crate::time::TimeRange;
+use crate::window::Window;
 
 /// What a tier has of the series.
 type Layer = BTreeMap<SeriesName, Points>;
@@ -56,7 +57,7 @@ impl Metrics {
             None => before,
         };
         if let Some(archive) = archive {
-            self.note_lost(archive, ranges, &after, terms, &mut told).await?;
+            self.note_lost(archive, ranges, (&after, &layers), terms, &mut told).await?;
         }
         let mut owned = BTreeMap::new();
         if let Some((number, tier)) = self.tiers.all().iter().enumerate().find(|(_, tier)| !tier.is_store()) {
@@ -85,22 +86,35 @@ impl Metrics {
         &self,
         archive: &Tier,
         ranges: &[TimeRange],
-        rows: &[LedgerRow],
+        (rows, layers): (&[LedgerRow], &[(usize, Layer)]),
         terms: Terms,
         told: &mut Told,
     ) -> Result<()> {
         // A store that cannot be read may hold them: that is told already, and it is not waited for once more.
-        for row in rows.iter().filter(|row| row.is_lost() && !told.lacks_store) {
+        let may_be = |row: &&LedgerRow| row.is_lost() || (row.standing.is_none() && row.had_points());
+        for row in rows.iter().filter(may_be) {
+            if told.lacks_store {
+                break;
+            }
             let window = row.window.range();
-            let lost: Vec<TimeRange> =
+            let asked: Vec<TimeRange> =
                 ranges.iter().map(|range| range.intersection(&window)).filter(|range| !range.is_empty()).collect();
-            // Points may have come back.
-            if lost.is_empty() || !self.is_out_of_all_stores(row.window).await.unwrap_or(false) {
+            let was_read = layers.iter().flat_map(|(_, layer)| layer.values()).any(|points| points.has_any_in(&window));
+            if asked.is_empty() || was_read || !self.is_lost(archive, row.window).await? {
                 continue;
             }
-            note_gap(&mut told.gaps, terms.on_gap, archive, &lost, crate::lost::error(row.window))?;
+            note_gap(&mut told.gaps, terms.on_gap, archive, &asked, crate::lost::error(row.window))?;
         }
         Ok(())
+    }
+
+    /// Tells whether nothing is left of a window that points were written for. One of which a store cannot be asked may have some left.
+    async fn is_lost(&self, archive: &Tier, window: Window) -> Result<bool> {
+        if self.is_dropped(archive, window).await? || !self.is_out_of_all_stores(window).await.unwrap_or(false) {
+            return Ok(false);
+        }
+        // Only now: what left the stores while they were looked at is archived.
+        Ok(self.ledger.row(&archive.name, window).await?.is_none_or(|row| row.standing.is_none()))
     }
 
     async fn read_archive(

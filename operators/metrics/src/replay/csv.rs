@@ -8,13 +8,13 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use jiff::civil::DateTime;
+use lake::words::counted;
 use lake::{Error, ErrorKind, Result};
 
 pub use place::{Disorder, Place};
 
 use crate::point::{SeriesName, canonical, same_value};
-use crate::time::{WHOLE_MS, check_time, civil, instant};
+use crate::time::{WHOLE_MS, check_time, civil_utc, instant};
 
 /// How many lines that cannot be read are named.
 const NAMED_LINES: usize = 10;
@@ -303,7 +303,7 @@ impl<R: BufRead> Reader<R> {
     fn row(&self, line: &str) -> Result<(i64, f64), String> {
         let fields = fields(line).ok_or_else(|| "a quote is never closed".to_owned())?;
         let field = |column: usize, what: &str| {
-            let missing = || format!("expected a {what}, found only {} fields", fields.len());
+            let missing = || format!("expected a {what}, found only {}", counted(fields.len() as u64, "field"));
             fields.get(column).map(|field| field.trim()).ok_or_else(missing)
         };
         if fields.len() > self.columns {
@@ -393,7 +393,7 @@ pub fn parse_bound(text: &str) -> Option<i64> {
 
 /// Reads a time, in milliseconds since 1970, and tells whether it is not finer.
 fn timestamp(text: &str) -> Option<(i64, bool)> {
-    instant(text).or_else(|| civil(text.parse::<DateTime>().ok()?, 0))
+    instant(text).or_else(|| civil_utc(text))
 }
 
 impl<R> fmt::Display for Reader<R> {

@@ -32,6 +32,8 @@ const FILE: FileKind = FileKind {
     tables: include_str!("embedded/tables.sql"),
     // A chunk of a steady minute series fits into a page.
     page_bytes: Some(8_192),
+    without_copy: "move it away and bring its points again from where they came (`metrics.replay>`, `metrics.write>`): what was archived \
+                   is safe, and nothing else has the rest",
 };
 
 const READ: &str = "read points";
@@ -72,6 +74,11 @@ impl EmbeddedStore {
     pub async fn open(file: &Path, crash_points: CrashPoints) -> Result<Self> {
         let path = file.display().to_string().into();
         Ok(Self { path, pool: FILE.open(file).await?, crash_points, ids: Mutex::default() })
+    }
+
+    /// Makes the error of points that cannot be read.
+    fn unreadable(&self, error: sqlx::Error) -> Error {
+        at(&self.path, FILE.failed(READ, error))
     }
 
     async fn begin(&self, operation: &'static str) -> Result<Transaction<'static, Sqlite>> {
@@ -232,7 +239,7 @@ impl PointStore for EmbeddedStore {
         if let Selection::Names(names) = selection {
             query = query.bind(json_of(names.iter().map(SeriesName::as_str))?);
         }
-        let rows = query.fetch_all(&self.pool).await.map_err(|error| FILE.failed(READ, error))?;
+        let rows = query.fetch_all(&self.pool).await.map_err(|error| self.unreadable(error))?;
         rows.iter()
             .map(|row| {
                 Ok(SeriesSummary {
@@ -250,7 +257,7 @@ impl PointStore for EmbeddedStore {
                    (SELECT 1 FROM chunk c WHERE c.key >= s.id * ?1 AND c.key < (s.id + 1) * ?1) ORDER BY s.name LIMIT ?2";
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let rows = sqlx::query(sql).bind(SPANS).bind(most).fetch_all(&self.pool).await;
-        let rows = rows.map_err(|error| FILE.failed(READ, error))?;
+        let rows = rows.map_err(|error| self.unreadable(error))?;
         rows.iter().map(|row| SeriesName::new(row.get("name"))).collect()
     }
 
@@ -260,7 +267,7 @@ impl PointStore for EmbeddedStore {
             .bind(DAY_SPANS)
             .fetch_all(&self.pool)
             .await
-            .map_err(|error| FILE.failed(READ, error))?;
+            .map_err(|error| self.unreadable(error))?;
         Ok(days.into_iter().map(|day| day * DAY_SPANS * SPAN_MS).collect())
     }
 }

@@ -43,6 +43,9 @@ async fn a_window_whose_points_are_gone_is_not_archived_empty() {
     let world = World::new();
     let metrics = lost(&world).await;
     let (warm, cold, window) = dumped();
+    // It is known to who reads it before any dump has looked.
+    let refused = metrics.read(&request(OnGap::Fail), at(NOW)).await.unwrap_err();
+    assert!(refused.message.contains("nor has it been archived: the window 2026-02-01"), "{refused}");
     for is_known in [false, true] {
         assert_eq!(metrics.due_dumps(&warm, &cold, None, at(NOW)).await.unwrap(), [window]);
         let report = metrics.dump(&warm, &cold, window, &options(), at(NOW)).await.unwrap();

@@ -69,6 +69,11 @@ async fn a_name_stands_for_one_table_and_one_step_in_a_project() {
             vec![store("cold", MINUTE)],
             "the tier `cold` of this project is the table `metrics.points`, found a file of tiers in which it is a store",
         ),
+        // It would not see what is archived, and reopen no window.
+        (
+            vec![store("hot", MINUTE)],
+            "the tier `hot` of this project is a store of the table `metrics.points`, found a file of tiers in which it is a store",
+        ),
         (
             vec![store("hot", 30_000), archive("cold", "points", 30_000)],
             "the tier `hot` of this project is a store of the table `metrics.points` with the step 1m, found a file of tiers in \

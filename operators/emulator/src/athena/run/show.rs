@@ -1,6 +1,7 @@
 //! `SHOW` and `DESCRIBE`, in the text that Hive writes: cells of twenty characters with tabs between them.
 
-use lake::catalog::{Column, Table, View, ddl};
+use indexmap::IndexMap;
+use lake::catalog::{Column, Partition, Storage, Table, View, ddl};
 use lake::{ErrorKind, Result};
 
 use super::ddl::{no_database, semantic};
@@ -145,9 +146,14 @@ impl Athena {
             Detail::Columns => {}
             Detail::Extended => {
                 lines.push(blank());
-                lines.push(format!("Detailed Table Information\t{}", extended(&table)));
+                lines.push(match &partition {
+                    Some(partition) => {
+                        format!("Detailed Partition Information\t{}", extended_partition(&table, partition))
+                    }
+                    None => format!("Detailed Table Information\t{}", extended(&table)),
+                });
             }
-            Detail::Formatted => lines.extend(details(&table)),
+            Detail::Formatted => lines.extend(details(&table, partition.as_ref())),
         }
         Ok(Outcome::lines(&DESCRIBED, lines, None))
     }
@@ -172,50 +178,83 @@ fn blank() -> String {
 
 /// Writes all of a table in one line.
 fn extended(table: &Table) -> String {
-    let pairs = |pairs: &indexmap::IndexMap<String, String>| {
-        pairs.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
-    };
     format!(
-        "Table(tableName:{}, dbName:{}, createTime:{}, sd:StorageDescriptor(location:{}, inputFormat:{}, outputFormat:{}, \
-         serdeInfo:SerDeInfo(serializationLib:{}, parameters:{{{}}})), parameters:{{{}}}, tableType:{})",
+        "Table(tableName:{}, dbName:{}, createTime:{}, {}, parameters:{{{}}}, tableType:{})",
         table.name.table,
         table.name.database,
         table.created_ms.div_euclid(1000),
-        place(table),
-        table.storage.input_format,
-        table.storage.output_format,
-        table.storage.serde,
-        pairs(&table.storage.serde_parameters),
+        descriptor(&place(table), &table.storage),
         pairs(&table.parameters),
         table.table_type
     )
+}
+
+/// Writes all of a partition in one line.
+fn extended_partition(table: &Table, partition: &Partition) -> String {
+    format!(
+        "Partition(values:[{}], dbName:{}, tableName:{}, createTime:{}, {}, parameters:{{{}}})",
+        partition.values.join(", "),
+        table.name.database,
+        table.name.table,
+        partition.created_ms.div_euclid(1000),
+        descriptor(&partition.location.to_string(), &partition.storage),
+        pairs(&partition.parameters),
+    )
+}
+
+fn descriptor(location: &str, storage: &Storage) -> String {
+    format!(
+        "sd:StorageDescriptor(location:{location}, inputFormat:{}, outputFormat:{}, \
+         serdeInfo:SerDeInfo(serializationLib:{}, parameters:{{{}}}))",
+        storage.input_format,
+        storage.output_format,
+        storage.serde,
+        pairs(&storage.serde_parameters),
+    )
+}
+
+fn pairs(pairs: &IndexMap<String, String>) -> String {
+    pairs.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
 }
 
 fn place(table: &Table) -> String {
     table.location.as_ref().map(ToString::to_string).unwrap_or_default()
 }
 
-/// Writes a table line by line.
-fn details(table: &Table) -> Vec<String> {
+/// Writes a table, or one of its partitions, line by line.
+fn details(table: &Table, partition: Option<&Partition>) -> Vec<String> {
     let line = |name: &str, value: &str| format!("{}\t{}\t ", padded(name), padded(value));
-    let mut lines = vec![blank(), format!("# Detailed Table Information{}", blank())];
-    lines.push(line("Database:", &table.name.database));
-    lines.push(line("Location:", &place(table)));
-    lines.push(line("Table Type:", &table.table_type));
-    lines.push(format!("{}{}", padded("Table Parameters:"), blank()));
-    for (key, value) in &table.parameters {
-        lines.push(format!("\t{}\t{}", padded(key), padded(value)));
-    }
+    let titled = |name: &str| format!("{name}{}", blank());
+    let all = |pairs: &IndexMap<String, String>| -> Vec<String> {
+        pairs.iter().map(|(key, value)| format!("\t{}\t{}", padded(key), padded(value))).collect()
+    };
+    let mut lines = vec![blank()];
+    let storage = if let Some(partition) = partition {
+        lines.push(titled("# Detailed Partition Information"));
+        lines.push(line("Partition Value:", &format!("[{}]", partition.values.join(", "))));
+        lines.push(line("Database:", &table.name.database));
+        lines.push(line("Table:", &table.name.table));
+        lines.push(line("Location:", &partition.location.to_string()));
+        lines.push(titled(&padded("Partition Parameters:")));
+        lines.extend(all(&partition.parameters));
+        &partition.storage
+    } else {
+        lines.push(titled("# Detailed Table Information"));
+        lines.push(line("Database:", &table.name.database));
+        lines.push(line("Location:", &place(table)));
+        lines.push(line("Table Type:", &table.table_type));
+        lines.push(titled(&padded("Table Parameters:")));
+        lines.extend(all(&table.parameters));
+        &table.storage
+    };
     lines.push(blank());
-    lines.push(format!("# Storage Information{}", blank()));
-    lines.push(line("SerDe Library:", &table.storage.serde));
-    lines.push(line("InputFormat:", &table.storage.input_format));
-    lines.push(line("OutputFormat:", &table.storage.output_format));
-    lines.push(line("Compressed:", if table.storage.compressed { "Yes" } else { "No" }));
-    lines.push(format!("{}{}", padded("Storage Desc Params:"), blank()));
-    for (key, value) in &table.storage.serde_parameters {
-        lines.push(format!("\t{}\t{}", padded(key), padded(value)));
-    }
+    lines.push(titled("# Storage Information"));
+    lines.push(line("SerDe Library:", &storage.serde));
+    lines.push(line("InputFormat:", &storage.input_format));
+    lines.push(line("OutputFormat:", &storage.output_format));
+    lines.push(line("Compressed:", if storage.compressed { "Yes" } else { "No" }));
+    lines.push(titled(&padded("Storage Desc Params:")));
+    lines.extend(all(&storage.serde_parameters));
     lines
 }
 

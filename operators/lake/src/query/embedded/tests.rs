@@ -510,3 +510,89 @@ async fn the_right_side_of_is_distinct_from_ends_at_and() {
         assert!(fixture.fails(sql).await.message.contains("must stand in parentheses here"), "{sql}");
     }
 }
+
+/// What a real Trino 476 answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn null_is_the_same_as_null_in_the_keys_that_say_so_and_in_no_others() {
+    const RELATIONS: &str = "WITH t (a, b) AS (VALUES (NULL, true), (2, false)), u (a) AS (VALUES NULL, 2, 1), \
+                             v (a, c) AS (VALUES (1, CAST(NULL AS integer)), (2, 3))";
+    let fixture = fixture().await;
+    for (sql, expected) in [
+        ("SELECT t.a, u.a FROM t JOIN u ON t.a IS NOT DISTINCT FROM u.a", "2|2 NULL|NULL"),
+        (
+            "SELECT t.a, u.a FROM t JOIN u ON t.a IS NOT DISTINCT FROM u.a WHERE t.a IN (SELECT a FROM u) OR t.b",
+            "2|2 NULL|NULL",
+        ),
+        (
+            "SELECT t.a, u.a FROM t JOIN u ON t.a IS NOT DISTINCT FROM u.a \
+             JOIN t AS w ON w.a IS NOT DISTINCT FROM u.a AND w.b = t.b",
+            "2|2 NULL|NULL",
+        ),
+        ("SELECT t.a, u.a FROM t CROSS JOIN u WHERE t.a IS NOT DISTINCT FROM u.a AND t.b", "NULL|NULL"),
+        ("SELECT v.a, w.c FROM v JOIN v AS w ON v.a IS NOT DISTINCT FROM w.a WHERE v.c = w.c", "2|3"),
+        ("SELECT t.a, u.a FROM t FULL JOIN u ON t.a IS NOT DISTINCT FROM u.a", "2|2 NULL|1 NULL|NULL"),
+        (
+            "SELECT v.a, w.a FROM v LEFT JOIN v AS w ON CAST(v.c AS double) IS NOT DISTINCT FROM CAST(w.c AS double)",
+            "1|1 2|2",
+        ),
+        ("SELECT a FROM t WHERE a IS DISTINCT FROM 2 OR a IS NOT DISTINCT FROM NULL", "NULL"),
+    ] {
+        let mut rows = fixture.rows(&format!("{RELATIONS} {sql}")).await;
+        rows.sort_unstable();
+        assert_eq!(rows.join(" "), expected, "{sql}");
+    }
+}
+
+/// What a real Trino 476 answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn infinities_and_values_without_spread_are_aggregated_as_they_are() {
+    let fixture = fixture().await;
+    for (sql, expected) in [
+        (
+            "SELECT g, min(c), max(c) FROM (VALUES (1, infinity()), (2, -infinity()), (3, nan()), (3, NULL), (4, NULL), \
+             (5, nan()), (5, infinity()), (6, DOUBLE '-0.0'), (6, DOUBLE '0.0')) AS t (g, c) GROUP BY g ORDER BY g",
+            "1|inf|inf 2|-inf|-inf 3|NaN|NaN 4|NULL|NULL 5|inf|inf 6|-0.0|-0.0",
+        ),
+        ("SELECT min(c), max(c) FROM (VALUES infinity(), infinity()) AS t (c)", "inf|inf"),
+        (
+            "SELECT g, min(c), max(c) FROM (VALUES (1, REAL '1.5'), (1, CAST(nan() AS real)), (2, CAST(infinity() AS real))) \
+             AS t (g, c) GROUP BY g ORDER BY g",
+            "1|1.5|1.5 2|inf|inf",
+        ),
+        (
+            "SELECT corr(a, c), corr(c, a), regr_slope(a, c), covar_pop(a, c), covar_samp(a, c) \
+             FROM (SELECT CAST(x AS double) AS a, 1.1e0 AS c FROM UNNEST(sequence(1, 14)) AS u (x))",
+            "NULL|NULL|NULL|0.0|0.0",
+        ),
+        (
+            "SELECT g, corr(x, y), regr_slope(x, y), covar_pop(x, y) FROM (VALUES (1, 1e0, 2e0), (1, 2e0, 5e0), (1, 3e0, 6e0), \
+             (2, 1e0, 1e0)) AS t (g, x, y) GROUP BY g ORDER BY g",
+            "1|0.9607689228305227|0.46153846153846145|1.3333333333333333 2|NULL|NULL|0.0",
+        ),
+        (
+            "SELECT regr_slope(a, c), regr_intercept(a, c), corr(a, c) FROM (VALUES (1e0, nan()), (2e0, 1e0)) AS t (a, c)",
+            "NULL|NULL|NULL",
+        ),
+    ] {
+        assert_eq!(fixture.rows(sql).await.join(" "), expected, "{sql}");
+    }
+    let error = fixture.fails("SELECT approx_percentile(c, 0.5) FROM (VALUES nan(), 1e0, 2e0) AS t (c)").await;
+    assert_eq!(error.message, "INVALID_FUNCTION_ARGUMENT: value must be finite; was NaN");
+}
+
+/// A real Trino 476 refuses them.
+#[tokio::test(flavor = "multi_thread")]
+async fn extract_takes_what_has_the_field() {
+    let fixture = fixture().await;
+    for (sql, message) in [
+        ("SELECT extract(HOUR FROM DATE '2024-02-29')", "Cannot extract HOUR from date"),
+        (
+            "SELECT extract(TIMEZONE_HOUR FROM TIMESTAMP '2024-01-31 23:59:59.123')",
+            "Cannot extract TIMEZONE_HOUR from timestamp(3)",
+        ),
+        ("SELECT extract(YEAR FROM NULL)", "Cannot extract YEAR from unknown"),
+    ] {
+        let error = fixture.fails(sql).await;
+        assert!(error.message.contains(message), "{sql}: {}", error.message);
+    }
+}

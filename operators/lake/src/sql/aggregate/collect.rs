@@ -8,7 +8,7 @@ use arrow::array::{
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{concat, take};
-use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type, Int64Type};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 
 use crate::sql::function::{Argument, Call, EvalError};
@@ -179,6 +179,7 @@ pub(super) fn percentile(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
     let mut picked: Vec<ArrayRef> = Vec::with_capacity(call.rows);
     for row in 0..call.rows {
         let range = range(&list, row);
+        refuse_infinite(&list.values().slice(range.start, range.len()))?;
         let at = percentages.index(row);
         let shares: Vec<f64> = match percentages.array.as_list_opt::<i32>() {
             Some(lists) => {
@@ -200,6 +201,23 @@ pub(super) fn percentile(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
     let nulls: NullBuffer = (0..call.rows).map(|row| !range(&list, row).is_empty()).collect();
     let offsets = OffsetBuffer::from_lengths(picked.iter().map(Array::len));
     Ok(Arc::new(ListArray::try_new(item, offsets, concat(&slices)?, Some(nulls))?))
+}
+
+/// Refuses what Trino's digest of values has no place for.
+fn refuse_infinite(values: &ArrayRef) -> Result<(), EvalError> {
+    let odd = if let Some(doubles) = values.as_primitive_opt::<Float64Type>() {
+        doubles.iter().flatten().find(|value| !value.is_finite())
+    } else {
+        let reals = values.as_primitive_opt::<Float32Type>().into_iter().flatten().flatten();
+        reals.map(f64::from).find(|value| !value.is_finite())
+    };
+    let Some(odd) = odd else { return Ok(()) };
+    let odd = match odd {
+        odd if odd.is_nan() => "NaN",
+        odd if odd > 0.0 => "Infinity",
+        _ => "-Infinity",
+    };
+    Err(EvalError::invalid_argument(format!("value must be finite; was {odd}")))
 }
 
 /// The position of the value that `share` of `count` ordered values do not exceed.

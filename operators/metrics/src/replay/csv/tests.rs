@@ -123,7 +123,7 @@ fn lines_that_cannot_be_read_are_named() {
         "a.csv:3: expected a time such as `2014-02-14 14:30:00`, found `yesterday`\n\
          a.csv:4: expected a number, found ``\n\
          a.csv:5: expected a time from 1970 to 9999 in UTC, found `1969-12-31`\n\
-         a.csv:6: expected a value, found only 1 fields\n\
+         a.csv:6: expected a value, found only 1 field\n\
          a.csv:7: expected a number that a double holds, found `-1e400`\n\
          a.csv:8: expected 2 fields, as the header has, found 3"
     );
