@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use file::{load, read, read_value};
+pub(crate) use file::{found_wrong, load, read, read_value};
 pub(crate) use inspect::{in_file, known_file, meaning};
 
 /// A kind of config.

@@ -21,7 +21,7 @@ use engine::operator::{Registry, TaskError, TaskErrorKind};
 use lake::Lake;
 
 pub use door::{LakeDoor, Purpose};
-pub use load::read_config as read_load_config;
+pub use load::{config_error as load_config_error, read_config as read_load_config};
 pub use metrics::{
     PlannedWindows, left_out_why as metrics_left_out, lives_on as metrics_lives_on, open_metrics,
     read_config as read_tiers_config, read_time as read_metrics_time, refuse_unknown_series,

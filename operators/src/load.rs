@@ -21,10 +21,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 pub(crate) use config_file::inline as read_inline_config;
-pub use config_file::read_config;
+pub use config_file::{config_error, read_config};
 
 use crate::door::LakeDoor;
-use crate::error::task_error;
+use crate::error::{AtParam as _, task_error};
 use crate::{config, state};
 
 /// The operator.
@@ -140,14 +140,22 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
         let mut progress = if let Some(progress) = state::read::<Progress>(context)? {
             progress
         } else {
-            let config = match params.command {
-                Source::Inline(config) => config_file::inline(&config)?,
-                Source::File(path) => config::load(context, &path, "_command").await?,
+            let config = match &params.command {
+                Source::Inline(config) => config_file::inline(config)?,
+                Source::File(path) => config::load(context, path, "_command").await?,
             };
             // The session, not the attempt, names what a load adds: running it again replaces it.
             let scope = format!("{}@{}", context.lasting_name, context.session_time.strftime("%Y-%m-%dT%H:%M:%S%:z"));
             let token = LoadToken { token: context.token("load", 1, &scope), scope: scope.clone() };
-            let state = answered(lake, context, load::plan(&config, lake, token, &context.work_dir)).await?;
+            let mut of_config = None;
+            let plan = async {
+                let planned = load::plan(&config, lake, token, &context.work_dir).await;
+                planned.inspect_err(|error| of_config = config_file::of_config(error))
+            };
+            let state = match answered(lake, context, plan).await {
+                Ok(state) => state,
+                Err(error) => return Err(placed(context, &params.command, error, of_config).await),
+            };
             log_files(context, &state);
             let progress = Progress { name: scope, state };
             state::write(context, &progress).await?;
@@ -171,6 +179,24 @@ IAM actions on AWS: `s3:ListBucket`, `s3:GetObject`, `s3:PutObject`, `s3:DeleteO
         // The work runs inside the step and ends with it; what it wrote and did not publish is given up here.
         let Some(progress) = state::read::<Progress>(context)? else { return Ok(()) };
         load::give_up(self.door.open().await?, &progress.state).await.map_err(task_error)
+    }
+}
+
+/// Points the error of a load at what its config says, when it is about that.
+async fn placed(
+    context: &TaskContext,
+    command: &Source,
+    error: TaskError,
+    of_config: Option<ParamProblem>,
+) -> TaskError {
+    let Some(problem) = of_config else { return error };
+    match command {
+        Source::Inline(_) => TaskError::wrong_params(vec![config_file::below_command(problem)]),
+        Source::File(path) => match tokio::fs::read_to_string(context.work_dir.join(path)).await {
+            Ok(text) => config::found_wrong::<LoadConfig>(path, &text, problem).at_param("_command"),
+            // It is gone since it was read.
+            Err(_) => error.at_param("_command"),
+        },
     }
 }
 

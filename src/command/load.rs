@@ -28,7 +28,11 @@ pub(crate) async fn run(base: &Base, command: &cli::Load) -> Result<(), Failure>
     let settings = base.settings(Some(file))?;
     let params =
         command_line::parse(params).map_err(|error| Failure::of_code(code::PARAM_ARGUMENT, error.to_string()))?;
-    let config = read(file, &params)?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let message = format!("cannot read the load's config `{}`: {error}", file.display());
+        Failure::of_code(code::UNREADABLE_FILE, message)
+    })?;
+    let config = read(file, &text, &params)?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.canonicalize().map_err(|error| {
         Failure::of_code(code::UNREADABLE_FILE, format!("cannot open the folder `{}`: {error}", folder.display()))
@@ -38,7 +42,13 @@ pub(crate) async fn run(base: &Base, command: &cli::Load) -> Result<(), Failure>
     let scope = name(path.strip_prefix(&settings.project).unwrap_or(&path), &params);
     let token = LoadToken { token: uuid::Uuid::new_v4().to_string(), scope };
     let started = Instant::now();
-    let report = load(base, &lake, &config, token, &folder).await?;
+    let report = match load(base, &lake, &config, token, &folder).await? {
+        Ok(report) => report,
+        Err(error) => {
+            let placed = operators::load_config_error(&file.to_string_lossy(), &text, &error);
+            return Err(placed.map_or_else(|| Failure::from(error), Failure::from));
+        }
+    };
     tell(base, &report, started.elapsed())?;
     Ok(())
 }
@@ -56,17 +66,13 @@ fn name(path: &Path, params: &Params) -> String {
 }
 
 /// Reads the config; `-p` gives `${…}` in it their values.
-fn read(file: &Path, params: &Params) -> Result<LoadConfig, Failure> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        let message = format!("cannot read the load's config `{}`: {error}", file.display());
-        Failure::of_code(code::UNREADABLE_FILE, message)
-    })?;
+fn read(file: &Path, text: &str, params: &Params) -> Result<LoadConfig, Failure> {
     let mut scope = scope::Scope::new();
     scope.push(scope::Layer::command_line(params.clone()));
     let templates = TemplateSettings { zone: jiff::tz::TimeZone::UTC, now: jiff::Timestamp::UNIX_EPOCH, seed: 0 };
     let values = scope.task("load", &Params::new(), &Params::new(), templates);
     let mut evaluate = |text: &str| values.render_text(text).map_err(|error| TaskError::from(*error));
-    operators::read_load_config(&file.to_string_lossy(), &text, &mut evaluate).map_err(|error| {
+    operators::read_load_config(&file.to_string_lossy(), text, &mut evaluate).map_err(|error| {
         let failure = Failure::from(error);
         if !text.lines().any(|line| line.starts_with('+')) {
             return failure;
@@ -75,14 +81,15 @@ fn read(file: &Path, params: &Params) -> Result<LoadConfig, Failure> {
     })
 }
 
-/// Loads with a bar of the bytes read, until it is done or interrupted.
+/// Loads with a bar of the bytes read, until it is done or interrupted. What comes of the load is within: its error is placed in the
+/// config.
 async fn load(
     base: &Base,
     lake: &Lake,
     config: &LoadConfig,
     token: LoadToken,
     folder: &Path,
-) -> Result<LoadReport, Failure> {
+) -> Result<lake::Result<LoadReport>, Failure> {
     let target = if base.output.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let bar = ProgressBar::with_draw_target(None, target);
     let style = ProgressStyle::with_template("{msg}  {bytes} of {total_bytes}  {binary_bytes_per_sec} {wide_bar}");
@@ -128,7 +135,7 @@ async fn load(
         }
     };
     bar.finish_and_clear();
-    Ok(done?)
+    Ok(done)
 }
 
 /// How long a load may take to give up on S3 what it wrote.

@@ -39,7 +39,7 @@ pub use config::LoadConfig;
 pub use input::InputFile;
 pub use job::{LoadControl, LoadState, LoadToken, advance, give_up, input_bytes, plan, run};
 pub use notice::Notice;
-pub use partition::examine_partition_keys;
+pub use partition::{PARTITION_KEY, examine_partition_keys};
 pub use report::{LoadReport, Progress, PublishedPart, RejectedLine};
 pub use row_check::RowCheck;
 pub use staged::{columns, remove_staged, staged_rows};

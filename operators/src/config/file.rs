@@ -1,8 +1,8 @@
 //! Reads a config from YAML when its task runs: every problem at once, each with its line and column.
 
 use engine::diagnostic::{Diagnostic, code, render};
-use engine::document::SourceMap;
 use engine::document::node::describe;
+use engine::document::{Node, SourceMap};
 use engine::operator::surroundings::constant;
 use engine::operator::typed::{check_params, read_params};
 use engine::operator::{ParamProblem, TaskContext, TaskError};
@@ -46,14 +46,7 @@ pub(crate) fn read<C: Config>(
     let mut problems = std::mem::take(&mut document.problems);
     let Some(node) = &document.node else { return Err(wrong::<C>(name, &problems, &document.sources)) };
     let mut value = node.to_value();
-    let at = |problem: ParamProblem| {
-        let place = document.place(&problem).unwrap_or(node.span);
-        let diagnostic = Diagnostic::error(problem.code, place, problem.message);
-        match problem.help {
-            Some(help) => diagnostic.help(help),
-            None => diagnostic,
-        }
-    };
+    let at = |problem: ParamProblem| placed(&document, node, problem);
     evaluate_all(&mut value, &ParamPath::default(), &mut |path, text| {
         evaluate(text).map_err(|error| {
             problems.push(at(ParamProblem::new(path.clone(), error.message).code(error.code)));
@@ -66,6 +59,25 @@ pub(crate) fn read<C: Config>(
         }
     }
     Err(wrong::<C>(name, &problems, &document.sources))
+}
+
+/// Makes the error of a config in the text of a file that turned out to be wrong with what it names: a column that is not there.
+pub(crate) fn found_wrong<C: Config>(name: &str, text: &str, problem: ParamProblem) -> TaskError {
+    let document = ConfigDocument::parse(name, text);
+    match &document.node {
+        Some(node) => wrong::<C>(name, &[placed(&document, node, problem)], &document.sources),
+        None => TaskError::wrong_params(vec![problem]),
+    }
+}
+
+/// Puts a problem at its place.
+fn placed(document: &ConfigDocument, node: &Node, problem: ParamProblem) -> Diagnostic {
+    let place = document.place(&problem).unwrap_or(node.span);
+    let diagnostic = Diagnostic::error(problem.code, place, problem.message);
+    match problem.help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
 }
 
 /// Reads a config from a value in which nothing is left to evaluate.

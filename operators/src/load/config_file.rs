@@ -2,11 +2,12 @@
 
 use engine::operator::{ParamProblem, TaskError};
 use engine::params::ParamPath;
-use lake::load::LoadConfig;
 use lake::load::config::ConfigProblem;
+use lake::load::{LoadConfig, PARTITION_KEY};
 use serde_json::Value;
 
 use crate::config::{self, Config};
+use crate::error::classify;
 
 impl Config for LoadConfig {
     const WHAT: &'static str = "load's config";
@@ -36,6 +37,24 @@ pub fn read_config(
     evaluate: &mut dyn FnMut(&str) -> Result<String, TaskError>,
 ) -> Result<LoadConfig, TaskError> {
     config::read(name, text, evaluate)
+}
+
+/// Makes the error of a load, when it is about something that its config says, which stands in the text of a file that messages call
+/// `name`: at its place.
+pub fn config_error(name: &str, text: &str, error: &lake::Error) -> Option<TaskError> {
+    of_config(error).map(|problem| config::found_wrong::<LoadConfig>(name, text, problem))
+}
+
+/// Returns what of its config the error of a load is about; none for other errors.
+pub(super) fn of_config(error: &lake::Error) -> Option<ParamProblem> {
+    let (_, key) = error.context.iter().find(|(name, _)| *name == PARTITION_KEY)?;
+    let (_, code) = classify(error.kind);
+    let path = ParamPath::from("out.partition_by").key(key);
+    let problem = ParamProblem::new(path, error.message.clone()).code(code);
+    Some(match &error.help {
+        Some(help) => problem.help(help.clone()),
+        None => problem,
+    })
 }
 
 /// Reads the config that stands in the workflow itself.
@@ -135,6 +154,19 @@ mod tests {
         .unwrap_err();
         let places: Vec<&str> = message.lines().skip(1).filter_map(|line| line.trim().split(": ").next()).collect();
         assert_eq!(places, ["access.yml:2:15", "access.yml:3:64"], "{message}");
+    }
+
+    #[test]
+    fn what_only_the_input_tells_has_its_place_as_well() {
+        let text = "in: {type: file, path: a.csv, parser: {type: csv}}\n\
+                    out: {type: table, database: web, table: t, partition_by: {p: nosuch}}\n";
+        let error = lake::Error::new(lake::ErrorKind::InvalidSql, "plan", "Column 'nosuch' cannot be resolved");
+        assert!(config_error("a.yml", text, &error).is_none());
+        let placed = config_error("a.yml", text, &error.with(PARTITION_KEY, "p")).unwrap();
+        assert_eq!(
+            placed.message,
+            "the load's config `a.yml` is wrong\n  a.yml:2:63: error[T0301]: Column 'nosuch' cannot be resolved"
+        );
     }
 
     #[test]

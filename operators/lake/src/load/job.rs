@@ -33,7 +33,7 @@ use super::input::{self, InputFile};
 use super::layout::InputLayout;
 use super::leftover;
 use super::notice::Notice;
-use super::partition::PartitionKeys;
+use super::partition::{PARTITION_KEY, PartitionKeys};
 use super::pipeline::{Outcome, Pipeline};
 use super::race;
 use super::report::{LoadReport, PublishedPart};
@@ -97,6 +97,7 @@ fn apart(table: &TableOutput, layout: &InputLayout) -> Result<()> {
     let Some(key) = table.partition_by.keys().find(|key| is_column(key)) else { return Ok(()) };
     let message = format!("`{key}` is a column of the input and a key of `partition_by`: a table has each name once");
     Err(Error::new(ErrorKind::InvalidInput, "plan a load", message)
+        .with(PARTITION_KEY, key)
         .help("give the key another name, or name the column otherwise in the parser's `columns`"))
 }
 

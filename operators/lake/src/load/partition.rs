@@ -23,6 +23,9 @@ use crate::query::partition_meaning;
 use crate::sql::temporal::round_to;
 use crate::sql::{RowExpression, Session, Type, examine_functions};
 
+/// Under which name the context of an error has the key of `partition_by` whose expression is wrong.
+pub const PARTITION_KEY: &str = "partition key";
+
 /// The keys of a table's partitions, and how each row's values come about.
 #[derive(Debug, Clone)]
 pub(crate) struct PartitionKeys {
@@ -279,7 +282,7 @@ impl Source {
         let typed: Vec<_> = columns.iter().map(|column| (column.name.clone(), sql_type(column.column_type))).collect();
         let compiled = RowExpression::new(expression, &typed, session).map_err(|mut error| {
             error.message = format!("partition key `{key}`: {}", error.message);
-            error.with("expression", expression)
+            error.with("expression", expression).with(PARTITION_KEY, key)
         })?;
         nameable(key, compiled.data_type())?;
         Ok(Self::Expression(Arc::new(compiled)))
@@ -318,7 +321,8 @@ fn nameable(key: &str, data_type: &Type) -> Result<()> {
         ErrorKind::InvalidInput,
         "read `partition_by`",
         format!("partition key `{key}`: expected a varchar, date, boolean or whole number, found {data_type}: cast it"),
-    ))
+    )
+    .with(PARTITION_KEY, key))
 }
 
 fn failed(what: &str, error: arrow::error::ArrowError) -> Error {
@@ -392,12 +396,16 @@ mod tests {
         let columns = [column("k", "varchar"), column("x", "double")];
         let refused = |expression: &str| {
             let by = [("dt".to_owned(), expression.to_owned())].into_iter().collect();
-            PartitionKeys::compile(&by, &columns, 0).unwrap_err().to_string()
+            PartitionKeys::compile(&by, &columns, 0).unwrap_err()
         };
         assert_eq!(
-            refused("x + 1"),
+            refused("x + 1").message,
             "partition key `dt`: expected a varchar, date, boolean or whole number, found double: cast it"
         );
-        assert!(refused("upper(kk)").starts_with("line 1:7: partition key `dt`: Column 'kk' cannot be resolved"));
+        assert!(
+            refused("upper(kk)")
+                .to_string()
+                .starts_with("line 1:7: partition key `dt`: Column 'kk' cannot be resolved")
+        );
     }
 }

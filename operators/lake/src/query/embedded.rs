@@ -22,7 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryLimit};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use futures::StreamExt as _;
@@ -44,6 +44,7 @@ use crate::publish::partitioned::{PartitionedWriter, PartitionsTarget};
 use crate::sql::function::Session;
 use crate::storage::Storage;
 use crate::temporary::TemporaryFolder;
+use crate::words;
 use failure::is_out_of_memory;
 use memory::{Budget, QueryMemory};
 use plan::{Manner, Planner, Prepared};
@@ -183,11 +184,22 @@ impl Inner {
             },
             ended = self.work(&id, &running) => match ended {
                 Ok((stats, result)) => State::Succeeded(Box::new(stats), result),
-                Err(error) => State::Failed(Arc::new(error)),
+                Err(error) => State::Failed(Arc::new(self.helped(error))),
             },
         };
         running.plan().take();
         running.state.send_replace(ended);
+    }
+
+    /// Says what to do about a query that could have no more memory.
+    fn helped(&self, error: Error) -> Error {
+        match self.runtime.memory_pool.memory_limit() {
+            MemoryLimit::Finite(bytes) if is_out_of_memory(&error) => {
+                let limit = words::bytes(u64::try_from(bytes).unwrap_or(u64::MAX));
+                error.help(format!("raise `memory_limit` of `suiro.yml`, which is {limit}, or make a query of parts"))
+            }
+            _ => error,
+        }
     }
 
     async fn work(&self, id: &QueryId, running: &Running) -> Result<(QueryStats, Option<FetchedResult>)> {

@@ -16,6 +16,7 @@ use datafusion::common::ScalarValue;
 use datafusion::functions_aggregate as df;
 use datafusion::logical_expr::expr::{NullTreatment, Sort};
 use datafusion::logical_expr::{AggregateUDF, Case, Expr, lit};
+use sqlparser::ast::{OrderByExpr, OrderByOptions};
 
 use self::extreme::DoubleExtreme;
 use self::moments::{Moment, MomentAggregate};
@@ -432,7 +433,7 @@ impl Builder<'_, '_> {
         self.also_where(key.expr.clone().is_not_null());
         let key = match &key.data_type {
             Type::Real | Type::Double => values::number(key, &self.context.analyzer.session).expr,
-            _ => self.context.sort_key(key)?,
+            _ => self.context.sort_key(key, false)?,
         };
         self.modifiers.order_by = vec![Sort::new(key, !largest, false)];
         self.raw(df::first_last::first_value_udaf(), vec![value.expr], value.data_type)
@@ -448,7 +449,7 @@ impl Builder<'_, '_> {
         self.also_where(key.expr.clone().is_not_null());
         let key = match &key.data_type {
             Type::Real | Type::Double => values::number(key, &self.context.analyzer.session).expr,
-            _ => self.context.sort_key(key)?,
+            _ => self.context.sort_key(key, false)?,
         };
         self.modifiers.order_by = vec![Sort::new(key, !largest, false)];
         let list = self.list(value)?;
@@ -505,8 +506,18 @@ impl Builder<'_, '_> {
 }
 
 impl Context<'_> {
-    /// What a value is ordered by.
-    pub(super) fn sort_key(&self, value: Typed) -> SqlResult<Expr> {
+    /// What an item of ORDER BY, whose value is typed, orders by.
+    pub(super) fn sort_by(&self, item: &OrderByExpr, value: Typed) -> SqlResult<Sort> {
+        let OrderByExpr { expr: _, options: OrderByOptions { asc, nulls_first }, with_fill: None } = item else {
+            return Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input: `{item}`")));
+        };
+        let nulls_first = nulls_first.unwrap_or(false);
+        Ok(Sort::new(self.sort_key(value, nulls_first)?, asc.unwrap_or(true), nulls_first))
+    }
+
+    /// What a value is ordered by. NaN is the largest number, and the smallest where NULL comes first.
+    fn sort_key(&self, value: Typed, nulls_first: bool) -> SqlResult<Expr> {
+        let session = &self.analyzer.session;
         match &value.data_type {
             data_type if !data_type.is_orderable() => Err(SqlError::type_mismatch(format!(
                 "Type {data_type} is not orderable, and therefore cannot be used in ORDER BY"
@@ -514,7 +525,11 @@ impl Context<'_> {
             Type::TimeTz(_) | Type::Uuid | Type::IpAddress => {
                 Err(SqlError::unsupported(format!("an order by {}", value.data_type)))
             }
-            _ => Ok(values::key(value, &self.analyzer.session).expr),
+            Type::Real | Type::Double if nulls_first => Ok(values::key_from_nan(value, session).expr),
+            Type::Array(_) | Type::Row(_) => {
+                Ok(values::key(values::without_nulls_inside(value, session), session).expr)
+            }
+            _ => Ok(values::key(value, session).expr),
         }
     }
 }

@@ -9,8 +9,7 @@ use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::lit;
 use sqlparser::ast::{
     DuplicateTreatment, Expr as Sql, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, ListAggOnOverflow, ObjectNamePart, OrderByExpr, OrderByOptions, Value,
-    ValueWithSpan,
+    FunctionArgumentList, FunctionArguments, ListAggOnOverflow, ObjectNamePart, OrderByExpr, Value, ValueWithSpan,
 };
 
 use super::aggregate::{AggregateCall, Builder, Modifiers, RawAggregate, is_aggregate};
@@ -100,6 +99,8 @@ impl Context<'_> {
             ));
         }
         if parts.star {
+            // Whether there is a function of the name, and one without arguments, is said first.
+            self.scalar(name, Vec::new())?;
             return Err(SqlError::trino("SYNTAX_ERROR", "mismatched input '*'"));
         }
         if let Some(typed) = self.special_form(name, &parts.arguments) {
@@ -178,12 +179,8 @@ impl Context<'_> {
 
     /// Types an item of ORDER BY inside a call: NULL comes last unless it says otherwise, also descending.
     pub(super) fn sort(&self, item: &OrderByExpr) -> SqlResult<(Sort, Typed)> {
-        let OrderByExpr { expr, options: OrderByOptions { asc, nulls_first }, with_fill: None } = item else {
-            return Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input: `{item}`")));
-        };
-        let typed = self.expr(expr)?;
-        let key = self.sort_key(typed.clone())?;
-        Ok((Sort::new(key, asc.unwrap_or(true), nulls_first.unwrap_or(false)), typed))
+        let typed = self.expr(&item.expr)?;
+        Ok((self.sort_by(item, typed.clone())?, typed))
     }
 
     fn grouping(&self, arguments: &[&Sql]) -> SqlResult<Typed> {

@@ -31,6 +31,7 @@ const SAFE: &[&str] = &[
     "instant",
     "json_extract_scalar",
     "key",
+    "key from NaN",
     "length",
     "lower",
     "ltrim",

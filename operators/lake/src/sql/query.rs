@@ -245,7 +245,7 @@ impl Analyzer<'_> {
                         let typed = relation.columns.get(position).map(ScopeColumn::typed).ok_or_else(|| {
                             SqlError::trino("INVALID_COLUMN_REFERENCE", "ORDER BY position is not in select list")
                         })?;
-                        sort_of(item, context.sort_key(typed)?)
+                        context.sort_by(item, typed)
                     }
                     None => context.sort(item).map(|(sort, _)| sort),
                 };
@@ -563,13 +563,6 @@ pub(super) fn ordinal(sql: &Sql, count: usize, clause: &str) -> SqlResult<Option
     }
     Err(SqlError::trino("INVALID_COLUMN_REFERENCE", format!("{clause} position {position} is not in select list"))
         .at_span(value.span))
-}
-
-pub(super) fn sort_of(item: &OrderByExpr, key: Expr) -> SqlResult<Sort> {
-    let OrderByExpr { expr: _, options, with_fill: None } = item else {
-        return Err(SqlError::trino("SYNTAX_ERROR", format!("mismatched input: `{item}`")));
-    };
-    Ok(Sort::new(key, options.asc.unwrap_or(true), options.nulls_first.unwrap_or(false)))
 }
 
 /// Reads the number of LIMIT, OFFSET or FETCH FIRST.

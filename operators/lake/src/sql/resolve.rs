@@ -7,6 +7,7 @@ mod foreign;
 pub mod known;
 mod signature;
 
+use super::aggregate;
 use super::coerce::can_coerce;
 use super::error::SqlError;
 use super::function::{Function, Kernel, Nulls, Overload, TABLE};
@@ -52,8 +53,9 @@ pub fn operator(operator: Operator, operands: &[Type]) -> Result<Resolved, SqlEr
 
 /// Says that there is no such function, and which one is meant: what other databases call otherwise, or a name that is near.
 pub fn not_registered(name: &str) -> SqlError {
-    let names = TABLE.iter().flat_map(|family| family.iter()).map(|function| function.name);
-    let listed = names.filter(|name| !name.starts_with('$'));
+    let scalars = TABLE.iter().flat_map(|family| family.iter()).map(|function| function.name);
+    let others = aggregate::KNOWN.iter().chain(known::WINDOW).copied();
+    let listed = scalars.filter(|name| !name.starts_with('$')).chain(others);
     let hint = match foreign::instead_of(name) {
         Some(instead) => format!("; here it is `{instead}`"),
         None => nearest(name, listed).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default(),

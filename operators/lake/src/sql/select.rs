@@ -20,7 +20,7 @@ use super::grouping::Grouping;
 use super::join_key::Sides;
 use super::lazy;
 use super::operation::terms;
-use super::query::{Order, groups_by_key, groups_natively, ordinal, sort_of};
+use super::query::{Order, groups_by_key, groups_natively, ordinal};
 use super::regroup::regrouped;
 use super::relation::Around;
 use super::scope::{Relation, Scope, ScopeColumn, Typed, column};
@@ -493,7 +493,7 @@ fn order_items(context: &Context<'_>, order: Order<'_>, items: &[Item], distinct
         let sort = || match ordinal(&item.expr, items.len(), "ORDER BY")? {
             Some(position) => {
                 let (_, typed) = items.get(position).ok_or_else(|| SqlError::unsupported("this position"))?;
-                Ok((sort_of(item, context.sort_key(typed.clone())?)?, typed.clone()))
+                Ok((context.sort_by(item, typed.clone())?, typed.clone()))
             }
             None => context.sort(item),
         };

@@ -8,6 +8,7 @@ use arrow::compute::{interleave, nullif, take};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use datafusion::logical_expr::lit;
 
+use super::error::UNSUPPORTED;
 use super::function::{Argument, Call, EvalError, Nulls, Session};
 use super::operator::compare;
 use super::scope::Typed;
@@ -62,6 +63,26 @@ pub(super) fn key(value: Typed, session: &Arc<Session>) -> Typed {
     KernelUdf::call("key", key_kernel, Nulls::ReturnNull, vec![value], returns, session)
 }
 
+/// What a floating-point number is ordered by where NaN is the smallest one; else as [`key`].
+pub(super) fn key_from_nan(value: Typed, session: &Arc<Session>) -> Typed {
+    let returns = value.data_type.clone();
+    KernelUdf::call("key from NaN", key_from_nan_kernel, Nulls::ReturnNull, vec![value], returns, session)
+}
+
+/// An array or a row that has an order of its own; computing one with a NULL inside stops the query. Trino stops where two values
+/// differ in no place before one, which a sort of keys does not see.
+pub(super) fn without_nulls_inside(value: Typed, session: &Arc<Session>) -> Typed {
+    let returns = value.data_type.clone();
+    KernelUdf::call(
+        "without NULL inside",
+        without_nulls_inside_kernel,
+        Nulls::ReturnNull,
+        vec![value],
+        returns,
+        session,
+    )
+}
+
 /// A floating-point number, or NULL for NaN: Trino's `min` and `max` pass over NaN.
 pub(super) fn number(value: Typed, session: &Arc<Session>) -> Typed {
     let returns = value.data_type.clone();
@@ -72,6 +93,33 @@ fn key_kernel(call: &Call<'_>, arguments: &[Argument]) -> Result<ArrayRef, EvalE
     let ([value], [data_type]) = (arguments, call.arguments) else { return Err(EvalError::layout("a key")) };
     let array = compare::key(data_type, &value.array)?;
     expanded(&Argument { array, constant: value.constant }, call.rows)
+}
+
+fn key_from_nan_kernel(call: &Call<'_>, arguments: &[Argument]) -> Result<ArrayRef, EvalError> {
+    let ([value], [data_type]) = (arguments, call.arguments) else { return Err(EvalError::layout("a key")) };
+    let keys = compare::key(data_type, &value.array)?;
+    // A NaN with a sign comes before everything else in the total order of IEEE 754, which Arrow sorts by.
+    let array: ArrayRef = if let Some(keys) = keys.as_primitive_opt::<Float64Type>() {
+        Arc::new(keys.unary::<_, Float64Type>(|key| if key.is_nan() { -f64::NAN } else { key }))
+    } else if let Some(keys) = keys.as_primitive_opt::<Float32Type>() {
+        Arc::new(keys.unary::<_, Float32Type>(|key| if key.is_nan() { -f32::NAN } else { key }))
+    } else {
+        return Err(EvalError::layout("a floating-point number"));
+    };
+    expanded(&Argument { array, constant: value.constant }, call.rows)
+}
+
+fn without_nulls_inside_kernel(call: &Call<'_>, arguments: &[Argument]) -> Result<ArrayRef, EvalError> {
+    let ([value], [data_type]) = (arguments, call.arguments) else {
+        return Err(EvalError::layout("an array or a row"));
+    };
+    for row in (0..value.array.len()).filter(|row| value.array.is_valid(*row)) {
+        if compare::has_null_inside(data_type, value.array.as_ref(), row)? {
+            let message = format!("not supported yet: an order by {data_type} with NULL inside");
+            return Err(EvalError { name: UNSUPPORTED, message });
+        }
+    }
+    expanded(value, call.rows)
 }
 
 fn number_kernel(call: &Call<'_>, arguments: &[Argument]) -> Result<ArrayRef, EvalError> {

@@ -580,9 +580,47 @@ async fn infinities_and_values_without_spread_are_aggregated_as_they_are() {
     assert_eq!(error.message, "INVALID_FUNCTION_ARGUMENT: value must be finite; was NaN");
 }
 
+/// What a real Trino 476 answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn nan_is_the_smallest_number_where_null_comes_first() {
+    const VALUES: &str = "(VALUES nan(), 1e0, infinity(), -1e0, NULL, nan()) AS t (d)";
+    let fixture = fixture().await;
+    for (sql, expected) in [
+        ("SELECT d FROM {} ORDER BY d NULLS FIRST", "NULL NaN NaN -1.0 1.0 inf"),
+        ("SELECT d FROM {} ORDER BY 1 DESC NULLS FIRST LIMIT 3", "NULL inf 1.0"),
+        ("SELECT d FROM {} ORDER BY d DESC", "NaN NaN inf 1.0 -1.0 NULL"),
+        ("SELECT CAST(d AS real) FROM {} ORDER BY 1 NULLS FIRST", "NULL NaN NaN -1.0 1.0 inf"),
+        ("SELECT array_agg(d ORDER BY d DESC NULLS FIRST) FROM {}", "[NULL, inf, 1.0, -1.0, NaN, NaN]"),
+        ("SELECT rank() OVER (ORDER BY d NULLS FIRST) FROM {} ORDER BY 1", "1 2 2 4 5 6"),
+    ] {
+        let found = fixture.rows(&sql.replace("{}", VALUES)).await.join(" ");
+        assert_eq!(found, expected, "{sql}");
+    }
+    let sorted = "SELECT x FROM (VALUES ARRAY[2], ARRAY[1, 3]) AS t (x) ORDER BY x";
+    assert_eq!(fixture.rows(sorted).await, ["[1, 3]", "[2]"]);
+    for values in ["(1, ARRAY[1, NULL]), (2, ARRAY[1, 2])", "(1, ROW(1, ROW(NULL))), (2, ROW(1, ROW(2)))"] {
+        let error = fixture.fails(&format!("SELECT n FROM (VALUES {values}) AS t (n, x) ORDER BY x")).await;
+        assert_eq!(error.kind, ErrorKind::UnsupportedSql);
+        assert!(error.message.contains("with NULL inside"), "{}", error.message);
+    }
+}
+
+/// What a real Trino 476 answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn small_decimals_have_an_exponent_in_json() {
+    let fixture = fixture().await;
+    let decimals =
+        ["0.0000001", "0.000001", "0.0000000", "0.000000", "-0.00000012345", "123.4500", "-12", "0.00000010"];
+    let casts: Vec<String> = decimals.iter().map(|value| format!("CAST(DECIMAL '{value}' AS json)")).collect();
+    assert_eq!(
+        fixture.rows(&format!("SELECT {}", casts.join(", "))).await,
+        ["1E-7|0.000001|0E-7|0.000000|-1.2345E-7|123.4500|-12|1.0E-7"]
+    );
+}
+
 /// A real Trino 476 refuses them.
 #[tokio::test(flavor = "multi_thread")]
-async fn extract_takes_what_has_the_field() {
+async fn what_no_function_takes_is_refused() {
     let fixture = fixture().await;
     for (sql, message) in [
         ("SELECT extract(HOUR FROM DATE '2024-02-29')", "Cannot extract HOUR from date"),
@@ -591,6 +629,8 @@ async fn extract_takes_what_has_the_field() {
             "Cannot extract TIMEZONE_HOUR from timestamp(3)",
         ),
         ("SELECT extract(YEAR FROM NULL)", "Cannot extract YEAR from unknown"),
+        ("SELECT substring(x'00ff61', 1)", "Unexpected parameters (varbinary, integer) for function substring"),
+        ("SELECT coutn(*) FROM (VALUES 1) AS t (a)", "Function 'coutn' not registered; did you mean `count`?"),
     ] {
         let error = fixture.fails(sql).await;
         assert!(error.message.contains(message), "{sql}: {}", error.message);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, StringBuilder, StructArray};
-use arrow::datatypes::{Float32Type, Float64Type};
+use arrow::datatypes::{Decimal128Type, Float32Type, Float64Type};
 
 use super::Conversion;
 use crate::sql::function::EvalError;
@@ -80,6 +80,10 @@ fn write(out: &mut String, from: &Type, array: &dyn Array, row: usize) -> Result
             let written = text::number::java_float(value);
             if value.is_finite() { out.push_str(&written) } else { json::write_text(out, &written) }
         }
+        Type::Decimal(_, scale) => {
+            let value = array.as_primitive_opt::<Decimal128Type>().ok_or_else(layout)?.value(row);
+            out.push_str(&java_decimal(value, *scale));
+        }
         Type::Varchar(_) => json::write_text(out, array.as_string_opt::<i32>().ok_or_else(layout)?.value(row)),
         Type::Json => out.push_str(array.as_string_opt::<i32>().ok_or_else(layout)?.value(row)),
         Type::Array(element) => {
@@ -133,6 +137,23 @@ fn write(out: &mut String, from: &Type, array: &dyn Array, row: usize) -> Result
         _ => out.push_str(&written(from, array, row).ok_or_else(layout)?),
     }
     Ok(())
+}
+
+/// Writes a decimal as Java's `BigDecimal.toString` does
+/// (<https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/math/BigDecimal.html#toString()>): small ones with an exponent.
+fn java_decimal(value: i128, scale: u8) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let sign = if value < 0 { "-" } else { "" };
+    let scale = usize::from(scale);
+    // The power of ten of the first digit is above -7.
+    if scale < digits.len() + 6 {
+        let digits = format!("{digits:0>width$}", width = scale + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - scale);
+        return if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") };
+    }
+    let (first, rest) = digits.split_at(1);
+    let point = if rest.is_empty() { "" } else { "." };
+    format!("{sign}{first}{point}{rest}E-{}", scale + 1 - digits.len())
 }
 
 fn written(from: &Type, array: &dyn Array, row: usize) -> Option<String> {

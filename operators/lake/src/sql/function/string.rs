@@ -75,7 +75,8 @@ pub(super) static FAMILY: &[Function] = &[
             form("(varbinary, bigint, varbinary) -> varbinary", pad_bytes_end),
         ],
     },
-    Function { name: "substr", overloads: SUBSTRING },
+    Function { name: "substr", overloads: SUBSTR },
+    // Only the other name takes bytes.
     Function { name: "substring", overloads: SUBSTRING },
     Function {
         name: "replace",
@@ -123,7 +124,7 @@ pub(super) static FAMILY: &[Function] = &[
     Function { name: "translate", overloads: &[form("(varchar(x), varchar(y), varchar(z)) -> varchar", translate)] },
 ];
 
-static SUBSTRING: &[super::Overload] = &[
+const SUBSTR: &[super::Overload] = &[
     form("(varchar(x), bigint) -> varchar(x)", substring_from),
     form("(varchar(x), bigint, bigint) -> varchar(x)", substring),
     form("(char(x), bigint) -> varchar(x)", substring_from),
@@ -131,6 +132,8 @@ static SUBSTRING: &[super::Overload] = &[
     form("(varbinary, bigint) -> varbinary", substring_of_bytes_from),
     form("(varbinary, bigint, bigint) -> varbinary", substring_of_bytes),
 ];
+
+static SUBSTRING: &[super::Overload] = SUBSTR.split_at(4).0;
 
 fn length(call: &Call<'_>, arguments: &[Argument]) -> Evaluated {
     each(call, text(arguments, 0)?).bigint(|text| Ok(character_count(text)))

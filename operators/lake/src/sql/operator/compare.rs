@@ -407,6 +407,35 @@ fn padded_order(left: &str, right: &str) -> Ordering {
     })
 }
 
+/// Tells whether a part of a value that is not NULL is: an element of an array, a field of a row.
+///
+/// # Errors
+/// When the array is not in the layout of the type.
+pub fn has_null_inside(operand: &Type, array: &dyn Array, row: usize) -> Result<bool, EvalError> {
+    let is_or_has = |operand: &Type, array: &dyn Array, row: usize| {
+        if is_null(array, row) { Ok(true) } else { has_null_inside(operand, array, row) }
+    };
+    match operand {
+        Type::Array(element) => {
+            let items = list(array, row)?;
+            for at in 0..items.len() {
+                if is_or_has(element, items.as_ref(), at)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Type::Row(fields) => {
+            for ((_, field), column) in fields.iter().zip(structure(array)?.columns()) {
+                if is_or_has(field, column.as_ref(), row)? {
+                    return Ok(true);
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(false)
+}
+
 fn is_null(array: &dyn Array, row: usize) -> bool {
     // An array of type Null has no mask.
     array.data_type() == &arrow::datatypes::DataType::Null || array.is_null(row)

@@ -45,6 +45,11 @@ mod tests {
         }
         assert_eq!(not_registered("ifnull").message, "Function 'ifnull' not registered; here it is `coalesce(a, b)`");
         assert_eq!(not_registered("lenght").message, "Function 'lenght' not registered; did you mean `length`?");
+        assert_eq!(not_registered("coun").message, "Function 'coun' not registered; did you mean `count`?");
+        assert_eq!(
+            not_registered("row_numbr").message,
+            "Function 'row_numbr' not registered; did you mean `row_number`?"
+        );
         assert_eq!(not_registered("frobnicate").message, "Function 'frobnicate' not registered");
     }
 }

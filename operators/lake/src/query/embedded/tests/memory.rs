@@ -229,4 +229,8 @@ async fn a_query_that_cannot_spill_says_what_ran_out() {
     let error = rows(lake.engine.as_ref(), &sql).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::ResourcesExhausted, "{error}");
     assert!(error.message.starts_with("EXCEEDED_LOCAL_MEMORY_LIMIT: "), "{error}");
+    assert_eq!(
+        error.help.as_deref(),
+        Some("raise `memory_limit` of `suiro.yml`, which is 64.0 KiB, or make a query of parts")
+    );
 }
