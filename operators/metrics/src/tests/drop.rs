@@ -60,6 +60,26 @@ pub(super) async fn give_up(metrics: &Metrics, text: &str) -> lake::Result<Vec<O
     Ok(outcomes)
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_tier_gives_nothing_up_before_its_time() {
+    let world = World::new();
+    let lake = world.lake(CrashPoints::default()).await;
+    let table = lake::name::TableName::new("metrics", "days").unwrap();
+    let kind = TierKind::Archive { table, unit: PartitionUnit::Day, location: None };
+    let day_ms = 86_400_000;
+    let step = Step::from_ms(day_ms).unwrap();
+    let first = Tier { name: tier("hot"), step, keep_ms: None, kind: TierKind::Store { flush: None } };
+    let last = Tier { name: tier("daily"), step, keep_ms: Some(40 * day_ms), kind };
+    let tiers = Tiers::new(vec![first, last], DuplicateRule::Last, 0).unwrap();
+    let folder = lake.settings.state_dir.join("metrics");
+    let stores = EmbeddedStores { folder, crash_points: CrashPoints::default() };
+    let metrics = Metrics::open(&lake, tiers, Arc::new(stores)).await.unwrap();
+    let early = metrics.due_drops(&tier("daily"), None, day_ms, at(NOW)).await.unwrap_err();
+    assert_eq!(early.kind, ErrorKind::InvalidInput);
+    assert_eq!(early.message, "`daily` keeps its windows for 40d, and those older than 1d were to go");
+    assert!(metrics.due_drops(&tier("daily"), None, 40 * day_ms, at(NOW)).await.unwrap().is_empty());
+}
+
 /// How many points each hour has, read with the step of hours, and the tiers that say so.
 pub(super) async fn hours(metrics: &Metrics) -> (f64, BTreeSet<String>) {
     let request = ReadRequest {

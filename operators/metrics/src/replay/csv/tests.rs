@@ -55,6 +55,20 @@ fn a_time_finer_than_a_millisecond_is_never_cut() {
 }
 
 #[test]
+fn a_zone_in_brackets_counts() {
+    assert_eq!(parse_time("2024-03-01T00:00:00[Asia/Tokyo]"), parse_time("2024-02-29T15:00:00Z"));
+    assert_eq!(parse_time("2024-03-01T00:00:00+09:00[Asia/Tokyo]"), parse_time("2024-02-29T15:00:00Z"));
+    for odd in [
+        "2024-03-01T00:00:00[America/Nowhere]",
+        "2024-03-01T00:00:00+05:00[Asia/Tokyo]",
+        "2024-03-01[u-ca=hebrew]",
+        "2024-03-01T00:00:00[",
+    ] {
+        assert_eq!(parse_time(odd), None, "{odd}");
+    }
+}
+
+#[test]
 fn all_of_the_year_9999_is_time() {
     let (rows, _) = read("timestamp,value\n9999-12-31 23:59:59.999,1\n").unwrap();
     assert_eq!(rows, [(crate::time::END_MS - 1, 1.0)]);
