@@ -20,7 +20,7 @@ use engine::schedule;
 use lake::catalog::Table;
 use lake::load;
 use lake::load::config::{InputConfig, OutputConfig};
-use lake::publish::{PublishOptions, Target, publishable};
+use lake::publish::{PublishOptions, Target, plain, publishable};
 use lake::query::{ResultColumn, meaning, partition_of};
 use lake::storage::Storage;
 use lake::{ErrorKind, Lake, words};
@@ -260,6 +260,7 @@ async fn misfit(
             let written = || table.partition_values(values).and_then(|values| meaning(table, &values)).map(drop);
             publishable(table, &options).and_then(|()| written()).err()
         }
+        (Target::Table { .. }, Some(table)) => plain(table).err(),
         _ => None,
     };
     let problem = refused.or_else(|| target.plan_columns(found.as_ref(), &columns, &options).err());

@@ -8,6 +8,7 @@ pub mod descriptor;
 pub mod detail;
 mod history;
 mod identity;
+mod kind;
 mod sqlite;
 mod validate;
 pub mod view;
@@ -26,6 +27,7 @@ pub use descriptor::TableFormat;
 pub use detail::{PartitionDetail, StorageDetail, TableDetail};
 pub use history::{Archive, ColumnStatistics, GlueCatalog};
 pub use identity::CatalogIdentity;
+pub use kind::TableKind;
 pub use sqlite::SqliteCatalog;
 pub use view::{ATHENA_CATALOG, View, ViewColumn};
 

@@ -50,7 +50,7 @@ pub use request::{
     PublishState, Staging, Step, Submitted, Target, Waiting, Written, WrittenBatch,
 };
 pub use schema::{OnMissingColumn, OnSchemaChange};
-pub use step::plan::publishable;
+pub use step::plan::{plain, publishable};
 pub use step::race::RACES;
 pub use undo::{Direction, OtherVersion, Undone};
 pub use version::{VersionName, version_root};
@@ -58,7 +58,7 @@ pub use versions::{IntendedVersion, VersionRoot, VersionState, Versions, Written
 
 use self::parquet::StoredColumn;
 use self::text::{TextCompression, TextForm};
-use crate::catalog::{Column, Storage, Table, TableFormat};
+use crate::catalog::{Column, Storage, Table, TableFormat, TableKind};
 use crate::error::Result;
 use crate::sql::Type;
 
@@ -129,6 +129,9 @@ impl Format {
     /// # Errors
     /// What of the table they cannot be written with, as the end of a sentence about it: its `SerDe`, or one of its properties.
     pub fn of_table(table: &Table) -> std::result::Result<Self, String> {
+        if let Some(kind) = TableKind::of(table) {
+            return Err(format!("it is {}", kind.described()));
+        }
         if let Some(form) = TextForm::of_table(&table.storage, &table.parameters) {
             return form.map(|form| Self::Text(form, TextCompression::default()));
         }

@@ -19,14 +19,14 @@ use super::layout::InputLayout;
 use super::report::PublishedPart;
 use super::sink::{Sink, WrittenFile};
 use super::stream::{Destination, StreamKey, Written};
-use crate::catalog::{Column, Database, Expect, Partition, PartitionValues, Table, TableFormat};
+use crate::catalog::{Column, Database, Expect, Partition, PartitionValues, Table, TableFormat, TableKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::{Location, TableName, check_partition_value};
 use crate::publish::Buckets;
 use crate::publish::record::{Record, schema_hash};
 use crate::publish::validate::{RowsAre, validate};
-use crate::publish::{IntendedVersion, NewPartition, NewVersion, VersionName, VersionState, version_root};
+use crate::publish::{IntendedVersion, NewPartition, NewVersion, VersionName, VersionState, plain, version_root};
 use crate::query::{TypedPartitions, WrittenObject};
 use crate::sql::Type;
 
@@ -100,6 +100,10 @@ pub(crate) async fn compare(lake: &Lake, output: &TableOutput, columns: &[Column
     if table.is_view() {
         differences.push("it is a view".to_owned());
     }
+    let kind = TableKind::of(&table);
+    if let Some(kind) = kind {
+        differences.push(format!("it is {}: a load does not write such tables", kind.described()));
+    }
     if let Some(buckets) = Buckets::of(&table.storage) {
         let columns = buckets.columns.join(", ");
         differences.push(format!("it has {} buckets by {columns}, which a load does not write", buckets.count));
@@ -107,6 +111,7 @@ pub(crate) async fn compare(lake: &Lake, output: &TableOutput, columns: &[Column
     // A partition has a format of its own, a table without partitions one for all its objects.
     if table.partition_keys.is_empty()
         && !table.is_view()
+        && kind.is_none()
         && TableFormat::of(&table.storage) != Some(TableFormat::Parquet)
     {
         differences
@@ -175,6 +180,7 @@ async fn targets(lake: &Lake, plan: &Plan, output: &TableOutput) -> Result<Targe
         None => Table::new(name.clone(), columns, keys(output), place(lake, output).await?, TableFormat::Parquet),
     };
     let rejected = if let Some(table) = lake.catalog.table(&rejected_name).await? {
+        plain(&table)?;
         table
     } else {
         let text = place(lake, output).await?.to_string();

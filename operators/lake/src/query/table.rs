@@ -42,7 +42,7 @@ use indexmap::IndexMap;
 use object_store::{ObjectMeta, ObjectStore};
 
 use crate::catalog::descriptor::parameter;
-use crate::catalog::{Partition, PartitionValues, Storage as Descriptor, Table, TableFormat};
+use crate::catalog::{Partition, PartitionValues, Storage as Descriptor, Table, TableFormat, TableKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
 use crate::publish::record::Record;
@@ -96,7 +96,7 @@ impl CatalogTable {
     /// Makes the source of a table and its partitions, as they are in the catalog now.
     ///
     /// # Errors
-    /// `InvalidData` for a column whose type is none; `UnsupportedSql` for a view.
+    /// `InvalidData` for a column whose type is none; `UnsupportedSql` for a view, and for a table with a log of its own.
     pub(crate) fn try_new(storage: Storage, table: Table, partitions: Vec<Partition>) -> Result<Self> {
         if table.is_view() {
             return Err(Error::new(
@@ -104,6 +104,14 @@ impl CatalogTable {
                 "read a table",
                 format!("`{}` is a view: views are not supported yet", table.name),
             ));
+        }
+        if let Some(kind) = TableKind::of(&table) {
+            let message = format!(
+                "UNSUPPORTED_TABLE_TYPE: Cannot query {kind} table '{}': it is {}",
+                table.name,
+                kind.described()
+            );
+            return Err(Error::new(ErrorKind::UnsupportedSql, "read a table", message));
         }
         let typed = |columns: &[crate::catalog::Column]| {
             columns

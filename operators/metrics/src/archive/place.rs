@@ -5,7 +5,7 @@ use lake::catalog::{Column, Database, Expect, Partition, Table, TableFormat};
 use lake::name::{Location, TableName};
 use lake::publish::record::{Record, schema_hash};
 use lake::publish::version::request_hash;
-use lake::publish::{Layout, NewVersion, Published, VersionName, version_root};
+use lake::publish::{Layout, NewVersion, Published, VersionName, plain, version_root};
 use lake::{Error, ErrorKind, Lake, Result};
 
 use super::Form;
@@ -40,10 +40,11 @@ impl Place {
     /// Finds the place of a window; none when its table is not there.
     ///
     /// # Errors
-    /// Those of the catalog; `SchemaMismatch` for a table of that name that is no tier's.
+    /// Those of the catalog; `SchemaMismatch` for a table of that name that is no tier's; `InvalidInput` for one with a log of its own.
     pub(crate) async fn find(lake: &Lake, tier: &Tier, window: Window, form: Form) -> Result<Option<Self>> {
         let (name, ..) = parts(tier)?;
         let Some(table) = lake.catalog.table(name).await? else { return Ok(None) };
+        plain(&table)?;
         check_columns(&table, tier, form)?;
         let values = values_of(tier, window);
         let partition = lake.catalog.partition(name, &values).await?;

@@ -328,3 +328,31 @@ async fn a_table_is_not_there_when_its_statement_could_not_end() {
     let name = lake::name::TableName::new("web", "t").unwrap();
     assert_eq!(fixture.athena.inner.lake.catalog.table(&name).await.unwrap(), None);
 }
+
+/// What else a table is stands in its parameters, or in its classes; it was made by other programs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_with_a_log_of_its_own_is_neither_read_nor_written() {
+    let fixture = with_database().await;
+    fixture.run("CREATE TABLE rows WITH (external_location = 's3://b/rows/') AS SELECT 1 AS n").await;
+    for (name, property, kind) in [
+        ("ice", "'table_type'='iceberg'", "an Iceberg"),
+        ("delta", "'spark.sql.sources.provider'='delta'", "a Delta Lake"),
+        ("hudi", "'spark.sql.sources.provider'='hudi'", "a Hudi"),
+        ("acid", "'transactional'='true'", "a transactional"),
+    ] {
+        fixture.run(&format!("CREATE EXTERNAL TABLE {name} (n int) STORED AS PARQUET LOCATION 's3://b/rows/'")).await;
+        fixture.run(&format!("ALTER TABLE {name} SET TBLPROPERTIES ({property})")).await;
+        let described = format!("it is {kind} table, whose own log says which objects are its rows");
+        let word = kind.split_once(' ').unwrap().1;
+        assert_eq!(
+            fixture.fails(&format!("SELECT * FROM {name}")).await,
+            format!("UNSUPPORTED_TABLE_TYPE: Cannot query {word} table 'web.{name}': {described}")
+        );
+        assert_eq!(
+            fixture.fails(&format!("INSERT INTO {name} VALUES (7)")).await,
+            format!("NOT_SUPPORTED: writing to table `web.{name}` is not supported: {described}")
+        );
+        fixture.run(&format!("DROP TABLE {name}")).await;
+    }
+    assert_eq!(fixture.objects("s3://b/rows/").await.len(), 1);
+}

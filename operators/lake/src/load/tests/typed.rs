@@ -166,3 +166,19 @@ async fn a_first_line_that_is_longer_than_what_is_looked_at_is_guessed_from_whol
     let columns: Vec<_> = columns.iter().map(|column| (column.name.as_str(), column.hive_type.as_str())).collect();
     assert_eq!(columns, [("text", "string"), ("n", "bigint")]);
 }
+
+#[tokio::test]
+async fn a_table_with_a_log_of_its_own_is_not_loaded_into() {
+    let fixture = Fixture::new();
+    let lake = fixture.lake().await;
+    let name = with_months(&lake).await;
+    let mut of_iceberg = lake.catalog.table(&name).await.unwrap().unwrap();
+    of_iceberg.parameters.insert("table_type".to_owned(), "ICEBERG".to_owned());
+    lake.catalog.put_table(&of_iceberg, Expect::Any).await.unwrap();
+    fixture.write("in/a.csv", "8,1\n");
+    assert_eq!(
+        fixture.run(&config("m", 0), "one").await.unwrap_err().message,
+        "the load does not fit table `shop.sales`: it is an Iceberg table, whose own log says which objects are its rows: a load \
+         does not write such tables"
+    );
+}

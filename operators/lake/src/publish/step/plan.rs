@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use indexmap::IndexMap;
 
 use super::{TABLE_ROOT, describe, invalid, keyed_table, not_found, skipped};
-use crate::catalog::Table;
+use crate::catalog::{Table, TableKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::name::{Location, TableName};
@@ -79,6 +79,7 @@ impl Lake {
                 if table.is_view() {
                     return Err(invalid(format!("`{name}` is a view: only a table can be replaced")));
                 }
+                plain(table)?;
                 let root = match &request.options.location {
                     Some(location) => location.as_prefix(),
                     None => root_of(table)?,
@@ -223,9 +224,7 @@ pub fn publishable(table: &Table, options: &PublishOptions) -> Result<()> {
     }
     let parameter =
         |key: &str, value: &str| table.parameters.get(key).is_some_and(|found| found.eq_ignore_ascii_case(value));
-    if parameter("table_type", "ICEBERG") {
-        return Err(invalid(format!("`{name}` is an Iceberg table: it has no partitions in the catalog")));
-    }
+    plain(table)?;
     if parameter("projection.enabled", "true") && options.mode == PublishMode::Versioned {
         return Err(invalid(format!(
             "`{name}` has partition projection: its readers go by path and would not see a new version; use \
@@ -272,6 +271,16 @@ pub fn publishable(table: &Table, options: &PublishOptions) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Refuses a table with a log of its own: its readers would not follow to a version, and the pointer to its log would be lost.
+///
+/// # Errors
+/// `InvalidInput` that says what the table is, and what can be done.
+pub fn plain(table: &Table) -> Result<()> {
+    let Some(kind) = TableKind::of(table) else { return Ok(()) };
+    Err(invalid(format!("`{}` is {}: it cannot be published to", table.name, kind.described()))
+        .help("drop the table first (`athena.drop_table>`), or publish to one of another name"))
 }
 
 /// Refuses buckets whose objects get other names.

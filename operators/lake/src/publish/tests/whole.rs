@@ -312,3 +312,34 @@ async fn objects_without_a_table_lie_where_their_partitions_are_whichever_batch_
     let expected: BTreeSet<String> = (1..=101).map(|number| format!("s3://b/place/k={number}/")).collect();
     assert_eq!(folders, expected);
 }
+
+/// A version would be one more folder to their readers, and the pointer to the log would be gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_with_a_log_of_its_own_is_not_published_to() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    let mut table = lake.catalog.table(&daily()).await.unwrap().unwrap();
+    for (key, value, kind) in [
+        ("table_type", "ICEBERG", "an Iceberg"),
+        ("spark.sql.sources.provider", "delta", "a Delta Lake"),
+        ("spark.sql.sources.provider", "hudi", "a Hudi"),
+        ("transactional", "true", "a transactional"),
+    ] {
+        table.parameters = IndexMap::from([(key.to_owned(), value.to_owned())]);
+        let standing = lake.catalog.put_table(&table, Expect::Any).await.unwrap();
+        for request in [request("2026-01-01", ONE), table_request("daily", ONE)] {
+            let refused = publish(&lake, &request).await.unwrap_err();
+            assert_eq!(
+                refused.message,
+                format!(
+                    "`web.daily` is {kind} table, whose own log says which objects are its rows: it cannot be published to"
+                )
+            );
+            assert_eq!(
+                refused.help.as_deref(),
+                Some("drop the table first (`athena.drop_table>`), or publish to one of another name")
+            );
+        }
+        assert_eq!(lake.catalog.table(&daily()).await.unwrap(), Some(standing));
+    }
+}
