@@ -58,7 +58,7 @@ pub use versions::{IntendedVersion, VersionRoot, VersionState, Versions, Written
 
 use self::parquet::StoredColumn;
 use self::text::{TextCompression, TextForm};
-use crate::catalog::{Column, Storage, Table, TableFormat, TableKind};
+use crate::catalog::{Column, Storage, Table, TableFormat, TableKind, descriptor};
 use crate::error::Result;
 use crate::sql::Type;
 
@@ -140,7 +140,7 @@ impl Format {
             Some(TableFormat::Orc) => Ok(Self::Orc(OrcCompression::default())),
             Some(TableFormat::Avro) => Ok(Self::Avro(AvroCompression::default())),
             Some(_) => Err(format!("its SerDe `{}`, which is read and not written", table.storage.serde)),
-            None => Err(format!("its SerDe `{}`, which is neither written nor read", table.storage.serde)),
+            None => Err(format!("its SerDe {}, which is neither written nor read", descriptor::reader(&table.storage))),
         }
     }
 

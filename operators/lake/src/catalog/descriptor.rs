@@ -171,9 +171,31 @@ impl TableFormat {
         self.classes().classification
     }
 
-    /// Finds the format of a descriptor by its `SerDe`; none for one that this lake does not read.
+    /// Finds the format of a descriptor by its `SerDe` and its input format; none for one that this lake does not read.
     pub fn of(storage: &Storage) -> Option<Self> {
-        FORMATS.iter().find(|classes| classes.serdes.contains(&storage.serde.as_str())).map(|classes| classes.format)
+        let known = Classes::of(storage)?;
+        known.takes(&storage.input_format).then_some(known.format)
+    }
+}
+
+impl Classes {
+    fn of(storage: &Storage) -> Option<&'static Self> {
+        FORMATS.iter().find(|classes| classes.serdes.contains(&storage.serde.as_str()))
+    }
+
+    /// Tells whether objects are taken apart as the `SerDe` is used to: another input format finds other rows in them, or takes
+    /// them for a list of the objects that have the rows. One that is not said is the `SerDe`'s own.
+    fn takes(&self, input: &str) -> bool {
+        input.is_empty() || input == self.input
+    }
+}
+
+/// Names what reads a descriptor's objects: its `SerDe`, and its input format where that is not the `SerDe`'s own.
+pub fn reader(storage: &Storage) -> String {
+    let Storage { serde, input_format, .. } = storage;
+    match Classes::of(storage) {
+        Some(known) if !known.takes(input_format) => format!("`{serde}` with the input format `{input_format}`"),
+        _ => format!("`{serde}`"),
     }
 }
 
@@ -200,8 +222,18 @@ mod tests {
                 assert_eq!(TableFormat::of(&storage), Some(classes.format));
             }
         }
+        let symlinks = Storage { input_format: "of.Symlinks".to_owned(), ..TableFormat::Delimited.storage() };
+        assert_eq!(TableFormat::of(&symlinks), None);
+        let delimited = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe";
+        assert_eq!(reader(&symlinks), format!("`{delimited}` with the input format `of.Symlinks`"));
+        let unsaid = Storage { input_format: String::new(), ..TableFormat::Delimited.storage() };
+        assert_eq!(
+            (TableFormat::of(&unsaid), reader(&unsaid)),
+            (Some(TableFormat::Delimited), format!("`{delimited}`"))
+        );
         let ion =
             Storage { serde: "com.amazon.ionhiveserde.IonHiveSerDe".to_owned(), ..TableFormat::Parquet.storage() };
         assert_eq!(TableFormat::of(&ion), None);
+        assert_eq!(reader(&ion), "`com.amazon.ionhiveserde.IonHiveSerDe`");
     }
 }

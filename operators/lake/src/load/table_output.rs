@@ -19,6 +19,7 @@ use super::layout::InputLayout;
 use super::report::PublishedPart;
 use super::sink::{Sink, WrittenFile};
 use super::stream::{Destination, StreamKey, Written};
+use crate::catalog::descriptor::reader;
 use crate::catalog::{Column, Database, Expect, Partition, PartitionValues, Table, TableFormat, TableKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
@@ -115,7 +116,7 @@ pub(crate) async fn compare(lake: &Lake, output: &TableOutput, columns: &[Column
         && TableFormat::of(&table.storage) != Some(TableFormat::Parquet)
     {
         differences
-            .push(format!("it is read by `{}`, and a load writes Parquet: drop the table first", table.storage.serde));
+            .push(format!("it is read by {}, and a load writes Parquet: drop the table first", reader(&table.storage)));
     }
     let found: Vec<&str> = table.partition_keys.iter().map(|key| key.name.as_str()).collect();
     let expected: Vec<String> = output.partition_by.keys().map(|key| key.to_lowercase()).collect();
@@ -658,8 +659,9 @@ fn takes_parquet(table: &Table, partition: &Partition) -> Result<()> {
     }
     let name = partition.values.join("/");
     let message = format!(
-        "the partition {name} of `{}` is read by `{}`, and a load adds Parquet to it",
-        table.name, partition.storage.serde
+        "the partition {name} of `{}` is read by {}, and a load adds Parquet to it",
+        table.name,
+        reader(&partition.storage)
     );
     Err(Error::new(ErrorKind::InvalidInput, "append to a partition", message)
         .help("replace its rows (`mode: replace_partitions`), or write it anew as Parquet by `athena.apas>` first"))

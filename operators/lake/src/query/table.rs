@@ -41,7 +41,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use indexmap::IndexMap;
 use object_store::{ObjectMeta, ObjectStore};
 
-use crate::catalog::descriptor::parameter;
+use crate::catalog::descriptor::{parameter, reader};
 use crate::catalog::{Partition, PartitionValues, Storage as Descriptor, Table, TableFormat, TableKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Location;
@@ -266,8 +266,9 @@ impl CatalogTable {
                 ErrorKind::UnsupportedSql,
                 "read a table",
                 format!(
-                    "HIVE_UNSUPPORTED_FORMAT: table `{}` is in a format that is not read yet: `{}`",
-                    self.table.name, descriptor.serde
+                    "HIVE_UNSUPPORTED_FORMAT: table `{}` is in a format that is not read yet: {}",
+                    self.table.name,
+                    reader(descriptor)
                 ),
             )),
         }

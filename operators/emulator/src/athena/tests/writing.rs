@@ -356,3 +356,37 @@ async fn a_table_with_a_log_of_its_own_is_neither_read_nor_written() {
     }
     assert_eq!(fixture.objects("s3://b/rows/").await.len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_format_that_is_not_the_serdes_own_is_neither_read_nor_written() {
+    let fixture = with_database().await;
+    fixture.put("s3://b/links/manifest", "s3://b/elsewhere/real.csv\n").await;
+    let delimited = "`org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe`";
+    let (symlinks, sequences) =
+        ("org.apache.hadoop.hive.ql.io.SymlinkTextInputFormat", "org.apache.hadoop.mapred.SequenceFileInputFormat");
+    let by_classes = format!("INPUTFORMAT '{symlinks}' OUTPUTFORMAT 'org.apache.hadoop.mapred.TextOutputFormat'");
+    for (name, stored_as, input) in [("links", by_classes.as_str(), symlinks), ("sequence", "SEQUENCEFILE", sequences)]
+    {
+        fixture
+            .run(&format!(
+                "CREATE EXTERNAL TABLE {name} (a string) ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' STORED AS {stored_as}
+                 LOCATION 's3://b/links/'"
+            ))
+            .await;
+        assert_eq!(
+            fixture.fails(&format!("SELECT * FROM {name}")).await,
+            format!(
+                "HIVE_UNSUPPORTED_FORMAT: table `web.{name}` is in a format that is not read yet: {delimited} with the input \
+                 format `{input}`"
+            )
+        );
+        assert_eq!(
+            fixture.fails(&format!("INSERT INTO {name} VALUES ('x')")).await,
+            format!(
+                "NOT_SUPPORTED: writing to table `web.{name}` is not supported: its SerDe {delimited} with the input format \
+                 `{input}`, which is neither written nor read"
+            )
+        );
+    }
+    assert_eq!(fixture.objects("s3://b/links/").await, ["s3://b/links/manifest"]);
+}
