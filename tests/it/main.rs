@@ -9,6 +9,7 @@
     reason = "a test stops at the first thing it did not expect, and reads its own switches"
 )]
 
+mod aws_collect;
 mod aws_crash;
 mod aws_credentials;
 mod aws_faults;

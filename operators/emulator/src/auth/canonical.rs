@@ -18,12 +18,13 @@ const IN_PATH: &AsciiSet = &IN_QUERY.remove(b'/');
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads the query of a request; none when it is not UTF-8.
+    /// Reads the query of a request; none when it is not UTF-8. A `+` is a blank, as in what forms send: some clients write
+    /// blanks so, and sign them as `%20`.
     pub(crate) fn of(parts: &Parts) -> Option<Self> {
         let text = parts.uri.query().unwrap_or_default();
         let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Some((decode(name)?, decode(value)?))
+            Some((decode(&name.replace('+', " "))?, decode(&value.replace('+', " "))?))
         });
         pairs.collect::<Option<Vec<_>>>().map(Self)
     }

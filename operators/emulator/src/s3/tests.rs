@@ -252,6 +252,11 @@ async fn a_bucket_lists_its_keys_by_prefix_group_and_page() {
         token = format!("&continuation-token={next}");
     }
     assert_eq!(found, ["a", "t-2/", "t/", "u v/"]);
+    // However a client writes a blank, and a plus is no blank.
+    for blank in ["%20", "+"] {
+        assert!(!place.list(&format!("&prefix=u{blank}v/")).await.0.is_empty(), "{blank}");
+    }
+    assert!(place.list("&prefix=u%2Bv/").await.0.is_empty());
     // The older form of the call.
     let first = place.get("/lake?max-keys=2&delimiter=/").await.xml();
     let marker = first.get("NextMarker").unwrap();
