@@ -33,6 +33,7 @@ pub(crate) use marker::is_version_name;
 pub use marker::{MARKER, Marker, MarkerKind, PlaceRecord};
 pub use object::Object;
 use object::object_of;
+pub(crate) use s3::is_without_bucket;
 pub(crate) use swap::Tag;
 pub use writer::ObjectWriter;
 

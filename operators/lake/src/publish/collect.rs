@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, Result, Retryable};
 use crate::lake::Lake;
 use crate::name::Location;
-use crate::storage::MARKER;
+use crate::storage::{MARKER, is_without_bucket};
 
 use super::lease::Turn;
 use super::versions::{VersionState, WrittenVersion};
@@ -26,10 +26,11 @@ pub struct Collected {
 }
 
 impl Lake {
-    /// Deletes the versions that are due. Repeating it after a stop goes on where it stopped.
+    /// Deletes the versions that are due. Repeating it after a stop goes on where it stopped. A version that cannot be deleted
+    /// keeps no other from it, and is tried again the next time.
     ///
     /// # Errors
-    /// Those of the catalog and the storage; what was deleted by then is forgotten.
+    /// Those of the catalog and the storage, of versions the first; what was deleted by then is forgotten.
     pub async fn collect(&self) -> Result<Collected> {
         let adopted = match self.adopt_lost().await {
             // What is known can go all the same, and why the rest stays is said.
@@ -55,6 +56,7 @@ impl Lake {
             }
         }
         let mut collected = Collected::default();
+        let mut refused = None;
         // Once more, now that nobody can point to what is claimed: an undo may have come between.
         let referenced = self.referenced(&claimed).await?;
         for version in claimed {
@@ -62,15 +64,28 @@ impl Lake {
                 self.give_back(&version).await?;
                 continue;
             }
-            if let Some(objects) = self.delete_version(&version).await? {
-                collected.objects += objects;
-                points.around("collect: forget the version", self.versions.forget(&version.location)).await?;
-                collected.versions.push(version.location);
+            match self.delete_version(&version).await {
+                Ok(Some(objects)) => {
+                    collected.objects += objects;
+                    points.around("collect: forget the version", self.versions.forget(&version.location)).await?;
+                    collected.versions.push(version.location);
+                }
+                Ok(None) => {}
+                // A service that does not answer, and a stop, are met by the others as well.
+                Err(error) if error.retryable == Retryable::Yes || error.kind == ErrorKind::Canceled => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    refused.get_or_insert(error);
+                }
             }
         }
         self.collect_roots().await?;
         self.collect_results().await?;
-        adopted.map(|()| collected)
+        match refused {
+            Some(error) => Err(error),
+            None => adopted.map(|()| collected),
+        }
     }
 
     /// Puts a late write right that has hidden a version; tells whether that was so.
@@ -97,11 +112,19 @@ impl Lake {
         points.around("collect: give a version back", self.versions.give_back(&version.location)).await
     }
 
-    /// Deletes the objects of a claimed version; none when it must not go now.
+    /// Deletes the objects of a claimed version; none when it must not go now. A bucket that is not there holds nothing of it.
+    async fn delete_version(&self, version: &WrittenVersion) -> Result<Option<usize>> {
+        match self.delete_objects(version).await {
+            Err(error) if is_without_bucket(&error) => Ok(Some(0)),
+            deleted => deleted,
+        }
+    }
+
+    /// Deletes the objects of a claimed version, as [`Self::delete_version`].
     ///
     /// A machine with another ledger could point to it again. Where that can be, it goes under the lease of its partition, its
     /// marker first: whoever wants to point to it looks for that under the lease.
-    async fn delete_version(&self, version: &WrittenVersion) -> Result<Option<usize>> {
+    async fn delete_objects(&self, version: &WrittenVersion) -> Result<Option<usize>> {
         let points = &self.settings.crash_points;
         let location = &version.location;
         // What was given up was never visible.

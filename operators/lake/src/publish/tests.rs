@@ -160,6 +160,29 @@ async fn a_select_of_the_partition_alone_is_refused_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_cannot_be_deleted_keeps_no_other_from_it() {
+    let world = World::new().await;
+    let lake = world.open(CrashPoints::default()).await;
+    let mut replaced = Vec::new();
+    for table in ["one", "two"] {
+        replaced.push(publish(&lake, &table_request(table, ONE)).await.unwrap().location.unwrap());
+        world.tick();
+        publish(&lake, &table_request(table, TWO)).await.unwrap();
+        world.tick();
+    }
+    // Somebody has taken the markers away, so that it cannot be told to be ours.
+    let root = replaced[0].parent().unwrap().parent().unwrap();
+    for place in [&replaced[0], &root] {
+        lake.storage.delete(&[place.join(crate::storage::MARKER).unwrap()]).await.unwrap();
+    }
+    world.clock.advance(Duration::from_hours(25));
+    let error = lake.collect().await.unwrap_err();
+    assert!(error.message.ends_with("it carries no marker of suiro"), "{}", error.message);
+    let is_empty = async |location| lake.storage.is_empty(location).await.unwrap();
+    assert_eq!((is_empty(&replaced[0]).await, is_empty(&replaced[1]).await), (false, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_partition_is_published_replaced_undone_and_collected() {
     let world = World::new().await;
     let lake = world.open(CrashPoints::default()).await;

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 
 pub(super) use delete::delete;
+pub(crate) use error::is_without_bucket;
 pub(super) use error::{is_race, of as error_of};
 pub(super) use router::Buckets;
 use sign::Signed;

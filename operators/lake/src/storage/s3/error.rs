@@ -31,7 +31,7 @@ pub(crate) fn of(
 }
 
 /// Tells whether S3 answered that there is no such bucket.
-fn is_without_bucket(error: &Error) -> bool {
+pub(crate) fn is_without_bucket(error: &Error) -> bool {
     error.context.iter().any(|(key, value)| *key == "code" && value == "NoSuchBucket")
 }
 
