@@ -108,6 +108,11 @@ impl LakeDoor {
         }
     }
 
+    /// Tells whether queries run in this process; see [`LakeSettings::queries_here`].
+    pub(crate) fn queries_here(&self) -> bool {
+        self.settings.queries_here()
+    }
+
     /// Returns the lake when it was opened.
     pub fn opened(&self) -> Option<&Lake> {
         self.lake.get()

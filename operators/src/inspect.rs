@@ -11,20 +11,21 @@ use lake::sql::SqlError;
 use serde_json::Value;
 
 use crate::athena::options;
+use crate::door::LakeDoor;
 use crate::error::classify;
 use crate::partition::{Use, key_problem, qualified, repeated_keys, value_problem};
 use crate::sql_text::{MAX_SQL_BYTES, is_path, without_mark};
 
 /// Looks at a task that runs a SELECT: its text, its checks, and the partition it is for.
-pub(crate) fn select(params: &Params, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
+pub(crate) fn select(params: &Params, surroundings: &Surroundings<'_>, door: &LakeDoor) -> Vec<ParamProblem> {
     let mut problems = Vec::new();
     if let Some(Value::String(command)) = params.get("_command") {
-        sql(&ParamPath::from("_command"), command, surroundings, &mut problems);
+        sql(&ParamPath::from("_command"), command, surroundings, door, &mut problems);
     }
     if let Some(Value::Array(checks)) = params.get("checks") {
         for (index, check) in checks.iter().enumerate() {
             if let Value::String(check) = check {
-                sql(&ParamPath::from("checks").index(index), check, surroundings, &mut problems);
+                sql(&ParamPath::from("checks").index(index), check, surroundings, door, &mut problems);
             }
         }
     }
@@ -52,7 +53,13 @@ pub(crate) fn partition(params: &Params, purpose: Use) -> Vec<ParamProblem> {
 }
 
 /// Looks at a query: SQL, or the file that holds it. An object is looked at when the task runs.
-pub(crate) fn sql(path: &ParamPath, command: &str, surroundings: &Surroundings<'_>, problems: &mut Vec<ParamProblem>) {
+pub(crate) fn sql(
+    path: &ParamPath,
+    command: &str,
+    surroundings: &Surroundings<'_>,
+    door: &LakeDoor,
+    problems: &mut Vec<ParamProblem>,
+) {
     let Some(command) = constant(command) else { return };
     let name = command.trim();
     if name.starts_with("s3://") {
@@ -61,7 +68,7 @@ pub(crate) fn sql(path: &ParamPath, command: &str, surroundings: &Surroundings<'
         return;
     }
     if !is_path(name) {
-        problems.extend(statement(path, &command, None));
+        problems.extend(statement(path, &command, None, door));
         return;
     }
     let file = match surroundings.read(name) {
@@ -80,7 +87,7 @@ pub(crate) fn sql(path: &ParamPath, command: &str, surroundings: &Surroundings<'
     expressions(path, &file, problems);
     let Some(text) = constant(without_mark(&file.text)) else { return };
     let mark = file.text.len() - without_mark(&file.text).len();
-    problems.extend(statement(path, &text, Some(file)).map(|mut problem| {
+    problems.extend(statement(path, &text, Some(file), door).map(|mut problem| {
         if let Some(piece) = &mut problem.inside {
             piece.start += mark;
             piece.end += mark;
@@ -97,8 +104,8 @@ pub(crate) fn expressions(path: &ParamPath, file: &NamedFile, problems: &mut Vec
     }
 }
 
-/// Looks at a statement whose text is known.
-fn statement(path: &ParamPath, text: &str, file: Option<NamedFile>) -> Option<ParamProblem> {
+/// Looks at a statement whose text is known. What our analyzer does not know is wrong only where nobody else runs it.
+fn statement(path: &ParamPath, text: &str, file: Option<NamedFile>, door: &LakeDoor) -> Option<ParamProblem> {
     let whole = |message: String| Some(ParamProblem::new(path.clone(), message).code(code::SQL_FILE));
     let place = file.as_ref().map_or_else(String::new, |file| format!(" in `{}`", file.path));
     if text.trim().is_empty() {
@@ -108,6 +115,9 @@ fn statement(path: &ParamPath, text: &str, file: Option<NamedFile>) -> Option<Pa
         return whole(format!("expected SQL text of at most {MAX_SQL_BYTES} bytes{place}, found {} bytes", text.len()));
     }
     let error = lake::sql::examine(text).err()?;
+    if error.name() == lake::sql::error::UNSUPPORTED && !door.queries_here() {
+        return None;
+    }
     Some(sql_problem(path.clone(), text, file, error))
 }
 
@@ -163,6 +173,10 @@ fn word_at(text: &str, line: u32, column: u32) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
+    use lake::LakeSettings;
+    use lake::aws::{AwsSettings, EngineKind};
+    use lake::query::TrinoSettings;
+
     use super::*;
 
     #[test]
@@ -184,7 +198,8 @@ mod tests {
 
     #[test]
     fn one_semicolon_may_end_a_statement() {
-        let examined = |text: &str| statement(&ParamPath::from("_command"), text, None);
+        let door = LakeDoor::new(LakeSettings::new("state", "warehouse"));
+        let examined = |text: &str| statement(&ParamPath::from("_command"), text, None, &door);
         for text in ["SELECT 1;", "SELECT 1 ;\n", "SELECT ';' AS a;\n-- done;\n/* all; */"] {
             assert!(examined(text).is_none(), "{text}");
         }
@@ -198,5 +213,22 @@ mod tests {
             assert_eq!(problem.code, code::SQL_WRONG, "{text}");
             assert_eq!(&text[..problem.inside.unwrap().start], line_end, "{text}");
         }
+    }
+
+    #[test]
+    fn what_only_the_engine_knows_is_wrong_where_queries_run_here() {
+        let on_aws = |engine| LakeSettings::aws("state", AwsSettings { engine, ..AwsSettings::default() });
+        let found = |text: &str, settings: LakeSettings| {
+            statement(&ParamPath::from("_command"), text, None, &LakeDoor::new(settings)).map(|problem| problem.code)
+        };
+        let trino =
+            EngineKind::Trino(Box::new(TrinoSettings::new("https://trino.example.com", "etl", "awsdatacatalog")));
+        for text in ["SELECT random() AS r", "SELECT reduce(ARRAY[1], 0, (s, x) -> s + x, s -> s) AS r"] {
+            assert_eq!(found(text, LakeSettings::new("state", "warehouse")), Some(code::SQL_UNSUPPORTED), "{text}");
+            assert_eq!(found(text, on_aws(EngineKind::Embedded)), Some(code::SQL_UNSUPPORTED), "{text}");
+            assert_eq!(found(text, on_aws(EngineKind::Athena)), None, "{text}");
+            assert_eq!(found(text, on_aws(trino.clone())), None, "{text}");
+        }
+        assert_eq!(found("SELECT 1 +", on_aws(EngineKind::Athena)), Some(code::SQL_WRONG));
     }
 }

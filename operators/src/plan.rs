@@ -22,6 +22,8 @@ use lake::load;
 use lake::load::config::{InputConfig, OutputConfig};
 use lake::publish::{PublishOptions, Target, plain, publishable};
 use lake::query::{ResultColumn, meaning, partition_of};
+use lake::sql::SqlError;
+use lake::sql::error::UNSUPPORTED;
 use lake::storage::Storage;
 use lake::{ErrorKind, Lake, words};
 use serde::Serialize;
@@ -212,7 +214,10 @@ async fn athena(
     } else if !is_unknown(&sql) {
         // Without a lake there are no tables, and what is left as it is is not written: what the text alone tells is looked at.
         plan.predicted_bytes = (plan.effect == Some(Effect::Leaves)).then_some(0);
-        plan.problem = lake::sql::examine(&sql).err().map(|error| error.to_string());
+        let is_known_elsewhere =
+            |error: &SqlError| error.name() == UNSUPPORTED && lake.is_some_and(|lake| !lake.settings.queries_here());
+        let wrong = lake::sql::examine(&sql).err().filter(|error| !is_known_elsewhere(error));
+        plan.problem = wrong.map(|error| error.to_string());
     }
     if let Some(Value::Array(checks)) = params.get("checks") {
         for check in checks.iter().filter_map(Value::as_str) {

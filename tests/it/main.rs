@@ -12,6 +12,7 @@
 mod aws_collect;
 mod aws_crash;
 mod aws_credentials;
+mod aws_engine;
 mod aws_faults;
 mod aws_lost_state;
 mod aws_roles;

@@ -85,6 +85,15 @@ impl LakeSettings {
         Self::at(state_dir, Place::Aws(Box::new(settings)))
     }
 
+    /// Tells whether queries run in this process, by the engine that knows no more SQL than our own analyzer. Athena and Trino
+    /// know more.
+    pub fn queries_here(&self) -> bool {
+        match &self.place {
+            Place::Folder { .. } => true,
+            Place::Aws(aws) => aws.engine == EngineKind::Embedded,
+        }
+    }
+
     fn at(state_dir: impl Into<PathBuf>, place: Place) -> Self {
         Self {
             state_dir: state_dir.into(),

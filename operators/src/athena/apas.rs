@@ -205,7 +205,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
 
     fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
         let has_no_key = params.get("partition_kv").and_then(Value::as_object).is_some_and(EngineParams::is_empty);
-        let mut problems = inspect::select(params, surroundings);
+        let mut problems = inspect::select(params, surroundings, &self.door);
         problems.extend(if has_no_key { no_key().params } else { Vec::new() });
         problems
     }

@@ -158,7 +158,7 @@ IAM actions on AWS: `athena:StartQueryExecution`, `athena:GetQueryExecution`, `a
     type Params = Params;
 
     fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
-        inspect::select(params, surroundings)
+        inspect::select(params, surroundings, &self.door)
     }
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {

@@ -86,6 +86,11 @@ impl MetricsDoor {
         Self { lake, opened: Mutex::default() }
     }
 
+    /// Returns the way to the lake.
+    pub(super) fn lake_door(&self) -> &LakeDoor {
+        &self.lake
+    }
+
     /// Returns the lake.
     pub(super) async fn lake(&self) -> Result<&Lake, TaskError> {
         self.lake.open().await

@@ -131,7 +131,7 @@ an input also `rejected`, `skipped`, `files` and `bytes_read`.";
         problems.extend(input::one_source(params));
         problems.extend(input::inspect(params, inspect::known(params, surroundings).as_ref()));
         if let Some(query) = params.get("query").and_then(serde_json::Value::as_str) {
-            crate::inspect::sql(&"query".into(), query, surroundings, &mut problems);
+            crate::inspect::sql(&"query".into(), query, surroundings, self.door.lake_door(), &mut problems);
         }
         problems
     }
