@@ -11,6 +11,7 @@ use lake::name::Location;
 mod history;
 mod select;
 mod statements;
+mod view;
 mod writing;
 
 /// An endpoint over a lake in a folder of its own.

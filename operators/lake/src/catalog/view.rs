@@ -123,23 +123,10 @@ impl View {
     /// # Errors
     /// `InvalidInput` for a column whose type is none.
     pub fn table(&self, name: TableName) -> Result<Table> {
-        let columns = self
-            .columns
-            .iter()
-            .map(|column| {
-                let data_type = Type::from_trino(&column.data_type)?;
-                // A type that no table can hold is text to readers of the catalog; the view itself knows better.
-                let hive_type = match &data_type {
-                    Type::Timestamp(_) => "timestamp".to_owned(),
-                    other => other.to_hive().unwrap_or_else(|| "string".to_owned()),
-                };
-                Ok(Column::new(&column.name, &hive_type))
-            })
-            .collect::<Result<Vec<_>>>()?;
         Ok(Table {
             name,
             table_type: VIRTUAL_VIEW.to_owned(),
-            columns,
+            columns: self.columns_of_table()?,
             partition_keys: Vec::new(),
             location: None,
             storage: Storage {
@@ -164,6 +151,32 @@ impl View {
             updated_ms: 0,
             version: 0,
         })
+    }
+
+    /// Returns its columns in Hive's words.
+    fn columns_of_table(&self) -> Result<Vec<Column>> {
+        let columns = self.columns.iter().map(|column| {
+            let data_type = Type::from_trino(&column.data_type)?;
+            // A type that no table can hold is text to readers of the catalog; the view itself knows better.
+            let hive_type = match &data_type {
+                Type::Timestamp(_) => "timestamp".to_owned(),
+                other => other.to_hive().unwrap_or_else(|| "string".to_owned()),
+            };
+            Ok(Column::new(&column.name, &hive_type))
+        });
+        columns.collect()
+    }
+
+    /// Returns a table as it is described: a view has the columns of its text. Trino gives its views one column in the catalog,
+    /// `dummy`, whatever they have.
+    pub fn shown(mut table: Table) -> Table {
+        if table.is_view()
+            && let Ok(columns) = Self::of(&table).and_then(|view| view.columns_of_table())
+            && !columns.iter().map(|column| &column.name).eq(table.columns.iter().map(|column| &column.name))
+        {
+            table.columns = columns;
+        }
+        table
     }
 
     /// Returns what the analyzer needs of it.

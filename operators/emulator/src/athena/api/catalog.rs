@@ -1,6 +1,6 @@
 //! The catalog through Athena's own calls: one data catalog, its databases, and what is known of tables.
 
-use lake::catalog::{Column, Database, Table};
+use lake::catalog::{Column, Database, Table, View};
 use lake::name::TableName;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -70,7 +70,7 @@ impl Athena {
         let name = TableName::new(&database.name, table_name).map_err(failed)?;
         let found = self.inner.lake.catalog.table(&name).await.map_err(failed)?;
         let found = found.ok_or_else(|| metadata(format!("Table {table_name} not found.")))?;
-        Ok(json!({ "TableMetadata": table(&found) }))
+        Ok(json!({ "TableMetadata": table(&View::shown(found)) }))
     }
 
     pub(in crate::athena) async fn list_table_metadata(&self, body: Value) -> ApiResult<Value> {
@@ -85,9 +85,9 @@ impl Athena {
                 .map_err(|error| invalid(ErrorCode::InvalidInput, format!("Expression is no pattern: {error}")))?;
         let all = self.inner.lake.catalog.tables(&database.name).await.map_err(failed)?;
         let items = all
-            .iter()
+            .into_iter()
             .filter(|found| pattern.as_ref().is_none_or(|pattern| pattern.is_match(&found.name.table)))
-            .map(|found| (found.name.table.clone(), table(found)))
+            .map(|found| (found.name.table.clone(), table(&View::shown(found))))
             .collect();
         list::page(items, "TableMetadataList", asked.max_results, 50, asked.next_token.as_deref())
     }

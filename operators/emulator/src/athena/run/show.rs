@@ -48,7 +48,7 @@ impl Athena {
                 (&["partition"], lines.collect())
             }
             Show::Columns(name) => {
-                let table = self.table(&name.full(database)?).await?;
+                let table = View::shown(self.table(&name.full(database)?).await?);
                 let names = table.columns.iter().chain(&table.partition_keys).map(|column| padded(&column.name));
                 (&["field"], names.collect())
             }
@@ -102,7 +102,7 @@ impl Athena {
     }
 
     pub(super) async fn describe(&self, database: &str, describe: &Describe) -> Result<Outcome> {
-        let table = self.table(&describe.table.full(database)?).await?;
+        let table = View::shown(self.table(&describe.table.full(database)?).await?);
         let mut columns: &[Column] = &table.columns;
         let partition = match &describe.partition {
             None => None,

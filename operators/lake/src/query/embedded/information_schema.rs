@@ -55,7 +55,7 @@ pub(super) async fn table(catalog: &dyn Catalog, name: &str) -> Result<Option<Re
                 "tables" => rows.push(table_row(&table)),
                 "views" if table.is_view() => rows.push(view_row(&table)),
                 "views" => {}
-                _ => rows.extend(column_rows(&table)),
+                _ => rows.extend(column_rows(&View::shown(table))),
             }
         }
     }
