@@ -8,6 +8,7 @@ use super::*;
 use crate::s3::S3;
 use lake::name::Location;
 
+mod describe;
 mod history;
 mod select;
 mod statements;
