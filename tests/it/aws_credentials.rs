@@ -223,3 +223,47 @@ fn every_link_of_the_default_chain_gives_keys() {
     assert_eq!(outcome.exit, Some(2), "{outcome}");
     assert_eq!(endpoint.stop(), Some(0));
 }
+
+#[test]
+fn a_profile_that_is_named_gives_its_own_keys_or_an_error() {
+    let project = Project::new();
+    let endpoint = Endpoint::start(&project, &["--access-key", ID], &[("SUIRO_EMULATE_SECRET_KEY", SECRET)]);
+    let issuer = Issuer::start();
+    project.write("config", "[profile bare]\nregion = us-east-1\n");
+    project.write("credentials", &format!("[nightly]\naws_access_key_id = {ID}\naws_secret_access_key = {SECRET}\n"));
+    let path = |name: &str| project.path().join(name).display().to_string();
+    let (config, credentials) = (path("config"), path("credentials"));
+    // Everything that the default chain would find: keys of somebody else, and a container that gives out the right ones.
+    let environment = [
+        ("AWS_CONFIG_FILE", config.clone()),
+        ("AWS_SHARED_CREDENTIALS_FILE", credentials.clone()),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/container", issuer.url)),
+    ];
+    let keys = [("AWS_ACCESS_KEY_ID", "OTHER"), ("AWS_SECRET_ACCESS_KEY", "another")];
+    let list = |profile: &str, keys: &[(&str, &str)]| {
+        prepare(&project, endpoint.url(), &format!("    credentials_profile: {profile}\n"));
+        let mut command: Command = project.command(&["table", "list"]);
+        alone(&mut command);
+        command.env("SUIRO_PROFILE", "aws").env("HOME", project.path()).envs(environment.clone());
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").envs(keys.iter().copied());
+        Outcome::of(&project, &command.output().unwrap())
+    };
+    let outcome = list("nightly", &keys);
+    assert_eq!(outcome.exit, Some(0), "{outcome}");
+    for keys in [&keys[..], &[]] {
+        let outcome = list("nightli", keys);
+        assert_eq!(outcome.exit, Some(2), "{outcome}");
+        for said in ["there is no profile `nightli` in ", "; there are: `bare`, `nightly`", "did you mean `nightly`?"] {
+            assert!(outcome.stderr.contains(said), "{said}: {outcome}");
+        }
+        let outcome = list("bare", keys);
+        assert_eq!(outcome.exit, Some(2), "{outcome}");
+        for said in
+            ["the profile `bare` of ", " gives no credentials: it has no keys", "`aws configure --profile bare`"]
+        {
+            assert!(outcome.stderr.contains(said), "{said}: {outcome}");
+        }
+    }
+    assert_eq!(issuer.take(), Vec::<String>::new(), "nobody else is asked");
+    assert_eq!(endpoint.stop(), Some(0));
+}

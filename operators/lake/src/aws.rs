@@ -8,6 +8,7 @@ pub(crate) mod clients;
 pub(crate) mod credentials;
 pub(crate) mod error;
 mod json_api;
+mod profile;
 pub(crate) mod reach;
 pub mod settings;
 

@@ -16,6 +16,7 @@ use aws_types::service_config::ServiceConfigKey;
 
 use super::credentials::{KeptCredentials, assume};
 use super::error;
+use super::profile;
 use super::reach::Reach;
 use super::settings::AwsSettings;
 use crate::clock::Clock;
@@ -149,14 +150,29 @@ impl Account {
             Error::new(ErrorKind::InvalidInput, "open the AWS lake", "no AWS region is set")
                 .help("set `region:` in the profile, `AWS_REGION`, or `region` in `~/.aws/config`")
         })?;
-        let base = config.credentials_provider().ok_or_else(error::no_credentials)?;
-        let base = SharedCredentialsProvider::new(KeptCredentials::new(base, Arc::clone(&clock)));
+        let base = base(settings, &config, &clock).await?;
         let sts = at(&config, endpoint(settings, settings.endpoints.sts.as_ref()));
         let assumed = assume(&sts, base, &settings.roles, &clock).await;
         let credentials = KeptCredentials::new(assumed, clock);
         credentials.get().await.map_err(|failed| error::of_credentials(&failed, settings))?;
         Ok(Self { config, region, credentials })
     }
+}
+
+/// Returns whose credentials roles are assumed with: those that the program hands over, those of the profile that the settings
+/// name, or what the SDK's default chain finds.
+async fn base(settings: &AwsSettings, config: &SdkConfig, clock: &Arc<dyn Clock>) -> Result<SharedCredentialsProvider> {
+    let kept = |provider| KeptCredentials::new(provider, Arc::clone(clock));
+    let base = match &settings.credentials_profile {
+        Some(name) if settings.keys.is_none() => {
+            let of_profile = kept(profile::provider(name, config).await?);
+            // Asked here, where an error is still the profile's and not that of a role.
+            of_profile.get().await.map_err(|failed| profile::failed(name, &failed))?;
+            of_profile
+        }
+        _ => kept(config.credentials_provider().ok_or_else(error::no_credentials)?),
+    };
+    Ok(SharedCredentialsProvider::new(base))
 }
 
 async fn load(settings: &AwsSettings) -> Result<SdkConfig> {

@@ -12,7 +12,8 @@ pub use super::athena_settings::{AthenaSettings, CallRate, CallRates, EngineKind
 pub struct AwsSettings {
     /// The region; none for what the environment or the profile of `~/.aws` says.
     pub region: Option<String>,
-    /// A profile of `~/.aws/config`; none for what `AWS_PROFILE` says, or `default`.
+    /// A profile of `~/.aws`, whose credentials are used and no others; none for what the SDK's default chain finds, with the
+    /// profile that `AWS_PROFILE` names, or `default`.
     pub credentials_profile: Option<String>,
     /// Keys that the program hands over, in place of those that the SDK finds; suiro itself never does.
     pub keys: Option<AwsKeys>,
