@@ -203,7 +203,8 @@ for compression in ("ZLIB", "SNAPPY", "LZ4", "ZSTD", "NONE"):
 for compression in ("DEFLATE", "SNAPPY", "ZSTD", "NONE"):
     made = place.run(
         f"CREATE TABLE avro_{compression} WITH (format = 'AVRO', write_compression = '{compression}') AS "
-        "SELECT id, flag, tiny, whole, big, single, double, text, bytes, day, at, list, pair FROM orc WHERE codec = 'zstd' "
+        "SELECT id, flag, CAST(tiny AS integer) AS tiny, whole, big, single, double, text, bytes, day, at, list, pair "
+        "FROM orc WHERE codec = 'zstd' "
         "ORDER BY id"
     )
     [written] = objects(made)

@@ -16,7 +16,7 @@ pub(super) enum FormatName {
     Parquet,
     /// ORC.
     Orc,
-    /// Avro. Names of columns have letters, digits and `_`, and keys of maps are text.
+    /// Avro. Names of columns have letters, digits and `_`, keys of maps are text, and tinyint and smallint have no form in it.
     Avro,
     /// A JSON object a line.
     Json,

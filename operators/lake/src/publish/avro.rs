@@ -6,8 +6,8 @@ use std::io::{self, Read as _};
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType,
 };
 use serde_json::{Value, json};
 use twox_hash::XxHash64;
@@ -157,6 +157,9 @@ fn problem_of(data_type: &Type) -> Option<String> {
             let name = field_name(at, name.as_deref());
             if is_name(&name) { problem_of(field) } else { Some(format!("`{name}` is no name in Avro")) }
         }),
+        // Hive writes these as `int` and knows them by its own schema; Trino and Athena refuse to make such a table, and
+        // cannot read one.
+        Type::Tinyint | Type::Smallint => Some(format!("{data_type} has no form in Avro: CAST it to integer")),
         other => simple(other).is_none().then(|| "Avro has no form for it".to_owned()),
     }
 }
@@ -202,7 +205,7 @@ fn optional(data_type: &Type, path: &str) -> Value {
 fn simple(data_type: &Type) -> Option<Value> {
     Some(match data_type {
         Type::Boolean => json!("boolean"),
-        Type::Tinyint | Type::Smallint | Type::Integer => json!("int"),
+        Type::Integer => json!("int"),
         Type::Bigint => json!("long"),
         Type::Real => json!("float"),
         Type::Double => json!("double"),
@@ -227,8 +230,6 @@ fn value(data_type: &Type, array: &ArrayRef, row: usize, to: &mut Vec<u8>) -> io
     number(1, to);
     match data_type {
         Type::Boolean => to.push(u8::from(array.as_boolean_opt().ok_or_else(misfit)?.value(row))),
-        Type::Tinyint => number(i64::from(array.as_primitive_opt::<Int8Type>().ok_or_else(misfit)?.value(row)), to),
-        Type::Smallint => number(i64::from(array.as_primitive_opt::<Int16Type>().ok_or_else(misfit)?.value(row)), to),
         Type::Integer => number(i64::from(array.as_primitive_opt::<Int32Type>().ok_or_else(misfit)?.value(row)), to),
         Type::Bigint => number(array.as_primitive_opt::<Int64Type>().ok_or_else(misfit)?.value(row), to),
         Type::Date => number(i64::from(array.as_primitive_opt::<Date32Type>().ok_or_else(misfit)?.value(row)), to),
@@ -364,5 +365,11 @@ mod tests {
         );
         let map = Type::Map(Arc::new(Type::Bigint), Arc::new(Type::Date));
         assert_eq!(of("m", map), "column `m` of type map(bigint, date): the keys of a map in Avro are text");
+        for (data_type, shown) in [(Type::Tinyint, "tinyint"), (Type::Smallint, "smallint")] {
+            assert_eq!(
+                of("a", Type::Array(Arc::new(data_type))),
+                format!("column `a` of type array({shown}): {shown} has no form in Avro: CAST it to integer")
+            );
+        }
     }
 }

@@ -259,6 +259,18 @@ async fn orc_and_avro_are_made_inserted_unloaded_and_read() {
         "NOT_SUPPORTED: rows cannot be written in the format AVRO: column `m` of type map(integer, integer): the keys of a map in \
          Avro are text"
     );
+    for data_type in ["tinyint", "smallint"] {
+        assert_eq!(
+            fixture
+                .fails(&format!("CREATE TABLE m WITH (format = 'AVRO') AS SELECT CAST(1 AS {data_type}) AS a"))
+                .await,
+            format!(
+                "NOT_SUPPORTED: rows cannot be written in the format AVRO: column `a` of type {data_type}: {data_type} has no form \
+                 in Avro: CAST it to integer"
+            )
+        );
+    }
+    assert_eq!(fixture.run("SHOW TABLES 'm'").await.rows, Vec::<String>::new());
     assert_eq!(
         fixture.fails("UNLOAD (SELECT 1 AS \"a b\") TO 's3://b/n/' WITH (format = 'AVRO')").await,
         "NOT_SUPPORTED: rows cannot be written in the format AVRO: column `a b`: a name in Avro begins with a letter or `_`, and has \
