@@ -9,6 +9,20 @@ pub(super) fn date(text: &str) -> Option<i32> {
     if rest.0.is_empty() { i32::try_from(days).ok() } else { None }
 }
 
+/// Reads the date that a text begins with, as days since 1970: a year of up to four digits; behind the day stands nothing, or
+/// anything but one more digit (`2020-01-02T03:04:05Z`).
+pub(super) fn leading_date(text: &str) -> Option<i32> {
+    let mut rest = Rest(text.trim());
+    let is_negative = rest.eat('-');
+    let year: i64 = rest.digits(4)?.parse().ok()?;
+    let month = rest.eat('-').then(|| rest.digits(2)?.parse().ok())??;
+    let day = rest.eat('-').then(|| rest.digits(2)?.parse().ok())??;
+    if rest.0.starts_with(|next: char| next.is_ascii_digit()) {
+        return None;
+    }
+    i32::try_from(days(if is_negative { -year } else { year }, month, day)).ok()
+}
+
 /// Reads a time of a day (`2020-01-02 3:04:05.678`, `2020-01-02T03:04`) as seconds since 1970 and nanoseconds.
 pub(super) fn timestamp(text: &str) -> Option<(i64, u32)> {
     let mut rest = Rest(text.trim());
@@ -50,16 +64,16 @@ impl Rest<'_> {
         }
     }
 
-    /// Takes up to nine digits.
-    fn digits(&mut self) -> Option<&str> {
-        let end = self.0.bytes().take(9).take_while(u8::is_ascii_digit).count();
+    /// Takes digits, so many at most.
+    fn digits(&mut self, most: usize) -> Option<&str> {
+        let end = self.0.bytes().take(most).take_while(u8::is_ascii_digit).count();
         let (digits, rest) = self.0.split_at_checked(end)?;
         self.0 = rest;
         (end > 0).then_some(digits)
     }
 
     fn number(&mut self) -> Option<i64> {
-        self.digits()?.parse().ok()
+        self.digits(9)?.parse().ok()
     }
 
     fn date(&mut self) -> Option<i64> {
@@ -87,7 +101,7 @@ impl Rest<'_> {
         if self.eat(':') {
             seconds = self.number()?;
             if self.eat('.')
-                && let Some(digits) = self.digits()
+                && let Some(digits) = self.digits(9)
             {
                 nanos = format!("{digits:0<9}").parse().ok()?;
             }
@@ -135,6 +149,30 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(date(text), days, "{text}");
+        }
+    }
+
+    /// What Trino 476 answers for openx's JSON.
+    #[test]
+    fn a_leading_date_has_anything_but_digits_behind_it() {
+        for (text, days) in [
+            ("2020-01-01", Some(18_262)),
+            (" 2020-1-1 ", Some(18_262)),
+            ("2020-01-01 01:02", Some(18_262)),
+            ("2020-01-01T05:00:00", Some(18_262)),
+            ("2020-01-01T23:00:00-05:00", Some(18_262)),
+            ("2020-01-01Z", Some(18_262)),
+            ("2020-01-01x", Some(18_262)),
+            ("2020-02-30T", Some(18_322)),
+            ("2019-13-01", Some(18_262)),
+            ("2020-01-011", None),
+            ("20200-01-01", None),
+            ("+2020-01-01", None),
+            ("20200101", None),
+            ("2020-01", None),
+            ("x2020-01-01", None),
+        ] {
+            assert_eq!(leading_date(text), days, "{text}");
         }
     }
 

@@ -64,10 +64,10 @@ impl Rules {
     }
 
     fn date(self, text: &str) -> Option<i32> {
-        civil::date(text).or_else(|| match self {
-            Self::OpenxJson => i32::try_from(number::of_any_base(text)?).ok(),
-            _ => None,
-        })
+        match self {
+            Self::OpenxJson => civil::leading_date(text).or_else(|| i32::try_from(number::of_any_base(text)?).ok()),
+            _ => civil::date(text),
+        }
     }
 
     /// Reads a time by a table's formats, and as all tables do.
@@ -338,7 +338,10 @@ mod tests {
                 "NULL"
             ]
         );
-        assert_eq!(shown(&["18262", "2020-01-01", "x"], Type::Date), ["2020-01-01", "2020-01-01", "NULL"]);
+        assert_eq!(
+            shown(&["18262", "2020-01-01", "2020-01-01T05:00:00", "2020-01-01x", "x"], Type::Date),
+            ["2020-01-01", "2020-01-01", "2020-01-01", "2020-01-01", "NULL"]
+        );
         assert_eq!(shown(&["0x10", "010", "1.9", "1e400", "x"], Type::Bigint), ["16", "8", "1", "NULL", "NULL"]);
     }
 }
