@@ -57,8 +57,11 @@ pub struct LakePlan {
     /// The SQL, rendered as far as it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
-    /// The bytes it would read at most, after partition pruning; none when that is not known.
+    /// The bytes it would read at most, after partition pruning and without its checks; none when that is not known.
     pub predicted_bytes: Option<u64>,
+    /// Whether it has checks. What they read is not known before there is something to check.
+    #[serde(skip)]
+    pub has_checks: bool,
     /// What it would do with windows of metric tiers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub windows: Option<PlannedWindows>,
@@ -220,6 +223,7 @@ async fn athena(
         plan.problem = wrong.map(|error| error.to_string());
     }
     if let Some(Value::Array(checks)) = params.get("checks") {
+        plan.has_checks = !checks.is_empty() && plan.effect != Some(Effect::Leaves);
         for check in checks.iter().filter_map(Value::as_str) {
             let check = check.trim();
             plan.lines.push(format!("checks {}", check.lines().next().unwrap_or_default()));

@@ -62,12 +62,14 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
     }
     let (mut n_problems, mut cost) = (0_usize, 0_u64);
     let (mut scanned, mut read) = (Predicted::default(), Predicted::default());
+    let mut have_checks = false;
     let mut changed = Changed::default();
     for task in &tasks {
         let lake_plan = operators::plan(&door, lake_is_there, &settings.project, task).await;
         if let Some(plan) = &lake_plan {
             if plan.sql.is_some() {
                 scanned.add(plan.predicted_bytes);
+                have_checks |= to_scan(plan).is_some() && plan.has_checks;
             }
             if plan.sql.is_some() || task.operator.as_deref() == Some("load") {
                 read.add(plan.predicted_bytes);
@@ -113,7 +115,8 @@ pub(crate) async fn run(base: &Base, command: &cli::Plan) -> Result<(), Failure>
             Some(0) if cost == 0 => String::new(),
             Some(predicted) => {
                 let cost = if cost > 0 { format!(" for {}", dollars(cost)) } else { String::new() };
-                format!(", at most {}{cost} to scan by those whose tables are there", bytes(predicted))
+                let without = if have_checks { ", without their checks" } else { "" };
+                format!(", at most {}{cost} to scan by those whose tables are there{without}", bytes(predicted))
             }
         };
         let problems = match n_problems {
@@ -218,7 +221,8 @@ fn show(
                 detail(format!("| {line}").trim_end())?;
             }
             if let Some(predicted) = to_scan(plan) {
-                detail(&format!("scans at most {}", bytes(predicted)))?;
+                let without = if plan.has_checks { ", without its checks" } else { "" };
+                detail(&format!("scans at most {}{without}", bytes(predicted)))?;
             }
         }
         None => {
