@@ -213,7 +213,7 @@ pub struct TaskProgress {
 /// A table or partition that became visible (or was seen to be there already).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Published {
-    /// `database.table`.
+    /// `database.table`, a database with a dot in quotes; empty for files of no table.
     pub table: String,
     /// `dt=2015-05-17/h=1`; empty for a whole table.
     pub partition: String,

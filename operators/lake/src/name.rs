@@ -39,6 +39,39 @@ impl TableName {
         }
         Ok(Self { database: database.to_lowercase(), table: table.to_lowercase() })
     }
+
+    /// Returns the name as [`TableName::of_text`] reads it back: a database with a dot in it stands in quotes (`"a.b".t`).
+    pub fn to_text(&self) -> String {
+        if self.database.contains(['.', '"']) {
+            format!("\"{}\".{}", self.database.replace('"', "\"\""), self.table)
+        } else {
+            self.to_string()
+        }
+    }
+
+    /// Reads a name that [`TableName::to_text`] wrote; none for a text that is no name.
+    pub fn of_text(text: &str) -> Option<Self> {
+        let (database, table) = if let Some(quoted) = text.strip_prefix('"') {
+            let (database, rest) = quoted.split_at_checked(closing_quote(quoted)?)?;
+            (database.replace("\"\"", "\""), rest.strip_prefix("\".")?)
+        } else {
+            let (database, table) = text.split_once('.')?;
+            (database.to_owned(), table)
+        };
+        Self::new(&database, table).ok()
+    }
+}
+
+/// Finds the quote that ends a text: one that stands there twice is of the text.
+fn closing_quote(text: &str) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let quote = from + text.get(from..)?.find('"')?;
+        if !text.get(quote + 1..)?.starts_with('"') {
+            return Some(quote);
+        }
+        from = quote + 2;
+    }
 }
 
 impl fmt::Display for TableName {
@@ -283,6 +316,23 @@ mod tests {
             check_partition_value("dt", "a\0b").unwrap_err().to_string(),
             "the value `a\\0b` of partition key `dt` cannot be used: it holds a control character"
         );
+    }
+
+    #[test]
+    fn a_name_is_read_back_from_its_text() {
+        for (database, table, text) in [
+            ("web", "a.b", "web.a.b"),
+            ("v.db", "n3", "\"v.db\".n3"),
+            ("v.db", "a\".b", "\"v.db\".a\".b"),
+            ("a\".b", "t", "\"a\"\".b\".t"),
+        ] {
+            let name = TableName::new(database, table).unwrap();
+            assert_eq!(name.to_text(), text);
+            assert_eq!(TableName::of_text(text), Some(name));
+        }
+        for text in ["web", "\"web", "web.", ".t", ""] {
+            assert_eq!(TableName::of_text(text), None, "{text}");
+        }
     }
 
     #[test]

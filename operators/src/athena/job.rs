@@ -241,7 +241,7 @@ pub(super) fn report(context: &TaskContext, outcome: &PublishOutcome, partition:
     }
     let published = match (&outcome.result, &outcome.location) {
         (PublishResult::Published, Some(location)) => vec![Published {
-            table: outcome.table.to_string(),
+            table: outcome.table.to_text(),
             partition: partition.to_owned(),
             rows: outcome.stats.rows,
             bytes: outcome.stats.written_bytes,

@@ -44,8 +44,7 @@ pub(super) async fn remaining<'s>(door: &LakeDoor, summary: &'s RunSummary) -> R
     if let Some(lake) = door.opened() {
         let names = published(summary).rev().map(|entry| entry.table.as_str());
         for name in names.filter(|name| !name.is_empty() && seen.insert(*name)).take(LOOKED_FOR) {
-            let Some((database, table)) = name.split_once('.') else { continue };
-            let Ok(table_name) = TableName::new(database, table) else { continue };
+            let Some(table_name) = TableName::of_text(name) else { continue };
             match lake.catalog.table(&table_name).await {
                 Ok(Some(table)) => {
                     tables.insert(name, table);
@@ -108,7 +107,10 @@ impl Remaining<'_> {
 
 /// The SELECT for a partition or table.
 fn select(entry: &Published, table: Option<&Table>) -> String {
-    let name: Vec<String> = entry.table.splitn(2, '.').map(identifier).collect();
+    let name = match TableName::of_text(&entry.table) {
+        Some(name) => format!("{}.{}", identifier(&name.database), identifier(&name.table)),
+        None => identifier(&entry.table),
+    };
     let keys = table.map_or(&[][..], |table| table.partition_keys.as_slice());
     let terms: Vec<String> = entry
         .partition
@@ -121,7 +123,7 @@ fn select(entry: &Published, table: Option<&Table>) -> String {
         })
         .collect();
     let filter = if terms.is_empty() { String::new() } else { format!(" WHERE {}", terms.join(" AND ")) };
-    format!("SELECT * FROM {}{filter} LIMIT 10", name.join("."))
+    format!("SELECT * FROM {name}{filter} LIMIT 10")
 }
 
 /// A partition's value as SQL, of the key's type: text is compared with text only.
@@ -181,6 +183,7 @@ mod tests {
             ("web.t", "", "SELECT * FROM web.t LIMIT 10"),
             ("web.order", "dt=a", "SELECT * FROM web.\"order\" WHERE dt = 'a' LIMIT 10"),
             ("web.t-up per", "1x=it's", "SELECT * FROM web.\"t-up per\" WHERE \"1x\" = 'it''s' LIMIT 10"),
+            ("\"v.db\".n3", "", "SELECT * FROM \"v.db\".n3 LIMIT 10"),
             ("web.a.b", "group=1/h=2", "SELECT * FROM web.\"a.b\" WHERE \"group\" = '1' AND h = '2' LIMIT 10"),
         ] {
             assert_eq!(select(&entry(table, partition), None), expected);

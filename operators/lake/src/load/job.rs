@@ -532,8 +532,10 @@ fn rejected_kept(plan: &Plan, part: Option<&NewPart>) -> Option<PublishedPart> {
 }
 
 fn kept_in(table: &TableOutput, part: &NewPart) -> PublishedPart {
+    let name =
+        TableName { database: table.database.to_lowercase(), table: table_output::rejected_name(table).to_lowercase() };
     PublishedPart {
-        table: Some(format!("{}.{}", table.database, table_output::rejected_name(table)).to_lowercase()),
+        table: Some(name.to_text()),
         partition: [("load".to_owned(), part.values.join("/"))].into_iter().collect(),
         rows: part.rows,
         bytes: part.bytes,

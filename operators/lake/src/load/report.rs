@@ -69,7 +69,7 @@ impl fmt::Display for RejectedLine {
 /// A partition, a whole table or a file that was published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishedPart {
-    /// The table as `database.table`; none for `out: {type: file}`.
+    /// The table as [`crate::name::TableName::to_text`] writes it; none for `out: {type: file}`.
     pub table: Option<String>,
     /// The keys and values of the partition; empty for a whole table or a file.
     pub partition: IndexMap<String, String>,

@@ -669,7 +669,7 @@ fn takes_parquet(table: &Table, partition: &Partition) -> Result<()> {
 
 fn published_part(table: &Table, part: &NewPart) -> PublishedPart {
     PublishedPart {
-        table: Some(table.name.to_string()),
+        table: Some(table.name.to_text()),
         partition: table.pairs(&part.values).map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         rows: part.rows,
         bytes: part.bytes,
