@@ -6,7 +6,9 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array as _, ArrayRef, AsArray as _, ListArray, MapArray, StructArray, new_null_array};
+use datafusion::arrow::array::{
+    Array as _, ArrayRef, AsArray as _, ListArray, MapArray, StringArray, StructArray, new_null_array,
+};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
 use datafusion::arrow::record_batch::RecordBatch;
@@ -204,18 +206,38 @@ fn struct_field<'a>(
     fields.iter().enumerate().find(|(_, field)| field.name().eq_ignore_ascii_case(name))
 }
 
+/// What bytes are in a column of text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BytesAre {
+    /// The text in UTF-8.
+    Text,
+    /// Digits to read in a `varchar`, two a byte with blanks between: `31 32`. In a `char(n)` they are the text.
+    Hexadecimal,
+}
+
 /// Turns an object's values into those of the catalog's type.
 ///
 /// # Errors
 /// Of a value that does not fit: a number out of range, bytes that are no text.
 pub(super) fn adapt(array: &ArrayRef, data_type: &Type) -> datafusion::common::Result<ArrayRef> {
+    adapt_by(array, data_type, BytesAre::Text)
+}
+
+/// Turns an object's values into those of the catalog's type, by what bytes are in its format.
+///
+/// # Errors
+/// As [`adapt`].
+pub(super) fn adapt_by(array: &ArrayRef, data_type: &Type, bytes: BytesAre) -> datafusion::common::Result<ArrayRef> {
     let target = data_type.to_arrow();
     if is_as_it_is(array.data_type(), data_type, &target) {
         return Ok(Arc::clone(array));
     }
     match (array.data_type(), data_type) {
         (DataType::Null, _) => Ok(new_null_array(&target, array.len())),
-        (DataType::Dictionary(_, values), _) => adapt(&cast_with_options(array, values, &STRICT)?, data_type),
+        (DataType::Dictionary(_, values), _) => adapt_by(&cast_with_options(array, values, &STRICT)?, data_type, bytes),
+        (DataType::Binary, Type::Varchar(_)) if bytes == BytesAre::Hexadecimal => {
+            adapt_by(&hexadecimal(array), data_type, bytes)
+        }
         (DataType::Timestamp(unit, _), Type::Timestamp(precision)) => timestamps(array, *unit, *precision),
         (_, Type::Varchar(Some(length))) => {
             Ok(shorten(&cast_with_options(array, &DataType::Utf8, &STRICT)?, *length, false))
@@ -223,7 +245,7 @@ pub(super) fn adapt(array: &ArrayRef, data_type: &Type) -> datafusion::common::R
         (_, Type::Char(length)) => Ok(shorten(&cast_with_options(array, &DataType::Utf8, &STRICT)?, *length, true)),
         (DataType::List(_), Type::Array(element)) => {
             let list = array.as_list::<i32>();
-            let values = adapt(list.values(), element)?;
+            let values = adapt_by(list.values(), element, bytes)?;
             let field = Arc::new(Field::new("item", element.to_arrow(), true));
             Ok(Arc::new(ListArray::try_new(field, list.offsets().clone(), values, list.nulls().cloned())?))
         }
@@ -231,7 +253,7 @@ pub(super) fn adapt(array: &ArrayRef, data_type: &Type) -> datafusion::common::R
             let map = array.as_map();
             let entries = StructArray::try_new(
                 vec![Field::new("key", key.to_arrow(), false), Field::new("value", value.to_arrow(), true)].into(),
-                vec![adapt(map.keys(), key)?, adapt(map.values(), value)?],
+                vec![adapt_by(map.keys(), key, bytes)?, adapt_by(map.values(), value, bytes)?],
                 None,
             )?;
             let field = Arc::new(Field::new("entries", entries.data_type().clone(), false));
@@ -242,7 +264,7 @@ pub(super) fn adapt(array: &ArrayRef, data_type: &Type) -> datafusion::common::R
             let columns = fields
                 .iter()
                 .map(|(name, data_type)| match struct_field(found, name.as_deref()) {
-                    Some((index, _)) => adapt(row.column(index), data_type),
+                    Some((index, _)) => adapt_by(row.column(index), data_type, bytes),
                     None => Ok(new_null_array(&data_type.to_arrow(), row.len())),
                 })
                 .collect::<datafusion::common::Result<Vec<_>>>()?;
@@ -302,7 +324,7 @@ fn shorten(array: &ArrayRef, length: u32, padded: bool) -> ArrayRef {
     if text.iter().flatten().all(fits) {
         return Arc::clone(array);
     }
-    let shortened: datafusion::arrow::array::StringArray = text
+    let shortened: StringArray = text
         .iter()
         .map(|value| {
             value.map(|value| {
@@ -312,6 +334,12 @@ fn shorten(array: &ArrayRef, length: u32, padded: bool) -> ArrayRef {
         })
         .collect();
     Arc::new(shortened)
+}
+
+/// Writes bytes as digits.
+fn hexadecimal(array: &ArrayRef) -> ArrayRef {
+    let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    Arc::new(array.as_binary::<i32>().iter().map(|bytes| bytes.map(digits)).collect::<StringArray>())
 }
 
 /// A column of an object, turned into the catalog's type.

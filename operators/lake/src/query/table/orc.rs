@@ -11,7 +11,7 @@ use datafusion::arrow::array::{ArrayRef, new_null_array};
 use datafusion::physical_plan::metrics::Count;
 use futures::FutureExt as _;
 
-use super::adapt::{adapt, fits};
+use super::adapt::{BytesAre, adapt_by, fits};
 use super::line::cast_failed;
 use super::stream::{Asked, Batches};
 use crate::error::{Error, ErrorKind, Result};
@@ -118,7 +118,7 @@ pub(super) fn read(asked: &Asked, access: Access, object: impl Ranges, batches: 
 fn column(arrays: &[ArrayRef], place: Option<usize>, rows: usize, name: &str, data_type: &Type) -> Result<ArrayRef> {
     match place.and_then(|place| arrays.get(place)) {
         None => Ok(new_null_array(&data_type.to_arrow(), rows)),
-        Some(found) => adapt(found, data_type).map_err(|error| cast_failed(name, &error)),
+        Some(found) => adapt_by(found, data_type, BytesAre::Hexadecimal).map_err(|error| cast_failed(name, &error)),
     }
 }
 

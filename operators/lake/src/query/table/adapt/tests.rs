@@ -1,5 +1,5 @@
 use super::*;
-use datafusion::arrow::array::{Int64Array, StringArray, TimestampMicrosecondArray, TimestampNanosecondArray};
+use datafusion::arrow::array::{Int64Array, TimestampMicrosecondArray, TimestampNanosecondArray};
 
 #[test]
 fn timestamps_round_to_milliseconds() {

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::arrow::array::{Int32Array, StringArray};
-use datafusion::arrow::datatypes::{Field, Schema};
+use datafusion::arrow::array::{BinaryArray, Int32Array, ListArray, StringArray};
+use datafusion::arrow::buffer::OffsetBuffer;
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::*;
@@ -57,6 +58,23 @@ fn columns_are_found_by_place_unless_the_table_says_by_name() {
         ["fig|NULL|1", "NULL|NULL|2", "plum|NULL|3"]
     );
     assert_eq!(rows(fruit(), Access::ByName, &named, &[]).unwrap(), ["", "", ""], "rows without columns are counted");
+}
+
+/// What Trino 476 answers.
+#[test]
+fn bytes_are_digits_in_a_column_of_text() {
+    let element = Arc::new(Field::new("item", DataType::Binary, true));
+    let bytes = || BinaryArray::from_opt_vec(vec![Some(&b"12"[..]), None, Some(&[0xff, 0x0a][..])]);
+    let lists = ListArray::new(element, OffsetBuffer::from_lengths([1, 1, 1]), Arc::new(bytes()), None);
+    let columns: Vec<(&str, Type, ArrayRef)> =
+        vec![("a", Type::Varbinary, Arc::new(bytes())), ("l", Type::Array(Arc::new(Type::Varbinary)), Arc::new(lists))];
+    let stored = file(&columns, Codec::Zlib, 2);
+    let read = |a: Type| {
+        rows(stored.clone(), Access::ByPlace, &[("a", a), ("l", Type::Array(Arc::new(TEXT)))], &[0, 1]).unwrap()
+    };
+    assert_eq!(read(TEXT), ["31 32|[31 32]", "NULL|[NULL]", "ff 0a|[ff 0a]"]);
+    assert_eq!(read(Type::Varchar(Some(2))), ["31|[31 32]", "NULL|[NULL]", "ff|[ff 0a]"]);
+    assert_eq!(read(Type::Varbinary), ["3132|[31 32]", "NULL|[NULL]", "ff0a|[ff 0a]"]);
 }
 
 #[test]
