@@ -26,6 +26,8 @@ use crate::ACCOUNT;
 use crate::error::{ApiError, ApiResult};
 use crate::json::{input, output};
 
+pub(crate) use table::name_pattern;
+
 /// The service.
 #[derive(Debug)]
 pub(crate) struct Glue {

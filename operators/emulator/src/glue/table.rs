@@ -147,8 +147,11 @@ pub(super) fn parse_version(text: &str) -> ApiResult<i64> {
 }
 
 /// Reads the pattern of names of `GetTables`, which the whole name must fit: a regular expression, in which a `*` that
-/// repeats nothing but a letter stands for anything, as in Hive's `logs_*`.
-fn name_pattern(expression: &str) -> ApiResult<Regex> {
+/// repeats nothing but a letter stands for anything, as in Hive's `logs_*`. Athena's `ListTableMetadata` hands its own on to it.
+///
+/// # Errors
+/// `InvalidInputException` for an expression that is no pattern.
+pub(crate) fn name_pattern(expression: &str) -> ApiResult<Regex> {
     let mut pattern = String::with_capacity(expression.len() + 8);
     let mut before = None;
     for character in expression.chars() {

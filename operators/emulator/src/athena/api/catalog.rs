@@ -9,6 +9,7 @@ use super::{input, list};
 use crate::athena::refusal::{ErrorCode, failed, invalid, metadata};
 use crate::athena::{Athena, CATALOG};
 use crate::error::ApiResult;
+use crate::glue::name_pattern;
 use crate::json::seconds;
 
 #[derive(Deserialize)]
@@ -76,13 +77,13 @@ impl Athena {
     pub(in crate::athena) async fn list_table_metadata(&self, body: Value) -> ApiResult<Value> {
         let asked: CatalogOf = input(body)?;
         let database = self.database_of(&asked).await?;
-        let pattern =
-            asked
-                .expression
-                .as_deref()
-                .map(|text| regex::Regex::new(&format!("^(?:{text})$")))
-                .transpose()
-                .map_err(|error| invalid(ErrorCode::InvalidInput, format!("Expression is no pattern: {error}")))?;
+        let pattern = asked
+            .expression
+            .as_deref()
+            .filter(|expression| !expression.is_empty())
+            .map(name_pattern)
+            .transpose()
+            .map_err(|error| invalid(ErrorCode::InvalidInput, error.message))?;
         let all = self.inner.lake.catalog.tables(&database.name).await.map_err(failed)?;
         let items = all
             .into_iter()

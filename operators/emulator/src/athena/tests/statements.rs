@@ -160,8 +160,15 @@ async fn the_catalog_is_told_by_athenas_own_calls() {
     assert_eq!(table["PartitionKeys"][0]["Name"], "dt");
     assert_eq!(table["Parameters"]["location"], "s3://b/log");
     assert_eq!(table["Parameters"]["serde.param.field.delim"], ",");
-    let body = json!({ "CatalogName": "AwsDataCatalog", "DatabaseName": "web", "Expression": "lo.*" });
-    assert_eq!(fixture.call("ListTableMetadata", body).await["TableMetadataList"].as_array().unwrap().len(), 1);
+    let matching =
+        |expression: &str| json!({ "CatalogName": "AwsDataCatalog", "DatabaseName": "web", "Expression": expression });
+    for (expression, count) in [("lo.*", 1), ("lo*", 1), ("*", 1), ("LOG", 1), ("", 1), ("o", 0)] {
+        let listed = fixture.call("ListTableMetadata", matching(expression)).await;
+        assert_eq!(listed["TableMetadataList"].as_array().unwrap().len(), count, "{expression}");
+    }
+    let (code, message) = fixture.refused("ListTableMetadata", matching("(")).await;
+    assert_eq!(code, "InvalidRequestException");
+    assert!(message.starts_with("the expression `(` is no pattern: "), "{message}");
     let body = json!({ "CatalogName": "AwsDataCatalog", "DatabaseName": "web", "TableName": "nope" });
     assert_eq!(
         fixture.refused("GetTableMetadata", body).await,
