@@ -209,6 +209,18 @@ impl Storage {
         })
     }
 
+    /// Checks that an object can have this key: a folder cannot hold all that S3 does.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a key that no file can have.
+    pub fn check_key(&self, location: &Location) -> Result<()> {
+        match &self.place {
+            Place::Folder(_) => staged::StagedFileSystem::check(&Self::store_path(location)?)
+                .map_err(|error| self.failed("write an object", Some(location), error)),
+            Place::S3 { .. } => Ok(()),
+        }
+    }
+
     /// Returns the location of a path in the store.
     ///
     /// # Errors

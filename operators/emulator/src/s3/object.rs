@@ -164,6 +164,7 @@ impl S3 {
 
     /// Refuses a key that a folder cannot hold beside the ones that are there: in S3 `a` and `a/b` may both be objects.
     pub(super) async fn check_place(&self, location: &Location) -> ApiResult<()> {
+        self.storage.check_key(location).map_err(failed)?;
         let refused = |what: String| {
             ApiError::new(
                 StatusCode::CONFLICT,

@@ -542,3 +542,21 @@ async fn what_a_folder_cannot_hold_is_refused_and_folders_are_nothing() {
     assert_eq!(place.get(&format!("/lake/{long}")).await.code(), "NoSuchKey");
     assert!(place.put(&format!("/lake/{long}"), "x").await.status >= 400);
 }
+
+#[tokio::test]
+async fn a_key_that_a_folder_cannot_hold_is_refused_by_every_way_in() {
+    let place = Place::new().await;
+    for (method, uri) in [("PUT", "/lake/odd/pipe%7C"), ("POST", "/lake/odd/pipe%7C?uploads")] {
+        let refused = place.call(method, uri, &[], "x").await;
+        assert_eq!(refused.status, 400, "{method} {refused:?}");
+        let body = String::from_utf8_lossy(&refused.body);
+        for said in ["<Code>InvalidArgument</Code>", "its key ends in a letter and `|` or `:`", "s3://lake/odd/pipe|"] {
+            assert!(body.contains(said), "{method} {said}: {body}");
+        }
+    }
+    assert_eq!(place.call("PUT", "/lake/whole", &[], "x").await.status, 200);
+    let copied = place.call("PUT", "/lake/copy%7C", &[("x-amz-copy-source", "/lake/whole")], "").await;
+    assert_eq!(copied.status, 400, "{copied:?}");
+    assert_eq!(place.call("PUT", "/lake/1%7C", &[], "x").await.status, 200);
+    assert_eq!(place.get("/lake/pipe%7C").await.status, 404);
+}

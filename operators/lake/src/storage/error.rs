@@ -1,9 +1,24 @@
 //! From the store's errors to ours: a full disk and a refused access are told apart, and the path is named.
 
+use std::fmt;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, io_kind, io_text};
 use crate::name::Location;
+
+/// A key that no object in a folder can have.
+#[derive(Debug)]
+pub(super) struct NoFile;
+
+impl fmt::Display for NoFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "its key ends in a letter and `|` or `:`, which a lake in a folder cannot hold: let it end otherwise",
+        )
+    }
+}
+
+impl std::error::Error for NoFile {}
 
 /// Makes the error of a failed call of the store.
 pub(super) fn of(
@@ -19,6 +34,9 @@ pub(super) fn of(
             (ErrorKind::PermissionDenied, "permission denied".to_owned())
         }
         object_store::Error::InvalidPath { .. } => (ErrorKind::InvalidInput, error.to_string()),
+        object_store::Error::Generic { source, .. } if source.is::<NoFile>() => {
+            (ErrorKind::InvalidInput, source.to_string())
+        }
         _ => match io_cause(&error) {
             Some(io) => (io_kind(io), io_text(io)),
             None => (ErrorKind::External, error.to_string()),

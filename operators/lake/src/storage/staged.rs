@@ -22,6 +22,7 @@ use object_store::{
 };
 use tokio::sync::OnceCell;
 
+use super::error::NoFile;
 use crate::temporary::TemporaryFolder;
 
 /// The folder of unfinished objects, below the folder of all buckets.
@@ -48,6 +49,20 @@ impl StagedFileSystem {
         TemporaryFolder::remove_left_over(&staging);
         TemporaryFolder::remove_parent(&staging);
         Ok(Self { inner: Arc::new(inner), staging, folder: OnceCell::new(), next: AtomicU64::new(1) })
+    }
+
+    /// Refuses a key that no file can have: `object_store` goes through addresses of the scheme `file`, and these take a letter
+    /// with `|` or `:` at their end for a drive, which is a folder.
+    ///
+    /// # Errors
+    /// `Generic` with [`NoFile`].
+    pub(super) fn check(location: &Path) -> Result<()> {
+        match location.as_ref().as_bytes() {
+            [.., letter, b'|' | b':'] if letter.is_ascii_alphabetic() => {
+                Err(object_store::Error::Generic { store: "StagedFileSystem", source: Box::new(NoFile) })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Returns a path that nobody else writes to.
@@ -99,6 +114,7 @@ impl fmt::Display for StagedFileSystem {
 #[async_trait]
 impl ObjectStore for StagedFileSystem {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        Self::check(location)?;
         let mode = options.mode.clone();
         if let PutMode::Update(_) = mode {
             // A folder has no versions; what it stands on says so.
@@ -115,6 +131,7 @@ impl ObjectStore for StagedFileSystem {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
+        Self::check(location)?;
         let staged = self.stage().await?;
         let upload = self.inner.put_multipart_opts(&staged, options).await?;
         Ok(Box::new(StagedUpload { upload, inner: Arc::clone(&self.inner), staged, location: location.clone() }))
@@ -145,10 +162,12 @@ impl ObjectStore for StagedFileSystem {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        Self::check(to)?;
         self.inner.copy_opts(from, to, options).await
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
+        Self::check(to)?;
         self.inner.rename_opts(from, to, options).await
     }
 }

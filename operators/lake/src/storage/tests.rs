@@ -82,6 +82,28 @@ async fn a_folder_that_cannot_be_made_is_named() {
     assert!(error.to_string().contains(&file.join("s3").display().to_string()), "{error}");
 }
 
+#[tokio::test]
+async fn a_key_that_no_file_can_have_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open(folder.path()).await.unwrap();
+    for key in ["pipe|", "odd/zz|", "colon:"] {
+        let location = at(&format!("s3://b/{key}"));
+        let error = storage.put(&location, Bytes::from_static(b"x"), Put::Replace).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidInput, "{key}");
+        assert_eq!(
+            error.message,
+            "cannot write an object: its key ends in a letter and `|` or `:`, which a lake in a folder cannot hold: let it end \
+             otherwise"
+        );
+        assert_eq!(storage.writer(&location).unwrap_err().message, error.message, "{key}");
+        assert_eq!(storage.head(&location).await.unwrap().map(|object| object.location), None, "{key}");
+    }
+    for key in ["1|", "z|z", "ü|", "a|/b", "a:b"] {
+        put(&storage, &format!("s3://b/{key}")).await;
+        assert_eq!(storage.read(&at(&format!("s3://b/{key}"))).await.unwrap(), "x", "{key}");
+    }
+}
+
 #[test]
 fn version_names_have_one_form() {
     assert!(marker::is_version_name("20260102T030405Z-0123456789ab-g12"));

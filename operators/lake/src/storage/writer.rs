@@ -31,6 +31,7 @@ enum Inner {
 
 impl ObjectWriter {
     pub(super) fn open(storage: Storage, location: &Location) -> Result<Self> {
+        storage.check_key(location)?;
         let (store, path) = (storage.object_store(), Storage::store_path(location)?);
         let inner = match storage.place {
             Place::Folder(_) => Inner::File(BufWriter::new(store, path)),
