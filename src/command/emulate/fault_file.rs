@@ -26,7 +26,11 @@ fn parse(name: &str, text: &str) -> Result<FaultPlan, Problems> {
     let mut sources = Box::<SourceMap>::default();
     let id = sources.add(name, text);
     let (node, mut problems) = document::parse(&mut sources, id);
-    let Some(node) = node.filter(|_| problems.is_empty()) else { return Err((sources, problems)) };
+    if !problems.is_empty() {
+        return Err((sources, problems));
+    }
+    // A file without anything, or of comments only, has no rules.
+    let Some(node) = node else { return Ok(FaultPlan::default()) };
     let Value::Object(params) = node.to_value() else {
         let message = format!("expected a mapping with `rules`, found {}", node.describe());
         problems.push(Diagnostic::error(code::PARAM_VALUE, node.span, message));
@@ -97,6 +101,43 @@ mod tests {
             {"service": "glue", "times": 1, "effect": {"late": "30s"}},
         ]});
         assert_eq!(plan, serde_json::from_value(expected).unwrap());
+    }
+
+    #[test]
+    fn a_file_without_rules_has_none() {
+        for text in ["", "# nothing yet\n", "rules:\n"] {
+            let plan = parse("fault.yml", text).map_err(|(_, problems)| problems).unwrap();
+            assert_eq!(plan, FaultPlan::default(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn misspelt_operations_and_effects_are_told_with_what_is_meant() {
+        for (rule, expected) in [
+            (
+                "{service: s3, operation: PutObjct, effect: throttle}",
+                "fault.yml:1:23: error[E0301]: expected an operation of s3 that is served, found `PutObjct`; did you mean `PutObject`?",
+            ),
+            ("{effect: {dely: 5s}}", "fault.yml:1:19: error[E0302]: there is no key `dely` in `rules[0].effect`"),
+            (
+                "{effect: {delay: 5s, late: 3s}}",
+                "fault.yml:1:10: error[E0301]: expected one key, `delay` or `late`, in `rules[0].effect`, found `delay` and `late`",
+            ),
+            (
+                "{effect: {}}",
+                "fault.yml:1:10: error[E0301]: expected one key, `delay` or `late`, in `rules[0].effect`, found none",
+            ),
+            (
+                "{effect: {delay: [5s]}}",
+                "fault.yml:1:19: error[E0301]: expected a text for `rules[0].effect.delay`, found a list",
+            ),
+        ] {
+            let found = problems(&format!("rules: [{rule}]\n"));
+            assert_eq!(found, expected, "{rule}");
+        }
+        let (sources, found) = parse("fault.yml", "rules: [{effect: {dely: 5s}}]\n").unwrap_err();
+        let shown = render::report(&found, &sources, render::Style::Plain);
+        assert!(shown.contains("did you mean `delay`?"), "{shown}");
     }
 
     #[test]
