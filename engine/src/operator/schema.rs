@@ -4,10 +4,13 @@
 //! coerced as Digdag does it: `"3"` is a number where one is wanted, `3` is a text where one is wanted, a text that holds a
 //! JSON list is a list where one is wanted. Templates always yield text, so this is what gives them their types.
 
+mod form;
+
 use std::fmt;
 
 use serde_json::{Map, Number, Value};
 
+use self::form::has_required_keys;
 use super::ParamProblem;
 use crate::diagnostic::{code, suggest};
 use crate::document::node::describe;
@@ -210,44 +213,20 @@ impl<'s> Schema<'s> {
             problems.extend(self.in_no_form(map, attempts.iter().map(|one| one.0), path));
             return value.clone();
         }
+        if let Value::Object(map) = value {
+            // Of several mappings that a key of their own tells apart, the one whose key is there is meant.
+            let mut named = attempts.iter().filter(|(variant, _, _)| has_required_keys(variant, map));
+            if let (Some((_, fitted, found)), None) = (named.next(), named.next()) {
+                problems.extend(found.iter().cloned());
+                return fitted.clone();
+            }
+            let found = self.in_one_of(map, attempts.iter().map(|one| one.0), path);
+            if !found.is_empty() {
+                problems.extend(found);
+                return value.clone();
+            }
+        }
         self.wrong(schema, value, path, problems)
-    }
-
-    /// Says that a mapping is none of the forms that one of its keys tells apart.
-    fn no_such_form(self, map: &Map<String, Value>, key: &str, choices: &[&str], path: &ParamPath) -> ParamProblem {
-        let at = path.key(key);
-        let expected = either(choices.iter().map(|choice| format!("`{choice}`")).collect());
-        let Some(found) = map.get(key) else {
-            let message = format!("the parameter `{}` is missing: expected {expected}", self.name(&at));
-            return ParamProblem { code: code::PARAM_MISSING, ..ParamProblem::new(at, message) };
-        };
-        let message = format!("expected {expected} for `{}`, found {}", self.name(&at), describe(found));
-        let problem = ParamProblem::new(at, message);
-        match found.as_str().and_then(|text| suggest::did_you_mean(text, choices.iter().copied())) {
-            Some(help) => problem.help(help),
-            None => problem,
-        }
-    }
-
-    /// Says which keys of a mapping none of its forms has, whichever it is meant to be.
-    fn in_no_form<'v>(
-        self,
-        map: &Map<String, Value>,
-        forms: impl Iterator<Item = &'v Value>,
-        path: &ParamPath,
-    ) -> Vec<ParamProblem> {
-        let forms: Vec<&Value> = forms.filter(|form| form.get("properties").is_some()).collect();
-        if !forms.iter().all(|form| is_closed(form)) {
-            return Vec::new();
-        }
-        let of_form = |form: &&Value| form.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
-        let properties: Map<String, Value> = forms.iter().flat_map(of_form).collect();
-        let wanted = forms.first().map(|form| required(form)).unwrap_or_default();
-        let is_absent =
-            |name: &&str| !map.contains_key(*name) && forms.iter().all(|form| required(form).contains(name));
-        let absent: Vec<&str> = wanted.into_iter().filter(is_absent).collect();
-        let unknown = map.keys().filter(|name| !properties.contains_key(*name));
-        unknown.map(|name| self.unknown(name, path, Some(&properties), &absent)).collect()
     }
 
     /// Follows `$ref` and a lone `allOf`.

@@ -1,5 +1,7 @@
 //! The names of the operations that are served, for rules that name one: a rule for another would never fire.
 
+use lake::sql::resolve::nearest;
+
 use super::Service;
 
 /// Athena's, as `Athena::call` has them.
@@ -134,11 +136,9 @@ impl Service {
             return None;
         }
         let named: Vec<&str> = services.iter().map(|service| service.signing_name()).collect();
-        let alike = services
-            .iter()
-            .flat_map(|service| service.operations())
-            .find(|known| known.eq_ignore_ascii_case(name))
-            .map_or_else(String::new, |known| format!(" (`{known}`?)"));
+        let known = || services.iter().flat_map(|service| service.operations()).copied();
+        let meant = known().find(|known| known.eq_ignore_ascii_case(name)).or_else(|| nearest(name, known()));
+        let alike = meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
         Some(format!(
             "expected an operation of {} that is served, found `{}`{alike}",
             named.join(", "),
@@ -174,7 +174,11 @@ mod tests {
         assert_eq!(Service::unknown_operation(&Service::SERVED, "PutObject"), None);
         assert_eq!(
             Service::unknown_operation(&[Service::S3], "putobject").unwrap(),
-            "expected an operation of s3 that is served, found `putobject` (`PutObject`?)"
+            "expected an operation of s3 that is served, found `putobject`; did you mean `PutObject`?"
+        );
+        assert_eq!(
+            Service::unknown_operation(&[Service::Glue], "GetPartitionss").unwrap(),
+            "expected an operation of glue that is served, found `GetPartitionss`; did you mean `GetPartitions`?"
         );
         assert_eq!(
             Service::unknown_operation(&Service::SERVED, "Nope").unwrap(),
