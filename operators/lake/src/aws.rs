@@ -4,6 +4,7 @@
 //! error of AWS means to a user. Storage (`storage::s3`), catalog (`catalog::glue`) and query engine use it.
 
 mod athena_settings;
+mod chain;
 pub(crate) mod clients;
 pub(crate) mod credentials;
 pub(crate) mod error;

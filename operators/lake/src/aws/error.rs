@@ -4,7 +4,9 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_glue::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_glue::operation::RequestId;
 use aws_smithy_types::error::ErrorMetadata;
+use aws_types::os_shim_internal::Env;
 
+use super::chain;
 use super::reach::Unreachable;
 use super::settings::AwsSettings;
 use crate::error::{Error, ErrorKind, Retryable};
@@ -181,6 +183,12 @@ pub(crate) fn answered(call: Call, code: &str, message: &str) -> Error {
             Retryable::No,
             Some("the credentials have expired: sign in again (`aws sso login`), or set new ones".to_owned()),
         ),
+        // A signature is of a region, and the right keys sign wrongly for another one.
+        Meaning::WrongKeys if message.contains("region") => (
+            ErrorKind::InvalidInput,
+            Retryable::No,
+            Some("set `region:` of the profile to the region of the service".to_owned()),
+        ),
         Meaning::WrongKeys => (
             ErrorKind::PermissionDenied,
             Retryable::No,
@@ -221,7 +229,10 @@ fn denied_action(message: &str) -> Option<&str> {
 
 /// Makes the error of credentials that were asked for before any call.
 pub(crate) fn of_credentials(error: &CredentialsError, settings: &AwsSettings) -> Error {
-    let made = with_credentials(error, "open the AWS lake");
+    let operation = "open the AWS lake";
+    let is_of_chain = settings.credentials_profile.is_none() && settings.keys.is_none();
+    let told = is_of_chain.then(|| chain::failed(error, &Env::real(), operation)).flatten();
+    let made = told.unwrap_or_else(|| with_credentials(error, operation));
     let made = match &settings.credentials_profile {
         Some(profile) => made.with("credentials profile", profile),
         None => made,
@@ -313,6 +324,16 @@ mod tests {
         let error = answered(CALL, "AccessDenied", "Access Denied.");
         assert_eq!(error.to_string(), "cannot read a table: Access Denied\n  code: AccessDenied");
         assert_eq!(error.help.unwrap(), "allow `glue:GetTable` to who suiro acts as");
+    }
+
+    #[test]
+    fn a_signature_for_another_region_is_no_wrong_key() {
+        let said = "the region `eu-west-1` of the signature is wrong: this endpoint is in `us-east-1`";
+        let error = answered(CALL, "InvalidSignatureException", said);
+        assert_eq!(error.kind, ErrorKind::InvalidInput);
+        assert_eq!(error.help.as_deref(), Some("set `region:` of the profile to the region of the service"));
+        let error = answered(CALL, "InvalidSignatureException", "The request signature does not match");
+        assert_eq!(error.kind, ErrorKind::PermissionDenied);
     }
 
     #[test]
