@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{RequestBuilder, StatusCode, Url};
 
 use super::page::{Page, PageColumn};
@@ -118,7 +118,14 @@ impl Client {
     pub(super) async fn post(&self, statement: &Statement) -> Result<Page> {
         let headers = self.headers(statement)?;
         let request = || self.http.post(self.statements.clone()).headers(headers.clone()).body(statement.text.clone());
-        self.answered(CONNECTING_TRIES, request).await
+        let answer = self.sent(CONNECTING_TRIES, request).await?;
+        match answer.status {
+            // There is no query yet that Trino could not know.
+            StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::METHOD_NOT_ALLOWED => {
+                Err(self.no_trino(&answer.status))
+            }
+            _ => self.page(&answer),
+        }
     }
 
     /// Asks for the answer at an address that an answer named.
@@ -127,7 +134,8 @@ impl Client {
     /// As [`Client::post`]; `NotFound` when Trino does not know the query any more.
     pub(super) async fn next(&self, address: &str) -> Result<Page> {
         let address = self.trusted(address)?;
-        self.answered(TRIES, || self.http.get(address.clone())).await
+        let answer = self.sent(TRIES, || self.http.get(address.clone())).await?;
+        self.page(&answer)
     }
 
     /// Says that the answers at an address are not wanted: Trino stops the query.
@@ -221,16 +229,26 @@ impl Client {
         Ok(url)
     }
 
-    async fn answered(&self, connecting: u32, request: impl Fn() -> RequestBuilder) -> Result<Page> {
-        let answer = self.sent(connecting, request).await?;
+    /// Reads an answer.
+    fn page(&self, answer: &Answer) -> Result<Page> {
         match answer.status {
-            StatusCode::OK => serde_json::from_slice(&answer.body).map_err(|error| {
-                let message = format!("what `{}` answers is not Trino's: {error}", self.settings.url);
-                Error::new(ErrorKind::External, OPERATION, message)
-                    .help("look at `url` of the profile: it is the address of a coordinator of Trino")
-            }),
-            _ => Err(self.refused(&answer)),
+            StatusCode::OK => serde_json::from_slice(&answer.body).map_err(|error| self.no_trino(&error)),
+            _ => Err(self.refused(answer)),
         }
+    }
+
+    /// Makes the error of somebody who is not Trino.
+    fn no_trino(&self, why: &dyn std::fmt::Display) -> Error {
+        let message = format!("what `{}` answers is not Trino's: {why}", self.settings.url);
+        Error::new(ErrorKind::External, OPERATION, message)
+            .help("look at `url` of the profile: it is the address of a coordinator of Trino")
+    }
+
+    /// Returns the `url` that an answer leads to, when it sends its client elsewhere.
+    fn elsewhere(&self, answer: &Answer) -> Option<String> {
+        let place = self.statements.join(answer.location.as_deref()?).ok()?;
+        let place = place.as_str();
+        Some(place.strip_suffix("v1/statement").unwrap_or(place).trim_end_matches('/').to_owned())
     }
 
     /// Sends a request until somebody answers who is not busy.
@@ -251,7 +269,10 @@ impl Client {
                     return Ok(answer);
                 }
                 Ok(answer) if tried >= TRIES => return Err(self.refused(&answer).retryable()),
-                Ok(_) => None,
+                Ok(answer) => {
+                    self.reach.tell(tried + 1, LONGEST_TRYING, &format!("it answers {}", answer.status));
+                    None
+                }
                 Err(error) => Some(error),
             };
             if let Some(error) = failed {
@@ -304,6 +325,14 @@ impl Client {
             StatusCode::NOT_FOUND | StatusCode::GONE => {
                 made(ErrorKind::NotFound, format!("Trino does not know the query (any more){said}"))
             }
+            _ if status.is_redirection() => match self.elsewhere(answer) {
+                Some(place) => {
+                    let message = format!("`{}` leads to `{place}` ({status})", self.settings.url);
+                    made(ErrorKind::External, message).help(format!("set `url: {place}` in the profile"))
+                }
+                None => made(ErrorKind::External, format!("Trino answered {status}{said}"))
+                    .help("look at `url` of the profile: it is the address of a coordinator of Trino"),
+            },
             _ => made(ErrorKind::External, format!("Trino answered {status}{said}")),
         }
     }
@@ -312,13 +341,16 @@ impl Client {
 /// What was answered.
 struct Answer {
     status: StatusCode,
+    /// Where it sends its client instead.
+    location: Option<String>,
     body: Bytes,
 }
 
 /// Sends a request, and waits for all of its answer.
 async fn answer(request: RequestBuilder) -> reqwest::Result<Answer> {
     let response = request.send().await?;
-    Ok(Answer { status: response.status(), body: response.bytes().await? })
+    let location = response.headers().get(LOCATION).and_then(|place| place.to_str().ok()).map(str::to_owned);
+    Ok(Answer { status: response.status(), location, body: response.bytes().await? })
 }
 
 /// Tells whether the same request may be let in later.
@@ -331,3 +363,6 @@ fn is_busy(status: StatusCode) -> bool {
             | StatusCode::GATEWAY_TIMEOUT
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::interval;
 use super::page::PageColumn;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::query::ResultColumn;
 use crate::query::typed::{TypedColumns, is_of_texts};
 use crate::sql::Type;
@@ -33,8 +33,14 @@ pub(super) fn columns_of(columns: &[PageColumn]) -> TypedColumns {
 /// Makes a batch of rows.
 ///
 /// # Errors
-/// `InvalidData` for a value that is none of its type.
+/// `InvalidData` for a value that is none of its type, and for a row that does not have them all.
 pub(super) fn batch(columns: &TypedColumns, rows: &[Vec<Value>]) -> Result<RecordBatch> {
+    let wanted = columns.columns.len();
+    if let Some(row) = rows.iter().find(|row| row.len() < wanted) {
+        let message =
+            format!("cannot read what Trino answers: expected rows of {wanted} values, found one of {}", row.len());
+        return Err(Error::new(ErrorKind::InvalidData, "read a result", message));
+    }
     columns.batch_of(rows.len(), |index, data_type| {
         let values: Vec<Option<&Value>> = rows.iter().map(|row| row.get(index).and_then(present)).collect();
         Reader { columns }.array(data_type, &values)
@@ -289,6 +295,13 @@ mod tests {
         }
         assert_eq!(batch(&typed("unknown"), &[vec![Value::Null]]).unwrap().num_rows(), 1);
         assert_eq!(batch(&columns_of(&[]), &[vec![], vec![]]).unwrap().num_rows(), 2);
+    }
+
+    #[test]
+    fn a_row_that_is_too_short_is_no_row() {
+        let columns = ["one", "two"].map(|name| PageColumn { name: name.to_owned(), data_type: "integer".to_owned() });
+        let error = batch(&columns_of(&columns), &[vec![json!(1), json!(2)], vec![json!(1)]]).unwrap_err();
+        assert_eq!(error.to_string(), "cannot read what Trino answers: expected rows of 2 values, found one of 1");
     }
 
     #[test]
