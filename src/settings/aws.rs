@@ -59,7 +59,11 @@ const KEYS: &[(&str, Reader)] = &[
                 "glue" => &mut endpoints.glue,
                 "athena" => &mut endpoints.athena,
                 "sts" => &mut endpoints.sts,
-                other => return Err(format!("one of `s3`, `glue`, `athena`, `sts`, found the key `{other}`")),
+                other => {
+                    let meant =
+                        did_you_mean(other, ENDPOINT_KEYS).map_or_else(String::new, |meant| format!(": {meant}"));
+                    return Err(format!("one of `s3`, `glue`, `athena`, `sts`, found the key `{other}`{meant}"));
+                }
             };
             *own = Some(address(value)?);
         }
@@ -181,6 +185,12 @@ fn without_expected(message: &str) -> String {
     message.strip_prefix("expected ").unwrap_or(message).to_owned()
 }
 
+/// The rest of a sentence that an error of the lake begins with `expected`, and what it says to do.
+pub(super) fn as_expected(error: lake::Error) -> String {
+    let help = error.help.map_or_else(String::new, |help| format!(": {help}"));
+    format!("{}{help}", without_expected(&error.message))
+}
+
 pub(super) fn text(node: &Node) -> Result<String, String> {
     node.as_str().filter(|text| !text.is_empty()).map(str::to_owned).ok_or_else(|| expected("a text", node))
 }
@@ -256,6 +266,9 @@ fn list(node: &Node) -> Result<&[Node], String> {
 pub(super) fn mapping(node: &Node) -> Result<&[(Key, Node)], String> {
     node.as_map().ok_or_else(|| expected("a mapping", node))
 }
+
+/// The keys of `endpoints`.
+const ENDPOINT_KEYS: [&str; 4] = ["s3", "glue", "athena", "sts"];
 
 /// The keys of a role in `roles`.
 const ROLE_KEYS: [&str; 3] = ["arn", "external_id", "session_name"];

@@ -314,6 +314,15 @@ mod tests {
             ("", vec![]),
             ("profiles:\n  local:\n", vec![]),
             (
+                "profiles:\n  t:\n    type: trino\n    url: http://u:p@host\n    user: me\n    catalog: lake\n    \
+                 session_properties: {a: 1, b c: d}\n    endpoints: {glu: http://h}\n",
+                vec![
+                    "4:10 E0208 expected for `url` an address of Trino without user and password: the user stands in `user`, the name of the variable with the password in `password_env` | ",
+                    "7:25 E0208 expected for `session_properties` a session property of letters, digits and `_`, perhaps behind `CATALOG.`, found `b c` | ",
+                    "8:16 E0208 expected for `endpoints` one of `s3`, `glue`, `athena`, `sts`, found the key `glu`: did you mean `glue`? | ",
+                ],
+            ),
+            (
                 "profiles:\n  local:\n    memory_limt: 2GiB\n  big: {lease: 5m, colour: red}\n",
                 vec![
                     "3:5 E0201 there is no setting `memory_limt` in a profile | did you mean `memory_limit`?",

@@ -36,7 +36,12 @@ pub(super) struct Written {
 
 /// The keys of a profile of Trino, besides those that it has as one on AWS; `docs/settings.md` lists them.
 const KEYS: &[(&str, Reader)] = &[
-    ("url", |node, written| aws::set(&mut written.url, aws::address(node))),
+    ("url", |node, written| {
+        let url = aws::address(node)?;
+        TrinoSettings::check_url(&url).map_err(aws::as_expected)?;
+        written.url = Some(url);
+        Ok(())
+    }),
     ("user", |node, written| aws::set(&mut written.user, aws::text(node))),
     ("password_env", |node, written| aws::set(&mut written.password_env, aws::text(node))),
     ("jwt_env", |node, written| aws::set(&mut written.jwt_env, aws::text(node))),
@@ -45,6 +50,7 @@ const KEYS: &[(&str, Reader)] = &[
     ("ca_file", |node, written| aws::set(&mut written.ca_file, aws::text(node).map(PathBuf::from))),
     ("session_properties", |node, written| {
         for (name, value) in aws::mapping(node)? {
+            TrinoSettings::check_property(&name.name).map_err(aws::as_expected)?;
             written.session_properties.insert(name.name.clone(), plain(value)?);
         }
         Ok(())

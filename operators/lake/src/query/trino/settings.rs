@@ -71,20 +71,7 @@ impl TrinoSettings {
     /// `InvalidInput` for an address that is none, a secret that would go over the network in the clear, or a session
     /// property that cannot be sent.
     pub fn check(&self) -> Result<()> {
-        let wrong = |message: String| Error::new(ErrorKind::InvalidInput, "read settings", message);
-        let url = reqwest::Url::parse(&self.url)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
-        let Some(url) = url else {
-            return Err(wrong(format!(
-                "expected an address of Trino such as `https://trino.example.com:8443`, found `{}`",
-                self.url.escape_debug()
-            )));
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("expected an address of Trino without user and password".to_owned())
-                .help("the user stands in `user`, the name of the variable with the password in `password_env`"));
-        }
+        let url = Self::check_url(&self.url)?;
         if self.login != TrinoLogin::Nothing && url.scheme() != "https" {
             return Err(wrong(format!(
                 "a password or token only goes over an encrypted connection: expected `https://…`, found `{}`",
@@ -94,20 +81,51 @@ impl TrinoSettings {
         if self.user.is_empty() {
             return Err(wrong("expected the name of a user of Trino, found an empty one".to_owned()));
         }
+        self.session_properties.keys().try_for_each(|name| Self::check_property(name))
+    }
+
+    /// Reads the address of a coordinator.
+    ///
+    /// # Errors
+    /// `InvalidInput` for one that is none, or that holds a user or a password; neither is repeated.
+    pub fn check_url(url: &str) -> Result<reqwest::Url> {
+        let found = reqwest::Url::parse(url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
+        let Some(found) = found else {
+            return Err(wrong(format!(
+                "expected an address of Trino such as `https://trino.example.com:8443`, found `{}`",
+                url.escape_debug()
+            )));
+        };
+        if !found.username().is_empty() || found.password().is_some() {
+            return Err(wrong("expected an address of Trino without user and password".to_owned())
+                .help("the user stands in `user`, the name of the variable with the password in `password_env`"));
+        }
+        Ok(found)
+    }
+
+    /// Checks that the name of a session property can be sent.
+    ///
+    /// # Errors
+    /// `InvalidInput` with the name.
+    pub fn check_property(name: &str) -> Result<()> {
         // `name=value,name=value` is how they are sent; values are escaped, names are not
         // (<https://trino.io/docs/476/develop/client-protocol.html>, `X-Trino-Session`).
-        let is_plain = |name: &str| {
-            !name.is_empty()
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
-        };
-        match self.session_properties.keys().find(|name| !is_plain(name)) {
-            Some(name) => Err(wrong(format!(
-                "expected a session property of letters, digits and `_`, perhaps behind `CATALOG.`, found `{}`",
-                name.escape_debug()
-            ))),
-            None => Ok(()),
+        let is_plain = !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
+        if is_plain {
+            return Ok(());
         }
+        Err(wrong(format!(
+            "expected a session property of letters, digits and `_`, perhaps behind `CATALOG.`, found `{}`",
+            name.escape_debug()
+        )))
     }
+}
+
+fn wrong(message: String) -> Error {
+    Error::new(ErrorKind::InvalidInput, "read settings", message)
 }
 
 #[cfg(test)]
