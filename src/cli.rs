@@ -275,10 +275,13 @@ pub(crate) enum Metrics {
         #[arg(long, value_name = "FILE", default_value = "tiers.yml")]
         tiers: PathBuf,
     },
-    /// Go on with what the server of a tier has left, after it threw keys away.
+    /// Go on with what the server of a tier has left, after it threw keys away, or without a tier that is gone for good.
     ///
     /// Until then nothing of the tier is read, moved or deleted. Bring the points again from where they came: of a stream with
     /// `start: trim_horizon` or a time, as `metrics.replay>` without it goes on behind what it has read.
+    ///
+    /// A store that the project has kept points in, and that the file of tiers names no more, keeps windows from being archived: what it
+    /// holds would be passed over. From here on it counts as empty.
     AcceptLoss {
         /// The tier.
         #[arg(value_name = "TIER")]

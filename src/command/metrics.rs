@@ -16,8 +16,8 @@ use lake::words::{bytes, figure};
 use metrics::config::Period;
 use metrics::stream::{KeptRecord, RejectedRecord};
 use metrics::{
-    Aggregate, Fault, Gap, GivenUp, Instead, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer, SeriesName, Step,
-    TierName, TimeRange, WindowStatus,
+    AcceptedLoss, Aggregate, Fault, Gap, GivenUp, Instead, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer,
+    SeriesName, Step, TierName, TimeRange, WindowStatus,
 };
 use operators::{Purpose, metrics_left_out, metrics_lives_on};
 use serde_json::json;
@@ -89,15 +89,21 @@ async fn catch_up(base: &Base, metrics: &Metrics) -> lake::Result<()> {
 async fn accept_loss(base: &Base, tier: &str, file: &Path) -> Result<(), Failure> {
     let tier = TierName::new(tier)?;
     let metrics = open(base, file).await?;
-    let were_lost = metrics.accept_loss(&tier).await?;
+    let loss = metrics.accept_loss(&tier).await?;
     if base.output.json {
-        base.output.json_line(&json!({"tier": tier.as_str(), "were_lost": were_lost}))?;
-    } else if were_lost {
-        base.output.line(&format!("`{tier}` is taken for whole again: bring the points that may be lost once more"))?;
-    } else {
-        base.output.line(&format!("nothing of `{tier}` was known to be lost"))?;
+        let were_lost = loss != AcceptedLoss::Nothing;
+        return Ok(base.output.json_line(&json!({"tier": tier.as_str(), "were_lost": were_lost}))?);
     }
-    Ok(())
+    let told = match loss {
+        AcceptedLoss::Points => {
+            format!("`{tier}` is taken for whole again: bring the points that may be lost once more")
+        }
+        AcceptedLoss::Store => {
+            format!("`{tier}` is no store of this project any more: bring the points that it may have held once more")
+        }
+        AcceptedLoss::Nothing => format!("nothing of `{tier}` was known to be lost"),
+    };
+    Ok(base.output.line(&told)?)
 }
 
 async fn read(base: &Base, command: &cli::MetricsRead) -> Result<(), Failure> {

@@ -56,7 +56,8 @@ impl Metrics {
     /// store.
     ///
     /// # Errors
-    /// Those of the ledger, the catalog and the store.
+    /// Those of the ledger, the catalog and the store; `InvalidInput` for another store than the last one, and where the project has a
+    /// store of the archive that is not among the tiers.
     pub async fn due_dumps(
         &self,
         from: &TierName,
@@ -64,21 +65,26 @@ impl Metrics {
         window: Option<TimeRange>,
         now: Timestamp,
     ) -> Result<Vec<Window>> {
-        let (archive, range) = self.archived_span(from, to, window)?;
+        let (archive, range) = self.archived_span(from, to, window).await?;
         self.discover(from, archive, &range).await?;
         self.known_dumps(from, to, window, now).await
     }
 
     /// Returns the archive of a store and a span in whole windows of it: all of time for none.
-    fn archived_span(&self, from: &TierName, to: &TierName, window: Option<TimeRange>) -> Result<(&Tier, TimeRange)> {
-        let (_, archive, unit) = self.raw_pair(from, to)?;
+    async fn archived_span(
+        &self,
+        from: &TierName,
+        to: &TierName,
+        window: Option<TimeRange>,
+    ) -> Result<(&Tier, TimeRange)> {
+        let (_, archive, unit) = self.whole_pair(from, to).await?;
         Ok((archive, window.map_or(TimeRange::ALL, |range| Window::widened(unit, &range))))
     }
 
     /// The same by what the ledger and the catalog know: no store is looked into, and nothing is noted.
     ///
     /// # Errors
-    /// Those of the ledger and the catalog.
+    /// Those of the ledger and the catalog; `InvalidInput` as [`Metrics::due_dumps`].
     pub async fn known_dumps(
         &self,
         from: &TierName,
@@ -86,7 +92,7 @@ impl Metrics {
         window: Option<TimeRange>,
         now: Timestamp,
     ) -> Result<Vec<Window>> {
-        let (archive, range) = self.archived_span(from, to, window)?;
+        let (archive, range) = self.archived_span(from, to, window).await?;
         let rows = self.ledger.rows(to, range).await?;
         let astray = self.astray(archive, &rows).await?;
         let dropped = self.ledger.dropped(to, range).await?;
@@ -148,7 +154,7 @@ impl Metrics {
     /// reads them back, and points the catalog to them. A dump of what was dumped already publishes nothing.
     ///
     /// # Errors
-    /// Those of the store, the storage, the catalog and the ledger; `Conflict` with the series under
+    /// Those of the store, the storage, the catalog and the ledger; `InvalidInput` as [`Metrics::due_dumps`]; `Conflict` with the series under
     /// [`crate::DuplicateRule::Error`]; `DataQuality` when the objects read back otherwise than they were written. The same
     /// call goes on. A window that points were written for, and of which no store holds any, is [`Outcome::Failed`], too, rather than
     /// archived empty; one that is archived and for which more were written since is told as [given up](WindowReport::given_up). Archived objects that are not what was written are written again when the store and what can be read of them
@@ -161,7 +167,7 @@ impl Metrics {
         options: &MakeOptions,
         now: Timestamp,
     ) -> Result<WindowReport> {
-        let (store_tier, archive, _) = self.raw_pair(from, to)?;
+        let (store_tier, archive, _) = self.whole_pair(from, to).await?;
         if !window.is_closed(self.tiers.lateness_ms, now.as_millisecond()) {
             let why = format!(
                 "points of the window are expected until {}",

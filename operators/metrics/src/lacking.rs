@@ -19,9 +19,9 @@ impl Metrics {
     /// yet.
     ///
     /// # Errors
-    /// Those of the ledger and the store.
+    /// Those of the ledger and the store; `InvalidInput` as [`Metrics::due_dumps`].
     pub async fn lacking_windows(&self, from: &TierName, to: &TierName) -> Result<Vec<Window>> {
-        let (_, archive, _) = self.raw_pair(from, to)?;
+        let (_, archive, _) = self.whole_pair(from, to).await?;
         let _moving = self.movers.wait().await?;
         let rows = self.ledger.rows(&archive.name, TimeRange::ALL).await?;
         let held: Vec<(Window, u64)> = rows.iter().filter_map(held).collect();

@@ -10,6 +10,17 @@ use crate::metrics::Metrics;
 use crate::store::PointStore;
 use crate::tiers::TierName;
 
+/// What somebody has taken for lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcceptedLoss {
+    /// Nothing was known to be lost.
+    Nothing,
+    /// Points that a store's server has thrown away.
+    Points,
+    /// A store that is not among the tiers any more, with all that it held.
+    Store,
+}
+
 impl Metrics {
     /// Begins to watch a server that was never seen.
     pub(crate) async fn watch(&self, tier: &TierName, store: &dyn PointStore) -> Result<()> {
@@ -44,15 +55,22 @@ impl Metrics {
         Err(Error::new(ErrorKind::ResourcesExhausted, "look whether a store is whole", message).help(help))
     }
 
-    /// Takes what a store's server has left for all that there is, after it threw keys away. Returns whether any were.
+    /// Takes what a store's server has left for all that there is, after it threw keys away; and nothing for all that a store has which
+    /// is not among the tiers any more.
     ///
     /// # Errors
-    /// Those of opening the store, and of the ledger; `InvalidInput` for a Parquet tier.
-    pub async fn accept_loss(&self, tier: &TierName) -> Result<bool> {
+    /// Those of opening the store, and of the ledger; `InvalidInput` for a Parquet tier; `NotFound` for a name that was never a store
+    /// of the archive.
+    pub async fn accept_loss(&self, tier: &TierName) -> Result<AcceptedLoss> {
+        if self.left_out_stores().await?.iter().any(|left_out| left_out == tier.as_str()) {
+            self.ledger.forget_store(tier).await?;
+            return Ok(AcceptedLoss::Store);
+        }
         let store = self.store_to_fill(tier).await?;
-        let Some(now) = store.thrown_away().await? else { return Ok(false) };
+        let Some(now) = store.thrown_away().await? else { return Ok(AcceptedLoss::Nothing) };
         let before = self.ledger.thrown_away(tier).await?;
         self.ledger.note_thrown_away(tier, &now).await?;
-        Ok(before.is_some_and(|before| now.since(&before).is_some()))
+        let is_less = before.is_some_and(|before| now.since(&before).is_some());
+        Ok(if is_less { AcceptedLoss::Points } else { AcceptedLoss::Nothing })
     }
 }

@@ -148,14 +148,21 @@ impl Metrics {
         join_all(tiers.map(|(number, tier)| async move { (number, tier, self.store(&tier.name).await) })).await
     }
 
-    /// Finds a store and the archive of its points.
+    /// Finds the last store and the archive of its points. What another one above the archive holds of a window would be passed over, and
+    /// nobody would look for it there any more.
     pub(crate) fn raw_pair(&self, from: &TierName, to: &TierName) -> Result<(&Tier, &Tier, PartitionUnit)> {
         let (store, archive) = (self.tiers.tier(from)?, self.tiers.tier(to)?);
         if !store.is_store() {
             return Err(invalid(format!("expected a store, found the Parquet tier `{from}`")));
         }
         match (self.tiers.archive(), archive.unit()) {
-            (Some(raw), Some(unit)) if raw.name == archive.name => Ok((store, archive, unit)),
+            (Some(raw), Some(unit)) if raw.name == archive.name => match self.tiers.stores().next_back() {
+                Some(last) if last.name != store.name => Err(invalid(format!(
+                    "`{}` stands between `{from}` and `{to}`: what it holds of a window would be passed over",
+                    last.name
+                ))),
+                _ => Ok((store, archive, unit)),
+            },
             (Some(raw), _) => {
                 Err(invalid(format!("expected the archive of `{from}`, which is `{}`, found `{to}`", raw.name)))
             }

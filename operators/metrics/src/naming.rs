@@ -148,7 +148,8 @@ impl Metrics {
     }
 }
 
-fn standing_of(tiers: &Tiers, tier: &Tier) -> Standing {
+/// Says what the name of a tier stands for in a file of tiers.
+pub(crate) fn standing_of(tiers: &Tiers, tier: &Tier) -> Standing {
     let of = if tier.is_store() { tiers.archive() } else { Some(tier) };
     let table = of.and_then(|tier| match &tier.kind {
         TierKind::Archive { table, .. } => Some(table.to_string()),

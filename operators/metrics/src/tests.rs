@@ -8,6 +8,7 @@ mod flow;
 mod instead;
 mod lacking;
 mod lag;
+mod left_out;
 mod loss;
 mod lost;
 mod model;

@@ -55,7 +55,7 @@ impl Metrics {
     /// expired, and due for its verification, until it holds or is written again.
     ///
     /// # Errors
-    /// Those of the stores, the storage, the catalog and the ledger: nothing could be said.
+    /// Those of the stores, the storage, the catalog and the ledger: nothing could be said. `InvalidInput` as [`Metrics::due_dumps`].
     pub async fn verify(
         &self,
         from: &TierName,
@@ -66,7 +66,7 @@ impl Metrics {
         if !self.tiers.tier(from)?.is_store() {
             return self.verify_rollup(from, to, window).await;
         }
-        let (_, archive, _) = self.raw_pair(from, to)?;
+        let (_, archive, _) = self.whole_pair(from, to).await?;
         let _moving = self.movers.wait().await?;
         let Settled { row: settled_row, astray } = self.look(archive, window, Form::Points).await?;
         let Some((row, standing)) = settled_row.as_ref().and_then(|row| Some((row, row.standing.as_ref()?))) else {

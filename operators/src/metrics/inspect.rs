@@ -56,9 +56,13 @@ pub(super) fn task(
                 problems.extend(expired_early(&config, params, tier));
             }
             (Work::Flush, [(_, from), _]) => problems.extend(flushed_late(&config, params, from)),
-            (Work::Verify, [(path, from), (_, to)]) => problems.extend(dumped_from_another((path, from), to, above())),
+            (Work::Verify, [(path, from), (_, to)]) => {
+                let other = dumped_from_another((path, from), to, above());
+                problems.extend(other.or_else(|| work.passes_over(&config, &borrowed)));
+            }
             (Work::Dump | Work::Rollup, [(_, from), (path, to)]) => {
-                problems.extend(second_writer(from, (path, to), above()));
+                let other = second_writer(from, (path, to), above());
+                problems.extend(other.or_else(|| work.passes_over(&config, &borrowed)));
                 problems.extend(same_writer(from, (path, to), params, surroundings.task(), above()));
                 if work == Work::Rollup {
                     problems.extend(behind_expiry(&config, params, from));

@@ -49,12 +49,32 @@ impl Work {
         problem.into_iter().collect()
     }
 
-    /// The same for a running task.
+    /// Says that a store stands between the two tiers of a dump or of its verification: what it holds of a window would be passed over.
+    pub(super) fn passes_over(self, config: &TiersConfig, named: &Named<'_>) -> Option<ParamProblem> {
+        let [(path, from), (_, to)] = named else { return None };
+        let stores = config.tiers.iter().filter(|(_, tier)| tier.as_parquet().is_none());
+        let last = stores.map(|(name, _)| name).last().filter(|last| *last != from && !is_parquet(config, from))?;
+        let help = match self {
+            Self::Dump => {
+                format!("points move down one store after the other: flush them into `{last}`, and dump that")
+            }
+            Self::Verify => format!("compare it with the store that it is dumped from: `[{last}, {to}]`"),
+            _ => return None,
+        };
+        let message =
+            format!("`{last}` stands between `{from}` and `{to}`: what it holds of a window would be passed over");
+        Some(ParamProblem::new(path.clone(), message).help(help))
+    }
+
+    /// Says both of a running task.
     ///
     /// # Errors
     /// What is wrong.
     pub(super) fn check(self, config: &TiersConfig, file: &str, named: &Named<'_>) -> Result<(), TaskError> {
-        let problems = self.problems(config, file, named);
+        let mut problems = self.problems(config, file, named);
+        if problems.is_empty() {
+            problems.extend(self.passes_over(config, named));
+        }
         if problems.is_empty() { Ok(()) } else { Err(TaskError::wrong_params(problems)) }
     }
 

@@ -46,6 +46,15 @@ impl Ledger {
         Ok(key.and_then(|key| unit_of(&key)))
     }
 
+    /// Forgets that a name stands for a store: from then on it stands for what is kept by it first.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub async fn forget_store(&self, tier: &TierName) -> Result<()> {
+        let forget = sqlx::query("DELETE FROM metric_name WHERE tier = ? AND kind = 'store'").bind(tier.as_str());
+        self.change(forget).await.map(drop)
+    }
+
     /// Notes what names of tiers stand for, in one step. Those that are noted stay, but for a table where none was known.
     ///
     /// # Errors

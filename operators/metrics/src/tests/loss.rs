@@ -76,7 +76,7 @@ async fn after_points_were_thrown_away_nothing_is_moved_read_or_deleted_until_th
     let keys = if gone == 1 { "1 key".to_owned() } else { format!("{gone} keys") };
     for refused in [
         metrics.flush(&hot, &warm, FlushRule::default(), now).await.unwrap_err(),
-        metrics.dump(&hot, &cold, day("2026-02-01"), &options(), now).await.unwrap_err(),
+        metrics.dump(&warm, &cold, day("2026-02-01"), &options(), now).await.unwrap_err(),
         metrics.read(&request, now).await.unwrap_err(),
     ] {
         assert_eq!(refused.kind, ErrorKind::ResourcesExhausted);
@@ -94,8 +94,8 @@ async fn after_points_were_thrown_away_nothing_is_moved_read_or_deleted_until_th
     assert_eq!(written.merged.added + written.merged.same, 30_000);
     assert!(written.not_flushed.unwrap().to_string().ends_with("nothing was moved or deleted\n  tier: hot"));
     assert_eq!(metrics.store_to_fill(&warm).await.unwrap().summaries(store::Selection::All).await.unwrap(), []);
-    assert!(metrics.accept_loss(&hot).await.unwrap());
-    assert!(!metrics.accept_loss(&hot).await.unwrap());
+    assert_eq!(metrics.accept_loss(&hot).await.unwrap(), AcceptedLoss::Points);
+    assert_eq!(metrics.accept_loss(&hot).await.unwrap(), AcceptedLoss::Nothing);
     // The lower tier is on the same server.
     assert!(metrics.flush(&hot, &warm, FlushRule::default(), now).await.is_ok());
     assert_eq!(stored(&metrics, "warm").await, 30_000);
