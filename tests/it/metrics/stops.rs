@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Output};
 
-use metrics::{Ledger, TierName, TimeRange};
+use metrics::{DuplicateRule, Ledger, TierName, TimeRange};
 use regex::Regex;
 
 use super::meanwhile::Meanwhile;
 use super::sampler::{Expected, Sampler, union};
-use super::{NEXT_RUN, RUN, example, written};
+use super::{NEXT_RUN, RUN, embedded_store, example, point, written};
 use crate::crash::{in_pairs, traced};
 use crate::support::{Outcome, Project, files_below, root};
 
@@ -125,15 +125,12 @@ fn with_points_of_somebody_else() -> Project {
         "timezone: UTC\n+late: {metrics.verify>: [warm, cold]}\n+dump: {metrics.dump>: warm, to: cold}\n\
          +verify: {metrics.verify>: [warm, cold]}\n+expire: {metrics.expire>: warm, older_than: 0d}\n",
     );
-    project.write("other.yml", "tiers:\n  warm: {store: embedded, step: 1m, keep: 60d}\n");
-    project.write(
-        "other.dig",
-        "+write:\n  metrics.write>: warm\n  tiers: other.yml\n  \
-         query: SELECT 'web-1.cpu' AS name, TIMESTAMP '2024-03-02 00:00:30' AS ts, 77.5 AS value\n",
-    );
-    for workflow in ["dump.dig", "other.dig"] {
-        project.succeed(&["run", workflow, "--session", "2024-03-10"]);
-    }
+    project.succeed(&["run", "dump.dig", "--session", "2024-03-10"]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let other = point("web-1.cpu", "2024-03-02T00:00:30Z", 77.5);
+        embedded_store(&project, "warm").await.write(&other, DuplicateRule::Last).await.unwrap();
+    });
     let file = "data/web-1.cpu.csv";
     let text = std::fs::read_to_string(project.path().join(file)).unwrap();
     project.write(file, format!("{text}2024-03-02 00:00:30,77.5\n"));
