@@ -11,7 +11,7 @@ mod opener;
 pub mod redis;
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -155,11 +155,30 @@ fn day_of(time_ms: i64) -> i64 {
     time_ms - time_ms.rem_euclid(DAY_MS)
 }
 
+/// The cause of the error of a second value, for whoever knows where that comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SecondValue {
+    /// The series.
+    pub name: SeriesName,
+    /// The time, and both values.
+    pub found: Contradiction,
+}
+
+impl fmt::Display for SecondValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Contradiction { time_ms, stands, written } = self.found;
+        let time =
+            Timestamp::from_millisecond(time_ms).map_or_else(|_| format!("{time_ms} ms"), |time| time.to_string());
+        write!(f, "expected one value of `{}` at {time}, found {written} where {stands} stands", self.name)
+    }
+}
+
+impl std::error::Error for SecondValue {}
+
 /// Makes the error of a second value of one time where the rule allows one.
 pub(crate) fn contradiction(name: &SeriesName, found: &Contradiction) -> Error {
-    let Contradiction { time_ms, stands, written } = found;
-    let time = Timestamp::from_millisecond(*time_ms).map_or_else(|_| format!("{time_ms} ms"), |time| time.to_string());
-    let message = format!("expected one value of `{name}` at {time}, found {written} where {stands} stands");
-    Error::new(ErrorKind::Conflict, "write points", message)
+    let second = SecondValue { name: name.clone(), found: *found };
+    Error::new(ErrorKind::Conflict, "write points", second.to_string())
+        .source(second)
         .help("the tiers say `duplicate: error`: `last` keeps the later one, `max` the larger")
 }

@@ -1,6 +1,7 @@
 //! `metrics.replay>`: points that were written once come again, from files or from a stream.
 
 mod stream;
+mod two_values;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,9 +14,8 @@ use engine::operator::{
 };
 use engine::params::Params as EngineParams;
 use lake::words::counted;
-use metrics::Merged;
-use metrics::SeriesName;
 use metrics::replay::csv::{self, Reader};
+use metrics::{DuplicateRule, Merged, SeriesName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -118,6 +118,10 @@ The same series, time and value any number of times is one point, so a replay ma
 time, or stand below a later one, are taken all the same and named as `file:line`; of two values of one time `duplicate` in the file \
 of tiers chooses. A line that cannot be read is an error of the input (exit code 2), with the first ten named.
 
+With `duplicate: error` all files are read before the first point is written: where a time has two values in one of them, nothing is \
+written, and the lines are named. So is the line of a value that a tier contradicts; what comes before it is written by then. Both are \
+errors of the input (exit code 2).
+
 Points are moved on to the next tier meanwhile when the tier's `flush` says so.
 
 Of a stream everything up to the time at which the task began is read, shard by shard; how far it is is stored after each piece, with \
@@ -185,6 +189,9 @@ A folder's `.csv` files are read, not those in folders below it; what else is th
                     csv::some(&others)
                 ));
             }
+            if opened.config.duplicate == DuplicateRule::Error {
+                two_values::refuse(context, &progress.files)?;
+            }
             return state::wait(&progress, Duration::ZERO);
         };
         if progress.next >= progress.files.len() {
@@ -240,18 +247,13 @@ impl Progress {
             Reader::open(&context.work_dir.join(&file.path), &shown).map_err(task_error).at_param("_command")?;
         let (mut rows, mut total, mut merged) = (Rows::default(), 0_u64, Merged::default());
         while let Some(read) = reader.next_rows(BATCH_ROWS).map_err(task_error).at_param("_command")? {
-            if context.cancellation.is_cancelled() {
-                return Err(task_error(lake::Error::new(
-                    lake::ErrorKind::Canceled,
-                    "replay",
-                    "the replay was cancelled",
-                )));
-            }
+            refuse_cancelled(context)?;
             total += output::number(read.len());
             rows.add(&name, &read);
             let (batch, repeated) = rows.take(rule).map_err(task_error)?;
             merged += repeated;
-            merged += opened.write(context, &to, &batch).await?;
+            let written = opened.write(context, &to, &batch).await;
+            merged += written.map_err(|error| two_values::at_line(error, context, file, &name))?;
             context.host.progress(TaskProgress { rows: self.rows + total, bytes: self.bytes, bytes_total: None });
         }
         if reader.is_out_of_order() {
@@ -302,4 +304,13 @@ impl Progress {
         }
         .done()
     }
+}
+
+/// Ends a replay that somebody has cancelled.
+fn refuse_cancelled(context: &TaskContext) -> Result<(), TaskError> {
+    if context.cancellation.is_cancelled() {
+        let error = lake::Error::new(lake::ErrorKind::Canceled, "replay", "the replay was cancelled");
+        return Err(task_error(error));
+    }
+    Ok(())
 }

@@ -194,22 +194,23 @@ fn a_second_value_is_an_error_where_the_tiers_say_so_and_the_first_one_stays() {
     let file = |value: u32| format!("timestamp,value\n2024-03-01 00:00:00,{value}\n");
     assert_eq!(replay(&project, &file(1), 1).exit, Some(0));
     let refused = replay(&project, &file(2), 2);
-    assert_eq!(refused.exit, Some(1), "{refused}");
-    let stands = "  expected one value of `x` at [MOMENT], found 2 where 1 stands\n";
+    assert_eq!(refused.exit, Some(2), "{refused}");
+    let stands = "  one/x.csv:2: expected one value of `x` at [MOMENT], found 2 where 1 stands\n";
     assert!(refused.stderr.contains(&format!("{stands}    tier: warm\n")), "{refused}");
     assert_eq!(read(&project), BTreeMap::from([("1.0".to_owned(), "warm".to_owned())]));
     // The same value is none.
     assert_eq!(replay(&project, &file(1), 3).exit, Some(0));
     // Twice in one file.
     let refused = replay(&project, "timestamp,value\n2024-03-01 00:01:00,5\n2024-03-01 00:01:00,6\n", 4);
-    assert_eq!(refused.exit, Some(1), "{refused}");
-    assert!(refused.stderr.contains("  expected one value of `x` for [MOMENT], found 5 and 6\n"), "{refused}");
+    assert_eq!(refused.exit, Some(2), "{refused}");
+    let twice = "  one/x.csv:3: 1 row repeats the time [MOMENT] of line 2, 1 with another value\n";
+    assert!(refused.stderr.contains(twice), "{refused}");
     // And when the first one is archived: the archive is not changed, and readers see the first.
     let way = WORKFLOW.lines().filter(|line| !line.contains("metrics.write")).collect::<Vec<_>>().join("\n");
     project.write("way.dig", way);
     project.succeed(&["run", "way.dig", "--session", "2024-04-10"]);
     let refused = replay(&project, &file(2), 11);
-    assert_eq!(refused.exit, Some(1), "{refused}");
+    assert_eq!(refused.exit, Some(2), "{refused}");
     assert!(refused.stderr.contains(&format!("{stands}    tier: cold\n")), "{refused}");
     project.succeed(&["run", "way.dig", "--session", "2024-04-12"]);
     assert_eq!(read(&project), BTreeMap::from([("1.0".to_owned(), "cold".to_owned())]));

@@ -38,6 +38,12 @@ pub enum Disorder {
 }
 
 impl Place {
+    /// Tells whether a time has two values here.
+    #[must_use]
+    pub fn has_two_values(&self) -> bool {
+        matches!(self.what, Disorder::Repeats { changed, .. } if changed > 0)
+    }
+
     /// Says what stands there, and what becomes of it by a rule; the file stands before it.
     #[must_use]
     pub fn tell(&self, rule: DuplicateRule) -> String {
