@@ -264,17 +264,9 @@ pub(crate) enum Metrics {
     /// Read a series from all tiers at once; each piece of time is named with the tier that it comes from.
     Read(MetricsRead),
     /// Show the windows of the tiers: points, series, bytes, and how far each is.
-    Status {
-        /// The file of the tiers.
-        #[arg(long, value_name = "FILE", default_value = "tiers.yml")]
-        tiers: PathBuf,
-    },
+    Status(TiersArgs),
     /// Show the records of streams that held no points, and that `metrics.replay>` with `max_rejected` has passed over.
-    Rejected {
-        /// The file of the tiers.
-        #[arg(long, value_name = "FILE", default_value = "tiers.yml")]
-        tiers: PathBuf,
-    },
+    Rejected(TiersArgs),
     /// Go on with what the server of a tier has left, after it threw keys away, or without a tier that is gone for good.
     ///
     /// Until then nothing of the tier is read, moved or deleted. Bring the points again from where they came: of a stream with
@@ -286,10 +278,20 @@ pub(crate) enum Metrics {
         /// The tier.
         #[arg(value_name = "TIER")]
         tier: String,
-        /// The file of the tiers.
-        #[arg(long, value_name = "FILE", default_value = "tiers.yml")]
-        tiers: PathBuf,
+        #[command(flatten)]
+        tiers: TiersArgs,
     },
+}
+
+/// Which tiers.
+#[derive(Debug, Args)]
+pub(crate) struct TiersArgs {
+    /// The file of the tiers.
+    #[arg(long = "tiers", value_name = "FILE", default_value = "tiers.yml")]
+    pub(crate) file: PathBuf,
+    /// Set a parameter for `${…}` in the file of the tiers, as `suiro run` does. Repeatable.
+    #[arg(short = 'p', long = "param", value_name = "KEY=VALUE")]
+    pub(crate) params: Vec<String>,
 }
 
 /// `suiro metrics read`.
@@ -297,9 +299,8 @@ pub(crate) enum Metrics {
 #[command(after_help = "An example:\n\n  \
     suiro metrics read --tiers tiers.yml --name web-1.cpu --from 2024-03-01 --to 2024-03-04 --step 1h")]
 pub(crate) struct MetricsRead {
-    /// The file of the tiers.
-    #[arg(long, value_name = "FILE", default_value = "tiers.yml")]
-    pub(crate) tiers: PathBuf,
+    #[command(flatten)]
+    pub(crate) tiers: TiersArgs,
     /// The series.
     #[arg(long, value_name = "SERIES")]
     pub(crate) name: String,

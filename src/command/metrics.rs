@@ -4,12 +4,11 @@ pub(super) mod astray;
 mod plot;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 
 use engine::diagnostic::code;
 use engine::operator::TaskError;
 use engine::params::template::TemplateSettings;
-use engine::params::{Params, scope};
+use engine::params::{Params, command_line, scope};
 use engine::time::{Clock as _, SystemClock};
 use jiff::Timestamp;
 use lake::words::{bytes, figure};
@@ -43,22 +42,35 @@ const WIDTH: usize = 100;
 pub(crate) async fn run(base: &Base, command: &cli::Metrics) -> Result<(), Failure> {
     match command {
         cli::Metrics::Read(command) => Box::pin(read(base, command)).await,
-        cli::Metrics::Status { tiers } => Box::pin(status(base, tiers)).await,
-        cli::Metrics::Rejected { tiers } => Box::pin(rejected(base, tiers)).await,
+        cli::Metrics::Status(tiers) => Box::pin(status(base, tiers)).await,
+        cli::Metrics::Rejected(tiers) => Box::pin(rejected(base, tiers)).await,
         cli::Metrics::AcceptLoss { tier, tiers } => Box::pin(accept_loss(base, tier, tiers)).await,
     }
 }
 
-/// Opens the tiers of a file.
-async fn open(base: &Base, file: &Path) -> Result<Metrics, Failure> {
+/// Opens the tiers of a file, in which `-p` gives `${…}` their values.
+async fn open(base: &Base, cli::TiersArgs { file, params }: &cli::TiersArgs) -> Result<Metrics, Failure> {
+    let params =
+        command_line::parse(params).map_err(|error| Failure::of_code(code::PARAM_ARGUMENT, error.to_string()))?;
     let text = std::fs::read_to_string(file).map_err(|error| {
         let message = format!("cannot read the file of tiers `{}`: {error}", file.display());
         Failure::of_code(code::UNREADABLE_FILE, message).help("say which one: `--tiers FILE`")
     })?;
     let templates = TemplateSettings { zone: jiff::tz::TimeZone::UTC, now: Timestamp::UNIX_EPOCH, seed: 0 };
-    let values = scope::Scope::new().task("metrics", &Params::new(), &Params::new(), templates);
-    let mut evaluate = |text: &str| values.render_text(text).map_err(|error| TaskError::from(*error));
-    let config = operators::read_tiers_config(&file.to_string_lossy(), &text, &mut evaluate)?;
+    let mut scope = scope::Scope::new();
+    scope.push(scope::Layer::command_line(params));
+    let values = scope.task("metrics", &Params::new(), &Params::new(), templates);
+    let mut is_wrong = false;
+    let mut evaluate = |text: &str| {
+        let rendered = values.render_text(text);
+        is_wrong |= rendered.is_err();
+        rendered.map_err(|error| TaskError::from(*error))
+    };
+    let config = operators::read_tiers_config(&file.to_string_lossy(), &text, &mut evaluate).map_err(|error| {
+        let failure = Failure::from(error);
+        // What stands in `_export` of a workflow is not known here.
+        if is_wrong { failure.help("`-p NAME=VALUE` says what a workflow gives to the file of tiers") } else { failure }
+    })?;
     let settings = base.settings(Some(file))?;
     let Some(lake) = base.existing_lake(&settings, Purpose::Work).await? else {
         if metrics::were_kept_in(&settings.state_dir) {
@@ -86,9 +98,9 @@ async fn catch_up(base: &Base, metrics: &Metrics) -> lake::Result<()> {
 }
 
 /// Goes on with what a server has left.
-async fn accept_loss(base: &Base, tier: &str, file: &Path) -> Result<(), Failure> {
+async fn accept_loss(base: &Base, tier: &str, tiers: &cli::TiersArgs) -> Result<(), Failure> {
     let tier = TierName::new(tier)?;
-    let metrics = open(base, file).await?;
+    let metrics = open(base, tiers).await?;
     let loss = metrics.accept_loss(&tier).await?;
     if base.output.json {
         let were_lost = loss != AcceptedLoss::Nothing;
@@ -324,8 +336,8 @@ fn tell(base: &Base, name: &str, answer: &ReadAnswer, series: &SeriesAnswer) {
     }
 }
 
-async fn status(base: &Base, file: &Path) -> Result<(), Failure> {
-    let metrics = open(base, file).await?;
+async fn status(base: &Base, tiers: &cli::TiersArgs) -> Result<(), Failure> {
+    let metrics = open(base, tiers).await?;
     catch_up(base, &metrics).await?;
     let windows = metrics.status(SystemClock.now()).await?;
     if windows.is_empty() && !base.output.json {
@@ -375,8 +387,8 @@ async fn status(base: &Base, file: &Path) -> Result<(), Failure> {
 }
 
 /// Shows the records that were kept apart.
-async fn rejected(base: &Base, file: &Path) -> Result<(), Failure> {
-    let kept = open(base, file).await?.rejected_records().await?;
+async fn rejected(base: &Base, tiers: &cli::TiersArgs) -> Result<(), Failure> {
+    let kept = open(base, tiers).await?.rejected_records().await?;
     if base.output.json {
         for KeptRecord { stream, tier, record } in &kept {
             base.output.json_line(&json!({
