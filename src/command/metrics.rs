@@ -5,7 +5,7 @@ mod plot;
 
 use std::io::{self, IsTerminal, Write};
 
-use engine::diagnostic::code;
+use engine::diagnostic::{code, suggest};
 use engine::operator::TaskError;
 use engine::params::template::TemplateSettings;
 use engine::params::{Params, command_line, scope};
@@ -101,7 +101,12 @@ async fn catch_up(base: &Base, metrics: &Metrics) -> lake::Result<()> {
 async fn accept_loss(base: &Base, tier: &str, tiers: &cli::TiersArgs) -> Result<(), Failure> {
     let tier = TierName::new(tier)?;
     let metrics = open(base, tiers).await?;
-    let loss = metrics.accept_loss(&tier).await?;
+    let loss = metrics.accept_loss(&tier).await.map_err(|error| {
+        let known = metrics.tiers().all().iter().map(|tier| tier.name.as_str());
+        let meant = suggest::did_you_mean(tier.as_str(), known).filter(|_| error.kind == lake::ErrorKind::NotFound);
+        let failure = Failure::from(error);
+        meant.into_iter().fold(failure, Failure::help)
+    })?;
     if base.output.json {
         let were_lost = loss != AcceptedLoss::Nothing;
         return Ok(base.output.json_line(&json!({"tier": tier.as_str(), "were_lost": were_lost}))?);

@@ -1,5 +1,6 @@
 //! `metrics.replay>`: points that were written once come again, from files or from a stream.
 
+mod source;
 mod stream;
 mod two_values;
 
@@ -149,6 +150,7 @@ A folder's `.csv` files are read, not those in folders below it; what else is th
         let wrong = start.and_then(|start| stream::read_start(&start).err());
         problems.extend(wrong.map(|message| ParamProblem::new("start".into(), message)));
         let command = params.get("_command").and_then(Value::as_str).and_then(constant);
+        problems.extend(command.as_deref().and_then(source::problem));
         let is_of_files = command.is_some_and(|command| !command.starts_with(STREAM));
         if is_of_files && params.get("max_rejected").is_some_and(|value| !value.is_null()) {
             let message = "`max_rejected` belongs to a stream: a line of a file that cannot be read is an error";
@@ -160,11 +162,14 @@ A folder's `.csv` files are read, not those in folders below it; what else is th
 
     async fn run(&self, context: &TaskContext, params: Params) -> Result<TaskOutcome, TaskError> {
         let opened = self.door.open(context, &params.tiers, Work::Write, &[("to", &params.to)]).await?;
+        if let Some(problem) = source::problem(&params.command) {
+            return Err(TaskError::wrong_params(vec![problem]));
+        }
         if let Some(stream) = params.command.strip_prefix(STREAM) {
             return stream::replay(context, &opened, &params, stream).await;
         }
         let Some(mut progress) = state::read::<Progress>(context)? else {
-            let (progress, others) = Progress::begin(&context.work_dir, &params.command).at_param("_command")?;
+            let (progress, others) = Progress::begin(&context.work_dir, &params.command)?;
             let bytes: u64 = progress.files.iter().map(|file| file.bytes).sum();
             context.host.log(&format!(
                 "replaying {} with {} into `{}`",
@@ -210,7 +215,7 @@ A folder's `.csv` files are read, not those in folders below it; what else is th
 impl Progress {
     /// Lists the files; the names of what else is there come second.
     fn begin(work_dir: &Path, folder: &str) -> Result<(Self, Vec<String>), TaskError> {
-        let listed = csv::list(&work_dir.join(folder)).map_err(task_error)?;
+        let listed = source::list(work_dir, folder)?;
         let files = listed.files.into_iter().map(|file| {
             let bytes = std::fs::metadata(&file.path).map_or(0, |found| found.len());
             let path = Path::new(folder);

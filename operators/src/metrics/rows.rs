@@ -259,7 +259,17 @@ fn as_type(column: &ArrayRef, name: &str, wanted: &DataType) -> Result<ArrayRef>
             _ => "a timestamp without a zone",
         };
         let message = format!("expected {expected} as `{name}`, found {}", word(found));
-        Error::new(ErrorKind::SchemaMismatch, "read points", message)
+        let error = Error::new(ErrorKind::SchemaMismatch, "read points", message);
+        match (wanted, word(found).as_str()) {
+            (DataType::Timestamp(..), "timestamp with time zone") => {
+                error.help(format!("take it in UTC in the SELECT: `CAST({name} AT TIME ZONE 'UTC' AS timestamp)`"))
+            }
+            (DataType::Timestamp(..), "bigint" | "integer") => error.help(format!(
+                "make a time of it in the SELECT; of milliseconds since 1970: `CAST(from_unixtime({name} / 1e3) AT TIME ZONE 'UTC' AS \
+                 timestamp)`"
+            )),
+            _ => error,
+        }
     };
     if !fits {
         return Err(refused());

@@ -39,7 +39,7 @@ pub struct SeriesFiles {
     pub files: Vec<SeriesFile>,
     /// How many `.csv` files are left out, as their names begin with `.` or `_`.
     pub hidden: u64,
-    /// The names of what else is there, in their order: other files, and folders.
+    /// The names of what else is there, in their order: other files, and folders, with a slash behind.
     pub others: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ pub fn list(path: &Path) -> Result<SeriesFiles> {
                     paths.push(path);
                 }
             } else if !is_hidden {
-                others.push(name);
+                others.push(if path.is_dir() { format!("{name}/") } else { name });
             }
         }
         paths.sort();

@@ -151,16 +151,16 @@ fn lines_that_cannot_be_read_are_named() {
 fn what_else_is_in_a_folder_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let make = |name: &str| std::fs::write(folder.path().join(name), "timestamp,value\n").unwrap();
-    std::fs::create_dir(folder.path().join("more")).unwrap();
+    std::fs::create_dir(folder.path().join("more.csv")).unwrap();
     for name in ["b.csv.gz", "_hidden.csv", ".DS_Store"] {
         make(name);
     }
     let error = list(folder.path()).unwrap_err();
-    assert!(error.message.ends_with("which are left out; there is `b.csv.gz`, `more`"), "{error}");
+    assert!(error.message.ends_with("which are left out; there is `b.csv.gz`, `more.csv/`"), "{error}");
     make("a.CSV");
     let listed = list(folder.path()).unwrap();
     assert_eq!(listed.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["a"]);
-    assert_eq!((listed.hidden, listed.others), (1, vec!["b.csv.gz".to_owned(), "more".to_owned()]));
+    assert_eq!((listed.hidden, listed.others), (1, vec!["b.csv.gz".to_owned(), "more.csv/".to_owned()]));
     make("a.csv");
     let error = list(folder.path()).unwrap_err();
     assert!(error.message.ends_with("/a.csv` would be one series, `a`"), "{error}");
