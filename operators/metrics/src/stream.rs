@@ -38,6 +38,22 @@ pub struct StreamPosition {
     pub shards: BTreeMap<String, ShardPosition>,
 }
 
+impl StreamPosition {
+    /// Takes the place of an earlier reading of the same stream for each shard of which nothing was read in this one.
+    pub fn keep_unread(&mut self, before: &Self) {
+        if self.made_ms.is_some() && self.made_ms != before.made_ms {
+            return;
+        }
+        self.made_ms = before.made_ms;
+        for (shard, before) in &before.shards {
+            let is_newer = self.shards.get(shard).is_some_and(|here| here.last.is_some() || before.last.is_none());
+            if !is_newer {
+                self.shards.insert(shard.clone(), before.clone());
+            }
+        }
+    }
+}
+
 /// What was read of a shard: everything from `first` to `last`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardPosition {
@@ -140,4 +156,31 @@ pub trait ReplayStream: Debug + Send + Sync + 'static {
     /// `InvalidData` for a record that holds no points, and for a gap: records between the position and what the stream still
     /// has are gone. `NotFound`, `PermissionDenied`, `External`.
     async fn next(&self, position: &StreamPosition) -> Result<StreamPiece>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position(made_ms: Option<i64>, shards: &[(&str, Option<&str>)]) -> StreamPosition {
+        let of = |(shard, last): &(&str, Option<&str>)| {
+            ((*shard).to_owned(), ShardPosition { last: last.map(str::to_owned), ..ShardPosition::default() })
+        };
+        StreamPosition { made_ms, shards: shards.iter().map(of).collect() }
+    }
+
+    #[test]
+    fn what_was_not_read_again_is_where_it_was() {
+        let before = position(Some(1), &[("0", Some("7")), ("1", Some("8")), ("2", None)]);
+        let mut now = position(Some(1), &[("0", None), ("1", Some("9"))]);
+        now.keep_unread(&before);
+        assert_eq!(now, position(Some(1), &[("0", Some("7")), ("1", Some("9")), ("2", None)]));
+        // Another stream of the same name has nothing of it.
+        let mut other = position(Some(2), &[("0", None)]);
+        other.keep_unread(&before);
+        assert_eq!(other, position(Some(2), &[("0", None)]));
+        let mut nothing = position(Some(1), &[("0", None)]);
+        nothing.keep_unread(&position(None, &[]));
+        assert_eq!(nothing, position(Some(1), &[("0", None)]));
+    }
 }

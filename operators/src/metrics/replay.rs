@@ -147,8 +147,7 @@ A folder's `.csv` files are read, not those in folders below it; what else is th
     fn inspect(&self, params: &EngineParams, surroundings: &Surroundings<'_>) -> Vec<ParamProblem> {
         let mut problems = inspect::task(Some(Work::Write), &["to"], params, surroundings);
         let start = params.get("start").and_then(Value::as_str).and_then(constant);
-        let wrong = start.and_then(|start| stream::read_start(&start).err());
-        problems.extend(wrong.map(|message| ParamProblem::new("start".into(), message)));
+        problems.extend(start.and_then(|start| stream::read_start(&start).err()));
         let command = params.get("_command").and_then(Value::as_str).and_then(constant);
         problems.extend(command.as_deref().and_then(source::problem));
         let is_of_files = command.is_some_and(|command| !command.starts_with(STREAM));

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::operator::{TaskContext, TaskError, TaskOutcome, TaskProgress, TaskReport, TaskResult};
+use engine::diagnostic::suggest;
+use engine::operator::{ParamProblem, TaskContext, TaskError, TaskOutcome, TaskProgress, TaskReport, TaskResult};
 use jiff::Timestamp;
 use metrics::replay::csv::parse_time;
 use metrics::stream::{KinesisSettings, KinesisStream, RejectedRecord, StreamPosition, StreamStart};
@@ -49,7 +50,7 @@ pub(super) async fn replay(
     stream: &str,
 ) -> Result<TaskOutcome, TaskError> {
     let start = match &params.start {
-        Some(text) => read_start(text).map_err(|message| wrong("start", message))?,
+        Some(text) => read_start(text).map_err(|problem| TaskError::wrong_params(vec![problem]))?,
         None => StreamStart::TrimHorizon,
     };
     let (to, aws) = (tier(&params.to)?, aws(&opened.lake, params.region.as_ref()));
@@ -57,6 +58,12 @@ pub(super) async fn replay(
     let begun = state::read::<Progress>(context)?.filter(|progress| progress.start == params.start);
     let Some(mut progress) = begun else {
         let until_ms = context.clock.now().as_millisecond();
+        if let (StreamStart::At(at), Some(text)) = (start, &params.start)
+            && at.as_millisecond() > until_ms
+        {
+            let found = text.escape_debug();
+            return Err(wrong("start", format!("expected a time that has come for `start`, found `{found}`")));
+        }
         context.host.log(&format!("replaying the stream `{stream}` into `{}`", params.to));
         let position = match &params.start {
             Some(_) => StreamPosition::default(),
@@ -88,7 +95,12 @@ pub(super) async fn replay(
         progress.reject(context, stream, params.max_rejected, &piece.rejected)?;
         progress.write(context, opened, &params.to, &piece.points).await?;
         progress.position = piece.position;
-        let note = opened.metrics.note_stream_position(&noted_as, &to, &progress.position, &piece.rejected);
+        let mut position = progress.position.clone();
+        if params.start.is_some() {
+            // A start behind what was read before must not lead the next replay back to the oldest record.
+            position.keep_unread(&opened.metrics.stream_position(&noted_as, &to).await.map_err(task_error)?);
+        }
+        let note = opened.metrics.note_stream_position(&noted_as, &to, &position, &piece.rejected);
         note.await.map_err(task_error)?;
         if piece.is_end {
             return Ok(progress.done());
@@ -103,17 +115,22 @@ pub(super) async fn replay(
 /// Reads where a stream begins.
 ///
 /// # Errors
-/// What is wrong with it, for people.
-pub(super) fn read_start(text: &str) -> Result<StreamStart, String> {
+/// What is wrong with it.
+pub(super) fn read_start(text: &str) -> Result<StreamStart, ParamProblem> {
     if text.eq_ignore_ascii_case(TRIM_HORIZON) {
         return Ok(StreamStart::TrimHorizon);
     }
     let time = parse_time(text).and_then(|time_ms| Timestamp::from_millisecond(time_ms).ok());
     time.map(StreamStart::At).ok_or_else(|| {
-        format!(
+        let message = format!(
             "expected `trim_horizon` or a time such as `2024-03-01 05:00:00` for `start`, found `{}`",
             text.escape_debug()
-        )
+        );
+        let problem = ParamProblem::new("start".into(), message);
+        match suggest::did_you_mean(text, [TRIM_HORIZON]) {
+            Some(help) => problem.help(help),
+            None => problem,
+        }
     })
 }
 
