@@ -13,6 +13,7 @@ use engine::time::{Clock as _, SystemClock};
 use jiff::Timestamp;
 use lake::words::{bytes, figure};
 use metrics::config::Period;
+use metrics::point::value_text;
 use metrics::stream::{KeptRecord, RejectedRecord};
 use metrics::{
     AcceptedLoss, Aggregate, Fault, Gap, GivenUp, Instead, Metrics, OnGap, ReadAnswer, ReadRequest, SeriesAnswer,
@@ -237,13 +238,13 @@ fn print(
         MetricsFormat::Csv => {
             writeln!(out, "timestamp,value,tier")?;
             for row in &series.rows {
-                writeln!(out, "{},{},{}", moment(row.time_ms), row.value, tier(row.tier))?;
+                writeln!(out, "{},{},{}", moment(row.time_ms), value_text(row.value), tier(row.tier))?;
             }
         }
         MetricsFormat::Json => {
             for row in &series.rows {
                 // What JSON has no number for is a text.
-                let value = if row.value.is_finite() { json!(row.value) } else { json!(row.value.to_string()) };
+                let value = if row.value.is_finite() { json!(row.value) } else { json!(value_text(row.value)) };
                 let row = json!({"timestamp": moment(row.time_ms), "value": value, "tier": tier(row.tier)});
                 json_line(&mut out, &row)?;
             }
@@ -268,7 +269,7 @@ fn print(
         MetricsFormat::Table => {
             let mut rows = table(&["timestamp", "value", "tier"]);
             for row in series.rows.iter().take(TABLE_ROWS) {
-                rows.add_row(vec![moment(row.time_ms), row.value.to_string(), tier(row.tier).to_owned()]);
+                rows.add_row(vec![moment(row.time_ms), value_text(row.value), tier(row.tier).to_owned()]);
             }
             right(&mut rows, &[1]);
             writeln!(out, "{}", text(&rows, stdout_width()))?;

@@ -93,10 +93,13 @@ impl Error {
         self
     }
 
-    /// Says on what.
+    /// Says on what; what stands there already is not said twice.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
-        self.context.push((key, value.into()));
+        let on = (key, value.into());
+        if !self.context.contains(&on) {
+            self.context.push(on);
+        }
         self
     }
 

@@ -72,6 +72,15 @@ pub fn canonical(value: f64) -> f64 {
     }
 }
 
+/// Writes a value as SQL and JSON texts have it: `Infinity` in full.
+pub fn value_text(value: f64) -> String {
+    match (value.is_infinite(), value.is_sign_negative()) {
+        (false, _) => value.to_string(),
+        (true, false) => "Infinity".to_owned(),
+        (true, true) => "-Infinity".to_owned(),
+    }
+}
+
 /// Tells whether two canonical values are the same, "not a number" included.
 pub fn same_value(left: f64, right: f64) -> bool {
     left.to_bits() == right.to_bits()

@@ -12,6 +12,7 @@ use engine::operator::{
 use engine::params::Params as EngineParams;
 use lake::words::counted;
 use metrics::config::Period;
+use metrics::point::value_text;
 use metrics::{
     Aggregate, Gap, GivenUp, Instead, LeftOut, OnGap, ReadAnswer, ReadRequest, SeriesName, Step, TierName, TimeRange,
 };
@@ -342,7 +343,7 @@ async fn write(context: &TaskContext, to: &str, answer: &ReadAnswer) -> Result<(
     let mut text = String::from("timestamp,value,tier\n");
     for row in answer.series.iter().flat_map(|series| &series.rows) {
         let tier = answer.tiers.get(row.tier).map_or("", |tier| tier.as_str());
-        let _infallible = writeln!(text, "{},{},{tier}", moment(row.time_ms), row.value);
+        let _infallible = writeln!(text, "{},{},{tier}", moment(row.time_ms), value_text(row.value));
     }
     let file = context.work_dir.join(to);
     if file.parent().is_some_and(|folder| leads_out(&context.project_dir, folder)) {

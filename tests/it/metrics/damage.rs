@@ -227,6 +227,7 @@ fn a_read_of_a_missing_part_is_an_error_or_a_named_gap() {
     assert_eq!((refused.exit, refused.stdout.as_str()), (Some(2), ""), "{refused}");
     assert!(refused.stderr.starts_with("error[T0201]: "), "{refused}");
     assert!(refused.stderr.contains(&place), "{refused}");
+    assert_eq!(refused.stderr.matches("location: ").count(), 1, "{refused}");
     assert!(refused.stderr.contains("  = help: `--partial` reads the rest, and names what is missing\n"), "{refused}");
     let partial = read_points(&project, &["raw", "--format", "csv", "--partial"]);
     assert_eq!((partial.exit, partial.stdout.lines().count()), (Some(0), 1 + 2 * 144), "{partial}");

@@ -51,8 +51,8 @@ fn values() -> [(&'static str, Value); 10] {
     [
         ("nan()", json!("NaN")),
         ("-nan()", json!("NaN")),
-        ("infinity()", json!("inf")),
-        ("-infinity()", json!("-inf")),
+        ("infinity()", json!("Infinity")),
+        ("-infinity()", json!("-Infinity")),
         // Zero has no sign.
         ("-0e0", json!(0.0)),
         ("0e0", json!(0.0)),
