@@ -221,8 +221,14 @@ fn name_problem(name: &str, problems: &mut Vec<TierProblem>) {
             "expected the name of a tier (a letter, then letters, digits and `_`, all small, at most {NAME_CHARACTERS}), found `{}`",
             name.escape_debug()
         );
-        problems.push(TierProblem::new(format!("tiers.{name}"), message));
+        problems.push(TierProblem::new(format!("tiers{}", key(name)), message));
     }
+}
+
+/// Writes the end of a path to a key: one with other characters than `a-zA-Z0-9_-+^>` is quoted.
+fn key(name: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '+' | '^' | '>');
+    if !name.is_empty() && name.chars().all(is_plain) { format!(".{name}") } else { format!("[{name:?}]") }
 }
 
 /// Looks at one tier.
