@@ -53,7 +53,8 @@ impl Work {
     pub(super) fn passes_over(self, config: &TiersConfig, named: &Named<'_>) -> Option<ParamProblem> {
         let [(path, from), (_, to)] = named else { return None };
         let stores = config.tiers.iter().filter(|(_, tier)| tier.as_parquet().is_none());
-        let last = stores.map(|(name, _)| name).last().filter(|last| *last != from && !is_parquet(config, from))?;
+        let last =
+            stores.map(|(name, _)| name).next_back().filter(|last| *last != from && !is_parquet(config, from))?;
         let help = match self {
             Self::Dump => {
                 format!("points move down one store after the other: flush them into `{last}`, and dump that")

@@ -9,25 +9,28 @@ use metrics::replay::csv::{self, SeriesFiles};
 use super::STREAM;
 use crate::error::{AtParam as _, task_error};
 
+/// What to do where a stream has no name.
+const NAMED: &str = "write it as `kinesis://points`";
+
 /// Says what is wrong with a text, whatever there is in its place.
 pub(super) fn problem(command: &str) -> Option<ParamProblem> {
     let problem = |message: String, help: &str| Some(ParamProblem::new("_command".into(), message).help(help));
     let found = command.escape_debug();
-    match command.strip_prefix(STREAM) {
-        Some("") => problem(
-            "expected the name of a stream, found `kinesis://` alone".to_owned(),
-            "write it as `kinesis://points`",
-        ),
-        Some(_) => None,
-        None if command.starts_with("kinesis:") => {
-            problem(format!("expected a stream as `kinesis://NAME`, found `{found}`"), "write it as `kinesis://points`")
-        }
-        None if command.contains("://") => problem(
-            format!("expected a folder, a file or `kinesis://NAME`, found `{found}`"),
-            "`metrics.write>` reads objects: `in: {type: file, path: s3://…, parser: {type: csv}}`",
-        ),
-        None => None,
+    if let Some(stream) = command.strip_prefix(STREAM) {
+        let message = "expected the name of a stream, found `kinesis://` alone".to_owned();
+        return if stream.is_empty() { problem(message, NAMED) } else { None };
     }
+    if command.starts_with("kinesis:") {
+        return problem(format!("expected a stream as `kinesis://NAME`, found `{found}`"), NAMED);
+    }
+    if command.contains("://") {
+        let message = format!("expected a folder, a file or `kinesis://NAME`, found `{found}`");
+        return problem(
+            message,
+            "`metrics.write>` reads objects: `in: {type: file, path: s3://…, parser: {type: csv}}`",
+        );
+    }
+    None
 }
 
 /// Lists the files of a folder, or a file itself.
