@@ -230,7 +230,7 @@ fn a_profile_that_is_named_gives_its_own_keys_or_an_error() {
     let endpoint = Endpoint::start(&project, &["--access-key", ID], &[("SUIRO_EMULATE_SECRET_KEY", SECRET)]);
     let issuer = Issuer::start();
     project.write("config", "[profile bare]\nregion = us-east-1\n");
-    project.write("credentials", &format!("[nightly]\naws_access_key_id = {ID}\naws_secret_access_key = {SECRET}\n"));
+    project.write("credentials", format!("[nightly]\naws_access_key_id = {ID}\naws_secret_access_key = {SECRET}\n"));
     let path = |name: &str| project.path().join(name).display().to_string();
     let (config, credentials) = (path("config"), path("credentials"));
     // Everything that the default chain would find: keys of somebody else, and a container that gives out the right ones.

@@ -44,25 +44,25 @@ pub(super) fn failed(error: &CredentialsError, environment: &Env, operation: &'s
 mod tests {
     use super::*;
 
-    fn told(error: CredentialsError, environment: &[(&str, &str)]) -> Option<(String, String)> {
-        let error = failed(&error, &Env::from_slice(environment), "open the AWS lake")?;
+    fn told(error: &CredentialsError, environment: &[(&str, &str)]) -> Option<(String, String)> {
+        let error = failed(error, &Env::from_slice(environment), "open the AWS lake")?;
         Some((error.message, error.help.unwrap_or_default()))
     }
 
     #[test]
     fn a_link_that_failed_is_told_with_its_place() {
         let missing = || CredentialsError::provider_error(io::Error::from_raw_os_error(2));
-        let (message, help) = told(missing(), &[(WEB_IDENTITY, "/nope")]).unwrap();
+        let (message, help) = told(&missing(), &[(WEB_IDENTITY, "/nope")]).unwrap();
         assert_eq!(
             message,
             "cannot read the token of the web identity, `/nope`: No such file or directory (os error 2)"
         );
         assert_eq!(help, "look at `AWS_WEB_IDENTITY_TOKEN_FILE`");
-        assert_eq!(told(missing(), &[]), None);
+        assert_eq!(told(&missing(), &[]), None);
 
         let refused = "Non-success status from HTTP credential provider: StatusCode(404)";
         let (message, help) =
-            told(CredentialsError::provider_error(refused), &[(CONTAINER[1], "http://127.0.0.1:9/x")]).unwrap();
+            told(&CredentialsError::provider_error(refused), &[(CONTAINER[1], "http://127.0.0.1:9/x")]).unwrap();
         assert_eq!(
             message,
             format!("cannot get the credentials of the container at `http://127.0.0.1:9/x`: {refused}")
@@ -70,9 +70,9 @@ mod tests {
         assert_eq!(help, "look at `AWS_CONTAINER_CREDENTIALS_FULL_URI`, and at who answers there");
 
         let forbidden = "request forbidden: IMDS is disabled or the caller has insufficient permissions";
-        let (message, help) = told(CredentialsError::provider_error(forbidden), &[]).unwrap();
+        let (message, help) = told(&CredentialsError::provider_error(forbidden), &[]).unwrap();
         assert_eq!(message, format!("found no AWS credentials; the machine's role was asked last: {forbidden}"));
         assert!(help.starts_with("set `AWS_ACCESS_KEY_ID`"), "{help}");
-        assert_eq!(told(CredentialsError::provider_error("another"), &[(WEB_IDENTITY, "/nope")]), None);
+        assert_eq!(told(&CredentialsError::provider_error("another"), &[(WEB_IDENTITY, "/nope")]), None);
     }
 }
