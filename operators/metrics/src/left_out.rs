@@ -1,4 +1,5 @@
-//! Stores of the project that a file of tiers leaves out: what they hold of a window must not be passed over when it is archived.
+//! Stores of the project that a file of tiers leaves out: what they hold must not be passed over when a window is archived, nor when
+//! points are read.
 
 use lake::{Error, ErrorKind, Result};
 
@@ -14,16 +15,31 @@ impl Metrics {
     /// Those of the ledger; `InvalidInput` with a store that is left out.
     pub(crate) async fn whole_pair(&self, from: &TierName, to: &TierName) -> Result<(&Tier, &Tier, PartitionUnit)> {
         let pair = self.raw_pair(from, to)?;
-        let Some(left_out) = self.left_out_stores().await?.into_iter().next() else { return Ok(pair) };
+        match self.store_left_out("archive windows", "a window is archived with").await? {
+            Some(left_out) => Err(left_out),
+            None => Ok(pair),
+        }
+    }
+
+    /// Makes the error of an operation that must have the points of all stores, where one is left out; `needs` is how its help begins.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub(crate) async fn store_left_out(&self, operation: &'static str, needs: &str) -> Result<Option<Error>> {
+        let (Some(archive), Some(left_out)) = (self.tiers.archive(), self.left_out_stores().await?.into_iter().next())
+        else {
+            return Ok(None);
+        };
         let stores: Vec<String> = self.tiers.stores().map(|tier| format!("`{}`", tier.name)).collect();
         let message = format!(
-            "`{left_out}` of this project is a store of `{to}`, too: expected it in the file of tiers, found {} alone",
+            "`{left_out}` of this project is a store of `{}`, too: expected it in the file of tiers, found {} alone",
+            archive.name,
             stores.join(", ")
         );
-        Err(Error::new(ErrorKind::InvalidInput, "archive windows", message).help(format!(
-            "a window is archived with the points of all stores: put `{left_out}` where it was in the file; where what it held is gone \
-             for good, say so: `suiro metrics accept-loss {left_out}`"
-        )))
+        Ok(Some(Error::new(ErrorKind::InvalidInput, operation, message).help(format!(
+            "{needs} the points of all stores: put `{left_out}` where it was in the file; where what it held is gone for good, say so: \
+             `suiro metrics accept-loss {left_out}`"
+        ))))
     }
 
     /// Lists the stores of the archive by whose names something was kept, and which are not among the tiers; by name.

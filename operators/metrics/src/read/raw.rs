@@ -51,6 +51,12 @@ impl Metrics {
                 }
             }
         }
+        if let Some(archive) = archive.filter(|_| !stored.is_empty())
+            && let Some(error) = self.store_left_out("read points", "an answer is made of").await?
+        {
+            told.lacks_store = true;
+            note_gap(&mut told.gaps, terms.on_gap, archive, &stored, error)?;
+        }
         // Only now: what left a store while it was read is in the archive by now.
         let after = match archive {
             Some(archive) => self.rows_since(archive, hull, before).await?,

@@ -67,6 +67,23 @@ async fn a_file_that_leaves_out_a_store_archives_nothing() {
             assert_eq!((refused.kind, refused.message), (ErrorKind::InvalidInput, message));
             assert!(refused.help.unwrap().ends_with(&format!("`suiro metrics accept-loss {left_out}`")));
         }
+        // Nor does it answer as if it had all of them.
+        let request = |on_gap| ReadRequest {
+            names: vec![name("a")],
+            range: day("2026-02-01").range(),
+            step: None,
+            aggregate: None,
+            on_gap,
+        };
+        let refused = some.read(&request(OnGap::Fail), at(NOW)).await.unwrap_err();
+        let help = format!(
+            "an answer is made of the points of all stores: put `{left_out}` where it was in the file; where what it held is gone for \
+             good, say so: `suiro metrics accept-loss {left_out}`"
+        );
+        assert_eq!((refused.kind, refused.help), (ErrorKind::InvalidInput, Some(help)));
+        let answer = some.read(&request(OnGap::Name), at(NOW)).await.unwrap();
+        assert_eq!((answer.gaps.len(), answer.gaps[0].range), (1, day("2026-02-01").range()));
+        assert!(!answer.series[0].rows.is_empty());
         // Points come by it all the same.
         write(&some, from, "2026-02-01T02:00:00Z").await;
     }
