@@ -303,18 +303,19 @@ async fn what_cannot_be_collected_does_not_hide_why_a_version_was_given_up() {
     let settings = LakeSettings { retention: std::time::Duration::ZERO, ..LakeSettings::aws(state.path(), settings) };
     drop(first);
     let lake = Lake::open(settings).await.unwrap();
-    assert!(server.ask("PUT", "/bucket-gone").starts_with("HTTP/1.1 200 "));
+    assert!(server.ask("PUT", "/elsewhere").starts_with("HTTP/1.1 200 "));
     let elsewhere = PublishOptions {
-        version_location: Some(Location::parse("s3://bucket-gone/versions/").unwrap()),
+        version_location: Some(Location::parse("s3://elsewhere/versions/").unwrap()),
         ..PublishOptions::default()
     };
-    publish(&lake, &PublishRequest { options: elsewhere, ..partition("SELECT 1 AS n") }).await;
-    // What is replaced is due at once, and cannot be deleted: its bucket is gone.
-    std::fs::remove_dir_all(server.folder().join(".suiro/warehouse/s3/bucket-gone")).unwrap();
-    std::fs::remove_file(server.folder().join(".suiro/emulate/buckets/bucket-gone")).unwrap();
+    let first = publish(&lake, &PublishRequest { options: elsewhere, ..partition("SELECT 1 AS n") }).await;
+    // What is replaced is due at once, and cannot be deleted: it does not say any more that it is ours.
+    let version = first.location.unwrap().to_string();
+    let version = server.folder().join(version.replace("s3://", ".suiro/warehouse/s3/"));
+    std::fs::remove_file(version.join("_suiro.json")).unwrap();
     publish(&lake, &PublishRequest { attempt: "2".to_owned(), ..partition("SELECT 2 AS n") }).await;
     let left = lake.collect().await.unwrap_err();
-    assert!(left.context.contains(&("code", "NoSuchBucket".to_owned())), "{left}");
+    assert!(left.message.contains("it carries no marker of suiro"), "{left}");
 
     let checks = vec![Check { name: "few".to_owned(), sql: "SELECT n FROM new_version WHERE n > 2".to_owned() }];
     let checked = PublishOptions { checks, ..PublishOptions::default() };
