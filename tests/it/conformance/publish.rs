@@ -310,9 +310,13 @@ async fn what_cannot_be_collected_does_not_hide_why_a_version_was_given_up() {
     };
     let first = publish(&lake, &PublishRequest { options: elsewhere, ..partition("SELECT 1 AS n") }).await;
     // What is replaced is due at once, and cannot be deleted: it does not say any more that it is ours.
-    let version = first.location.unwrap().to_string();
-    let version = server.folder().join(version.replace("s3://", ".suiro/warehouse/s3/"));
-    std::fs::remove_file(version.join("_suiro.json")).unwrap();
+    let mut place = first.location;
+    let mut markers = Vec::new();
+    while let Some(above) = place {
+        markers.push(above.join("_suiro.json").unwrap());
+        place = above.parent();
+    }
+    lake.storage.delete(&markers).await.unwrap();
     publish(&lake, &PublishRequest { attempt: "2".to_owned(), ..partition("SELECT 2 AS n") }).await;
     let left = lake.collect().await.unwrap_err();
     assert!(left.message.contains("it carries no marker of suiro"), "{left}");
